@@ -1,0 +1,129 @@
+"""Output folders that are either whole or absent, and the manifest each of them carries.
+
+    with fresh_folder(out) as partial:      .out.partial/ is filled ...
+        ...                                 ... and renamed to out/ once the block ends; an error leaves no out/
+        Manifest(kind=..., ...).write(partial)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from babyvlm.errors import DataFolderError, OutputExistsError
+from babyvlm.records import SCHEMA_VERSION
+
+MANIFEST = "manifest.json"
+_RECORDED_PACKAGES = ("babyvlm", "torch", "transformers", "numpy", "av", "pillow", "pyarrow", "skia-python")
+
+
+class Manifest(BaseModel):
+    """What a folder holds and how it came to be. It holds no time of day: same seed, same bytes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: str
+    """``corpus``, ``pretraining-set``, ``toolbox`` or ``checkpoint``."""
+    schema_version: int = SCHEMA_VERSION
+    configuration: dict[str, Any] = {}
+    inputs: dict[str, str] = {}
+    """Name of an input and the hash or revision it had."""
+    counts: dict[str, int] = {}
+    skipped: dict[str, int] = {}
+    """How many things were left out, by reason."""
+    notes: list[str] = []
+    packages: dict[str, str] = {}
+    code_revision: str = ""
+
+    def write(self, folder: Path) -> None:
+        """Writes ``manifest.json``, filling in package versions and code revision."""
+        filled = self.model_copy(update={"packages": package_versions(), "code_revision": code_revision()})
+        (folder / MANIFEST).write_text(filled.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def read_manifest(folder: Path, kind: str) -> Manifest:
+    """Reads a folder's manifest and insists on its kind and schema.
+
+    Raises:
+        DataFolderError: No manifest, another kind of folder, or another schema version.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise DataFolderError(
+            f"not a whole babyvlm {kind}: it has no {MANIFEST}",
+            path=folder,
+            remedy="Give the folder that the command wrote, or run that command again",
+        )
+    try:
+        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
+    except ValidationError as error:
+        raise DataFolderError(f"the manifest does not parse: {error.errors()[0]['msg']}", path=path) from error
+    if manifest.kind != kind:
+        raise DataFolderError(f"this is a babyvlm {manifest.kind}, where a {kind} is needed", path=folder)
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise DataFolderError(
+            f"written with schema {manifest.schema_version}, this version reads schema {SCHEMA_VERSION}",
+            path=folder,
+            remedy="Write it again with this version",
+        )
+    return manifest
+
+
+@contextlib.contextmanager
+def fresh_folder(out: Path) -> Iterator[Path]:
+    """Yields a folder to fill, which becomes ``out`` only when the block ends without an error.
+
+    Raises:
+        OutputExistsError: ``out`` already holds something; nothing is touched then.
+    """
+    refuse_existing(out)
+    partial = out.parent / f".{out.name}.partial"
+    if partial.exists():
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def refuse_existing(out: Path) -> None:
+    """Raises OutputExistsError when ``out`` is a file or a folder that is not empty."""
+    if out.is_file():
+        raise OutputExistsError(out, "a file")
+    if out.is_dir() and (found := sorted(path.name for path in out.iterdir())):
+        more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+        raise OutputExistsError(out, ", ".join(found[:3]) + more)
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the packages that decide what comes out."""
+    versions = {"python": platform.python_version()}
+    for name in _RECORDED_PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
+
+
+@functools.cache
+def code_revision() -> str:
+    """The commit of the source checkout babyvlm runs from, with ``+`` when it was changed; empty when installed."""
+    here = Path(__file__).resolve().parent
+    try:
+        describe = ["git", "-C", str(here), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
+        return subprocess.run(describe, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,144 @@
+"""Images kept once, in Arrow files, and read by id without loading the rest.
+
+    store/
+    ├── images-00000.arrow      columns: id, jpeg; memory-mapped when read
+    └── images-00001.arrow
+
+A frame of a recording has its published stem as id (``A_20130531_0818_01_76680_77720_frame_1``), a composed picture the
+hash of its content. Conversations refer to ids.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+from PIL import Image
+
+from babyvlm.errors import DataFolderError
+
+_SCHEMA = pa.schema([("id", pa.string()), ("jpeg", pa.binary())])
+_BATCH_IMAGES = 256
+JPEG_QUALITY = 90
+
+
+def encode_jpeg(image: Image.Image) -> bytes:
+    """JPEG bytes, the same for the same pixels, without any metadata."""
+    buffer = io.BytesIO()
+    image.convert("RGB").save(buffer, format="JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()
+
+
+class ImageStoreWriter:
+    """Writes an image store; use it as a context manager.
+
+    Args:
+        folder: Where the Arrow files go; made if absent.
+        shard_bytes: Size at which a new file is begun.
+    """
+
+    def __init__(self, folder: Path, *, shard_bytes: int = 256 * 2**20) -> None:
+        self._folder, self._shard_bytes = folder, shard_bytes
+        self._ids: set[str] = set()
+        self._pending: list[tuple[str, bytes]] = []
+        self._shard = self._written_bytes = 0
+        self._writer: pa.RecordBatchFileWriter | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def __contains__(self, image_id: str) -> bool:
+        return image_id in self._ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, image_id: str, image: Image.Image | bytes) -> None:
+        """Adds an image, or the bytes of a JPEG; an id that is there already is kept as it is."""
+        if image_id in self._ids:
+            return
+        self._ids.add(image_id)
+        self._pending.append((image_id, image if isinstance(image, bytes) else encode_jpeg(image)))
+        if len(self._pending) >= _BATCH_IMAGES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if not self._pending:
+            return
+        if self._writer is None:
+            self._writer = pa.ipc.new_file(str(self._folder / f"images-{self._shard:05d}.arrow"), _SCHEMA)
+        ids, jpegs = zip(*self._pending, strict=True)
+        self._writer.write_batch(pa.record_batch([pa.array(ids), pa.array(jpegs, pa.binary())], schema=_SCHEMA))
+        self._written_bytes += sum(map(len, jpegs))
+        self._pending.clear()
+        if self._written_bytes >= self._shard_bytes:
+            self._close_shard()
+
+    def _close_shard(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+            self._shard, self._written_bytes = self._shard + 1, 0
+
+    def close(self) -> None:
+        """Writes what is pending and closes the last file."""
+        self._flush()
+        self._close_shard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class ImageStore:
+    """Reads an image store; the images stay on disk until asked for.
+
+    Raises:
+        DataFolderError: The folder is missing or a file of it does not read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise DataFolderError("no image store here", path=folder)
+        self.folder = folder
+        self._batches: list[pa.RecordBatch] = []
+        self._place: dict[str, tuple[int, int]] = {}
+        for path in sorted(folder.glob("images-*.arrow")):
+            try:
+                reader = pa.ipc.open_file(pa.memory_map(str(path)))
+            except pa.ArrowInvalid as error:
+                raise DataFolderError(f"does not read as Arrow ({error})", path=path) from error
+            for index in range(reader.num_record_batches):
+                batch = reader.get_batch(index)
+                for row, image_id in enumerate(batch.column("id").to_pylist()):
+                    self._place[image_id] = (len(self._batches), row)
+                self._batches.append(batch)
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self._place)
+
+    def __len__(self) -> int:
+        return len(self._place)
+
+    def __contains__(self, image_id: str) -> bool:
+        return image_id in self._place
+
+    def jpeg(self, image_id: str) -> bytes:
+        """The image's JPEG bytes.
+
+        Raises:
+            DataFolderError: No image has this id.
+        """
+        if image_id not in self._place:
+            raise DataFolderError(f"no image {image_id!r} in this store", path=self.folder)
+        batch, row = self._place[image_id]
+        jpeg: bytes = self._batches[batch].column("jpeg")[row].as_py()
+        return jpeg
+
+    def read(self, image_id: str) -> Image.Image:
+        """The image, as RGB."""
+        return Image.open(io.BytesIO(self.jpeg(image_id))).convert("RGB")

@@ -1,0 +1,113 @@
+"""Decoding of video and sound with PyAV: one pass from front to back, never a seek per frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+from PIL import Image
+
+from babyvlm.errors import MediaError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaInfo:
+    """What a media file says of itself."""
+
+    duration_s: float
+    width: int
+    """Pixels, after the rotation flag is applied; 0 without a picture."""
+    height: int
+    fps: float
+    has_audio: bool
+
+
+def probe(path: Path) -> MediaInfo:
+    """Reads a media file's header.
+
+    Raises:
+        MediaError: The file is missing, no media file, or holds no picture.
+    """
+    with _open(path) as container:
+        if not container.streams.video:
+            raise MediaError("there is no picture in this file", path=path)
+        stream = container.streams.video[0]
+        if container.duration is not None:
+            duration_s = container.duration / av.time_base
+        elif stream.duration is not None and stream.time_base is not None:
+            duration_s = float(stream.duration * stream.time_base)
+        else:
+            duration_s = 0.0
+        if duration_s <= 0:
+            raise MediaError("the file does not say how long it is", path=path, remedy="Remux it: ffmpeg -i IN -c copy OUT")
+        width, height = stream.codec_context.width, stream.codec_context.height
+        fps = float(stream.average_rate or stream.guessed_rate or Fraction(0))
+        return MediaInfo(
+            duration_s=duration_s, width=width, height=height, fps=fps, has_audio=bool(container.streams.audio)
+        )
+
+
+def frames_at(path: Path, times_s: Sequence[float]) -> Iterator[tuple[float, Image.Image]]:
+    """Yields the frame on screen at each of the given moments, decoding the file once.
+
+    Args:
+        path: A video file.
+        times_s: Moments from the start of the picture, ascending.
+
+    Yields:
+        Each moment with its frame as an upright RGB image. Moments past the last frame are not yielded.
+
+    Raises:
+        MediaError: The file is missing or its picture does not decode.
+    """
+    wanted = list(times_s)
+    if wanted != sorted(wanted):
+        raise ValueError("times_s must ascend")
+    if not wanted:
+        return
+    with _open(path) as container:
+        if not container.streams.video:
+            raise MediaError("there is no picture in this file", path=path)
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        position, previous, start_s, last_end_s = 0, None, None, 0.0
+        try:
+            for frame in container.decode(stream):
+                if frame.time is None:
+                    continue
+                if start_s is None:
+                    start_s = frame.time
+                now_s = frame.time - start_s
+                while position < len(wanted) and wanted[position] < now_s - 1e-6:
+                    yield wanted[position], _upright(previous if previous is not None else frame)
+                    position += 1
+                if position == len(wanted):
+                    return
+                last_end_s = now_s + (float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0)
+                previous = frame
+        except av.error.FFmpegError as error:
+            raise MediaError(f"the picture does not decode past {last_end_s:.1f} s ({error})", path=path) from error
+        while previous is not None and position < len(wanted) and wanted[position] <= last_end_s:
+            yield wanted[position], _upright(previous)
+            position += 1
+
+
+def _upright(frame: av.VideoFrame) -> Image.Image:
+    """The frame as RGB, turned by its rotation flag (degrees counter-clockwise, as FFmpeg gives it)."""
+    image = frame.to_image()
+    rotation = int(getattr(frame, "rotation", 0) or 0) % 360
+    turns = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
+    return image.transpose(turns[rotation]) if rotation in turns else image
+
+
+def _open(path: Path) -> av.container.InputContainer:
+    if not path.is_file():
+        raise MediaError("the file is missing", path=path)
+    try:
+        return av.open(str(path))
+    except (av.error.FFmpegError, OSError) as error:
+        raise MediaError(f"does not open as a media file ({error})", path=path) from error

@@ -1,0 +1,17 @@
+"""Progress bars with time left, on standard error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from tqdm import tqdm
+
+ElementT = TypeVar("ElementT")
+
+
+def progress(
+    elements: Iterable[ElementT] | None = None, *, description: str, total: int | None = None, unit: str = "it"
+) -> tqdm[ElementT]:
+    """A bar over ``elements``, or, with ``total`` alone, one to ``update`` by hand."""
+    return tqdm(elements, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=0.5, smoothing=0.1)

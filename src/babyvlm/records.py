@@ -1,0 +1,262 @@
+"""The few types that carry everything, as they are on disk and between rooms.
+
+    Recording, Utterance, BoxedFrame     what a corpus holds
+    Conversation                         one record of all pretraining formats and of instruction tuning
+    Item, Question                       one question of the toolbox, with and without its answer
+    Response                             what a respondent replied to one item
+
+Every record is immutable, refuses unknown fields, and validates on construction.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from babyvlm.errors import DataFolderError
+
+SCHEMA_VERSION = 1
+IMAGE_TOKEN = "<image>"
+
+Split = Literal["train", "validation", "test"]
+Format = Literal["image", "video", "interleaved", "instruction"]
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, and strict about its fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+RecordT = TypeVar("RecordT", bound=Record)
+
+
+class Recording(Record):
+    """One continuous head-camera recording."""
+
+    id: str
+    child: str
+    age_months: float | None = None
+    date: datetime.date | None = None
+    media: str
+    """Path of the media file, relative to the corpus folder."""
+    duration_s: float = Field(gt=0)
+    licence: str = "unknown"
+    """``restricted...`` for gated material: such frames never leave by accident."""
+    split: Split = "train"
+
+
+class Utterance(Record):
+    """One stretch of speech by one speaker."""
+
+    recording: str
+    start_s: float = Field(ge=0)
+    end_s: float
+    speaker: str = ""
+    """As the transcript labels it; empty when it does not."""
+    text: str
+
+    @model_validator(mode="after")
+    def _ends_after_start(self) -> Self:
+        if self.end_s <= self.start_s:
+            raise ValueError(f"the utterance ends at {self.end_s} s, not after its start at {self.start_s} s")
+        return self
+
+
+class Box(Record):
+    """One object in one image, in pixels from the top left corner."""
+
+    label: str
+    x: float
+    y: float
+    width: float = Field(gt=0)
+    height: float = Field(gt=0)
+    track: int | None = None
+    """The same number for the same physical object throughout a recording."""
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        return self.x + self.width / 2, self.y + self.height / 2
+
+
+class BoxedFrame(Record):
+    """The boxes of one photograph, or of one moment of a recording."""
+
+    source: str
+    """Recording id, or the image file's path relative to its folder."""
+    time_s: float | None = None
+    """Moment in the recording; None for a photograph."""
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    boxes: tuple[Box, ...] = ()
+
+
+class Turn(Record):
+    """One exchange: what the human side says, with image placeholders, and the reply to learn."""
+
+    prompt: str
+    answer: str
+
+
+class Conversation(Record):
+    """One training sample: images, or the sampled frames of a clip, and the turns about them.
+
+    The ``<image>`` placeholders of the prompts, read in order, stand for ``images`` in order; images without any
+    placeholder come first.
+    """
+
+    id: str
+    format: Format
+    images: tuple[str, ...]
+    """Ids in the image store of the same data folder."""
+    turns: tuple[Turn, ...] = Field(min_length=1)
+    split: Split = "train"
+    recording: str = ""
+    start_s: float | None = None
+    end_s: float | None = None
+    task: str = ""
+    """The toolbox task of an instruction sample; empty otherwise."""
+
+    @model_validator(mode="after")
+    def _placeholders_match_images(self) -> Self:
+        placeholders = sum(turn.prompt.count(IMAGE_TOKEN) for turn in self.turns)
+        if placeholders not in (0, len(self.images)):
+            raise ValueError(f"{len(self.images)} images for {placeholders} {IMAGE_TOKEN} placeholders")
+        return self
+
+
+class Origin(Record):
+    """Where one image of an item comes from."""
+
+    source: str
+    """Recording id or photograph; ``synthetic`` for a composed picture."""
+    time_s: float | None = None
+    track: int | None = None
+
+
+class QuestionTurn(Record):
+    """What a respondent is shown in one round."""
+
+    prompt: str
+    images: tuple[str, ...]
+    """File names in the toolbox's ``images`` folder, in the order of the ``<image>`` placeholders."""
+    options: tuple[str, ...]
+    """Every admissible answer, as it should be written."""
+
+
+class Question(Record):
+    """An item without its answers: all that a respondent ever sees."""
+
+    id: str
+    task: str
+    turns: tuple[QuestionTurn, ...] = Field(min_length=1)
+
+
+class ItemTurn(QuestionTurn):
+    """A round with its answer."""
+
+    gold: str
+    labels: tuple[str, ...] = ()
+    """What each image of the round shows, for error analysis; never shown to a respondent."""
+    origins: tuple[Origin, ...] = ()
+
+    @model_validator(mode="after")
+    def _gold_is_an_option(self) -> Self:
+        if self.gold not in self.options:
+            raise ValueError(f"the answer {self.gold!r} is not among the options {self.options}")
+        if self.prompt.count(IMAGE_TOKEN) not in (0, len(self.images)):
+            raise ValueError(f"{len(self.images)} images for {self.prompt.count(IMAGE_TOKEN)} placeholders")
+        return self
+
+
+class Item(Record):
+    """One item of the toolbox. A memory item has fifteen turns, every other item one."""
+
+    id: str
+    """Derived from the content, so that equal items have equal ids."""
+    task: str
+    variant: str = "published"
+    split: Split
+    turns: tuple[ItemTurn, ...] = Field(min_length=1)
+    chance: float = Field(ge=0, le=1)
+    """Expected value of the task's primary metric under uniform guessing."""
+    age_span_months: tuple[float, float | None] = (0, None)
+    category: str = ""
+    """The word, object or number the item turns on, for break-downs."""
+    licence: str = "unknown"
+
+    def question(self) -> Question:
+        """The item as a respondent sees it: no answer, no label, no origin."""
+        shown = QuestionTurn.model_fields
+        turns = tuple(QuestionTurn(**{name: getattr(turn, name) for name in shown}) for turn in self.turns)
+        return Question(id=self.id, task=self.task, turns=turns)
+
+
+def content_id(*parts: object) -> str:
+    """A short id that depends on the parts' values alone.
+
+    >>> content_id("count", ["a.jpg"]) == content_id("count", ["a.jpg"])
+    True
+    """
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+Outcome = Literal["right", "wrong", "unparsed", "refused", "failed"]
+
+
+class Reply(Record):
+    """What came back in one round."""
+
+    text: str | None
+    """None when nothing came back; then ``problem`` says why."""
+    problem: str = ""
+    """Empty, or the error that kept the respondent from replying."""
+    refused: bool = False
+    latency_s: float = 0.0
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+
+class Response(Record):
+    """One respondent's replies to one item, one for each turn. Whether they are right is for scoring to say."""
+
+    item: str
+    replies: tuple[Reply, ...] = Field(min_length=1)
+
+
+def write_jsonl(path: Path, records: Iterable[Record]) -> int:
+    """Writes one record a line and returns how many."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for record in records:
+            file.write(record.model_dump_json() + "\n")
+            count += 1
+    return count
+
+
+def read_jsonl(path: Path, kind: type[RecordT]) -> Iterator[RecordT]:
+    """Reads one record a line.
+
+    Raises:
+        DataFolderError: Naming the line, when the file is missing or a line does not validate.
+    """
+    if not path.is_file():
+        raise DataFolderError("the file is missing", path=path, remedy="Was the folder written to the end?")
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                yield kind.model_validate_json(line)
+            except ValidationError as error:
+                raise DataFolderError(
+                    f"not a valid {kind.__name__}: {error.errors()[0]['msg']}", path=path, place=f"line {number}"
+                ) from error
