@@ -44,7 +44,7 @@ def probe(path: Path) -> MediaInfo:
             duration_s = 0.0
         if duration_s <= 0:
             raise MediaError("the file does not say how long it is", path=path, remedy="Remux it: ffmpeg -i IN -c copy OUT")
-        width, height = stream.codec_context.width, stream.codec_context.height
+        width, height = _upright_size(container, path)
         fps = float(stream.average_rate or stream.guessed_rate or Fraction(0))
         return MediaInfo(
             duration_s=duration_s, width=width, height=height, fps=fps, has_audio=bool(container.streams.audio)
@@ -96,10 +96,24 @@ def frames_at(path: Path, times_s: Sequence[float]) -> Iterator[tuple[float, Ima
             position += 1
 
 
+def _upright_size(container: av.container.InputContainer, path: Path) -> tuple[int, int]:
+    """Width and height of the first frame once it is upright: only frames, not streams, tell their rotation."""
+    try:
+        first = next(container.decode(container.streams.video[0]), None)
+    except av.error.FFmpegError as error:
+        raise MediaError(f"the picture does not decode ({error})", path=path) from error
+    if first is None:
+        raise MediaError("there is not one frame in this file", path=path)
+    return (first.height, first.width) if _rotation(first) in (90, 270) else (first.width, first.height)
+
+
+def _rotation(frame: av.VideoFrame) -> int:
+    return int(frame.rotation or 0) % 360
+
+
 def _upright(frame: av.VideoFrame) -> Image.Image:
     """The frame as RGB, turned by its rotation flag (degrees counter-clockwise, as FFmpeg gives it)."""
-    image = frame.to_image()
-    rotation = int(getattr(frame, "rotation", 0) or 0) % 360
+    image, rotation = frame.to_image(), _rotation(frame)
     turns = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
     return image.transpose(turns[rotation]) if rotation in turns else image
 

@@ -79,6 +79,8 @@ class Box(Record):
     height: float = Field(gt=0)
     track: int | None = None
     """The same number for the same physical object throughout a recording."""
+    visibility: float = Field(default=1.0, ge=0, le=1)
+    """Share of the object that nothing hides; 1 where the annotation does not say."""
 
     @property
     def area(self) -> float:
