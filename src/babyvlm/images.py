@@ -141,4 +141,9 @@ class ImageStore:
 
     def read(self, image_id: str) -> Image.Image:
         """The image, as RGB."""
-        return Image.open(io.BytesIO(self.jpeg(image_id))).convert("RGB")
+        return decode_image(self.jpeg(image_id))
+
+
+def decode_image(jpeg: bytes) -> Image.Image:
+    """The picture in some JPEG bytes, as RGB."""
+    return Image.open(io.BytesIO(jpeg)).convert("RGB")

@@ -1,0 +1,17 @@
+"""BabyLLaVA-V2 itself. Knows nothing of data on disk; importing it registers the model with transformers' Auto classes."""
+
+from babyvlm.model.configuration import BabyLlavaConfig, ModelShape, model_config
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.model.processing import ConversationEncoder, image_processor, processor
+from babyvlm.model.tokenizer import train_tokenizer
+
+__all__ = [
+    "BabyLlavaConfig",
+    "BabyLlavaForConditionalGeneration",
+    "ConversationEncoder",
+    "ModelShape",
+    "image_processor",
+    "model_config",
+    "processor",
+    "train_tokenizer",
+]

@@ -1,0 +1,116 @@
+"""The shape of BabyLLaVA-V2 (paper, section on the model; LLaVA-style), and its transformers configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from transformers import LlamaConfig, LlavaConfig, ViTConfig
+
+from babyvlm.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelShape:
+    """Sizes of the three parts. The defaults are the published full size."""
+
+    image_size: int = 224
+    """Side of the square input picture, pixels (paper)."""
+    patch_size: int = 16
+    """Side of one patch, pixels (paper: ViT-L/16)."""
+    vision_width: int = 1024
+    """Width of the vision tower (paper: ViT-L)."""
+    vision_layers: int = 24
+    """Blocks of the vision tower (paper: ViT-L)."""
+    vision_heads: int = 16
+    """Attention heads of the vision tower (paper: ViT-L)."""
+    vision_mlp_ratio: float = 4.0
+    """Width of a tower block's MLP as a multiple of the tower's width (paper: ViT-L)."""
+    text_width: int = 2048
+    """Width of the language model (paper: LLaMA 1.1B)."""
+    text_layers: int = 22
+    """Layers of the language model (paper)."""
+    text_heads: int = 32
+    """Attention heads of the language model (paper)."""
+    text_kv_heads: int = 4
+    """Key/value heads, each shared by a group of attention heads (paper)."""
+    text_intermediate: int = 5632
+    """Width of the language model's gated MLP (paper)."""
+    vocabulary: int = 6000
+    """Byte-level BPE entries, special tokens included (paper). The image placeholder comes on top of these."""
+    context: int = 8192
+    """Longest sequence, tokens (paper)."""
+    rope_theta: float = 10000.0
+    """Base of the rotary position embedding (LLaMA)."""
+    tie_embeddings: bool = False
+    """Whether the output layer shares the token embedding's weights (paper: no)."""
+
+    def __post_init__(self) -> None:
+        if self.image_size % self.patch_size:
+            raise ConfigError(f"model.image_size={self.image_size} is no multiple of model.patch_size={self.patch_size}")
+        for width, heads, part in (
+            (self.vision_width, self.vision_heads, "vision"),
+            (self.text_width, self.text_heads, "text"),
+        ):
+            if width % heads:
+                raise ConfigError(f"model.{part}_width={width} is no multiple of model.{part}_heads={heads}")
+        if (self.text_width // self.text_heads) % 2:
+            raise ConfigError(f"model.text_width / model.text_heads = {self.text_width // self.text_heads} must be even")
+        if self.text_heads % self.text_kv_heads:
+            raise ConfigError(
+                f"model.text_heads={self.text_heads} is no multiple of model.text_kv_heads={self.text_kv_heads}"
+            )
+        if self.vocabulary < 260:
+            raise ConfigError(f"model.vocabulary={self.vocabulary} cannot hold 256 bytes and 4 special tokens")
+
+    @property
+    def image_tokens(self) -> int:
+        """Tokens one picture becomes: every patch, and the class token (as published)."""
+        return (self.image_size // self.patch_size) ** 2 + 1
+
+
+class BabyLlavaConfig(LlavaConfig):
+    """Configuration of :class:`babyvlm.model.BabyLlavaForConditionalGeneration`."""
+
+    model_type = "babyllava"
+
+
+def vision_config(shape: ModelShape) -> ViTConfig:
+    """The vision tower's transformers configuration."""
+    return ViTConfig(
+        image_size=shape.image_size,
+        patch_size=shape.patch_size,
+        hidden_size=shape.vision_width,
+        num_hidden_layers=shape.vision_layers,
+        num_attention_heads=shape.vision_heads,
+        intermediate_size=round(shape.vision_width * shape.vision_mlp_ratio),
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        layer_norm_eps=1e-6,
+    )
+
+
+def model_config(shape: ModelShape) -> BabyLlavaConfig:
+    """The whole model's transformers configuration."""
+    text = LlamaConfig(
+        vocab_size=shape.vocabulary + 1,  # the image placeholder is the last entry
+        hidden_size=shape.text_width,
+        num_hidden_layers=shape.text_layers,
+        num_attention_heads=shape.text_heads,
+        num_key_value_heads=shape.text_kv_heads,
+        intermediate_size=shape.text_intermediate,
+        max_position_embeddings=shape.context,
+        rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
+        pad_token_id=0,
+        bos_token_id=2,
+        eos_token_id=3,
+        tie_word_embeddings=shape.tie_embeddings,
+    )
+    return BabyLlavaConfig(
+        vision_config=vision_config(shape),
+        text_config=text,
+        image_token_index=shape.vocabulary,
+        image_seq_length=shape.image_tokens,
+        vision_feature_select_strategy="full",
+        vision_feature_layer=-1,
+        tie_word_embeddings=shape.tie_embeddings,
+    )

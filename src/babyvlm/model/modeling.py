@@ -1,0 +1,128 @@
+"""BabyLLaVA-V2: a ViT, a two-layer MLP connector and a LLaMA, all from scratch (paper, section on the model).
+
+    pixels_UCHW ─ ViT ─ final, layer-normed tokens_UTD ─ connector ─┐  put where <image> stands
+    input_ids_BL ─ token embedding ────────────────────────────────┴─ LLaMA ─ logits_BLV
+
+B samples, L tokens, V vocabulary; N placeholders for pictures, U distinct pictures, C channels, H x W pixels,
+T tokens a picture, D width.
+
+A small subclass of transformers' LLaVA. It differs in three things:
+- visual features are the tower's final output after its last layer norm, class token included, as the published
+  tower returns them (plain LLaVA takes ``hidden_states[k]``, which for a ViT is before that norm);
+- a picture shown several times in a batch is encoded once (``image_index``), or not at all when its features are given;
+- with labels, logits are computed at supervised positions only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, LlavaForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.models.llava.modeling_llava import LlavaCausalLMOutputWithPast, LlavaModel
+
+from babyvlm.model.configuration import BabyLlavaConfig
+
+IGNORED = -100
+"""Label of a token that is not learned."""
+
+
+class BabyLlavaModel(LlavaModel):
+    """The tower, the connector and the language model without its output layer."""
+
+    config_class = BabyLlavaConfig
+
+    def __init__(self, config: BabyLlavaConfig) -> None:
+        super().__init__(config)
+        self.vision_tower.pooler = None  # the class token enters the language model as it is; nothing reads a pooled one
+
+    def get_image_features(
+        self, pixel_values: torch.Tensor, vision_feature_layer: Any = None, **kwargs: Any
+    ) -> BaseModelOutputWithPooling:
+        """Connector output for each picture: the tower's final, layer-normed tokens, class token included.
+
+        Args:
+            pixel_values: Normalised pictures, NCHW.
+            vision_feature_layer: Accepted for transformers' sake, and of no effect, as in the published tower.
+
+        Returns:
+            ``last_hidden_state`` (N, T, vision width) and ``pooler_output``, a list of N tensors (T, text width).
+        """
+        features_NTD = self.vision_tower(pixel_values=pixel_values).last_hidden_state
+        return self.connect(features_NTD)
+
+    def connect(
+        self, features_UTD: torch.Tensor, image_index_N: torch.Tensor | None = None
+    ) -> BaseModelOutputWithPooling:
+        """Projects tower features into the language model and lays them out one for each placeholder."""
+        projected_UTD = self.multi_modal_projector(features_UTD)
+        placed_NTD = projected_UTD if image_index_N is None else projected_UTD[image_index_N]
+        return BaseModelOutputWithPooling(last_hidden_state=features_UTD, pooler_output=list(placed_NTD))
+
+
+class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
+    """BabyLLaVA-V2 with its output layer. Loads through the Auto classes once ``babyvlm.model`` is imported."""
+
+    config_class = BabyLlavaConfig
+
+    def __init__(self, config: BabyLlavaConfig) -> None:
+        super().__init__(config)
+        self.model = BabyLlavaModel(config)
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        image_index: torch.Tensor | None = None,
+        vision_features: torch.Tensor | None = None,
+        num_items_in_batch: torch.Tensor | float | None = None,
+        **kwargs: Any,
+    ) -> LlavaCausalLMOutputWithPast:
+        """Logits, or with ``labels`` the loss.
+
+        Args:
+            input_ids: Tokens, BL, right-padded in training, each picture standing for T placeholders.
+            pixel_values: The distinct pictures, UCHW.
+            labels: BL; the token itself where it is to be learned, ``IGNORED`` elsewhere.
+            image_index: N; which distinct picture each placeholder shows. Without it U = N, in order.
+            vision_features: The distinct pictures' tower output, UTD, in place of ``pixel_values``.
+            num_items_in_batch: What the summed loss is divided by; the number of learned tokens when absent.
+            **kwargs: As for transformers' LLaVA.
+
+        Returns:
+            With labels: ``loss``, and ``logits`` (M, V) at the M supervised positions only. Otherwise ``logits`` BLV.
+        """
+        if vision_features is None and pixel_values is not None and image_index is not None:
+            vision_features = self.model.vision_tower(pixel_values=pixel_values).last_hidden_state
+        if vision_features is not None:
+            pixel_values = None
+            kwargs["mm_encoder_outputs"] = {"image": self.model.connect(vision_features, image_index)}
+        if labels is None:
+            return super().forward(input_ids=input_ids, pixel_values=pixel_values, **kwargs)
+
+        hidden_BLD = self.model(input_ids=input_ids, pixel_values=pixel_values, **kwargs).last_hidden_state
+        targets_BL = labels[:, 1:]
+        supervised_BL = targets_BL != IGNORED
+        logits_MV = self.lm_head(hidden_BLD[:, :-1][supervised_BL])
+        summed = F.cross_entropy(logits_MV.float(), targets_BL[supervised_BL], reduction="sum")
+        learned = supervised_BL.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
+        return LlavaCausalLMOutputWithPast(loss=summed / learned, logits=logits_MV)
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """Parameters of each part: vision tower, connector, language model (its output layer included)."""
+    counts = {"vision": 0, "connector": 0, "language": 0}
+    for name, parameter in model.named_parameters():
+        part = "vision" if ".vision_tower." in name else "connector" if "projector" in name else "language"
+        counts[part] += parameter.numel()
+    return counts
+
+
+AutoConfig.register("babyllava", BabyLlavaConfig)
+AutoModelForCausalLM.register(BabyLlavaConfig, BabyLlavaForConditionalGeneration)
+AutoModelForImageTextToText.register(BabyLlavaConfig, BabyLlavaForConditionalGeneration)

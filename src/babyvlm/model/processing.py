@@ -1,0 +1,151 @@
+"""Pictures and words into tensors: image preprocessing and the two conversation templates, as published.
+
+``baby_plain``  <sos>{prompt}{answer}<eos>                                  alignment stage: the picture, then the utterance
+``baby_v1``     <sos> USER: {prompt} ASSISTANT: {answer}<eos>USER: ...      later stages; generation ends in ``ASSISTANT:``
+
+Text between pictures is tokenised piece by piece, so a word's tokens do not depend on the picture beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import LlavaProcessor, PreTrainedTokenizerBase
+from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
+
+from babyvlm.model.configuration import ModelShape
+from babyvlm.model.modeling import IGNORED
+from babyvlm.model.tokenizer import EOS, SOS
+from babyvlm.records import IMAGE_TOKEN, Turn
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+BILINEAR = 2
+
+Template = Literal["baby_plain", "baby_v1"]
+
+CHAT_TEMPLATE = (
+    " {% for message in messages %}"
+    "{% if message['role'] == 'user' %}USER: {% else %}ASSISTANT: {% endif %}"
+    "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
+    "{% for part in message['content'] %}"
+    "{% if part['type'] == 'image' %}<image>{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}"
+    "{% endfor %}{% endif %}"
+    "{% if message['role'] == 'user' %} {% else %}{{ eos_token }}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+)
+"""``baby_v1`` for transformers' ``apply_chat_template``; the tokenizer itself prefixes ``<sos>``."""
+
+
+def image_processor(image_size: int) -> LlavaImageProcessorPil:
+    """Pads to a square with the mean colour, resizes bilinearly, normalises with ImageNet's mean and deviation."""
+    return LlavaImageProcessorPil(
+        do_pad=True,
+        do_resize=True,
+        size={"height": image_size, "width": image_size},
+        resample=BILINEAR,
+        do_center_crop=False,
+        image_mean=list(IMAGENET_MEAN),
+        image_std=list(IMAGENET_STD),
+    )
+
+
+def square_pixels(image: Image.Image, image_size: int) -> np.ndarray:
+    """The picture as the image processor sees it before normalisation.
+
+    Args:
+        image: Any picture.
+        image_size: Side of the result, pixels.
+
+    Returns:
+        uint8 array, (3, image_size, image_size).
+    """
+    image = image.convert("RGB")
+    if image.width != image.height:
+        side = max(image.size)
+        square = Image.new("RGB", (side, side), tuple(int(mean * 255) for mean in IMAGENET_MEAN))
+        square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+        image = square
+    resized = image.resize((image_size, image_size), Image.Resampling.BILINEAR)
+    return np.asarray(resized).transpose(2, 0, 1)
+
+
+def normalise(pixels_NCHW: torch.Tensor) -> torch.Tensor:
+    """uint8 pictures to the float tensor the vision tower takes, NCHW."""
+    mean_C11 = torch.tensor(IMAGENET_MEAN, device=pixels_NCHW.device).view(3, 1, 1)
+    std_C11 = torch.tensor(IMAGENET_STD, device=pixels_NCHW.device).view(3, 1, 1)
+    return (pixels_NCHW.float() / 255 - mean_C11) / std_C11
+
+
+def processor(shape: ModelShape, tokenizer: PreTrainedTokenizerBase) -> LlavaProcessor:
+    """The transformers processor saved with a checkpoint."""
+    return LlavaProcessor(
+        image_processor=image_processor(shape.image_size),
+        tokenizer=tokenizer,
+        patch_size=shape.patch_size,
+        vision_feature_select_strategy="full",
+        num_additional_image_tokens=1,
+        chat_template=CHAT_TEMPLATE,
+    )
+
+
+class ConversationEncoder:
+    """Turns conversations into token ids and labels.
+
+    Args:
+        tokenizer: As trained by :func:`babyvlm.model.tokenizer.train_tokenizer`.
+        image_token_id: Id of the placeholder.
+        image_tokens: How many placeholders one picture takes.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, image_token_id: int, image_tokens: int) -> None:
+        self.tokenizer = tokenizer
+        self._image = [image_token_id] * image_tokens
+        self._cache: dict[str, list[int]] = {}
+
+    def text(self, text: str) -> list[int]:
+        """Token ids of a piece of text, without ``<sos>``; each ``<image>`` becomes a picture's placeholders."""
+        ids: list[int] = []
+        for position, piece in enumerate(text.split(IMAGE_TOKEN)):
+            if position:
+                ids += self._image
+            if piece not in self._cache:
+                self._cache[piece] = self.tokenizer.encode(piece, add_special_tokens=False)
+            ids += self._cache[piece]
+        return ids
+
+    def user(self, prompt: str, *, first: bool) -> list[int]:
+        """``baby_v1`` tokens of one human turn, up to and including ``ASSISTANT:``."""
+        opening = [SOS, *self.text(" ")] if first else []
+        return opening + self.text(f"USER: {prompt} ASSISTANT:")
+
+    def conversation(
+        self, turns: Sequence[Turn], *, num_images: int, template: Template
+    ) -> tuple[list[int], list[int]]:
+        """Token ids and labels of a whole conversation.
+
+        Args:
+            turns: Prompts and answers. Pictures without any placeholder come before the first prompt.
+            num_images: Pictures of the conversation.
+            template: Which of the two templates.
+
+        Returns:
+            Ids, and labels of the same length: the id itself on answers and their ``<eos>``, ``IGNORED`` elsewhere.
+        """
+        placeholders = sum(turn.prompt.count(IMAGE_TOKEN) for turn in turns)
+        leading = "" if placeholders else IMAGE_TOKEN * num_images
+        ids: list[int] = [SOS] if template == "baby_plain" else []
+        labels: list[int] = [IGNORED] * len(ids)
+        for number, turn in enumerate(turns):
+            prompt = leading + turn.prompt if number == 0 else turn.prompt
+            if template == "baby_plain":
+                asked, answered = self.text(prompt), [*self.text(turn.answer), EOS]
+            else:
+                asked, answered = self.user(prompt, first=number == 0), [*self.text(f" {turn.answer}"), EOS]
+            ids += asked + answered
+            labels += [IGNORED] * len(asked) + answered
+        return ids, labels

@@ -1,0 +1,125 @@
+"""Recipes by name, ``key=value`` changes to them, and the listing of every knob with its source."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import difflib
+import inspect
+import json
+import textwrap
+import typing
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from babyvlm.errors import ConfigError
+from babyvlm.recipes.nursery import nursery
+from babyvlm.recipes.saycam import saycam
+from babyvlm.training.configuration import Recipe
+
+RECIPES: dict[str, Callable[[], Recipe]] = {"nursery": nursery, "saycam": saycam}
+
+
+def resolve(name: str, changes: Sequence[str] = ()) -> Recipe:
+    """The recipe of that name with some knobs changed.
+
+    Args:
+        name: ``nursery`` or ``saycam``.
+        changes: Strings such as ``joint.optimisation.steps=200``.
+
+    Returns:
+        The complete configuration.
+
+    Raises:
+        ConfigError: An unknown recipe or knob (the nearest is suggested), or a bad value.
+
+    >>> resolve("nursery", ["joint.optimisation.steps=7"]).joint.optimisation.steps
+    7
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"unknown recipe {name!r}{_nearest(name, RECIPES)}. There are: {', '.join(RECIPES)}")
+    recipe = RECIPES[name]()
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals:
+            raise ConfigError(f"{change!r} is no knob: write key=value, such as joint.optimisation.steps=200")
+        recipe = _replace(recipe, key.strip().split("."), value.strip(), key.strip())
+    return recipe
+
+
+def _replace(node: Any, path: Sequence[str], value: str, key: str) -> Any:
+    fields = {field.name for field in dataclasses.fields(node)}
+    head, *rest = path
+    if head not in fields:
+        raise ConfigError(f"unknown knob {key!r}{_nearest(head, fields)}. Knobs here: {', '.join(sorted(fields))}")
+    current = getattr(node, head)
+    if rest:
+        if not dataclasses.is_dataclass(current):
+            raise ConfigError(f"knob {key!r}: {head} has no parts")
+        return dataclasses.replace(node, **{head: _replace(current, rest, value, key)})
+    if dataclasses.is_dataclass(current):
+        parts = ", ".join(f"{key}.{field.name}" for field in dataclasses.fields(current))
+        raise ConfigError(f"knob {key!r} has parts; set one of {parts}")
+    hint = typing.get_type_hints(type(node))[head]
+    changed: dict[str, Any] = {head: _parse(value, hint, key)}
+    if head in ("steps", "epochs") and changed[head] is not None:
+        changed["epochs" if head == "steps" else "steps"] = None  # the one replaces the other
+    return dataclasses.replace(node, **changed)
+
+
+def _parse(value: str, hint: Any, key: str) -> Any:
+    adapter = TypeAdapter(hint)
+    attempts: list[Any] = [value]
+    try:
+        attempts.insert(0, ast.literal_eval(value))
+    except (ValueError, SyntaxError):
+        attempts.insert(0, {"true": True, "false": False, "none": None}.get(value.lower(), value))
+    for attempt in attempts:
+        try:
+            return adapter.validate_python(attempt)
+        except ValidationError as error:
+            problem = error.errors()[0]["msg"]
+    raise ConfigError(f"{key}={value}: {problem}")
+
+
+def _nearest(word: str, known: Any) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def describe(recipe: Recipe) -> str:
+    """Every resolved knob with its meaning, unit and source, as text."""
+    lines: list[str] = []
+    _describe(recipe, "", lines)
+    return "\n".join(lines)
+
+
+def _describe(node: Any, prefix: str, lines: list[str]) -> None:
+    documentation = _field_docs(type(node))
+    for field in dataclasses.fields(node):
+        value, key = getattr(node, field.name), f"{prefix}{field.name}"
+        if dataclasses.is_dataclass(value):
+            _describe(value, f"{key}.", lines)
+            continue
+        if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+            value = [dataclasses.asdict(part) for part in value]
+        lines.append(f"{key} = {json.dumps(value, default=list)}")
+        lines += textwrap.wrap(documentation.get(field.name, ""), 110, initial_indent="    ", subsequent_indent="    ")
+
+
+def _field_docs(kind: type) -> dict[str, str]:
+    """The string under each field of a dataclass."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    documentation: dict[str, str] = {}
+    for statement, following in zip(body.body, body.body[1:], strict=False):
+        if (
+            isinstance(statement, ast.AnnAssign)
+            and isinstance(statement.target, ast.Name)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+        ):
+            documentation[statement.target.id] = " ".join(str(following.value.value).split())
+    return documentation

@@ -1,0 +1,107 @@
+"""Which samples a step learns from: a pure function of (seed, step), so that resume is exact.
+
+    sources {name: samples} ── weights by phase ── draws of step s ── sorted by length ── micro-batches
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from babyvlm.errors import ConfigError
+from babyvlm.training.configuration import MixturePhase
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """One conversation as the model takes it."""
+
+    ids: np.ndarray
+    """Token ids, int32, (L,)."""
+    labels: np.ndarray
+    """The ids where they are learned, -100 elsewhere, int32, (L,)."""
+    images: tuple[int, ...]
+    """Index of each picture in the stage's pixel table."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def num_learned(self) -> int:
+        """Tokens that enter the loss; a label at the first position has nothing to be predicted from."""
+        return int((self.labels[1:] >= 0).sum())
+
+
+class BatchPlan:
+    """Draws the samples of each step.
+
+    Every source is gone through in a new random order each epoch; how many samples a step takes from it follows its
+    weight exactly, up to rounding, at every point of the stage.
+
+    Args:
+        sizes: Number of samples of each source.
+        phases: Mixture over the stage.
+        batch_size: Samples a step.
+        steps: Steps of the stage.
+        seed: Seed of the orders.
+
+    Raises:
+        ConfigError: A weight names no source, or leaves nothing to draw.
+    """
+
+    def __init__(
+        self, sizes: Mapping[str, int], phases: Sequence[MixturePhase], batch_size: int, steps: int, seed: int
+    ) -> None:
+        self._sizes = {name: size for name, size in sizes.items() if size}
+        self._steps, self._batch_size, self._seed = steps, batch_size, seed
+        self._phases: list[tuple[int, dict[str, float]]] = []
+        for phase in phases:
+            weights = dict(phase.weights) or {name: float(size) for name, size in self._sizes.items()}
+            if unknown := sorted(set(weights) - set(self._sizes)):
+                raise ConfigError(
+                    f"the mixture weighs {', '.join(unknown)}, of which the data hold nothing; "
+                    f"they hold {', '.join(sorted(self._sizes)) or 'nothing'}"
+                )
+            total = sum(weights.values())
+            if total <= 0:
+                raise ConfigError("a mixture phase draws nothing: its weights add up to 0")
+            shares = {name: weights.get(name, 0.0) / total for name in self._sizes}
+            self._phases.append((round(phase.until * steps), shares))
+        self._orders: dict[str, tuple[int, np.ndarray]] = {}
+
+    def _drawn_before(self, source: str, step: int) -> int:
+        """Samples taken from a source in the steps before ``step``."""
+        expected, start = 0.0, 0
+        for end, shares in self._phases:
+            expected += shares[source] * self._batch_size * max(0, min(step, end) - start)
+            start = max(start, end)
+        return math.floor(expected + 1e-9)
+
+    def step(self, step: int) -> list[tuple[str, int]]:
+        """The samples of one step, as (source, index in it)."""
+        drawn: list[tuple[str, int]] = []
+        for number, (source, size) in enumerate(sorted(self._sizes.items())):
+            for draw in range(self._drawn_before(source, step), self._drawn_before(source, step + 1)):
+                epoch, position = divmod(draw, size)
+                if source not in self._orders or self._orders[source][0] != epoch:
+                    order = np.random.default_rng([self._seed, number, epoch]).permutation(size)
+                    self._orders[source] = (epoch, order)
+                drawn.append((source, int(self._orders[source][1][position])))
+        return drawn
+
+
+def micro_batches(samples: Sequence[Sample], max_tokens: int) -> list[list[Sample]]:
+    """Groups samples of similar length so that a group, padded to its longest, has at most ``max_tokens`` tokens.
+
+    A sample longer than that has a group to itself.
+    """
+    groups: list[list[Sample]] = []
+    for sample in sorted(samples, key=len):
+        if groups and (len(groups[-1]) + 1) * len(sample) <= max_tokens:
+            groups[-1].append(sample)
+        else:
+            groups.append([sample])
+    return groups

@@ -1,0 +1,189 @@
+"""What can be set about training: one dataclass for each kind of stage, and the recipe that holds them all.
+
+    vision ──┐
+             ├── alignment ── joint ── instruction
+    language ┘
+
+Paper, section on the training recipe; the figures are those of the published training scripts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from babyvlm.errors import ConfigError
+from babyvlm.model.configuration import ModelShape
+from babyvlm.model.processing import Template
+
+StageName = Literal["vision", "language", "alignment", "joint", "instruction"]
+STAGES: tuple[StageName, ...] = ("vision", "language", "alignment", "joint", "instruction")
+Part = Literal["vision", "connector", "language"]
+
+
+def _refuse(condition: bool, message: str) -> None:
+    if condition:
+        raise ConfigError(message)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimisation:
+    """AdamW with linear warm-up and cosine decay to zero (all stages but vision: published scripts)."""
+
+    learning_rate: float
+    """Peak learning rate of the trained parts."""
+    vision_learning_rate: float | None = None
+    """Peak learning rate of the vision tower where it differs (published: 1e-5 in the instruction stage)."""
+    batch_size: int
+    """Samples an optimizer step, over all devices."""
+    steps: int | None = None
+    """Optimizer steps. Set this or ``epochs``."""
+    epochs: float | None = None
+    """Passes over the data. Set this or ``steps``."""
+    warmup_fraction: float = 0.03
+    """Part of the steps over which the rate rises from zero (published: 3%)."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay of matrices; biases and norms have none (published: 0, language stage 0.1)."""
+    beta1: float = 0.9
+    """AdamW's first moment (published)."""
+    beta2: float = 0.95
+    """AdamW's second moment (published for the language stage)."""
+    clip_norm: float = 1.0
+    """Largest gradient norm (published)."""
+
+    def __post_init__(self) -> None:
+        _refuse((self.steps is None) == (self.epochs is None), "set either steps or epochs of a stage, not both")
+        _refuse(self.steps is not None and self.steps < 1, f"steps={self.steps} must be at least 1")
+        _refuse(self.batch_size < 1, f"batch_size={self.batch_size} must be at least 1")
+        _refuse(self.learning_rate <= 0, f"learning_rate={self.learning_rate} must be above 0")
+        _refuse(not 0 <= self.warmup_fraction < 1, f"warmup_fraction={self.warmup_fraction} must be in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionStage:
+    """Stage 0, vision: self-distillation without labels (DINO, Caron et al. 2021) on the corpus's frames."""
+
+    optimisation: Optimisation
+    """AdamW; the published scripts run the public DINO pipeline."""
+    global_scale: tuple[float, float] = (0.4, 1.0)
+    """Area of a global view, fraction of the frame (DINO)."""
+    local_scale: tuple[float, float] = (0.05, 0.4)
+    """Area of a local view, fraction of the frame (DINO)."""
+    local_views: int = 8
+    """Local views of each frame (DINO)."""
+    local_size: int = 96
+    """Side of a local view, pixels; a multiple of the patch size (DINO)."""
+    source_size: int = 256
+    """Side at which frames are kept to cut views from, pixels (ours)."""
+    flip_probability: float = 0.5
+    """How often a view is mirrored (DINO); 0 keeps left and right apart."""
+    prototypes: int = 65536
+    """Output size of the projection head (DINO)."""
+    head_width: int = 2048
+    """Hidden width of the projection head (DINO)."""
+    bottleneck: int = 256
+    """Width before the prototypes (DINO)."""
+    student_temperature: float = 0.1
+    """Softmax temperature of the student (DINO)."""
+    teacher_temperature: float = 0.04
+    """Softmax temperature of the teacher (DINO)."""
+    teacher_momentum: float = 0.996
+    """Start of the teacher's moving average, rising to 1 along a cosine (DINO)."""
+    centre_momentum: float = 0.9
+    """Moving average of the teacher's centre (DINO)."""
+
+    def __post_init__(self) -> None:
+        _refuse(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")
+        _refuse(self.local_views < 0, f"vision.local_views={self.local_views} must not be negative")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LanguageStage:
+    """Stage 0, language: the LLaMA alone on packed utterances (published scripts)."""
+
+    optimisation: Optimisation
+    packed_tokens: int = 8192
+    """Length of a packed sequence, tokens (published)."""
+    micro_batch_tokens: int = 32768
+    """Largest forward pass, padded tokens (ours)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixturePhase:
+    """How often each source is drawn during one part of a stage."""
+
+    until: float = 1.0
+    """End of the phase as a fraction of the stage's steps."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Source (a format, or a task of the instruction set) to relative weight. An empty mapping draws every sample
+    equally often, as published; otherwise sources left out are not drawn."""
+
+    def __post_init__(self) -> None:
+        _refuse(not 0 < self.until <= 1, f"until={self.until} must be in (0, 1]")
+        _refuse(any(weight < 0 for weight in self.weights.values()), "mixture weights must not be negative")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultimodalStage:
+    """Stages 1 to 3: alignment, joint pretraining, instruction tuning (paper)."""
+
+    optimisation: Optimisation
+    formats: tuple[Literal["image", "video", "interleaved", "instruction"], ...]
+    """Which of the pretraining set's formats are drawn."""
+    trains: tuple[Part, ...]
+    """Parts that learn; the others are frozen."""
+    template: Template = "baby_v1"
+    """Conversation template."""
+    mixture: tuple[MixturePhase, ...] = (MixturePhase(),)
+    """Phases, in order; the last one ends at 1."""
+    micro_batch_tokens: int = 32768
+    """Largest forward pass, padded tokens (ours)."""
+    cache_vision_features: bool = False
+    """Encode every picture once beforehand and keep the features in memory; only where the tower is frozen (ours)."""
+
+    def __post_init__(self) -> None:
+        _refuse(not self.trains, "a stage must train something")
+        _refuse(
+            self.cache_vision_features and "vision" in self.trains,
+            "cache_vision_features needs a frozen vision tower, but the stage trains it",
+        )
+        ends = [phase.until for phase in self.mixture]
+        _refuse(
+            not ends or ends != sorted(ends) or ends[-1] != 1.0,
+            f"mixture phases must end at ascending fractions, the last at 1; they end at {ends}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One complete training configuration."""
+
+    name: str
+    """What the recipe is called on the command line."""
+    model: ModelShape
+    vision: VisionStage
+    language: LanguageStage
+    alignment: MultimodalStage
+    joint: MultimodalStage
+    instruction: MultimodalStage
+    seed: int = 0
+    """Seed of the weights, the order of the data and the views."""
+    precision: Literal["bf16", "no"] = "bf16"
+    """Automatic mixed precision; weights and optimizer stay in float32."""
+    attention: Literal["eager", "sdpa", "flash_attention_2"] = "sdpa"
+    """Attention kernel (ours)."""
+    log_every_steps: int = 10
+    """Steps between two lines of the log."""
+    checkpoint_every_s: float = 300.0
+    """Seconds between two checkpoints from which an interrupted stage goes on."""
+
+    def __post_init__(self) -> None:
+        if self.vision.local_size % self.model.patch_size:
+            raise ConfigError(
+                f"vision.local_size={self.vision.local_size} is no multiple of model.patch_size={self.model.patch_size}"
+            )
+        if self.language.packed_tokens > self.model.context:
+            raise ConfigError(
+                f"language.packed_tokens={self.language.packed_tokens} exceeds model.context={self.model.context}"
+            )

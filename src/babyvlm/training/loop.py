@@ -1,0 +1,210 @@
+"""The training loop of every stage that has a language model in it (stages 0 language, 1, 2 and 3 of the paper).
+
+    step s ── BatchPlan ── samples ── micro-batches ── forward, backward ── clip ── AdamW ── log
+                                      loss = sum over learned tokens / learned tokens of the whole step
+
+One optimizer step can be followed here from front to back; checkpoints and logging are calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.model.processing import normalise
+from babyvlm.progress import progress
+from babyvlm.training.batches import BatchPlan, Sample, micro_batches
+from babyvlm.training.checkpoints import Resume, ResumePoint
+from babyvlm.training.configuration import MixturePhase, Optimisation, Part
+from babyvlm.training.journal import Journal
+from babyvlm.training.samples import PixelTable, collate
+
+_ENCODE_IMAGES = 256
+
+
+def learning_rate_factor(step: int, steps: int, warmup_fraction: float) -> float:
+    """Share of the peak rate at a step (counted from 0): linear warm-up, then a cosine to zero.
+
+    >>> [round(learning_rate_factor(step, 10, 0.2), 2) for step in (0, 1, 2, 6, 10)]
+    [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    warmup = max(1, round(steps * warmup_fraction))
+    if step < warmup:
+        return (step + 1) / warmup
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def part_of(name: str) -> Part:
+    """Which part of the model a parameter belongs to."""
+    return "vision" if ".vision_tower." in name else "connector" if "projector" in name else "language"
+
+
+def make_optimizer(model: nn.Module, trains: Sequence[Part], knobs: Optimisation) -> torch.optim.AdamW:
+    """Freezes what the stage does not train and groups the rest by rate and decay."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        part = part_of(name)
+        parameter.requires_grad_(part in trains)
+        if part in trains:
+            rate = knobs.vision_learning_rate if part == "vision" else None
+            decay = knobs.weight_decay if parameter.ndim >= 2 else 0.0
+            groups.setdefault((rate or knobs.learning_rate, decay), []).append(parameter)
+    return torch.optim.AdamW(
+        [
+            {"params": parameters, "lr": rate, "peak_rate": rate, "weight_decay": decay}
+            for (rate, decay), parameters in groups.items()
+        ],
+        betas=(knobs.beta1, knobs.beta2),
+    )
+
+
+def train_language_model(
+    model: BabyLlavaForConditionalGeneration,
+    sources: Mapping[str, Sequence[Sample]],
+    pictures: PixelTable | None,
+    *,
+    stage: str,
+    optimisation: Optimisation,
+    trains: Sequence[Part],
+    mixture: Sequence[MixturePhase],
+    micro_batch_tokens: int,
+    cache_vision_features: bool,
+    accelerator: Accelerator,
+    out: Path,
+    seed: int,
+    log_every_steps: int,
+    checkpoint_every_s: float,
+) -> str:
+    """Trains ``model`` in place for one stage.
+
+    Args:
+        model: On the accelerator's device, float32.
+        sources: Samples by source.
+        pictures: What the samples' picture numbers refer to; None for text alone.
+        stage: Its name, for the log and the checkpoints.
+        optimisation: Rates, batch size, duration.
+        trains: Parts that learn.
+        mixture: How often each source is drawn.
+        micro_batch_tokens: Largest forward pass, padded tokens.
+        cache_vision_features: Whether to run the frozen tower once for every picture beforehand.
+        accelerator: Device, precision, processes.
+        out: The run's folder.
+        seed: Seed of the order of the samples.
+        log_every_steps: Steps between two lines of the log.
+        checkpoint_every_s: Seconds between two resumable checkpoints.
+
+    Returns:
+        The log, as JSON lines.
+
+    Raises:
+        TrainingError: The loss is not finite.
+    """
+    size = sum(map(len, sources.values()))
+    steps = optimisation.steps or math.ceil((optimisation.epochs or 0) * size / optimisation.batch_size)
+    plan = BatchPlan({name: len(rows) for name, rows in sources.items()}, mixture, optimisation.batch_size, steps, seed)
+    optimizer = make_optimizer(model, trains, optimisation)
+    model.train()
+
+    counts = parameter_counts(model)
+    frozen = [f"{part} {counts[part]:,}" for part in counts if part not in trains]
+    trained = [f"{part} {counts[part]:,}" for part in counts if part in trains]
+    accelerator.print(
+        f"{stage}: {size:,} samples, {steps:,} steps of {optimisation.batch_size}; "
+        f"trains {', '.join(trained)} parameters; frozen: {', '.join(frozen) or 'nothing'}"
+    )
+
+    fingerprint = hashlib.sha256(
+        json.dumps([asdict(optimisation), [dict(p.weights) for p in mixture], {n: len(r) for n, r in sources.items()}, seed])
+        .encode()
+    ).hexdigest()
+    resume = Resume(out, stage, fingerprint)
+    done, seconds, log = 0, 0.0, ""
+    if (found := resume.load({"model": model}, optimizer)) is not None:
+        point, log = found
+        done, seconds = point.step, point.seconds
+        accelerator.print(f"{stage}: goes on after step {done:,}")
+    features_UTD = None
+    if cache_vision_features and pictures is not None:
+        features_UTD = encode_pictures(model, pictures, accelerator)
+    wrapped, optimizer = accelerator.prepare(model, optimizer)
+    journal = Journal(stage, steps, out / "tensorboard", log_every_steps, done=done, seconds=seconds, log=log)
+    saved_s = time.monotonic()
+
+    for step in range(done, steps):
+        factor = learning_rate_factor(step, steps, optimisation.warmup_fraction)
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak_rate"] * factor
+
+        samples = [sources[source][index] for source, index in plan.step(step)]
+        learned = sum(sample.num_learned for sample in samples)
+        mine = samples[accelerator.process_index :: accelerator.num_processes]
+        groups = micro_batches(mine, micro_batch_tokens)
+        loss = torch.zeros((), device=accelerator.device)
+        for number, group in enumerate(groups):
+            ids_BL, labels_BL, distinct, index_N = collate(group)
+            inputs = {}
+            if distinct and features_UTD is not None:
+                inputs["vision_features"] = features_UTD[distinct].to(accelerator.device)
+            elif distinct and pictures is not None:
+                inputs["pixel_values"] = normalise(pictures.pixels_NCHW[distinct].to(accelerator.device))
+            if distinct:
+                inputs["image_index"] = index_N.to(accelerator.device)
+            # Gradients of several processes are averaged, and only with the last micro-batch.
+            last = number == len(groups) - 1
+            with contextlib.nullcontext() if last else accelerator.no_sync(wrapped), accelerator.autocast():
+                part = wrapped(
+                    input_ids=ids_BL.to(accelerator.device),
+                    labels=labels_BL.to(accelerator.device),
+                    num_items_in_batch=learned / accelerator.num_processes,
+                    use_cache=False,
+                    **inputs,
+                ).loss
+                accelerator.backward(part)
+            loss += part.detach()
+        norm = accelerator.clip_grad_norm_(wrapped.parameters(), optimisation.clip_norm)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+        journal.step(
+            step + 1,
+            samples=len(samples),
+            tokens=sum(map(len, samples)),
+            loss=round(accelerator.reduce(loss, "mean").item(), 5),
+            learning_rate=optimisation.learning_rate * factor,
+            gradient_norm=round(float(norm), 4),
+        )
+        if time.monotonic() - saved_s > checkpoint_every_s and step + 1 < steps:
+            if accelerator.is_main_process:
+                point = ResumePoint(step=step + 1, seconds=journal.seconds)
+                resume.save({"model": model}, optimizer, point, journal.log)
+            accelerator.wait_for_everyone()
+            saved_s = time.monotonic()
+
+    journal.close()
+    return journal.log
+
+
+@torch.no_grad()
+def encode_pictures(
+    model: BabyLlavaForConditionalGeneration, pictures: PixelTable, accelerator: Accelerator
+) -> torch.Tensor:
+    """The tower's output for every picture, UTD, bfloat16, on the CPU."""
+    tower = model.model.vision_tower
+    encoded = []
+    starts = range(0, len(pictures), _ENCODE_IMAGES)
+    for start in progress(starts, description="encode pictures", unit="batch"):
+        pixels_NCHW = normalise(pictures.pixels_NCHW[start : start + _ENCODE_IMAGES].to(accelerator.device))
+        with accelerator.autocast():
+            encoded.append(tower(pixel_values=pixels_NCHW).last_hidden_state.to("cpu", torch.bfloat16))
+    return torch.cat(encoded)

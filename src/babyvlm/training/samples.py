@@ -1,0 +1,120 @@
+"""From a curated set on disk to samples and pixels in memory.
+
+    PretrainingSet ── conversations ── ConversationEncoder ── Sample (ids, labels, picture numbers)
+                   └─ pictures ─────── square_pixels ──────── pixels_NCHW, uint8
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from babyvlm.curation.sets import PretrainingSet
+from babyvlm.errors import DataFolderError
+from babyvlm.images import decode_image
+from babyvlm.model.modeling import IGNORED
+from babyvlm.model.processing import ConversationEncoder, square_pixels
+from babyvlm.model.tokenizer import EOS, SOS
+from babyvlm.progress import progress
+from babyvlm.records import Conversation, Utterance
+from babyvlm.training.batches import Sample
+from babyvlm.training.configuration import MultimodalStage
+
+
+class PixelTable:
+    """Pictures at the model's size, each once, in memory.
+
+    Args:
+        data: Where the pictures are.
+        image_ids: Pictures to hold; repeats are dropped.
+        size: Side, pixels.
+    """
+
+    def __init__(self, data: PretrainingSet, image_ids: Iterable[str], size: int) -> None:
+        self.index = {image_id: number for number, image_id in enumerate(dict.fromkeys(image_ids))}
+        self.pixels_NCHW = torch.empty((len(self.index), 3, size, size), dtype=torch.uint8)
+
+        def load(image_id: str) -> None:
+            pixels_CHW = square_pixels(decode_image(data.jpeg(image_id)), size)
+            self.pixels_NCHW[self.index[image_id]] = torch.from_numpy(pixels_CHW.copy())
+
+        with ThreadPoolExecutor() as pool:
+            for _ in progress(pool.map(load, self.index), description="pictures", total=len(self.index), unit="img"):
+                pass
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+def encode_conversations(
+    conversations: Sequence[Conversation],
+    encoder: ConversationEncoder,
+    stage: MultimodalStage,
+    *,
+    index: dict[str, int],
+    context: int,
+) -> tuple[dict[str, list[Sample]], int]:
+    """Samples by source: the task of an instruction sample, the format of any other.
+
+    Returns:
+        The samples, and how many conversations were left out because they exceed ``context`` tokens.
+    """
+    sources: dict[str, list[Sample]] = {}
+    too_long = 0
+    for conversation in conversations:
+        ids, labels = encoder.conversation(
+            conversation.turns, num_images=len(conversation.images), template=stage.template
+        )
+        if len(ids) > context:
+            too_long += 1
+            continue
+        sample = Sample(
+            ids=np.array(ids, dtype=np.int32),
+            labels=np.array(labels, dtype=np.int32),
+            images=tuple(index[image] for image in conversation.images),
+        )
+        sources.setdefault(conversation.task or conversation.format, []).append(sample)
+    return sources, too_long
+
+
+def pack_utterances(
+    utterances: Sequence[Utterance], tokenizer: PreTrainedTokenizerBase, packed_tokens: int
+) -> list[Sample]:
+    """Utterances, in order, packed into sequences of ``packed_tokens``: ``<sos>...<eos><sos>...<eos>``; all are learned.
+
+    Raises:
+        DataFolderError: There is no utterance.
+    """
+    stream: list[int] = []
+    for utterance in utterances:
+        stream += [SOS, *tokenizer.encode(utterance.text, add_special_tokens=False), EOS]
+    if not stream:
+        raise DataFolderError("the language corpus holds no training utterance")
+    samples = []
+    for start in range(0, len(stream), packed_tokens):
+        ids = np.array(stream[start : start + packed_tokens], dtype=np.int32)
+        if len(ids) > 1:
+            samples.append(Sample(ids=ids, labels=ids.copy(), images=()))
+    return samples
+
+
+def collate(samples: Sequence[Sample], pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor, list[int], torch.Tensor]:
+    """Right-pads samples into tensors.
+
+    Returns:
+        ids_BL, labels_BL, the distinct pictures' numbers (U), and for each placed picture its place among them (N).
+    """
+    longest = max(map(len, samples))
+    ids_BL = np.full((len(samples), longest), pad_id, dtype=np.int64)
+    labels_BL = np.full((len(samples), longest), IGNORED, dtype=np.int64)
+    for row, sample in enumerate(samples):
+        ids_BL[row, : len(sample)] = sample.ids
+        labels_BL[row, : len(sample)] = sample.labels
+    placed = [image for sample in samples for image in sample.images]
+    distinct = {image: number for number, image in enumerate(dict.fromkeys(placed))}
+    index_N = torch.tensor([distinct[image] for image in placed], dtype=torch.long)
+    return torch.from_numpy(ids_BL), torch.from_numpy(labels_BL), list(distinct), index_N

@@ -1,0 +1,261 @@
+"""The five stages in order, each one's output the next one's declared input.
+
+    OUT/tokenizer/     byte-level BPE of the training text
+    OUT/vision/        the self-distilled tower
+    OUT/language/      the whole model: that tower, the language model trained on text
+    OUT/alignment/ ──> OUT/joint/ ──> OUT/instruction/     whole models
+    OUT/recipe.json    every resolved knob
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, ViTModel
+
+from babyvlm.curation.sets import PretrainingSet
+from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
+from babyvlm.folders import Manifest, fresh_folder, read_manifest
+from babyvlm.model.configuration import model_config, vision_config
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.model.processing import ConversationEncoder, normalise, processor
+from babyvlm.model.tokenizer import train_tokenizer
+from babyvlm.training.checkpoints import Resume, ResumePoint
+from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
+from babyvlm.training.journal import Journal
+from babyvlm.training.loop import learning_rate_factor, train_language_model
+from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
+from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentum
+
+class Trainer:
+    """Runs the stages of a recipe on one curated set.
+
+    Args:
+        recipe: The resolved configuration.
+        data: The curated set.
+        out: The run's folder; finished stages in it are kept.
+
+    Raises:
+        ConfigError: ``out`` holds a run of another recipe.
+    """
+
+    def __init__(self, recipe: Recipe, data: PretrainingSet, out: Path) -> None:
+        self.recipe, self.data, self.out = recipe, data, out
+        out.mkdir(parents=True, exist_ok=True)
+        resolved = json.dumps(asdict(recipe), indent=2, sort_keys=True) + "\n"
+        path = out / "recipe.json"
+        if path.is_file() and path.read_text(encoding="utf-8") != resolved:
+            raise ConfigError(f"{path}: this run was begun with another recipe. Choose another --out, or remove it first")
+        if not path.is_file() and (found := sorted(entry.name for entry in out.iterdir())):
+            raise ConfigError(f"{out}: already holds {found[0]}, and no run of babyvlm train. Choose another --out")
+        path.write_text(resolved, encoding="utf-8")
+        self.accelerator = Accelerator(mixed_precision=recipe.precision)
+
+    def run(self, stages: Sequence[StageName] = STAGES) -> None:
+        """Runs the given stages, in their own order, leaving out those that are finished."""
+        for stage in STAGES:
+            if stage in stages and not (self.out / stage).exists():
+                torch.manual_seed(self.recipe.seed)
+                if stage == "vision":
+                    self._vision()
+                elif stage == "language":
+                    self._language()
+                else:
+                    self._multimodal(stage)
+
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The run's tokenizer, trained on the training split's utterances and instruction text at first use."""
+        folder = self.out / "tokenizer"
+        if not folder.exists():
+            texts = [utterance.text for utterance in self.data.utterances("train")]
+            if self.data.has_instruction:
+                for conversation in self.data.conversations("instruction", "train"):
+                    texts += [text for turn in conversation.turns for text in (turn.prompt, turn.answer)]
+            shape = self.recipe.model
+            with fresh_folder(folder) as partial:
+                train_tokenizer(texts, shape.vocabulary, shape.context).save_pretrained(partial)
+        return AutoTokenizer.from_pretrained(folder)
+
+    def _vision(self) -> None:
+        recipe, knobs, accelerator = self.recipe, self.recipe.vision, self.accelerator
+        config = vision_config(recipe.model)
+        config._attn_implementation = recipe.attention
+        distillation = SelfDistillation(ViTModel(config, add_pooling_layer=False), knobs).to(accelerator.device)
+        images = dict.fromkeys(
+            image for row in self.data.conversations("image", "train") for image in row.images
+        )
+        if not images:
+            raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
+        frames = PixelTable(self.data, images, knobs.source_size)
+        run = knobs.optimisation
+        steps = run.steps or math.ceil((run.epochs or 0) * len(frames) / run.batch_size)
+        trained = distillation.trained()
+        matrices = [parameter for parameter in trained if parameter.ndim >= 2]
+        others = [parameter for parameter in trained if parameter.ndim < 2]
+        optimizer = torch.optim.AdamW(
+            [{"params": matrices, "weight_decay": run.weight_decay}, {"params": others, "weight_decay": 0.0}],
+            lr=run.learning_rate,
+            betas=(run.beta1, run.beta2),
+        )
+        accelerator.print(
+            f"vision: {len(frames):,} frames, {steps:,} steps of {run.batch_size}; "
+            f"trains {sum(parameter.numel() for parameter in trained):,} parameters (tower and head)"
+        )
+        resume = Resume(self.out, "vision", self._fingerprint("vision"))
+        done, seconds, log = 0, 0.0, ""
+        if (found := resume.load({"distillation": distillation}, optimizer)) is not None:
+            point, log = found
+            done, seconds = point.step, point.seconds
+        journal = Journal("vision", steps, self.out / "tensorboard", recipe.log_every_steps, done=done, seconds=seconds, log=log)
+        saved_s = time.monotonic()
+        for step in range(done, steps):
+            for group in optimizer.param_groups:
+                group["lr"] = run.learning_rate * learning_rate_factor(step, steps, run.warmup_fraction)
+            # Everything random in a step depends on (seed, step) alone, so that resume is exact.
+            generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
+            chosen = torch.randint(len(frames), (run.batch_size,), generator=generator)
+            batch_BCSS = frames.pixels_NCHW[chosen].float() / 255
+            sizes = [(recipe.model.image_size, knobs.global_scale)] * 2
+            sizes += [(knobs.local_size, knobs.local_scale)] * knobs.local_views
+            views = [
+                normalise(cut_views(batch_BCSS, size, scale, knobs.flip_probability, generator) * 255).to(accelerator.device)
+                for size, scale in sizes
+            ]
+            with accelerator.autocast():
+                loss, entropy = distillation(views)
+            loss.backward()
+            norm = torch.nn.utils.clip_grad_norm_(trained, run.clip_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            distillation.update_teacher(teacher_momentum(step, steps, knobs.teacher_momentum))
+            journal.step(
+                step + 1,
+                samples=run.batch_size,
+                tokens=run.batch_size * (2 * recipe.model.image_tokens),
+                loss=round(loss.item(), 5),
+                target_entropy=round(entropy.item(), 4),
+                gradient_norm=round(float(norm), 4),
+            )
+            if time.monotonic() - saved_s > recipe.checkpoint_every_s and step + 1 < steps:
+                point = ResumePoint(step=step + 1, seconds=journal.seconds)
+                resume.save({"distillation": distillation}, optimizer, point, journal.log)
+                saved_s = time.monotonic()
+        journal.close()
+        with fresh_folder(self.out / "vision") as partial:
+            distillation.teacher.save_pretrained(partial)
+            self._finish(partial, "vision", journal.log)
+        resume.clear()
+
+    def _language(self) -> None:
+        tokenizer = self.tokenizer()
+        model = BabyLlavaForConditionalGeneration(self._config())
+        if not (self.out / "vision").exists():
+            raise CheckpointError(
+                "the language stage puts the vision stage's tower into its model, and there is none",
+                path=self.out / "vision",
+                remedy="Run --stage vision first",
+            )
+        tower = ViTModel.from_pretrained(self.out / "vision", add_pooling_layer=False)
+        model.model.vision_tower.load_state_dict(tower.state_dict())
+        knobs = self.recipe.language
+        samples = pack_utterances(self.data.utterances("train"), tokenizer, knobs.packed_tokens)
+        log = train_language_model(
+            model.to(self.accelerator.device),
+            {"text": samples},
+            None,
+            stage="language",
+            optimisation=knobs.optimisation,
+            trains=("language",),
+            mixture=(MixturePhase(),),
+            micro_batch_tokens=knobs.micro_batch_tokens,
+            cache_vision_features=False,
+            **self._common(),
+        )
+        self._save(model, tokenizer, "language", log)
+
+    def _multimodal(self, stage: StageName) -> None:
+        knobs: MultimodalStage = getattr(self.recipe, stage)
+        before = STAGES[STAGES.index(stage) - 1]
+        if not (self.out / before).exists():
+            raise CheckpointError(
+                f"the {stage} stage begins with the {before} stage's model, and there is none",
+                path=self.out / before,
+                remedy=f"Run --stage {before} first",
+            )
+        tokenizer = self.tokenizer()
+        model = BabyLlavaForConditionalGeneration.from_pretrained(
+            self.out / before, attn_implementation=self.recipe.attention, dtype=torch.float32
+        )
+        rows = [row for name in knobs.formats for row in self.data.conversations(name, "train")]
+        pictures = PixelTable(self.data, (image for row in rows for image in row.images), self.recipe.model.image_size)
+        shape = self.recipe.model
+        encoder = ConversationEncoder(tokenizer, image_token_id=shape.vocabulary, image_tokens=shape.image_tokens)
+        sources, too_long = encode_conversations(rows, encoder, knobs, index=pictures.index, context=shape.context)
+        if too_long:
+            self.accelerator.print(f"{stage}: left out {too_long:,} conversations longer than {shape.context} tokens")
+        if not sources:
+            raise DataFolderError(f"no training samples of {', '.join(knobs.formats)}", path=self.data.folder)
+        log = train_language_model(
+            model.to(self.accelerator.device),
+            sources,
+            pictures,
+            stage=stage,
+            optimisation=knobs.optimisation,
+            trains=knobs.trains,
+            mixture=knobs.mixture,
+            micro_batch_tokens=knobs.micro_batch_tokens,
+            cache_vision_features=knobs.cache_vision_features,
+            **self._common(),
+        )
+        self._save(model, tokenizer, stage, log)
+
+    def _config(self):
+        config = model_config(self.recipe.model)
+        config._attn_implementation = self.recipe.attention
+        return config
+
+    def _common(self) -> dict:
+        return {
+            "accelerator": self.accelerator,
+            "out": self.out,
+            "seed": self.recipe.seed,
+            "log_every_steps": self.recipe.log_every_steps,
+            "checkpoint_every_s": self.recipe.checkpoint_every_s,
+        }
+
+    def _fingerprint(self, stage: StageName) -> str:
+        knobs = {"stage": asdict(getattr(self.recipe, stage)), "seed": self.recipe.seed}
+        return hashlib.sha256(json.dumps(knobs, sort_keys=True).encode()).hexdigest()
+
+    def _save(
+        self,
+        model: BabyLlavaForConditionalGeneration,
+        tokenizer: PreTrainedTokenizerBase,
+        stage: StageName,
+        log: str,
+    ) -> None:
+        if self.accelerator.is_main_process:
+            with fresh_folder(self.out / stage) as partial:
+                model.save_pretrained(partial)
+                processor(self.recipe.model, tokenizer).save_pretrained(partial)
+                self._finish(partial, stage, log)
+            Resume(self.out, stage, "").clear()
+        self.accelerator.wait_for_everyone()
+
+    def _finish(self, partial: Path, stage: StageName, log: str) -> None:
+        (partial / "metrics.jsonl").write_text(log, encoding="utf-8")
+        manifest = read_manifest(self.data.folder, "pretraining-set")
+        Manifest(
+            kind="checkpoint",
+            configuration={"recipe": self.recipe.name, "stage": stage, "seed": self.recipe.seed},
+            inputs={"data": hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]},
+
+        ).write(partial)
