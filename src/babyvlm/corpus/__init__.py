@@ -1,0 +1,28 @@
+"""Recordings, transcripts and boxes as providers lay them out: SAYCam, BabyView, or any folder of videos."""
+
+from babyvlm.corpus.annotations import read_boxes
+from babyvlm.corpus.corpus import Corpus, open_corpus
+from babyvlm.corpus.overview import CorpusIndex, IndexRow, describe, index
+from babyvlm.corpus.layouts import LAYOUTS, Layout
+from babyvlm.corpus.photographs import read_photo_annotations
+from babyvlm.corpus.recordings import Problem, SplitFractions
+from babyvlm.corpus.transcripts import Cue, Transcript, parse_webvtt, read_transcript
+
+__all__ = [
+    "LAYOUTS",
+    "Corpus",
+    "CorpusIndex",
+    "Cue",
+    "IndexRow",
+    "Layout",
+    "Problem",
+    "SplitFractions",
+    "Transcript",
+    "describe",
+    "index",
+    "open_corpus",
+    "parse_webvtt",
+    "read_boxes",
+    "read_photo_annotations",
+    "read_transcript",
+]

@@ -1,0 +1,143 @@
+"""A corpus on disk: any folder tree of videos in, its recordings, speech and boxes out.
+
+    corpus = open_corpus(Path("saycam"))            names, recordings.csv and headers are read, nothing is decoded
+    for recording in corpus.recordings:
+        corpus.utterances(recording)                the sidecar transcript, checked against the recording
+        corpus.boxed_frames(recording)              the sidecar boxes, checked against their images
+
+What cannot be used is in ``corpus.problems``; the commands decide what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from babyvlm.corpus.annotations import read_boxes
+from babyvlm.corpus.layouts import Layout, check_layout, detect_layout
+from babyvlm.corpus.recordings import (
+    BOXES_SUFFIX,
+    RECORDINGS_CSV,
+    TRANSCRIPT_SUFFIXES,
+    VIDEO_SUFFIXES,
+    Problem,
+    SplitFractions,
+    find_files,
+    read_recordings,
+    read_recordings_csv,
+)
+from babyvlm.corpus.transcripts import Transcript, read_transcript
+from babyvlm.errors import AnnotationError, InputError, TranscriptError
+from babyvlm.records import BoxedFrame, Recording, Utterance
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """The recordings of a folder, with what lies beside them."""
+
+    folder: Path
+    layout: Layout
+    recordings: tuple[Recording, ...]
+    """By id; only those whose video opens."""
+    problems: tuple[Problem, ...]
+    """Videos that are missing, unreadable or share a name. Transcripts and boxes are checked when asked for."""
+    fractions: SplitFractions
+    _transcripts: Mapping[str, Path] = field(repr=False)
+    _boxes: Mapping[str, Path] = field(repr=False)
+
+    def recording(self, recording_id: str) -> Recording:
+        """The recording with this id.
+
+        Raises:
+            InputError: There is none.
+        """
+        for recording in self.recordings:
+            if recording.id == recording_id:
+                return recording
+        raise InputError(f"there is no recording {recording_id!r} in this corpus", path=self.folder)
+
+    def media_path(self, recording: Recording) -> Path:
+        """Where the recording's video is."""
+        return self.folder / recording.media
+
+    def transcript_path(self, recording: Recording) -> Path | None:
+        """Where the recording's transcript is; None when it has none."""
+        return self._transcripts.get(recording.id)
+
+    def transcript(self, recording: Recording) -> Transcript:
+        """What the recording's transcript holds, with what is wrong in it.
+
+        Raises:
+            TranscriptError: There is no transcript, or it does not parse.
+        """
+        path = self.transcript_path(recording)
+        if path is None:
+            expected = self.media_path(recording).with_name(recording.id + TRANSCRIPT_SUFFIXES[0])
+            raise TranscriptError(f"the recording {recording.id!r} has no transcript", path=expected)
+        return read_transcript(path, recording=recording.id, duration_s=recording.duration_s)
+
+    def utterances(self, recording: Recording) -> tuple[Utterance, ...]:
+        """The recording's utterances by start; none when it has no transcript.
+
+        Raises:
+            TranscriptError: The transcript does not parse, or an utterance passes the end of the recording.
+        """
+        if self.transcript_path(recording) is None:
+            return ()
+        transcript = self.transcript(recording)
+        if transcript.problems:
+            raise transcript.problems[0]
+        return transcript.utterances
+
+    def has_boxes(self, recording: Recording) -> bool:
+        """Whether the recording has a file of boxes."""
+        return recording.id in self._boxes
+
+    def boxed_frames(self, recording: Recording) -> tuple[BoxedFrame, ...]:
+        """The recording's boxes, by ascending time.
+
+        Raises:
+            AnnotationError: There is no file of boxes, it does not parse, or a box lies outside its image.
+        """
+        if recording.id not in self._boxes:
+            expected = self.media_path(recording).with_name(recording.id + BOXES_SUFFIX)
+            raise AnnotationError(f"the recording {recording.id!r} has no boxes", path=expected)
+        return read_boxes(self._boxes[recording.id], recording)
+
+
+def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions | None = None) -> Corpus:
+    """Opens a folder tree of videos with their sidecar files.
+
+    Args:
+        folder: The folder; it is never written to.
+        layout: How recordings are named: ``saycam``, ``babyview``, ``plain``, or ``auto`` to tell from the names.
+        fractions: Shares held out where ``recordings.csv`` gives no split; None for the defaults.
+
+    Raises:
+        InputError: The folder is missing, holds no video, or has a ``recordings.csv`` that does not read.
+        ConfigError: There is no such layout.
+    """
+    chosen = check_layout(layout)
+    if not folder.is_dir():
+        raise InputError("there is no such folder", path=folder, remedy="Give the folder that holds the recordings")
+    fractions = fractions or SplitFractions()
+    found = find_files(folder)
+    if not found.videos:
+        raise InputError(
+            "there is no video in this folder or below it",
+            path=folder,
+            remedy=f"Videos end in {', '.join(sorted(VIDEO_SUFFIXES))}",
+        )
+    chosen = chosen or detect_layout(found.videos)
+    rows = read_recordings_csv(folder / RECORDINGS_CSV)
+    recordings, problems = read_recordings(folder, found, rows, layout=chosen, fractions=fractions)
+    return Corpus(
+        folder=folder,
+        layout=chosen,
+        recordings=tuple(recordings),
+        problems=(*found.problems, *problems),
+        fractions=fractions,
+        _transcripts=found.transcripts,
+        _boxes=found.boxes,
+    )

@@ -1,0 +1,133 @@
+"""What a corpus holds, at a glance: hours, ages, speech and problems, as a table of records or as text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from babyvlm.corpus.corpus import Corpus
+from babyvlm.corpus.recordings import Problem
+from babyvlm.errors import AnnotationError, TranscriptError
+from babyvlm.records import Utterance
+
+_SHOWN_PROBLEMS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexRow:
+    """The recordings of one child in one month of age."""
+
+    child: str
+    month: int | None
+    """Completed months of age; None where it is not known."""
+    recordings: int
+    transcribed: int
+    """Recordings with a transcript that reads."""
+    boxed: int
+    """Recordings with boxes."""
+    hours: float
+    speech_hours: float
+    """Time during which somebody is transcribed to speak, counted once where voices overlap."""
+    utterances: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorpusIndex:
+    """A corpus by child and month, with everything wrong in it, transcripts and boxes included."""
+
+    rows: tuple[IndexRow, ...]
+    problems: tuple[Problem, ...]
+
+
+def index(corpus: Corpus) -> CorpusIndex:
+    """Reads every transcript and file of boxes, and sums up."""
+    problems = list(corpus.problems)
+    parts: dict[tuple[str, int], list[IndexRow]] = {}
+    for recording in corpus.recordings:
+        utterances: tuple[Utterance, ...] = ()
+        transcribed = False
+        if corpus.transcript_path(recording) is not None:
+            try:
+                transcript = corpus.transcript(recording)
+            except TranscriptError as error:
+                problems.append(Problem(reason="unreadable transcript", error=error))
+            else:
+                utterances, transcribed = transcript.utterances, True
+                problems += (Problem(reason="impossible utterance", error=error) for error in transcript.problems)
+        if corpus.has_boxes(recording):
+            try:
+                corpus.boxed_frames(recording)
+            except AnnotationError as error:
+                problems.append(Problem(reason="unusable boxes", error=error))
+        month = None if recording.age_months is None else math.floor(recording.age_months)
+        row = IndexRow(
+            child=recording.child,
+            month=month,
+            recordings=1,
+            transcribed=int(transcribed),
+            boxed=int(corpus.has_boxes(recording)),
+            hours=recording.duration_s / 3600,
+            speech_hours=covered_s(utterances) / 3600,
+            utterances=len(utterances),
+        )
+        parts.setdefault((recording.child, -1 if month is None else month), []).append(row)
+    rows = tuple(_sum(parts[key]) for key in sorted(parts))
+    return CorpusIndex(rows=rows, problems=tuple(problems))
+
+
+def covered_s(utterances: Iterable[Utterance]) -> float:
+    """Seconds that utterances cover together; they must come by start."""
+    total_s = reached_s = 0.0
+    for utterance in utterances:
+        total_s += max(0.0, utterance.end_s - max(utterance.start_s, reached_s))
+        reached_s = max(reached_s, utterance.end_s)
+    return total_s
+
+
+def describe(corpus: Corpus) -> str:
+    """The index of a corpus as text for a terminal."""
+    found = index(corpus)
+    lines = [
+        f"{corpus.folder}: {len(corpus.recordings)} recordings, layout {corpus.layout}",
+        "",
+        f"{'child':<14}{'month':>6}{'recordings':>12}{'transcribed':>13}{'boxed':>7}{'hours':>9}{'speech':>8}{'utterances':>12}",
+    ]
+    for row in (*found.rows, *([_sum(found.rows)] if found.rows else [])):
+        last = row is not None and row not in found.rows
+        lines.append(
+            f"{'all' if last else row.child:<14}{'' if last or row.month is None else row.month:>6}{row.recordings:>12}"
+            f"{row.transcribed:>13}{row.boxed:>7}{row.hours:>9.2f}{_share(row):>8}{row.utterances:>12}"
+        )
+    splits = {
+        split: sum(each.split == split for each in corpus.recordings) for split in ("train", "validation", "test")
+    }
+    licences = sorted({recording.licence for recording in corpus.recordings})
+    lines += [
+        "",
+        "split: " + ", ".join(f"{count} {split}" for split, count in splits.items()),
+        "licence: " + "; ".join(licences),
+    ]
+    lines.append(f"problems: {len(found.problems) or 'none'}")
+    lines += [f"  {problem.reason}: {problem.message}" for problem in found.problems[:_SHOWN_PROBLEMS]]
+    if len(found.problems) > _SHOWN_PROBLEMS:
+        lines.append(f"  and {len(found.problems) - _SHOWN_PROBLEMS} more")
+    return "\n".join(lines)
+
+
+def _sum(rows: Iterable[IndexRow]) -> IndexRow:
+    rows = list(rows)
+    return IndexRow(
+        child=rows[0].child,
+        month=rows[0].month,
+        recordings=sum(row.recordings for row in rows),
+        transcribed=sum(row.transcribed for row in rows),
+        boxed=sum(row.boxed for row in rows),
+        hours=sum(row.hours for row in rows),
+        speech_hours=sum(row.speech_hours for row in rows),
+        utterances=sum(row.utterances for row in rows),
+    )
+
+
+def _share(row: IndexRow) -> str:
+    return f"{row.speech_hours / row.hours:.0%}"
