@@ -2,8 +2,8 @@
 
 from babyvlm.corpus.annotations import read_boxes
 from babyvlm.corpus.corpus import Corpus, open_corpus
-from babyvlm.corpus.overview import CorpusIndex, IndexRow, describe, index
 from babyvlm.corpus.layouts import LAYOUTS, Layout
+from babyvlm.corpus.overview import CorpusIndex, IndexRow, describe, index
 from babyvlm.corpus.photographs import read_photo_annotations
 from babyvlm.corpus.recordings import Problem, SplitFractions
 from babyvlm.corpus.transcripts import Cue, Transcript, parse_webvtt, read_transcript

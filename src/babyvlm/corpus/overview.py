@@ -88,17 +88,12 @@ def covered_s(utterances: Iterable[Utterance]) -> float:
 def describe(corpus: Corpus) -> str:
     """The index of a corpus as text for a terminal."""
     found = index(corpus)
-    lines = [
-        f"{corpus.folder}: {len(corpus.recordings)} recordings, layout {corpus.layout}",
-        "",
-        f"{'child':<14}{'month':>6}{'recordings':>12}{'transcribed':>13}{'boxed':>7}{'hours':>9}{'speech':>8}{'utterances':>12}",
-    ]
-    for row in (*found.rows, *([_sum(found.rows)] if found.rows else [])):
-        last = row is not None and row not in found.rows
-        lines.append(
-            f"{'all' if last else row.child:<14}{'' if last or row.month is None else row.month:>6}{row.recordings:>12}"
-            f"{row.transcribed:>13}{row.boxed:>7}{row.hours:>9.2f}{_share(row):>8}{row.utterances:>12}"
-        )
+    heads = ("child", "month", "recordings", "transcribed", "boxed", "hours", "speech", "utterances")
+    table = [heads, *(_cells(row, row.child, "?" if row.month is None else str(row.month)) for row in found.rows)]
+    if found.rows:
+        table.append(_cells(_sum(found.rows), "all", ""))
+    lines = [f"{corpus.folder}: {len(corpus.recordings)} recordings, layout {corpus.layout}", ""]
+    lines += [f"{first:<14}" + "".join(f"{cell:>12}" for cell in rest) for first, *rest in table]
     splits = {
         split: sum(each.split == split for each in corpus.recordings) for split in ("train", "validation", "test")
     }
@@ -129,5 +124,6 @@ def _sum(rows: Iterable[IndexRow]) -> IndexRow:
     )
 
 
-def _share(row: IndexRow) -> str:
-    return f"{row.speech_hours / row.hours:.0%}"
+def _cells(row: IndexRow, child: str, month: str) -> tuple[str, ...]:
+    counts = (str(row.recordings), str(row.transcribed), str(row.boxed))
+    return child, month, *counts, f"{row.hours:.2f}", f"{row.speech_hours / row.hours:.0%}", str(row.utterances)

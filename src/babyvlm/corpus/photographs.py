@@ -1,7 +1,7 @@
 """Annotated photographs: a folder of images and their boxes in, ``BoxedFrame`` records out.
 
     one-line   folder of .txt    class left top right bottom          pixels; the image has the same stem
-    yolo       folder of .txt    class-number cx cy width height      shares of the image; names in classes.txt, data.yaml
+    yolo       folder of .txt    class-number cx cy width height      shares of the image; names: classes.txt, data.yaml
     voc        folder of .xml    PASCAL VOC, also written by labelImg
     coco       one .json         COCO instances
 
