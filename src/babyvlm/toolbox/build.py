@@ -1,0 +1,124 @@
+"""Building a benchmark of one's own: any source of boxed frames in, a toolbox folder out.
+
+toolbox/
+├── items.jsonl      sorted by task and id; answers included
+├── images/          JPEG, named by content: no name, size or metadata tells an answer
+└── manifest.json    items by task, what was skipped and why, which tasks came out short
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from babyvlm.errors import ConfigError, InputError
+from babyvlm.folders import Manifest, fresh_folder, refuse_existing
+from babyvlm.records import Item, write_jsonl
+from babyvlm.toolbox.disjoint import TrainingSet, prove_disjoint
+from babyvlm.toolbox.drafts import IMAGE_SUFFIX
+from babyvlm.toolbox.drawing import Drawing, draw
+from babyvlm.toolbox.exits import ExitConfig
+from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
+from babyvlm.toolbox.sources import FrameSource
+from babyvlm.toolbox.tasks import TASKS, task_named
+from babyvlm.toolbox.views import PictureConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolboxConfig:
+    """What to build."""
+
+    tasks: tuple[str, ...] = tuple(TASKS)
+    """Sub-tasks to build items for."""
+    items_per_task: int = 120
+    """Items of each sub-task (ours; published test sets hold 250 to 3019)."""
+    seed: int = 0
+    """Everything random follows from it."""
+    max_crops: int = 2500
+    """Crops cut for items to share (ours)."""
+    max_reuse: int = 4
+    """How many items of a task may turn on the same object in the same frame (ours)."""
+    pictures: PictureConfig = field(default_factory=PictureConfig)
+    exits: ExitConfig = field(default_factory=ExitConfig)
+
+    def __post_init__(self) -> None:
+        if not self.tasks:
+            raise ConfigError("no task is named; leave out tasks to build all of them")
+        for task in self.tasks:
+            task_named(task)
+        for name in ("items_per_task", "max_crops", "max_reuse"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+
+def build_toolbox(
+    source: FrameSource,
+    out: Path,
+    config: ToolboxConfig | None = None,
+    *,
+    workers: int = 0,
+    training: TrainingSet | None = None,
+) -> Toolbox:
+    """Builds items from a source and writes them as a toolbox folder.
+
+    A task that the source cannot serve in full is built as far as it goes; how far, and why, is said on standard error
+    and in the manifest.
+
+    Args:
+        source: Boxed frames of one split.
+        out: The folder to write; absent or empty.
+        config: What to build.
+        workers: Processes besides this one; the result does not depend on it.
+        training: What a model was or will be trained on; given, the manifest says how far the items keep away from it.
+
+    Raises:
+        OutputExistsError: ``out`` already holds something.
+        InputError: The source does not allow a single item, or a recording is in both the source and ``training``.
+        MediaError: A recording or photograph is missing or does not decode.
+    """
+    config = config or ToolboxConfig()
+    refuse_existing(out)
+    drawing = draw(
+        source,
+        dict.fromkeys(config.tasks, config.items_per_task),
+        pictures=config.pictures,
+        exits=config.exits,
+        seed=config.seed,
+        max_crops=config.max_crops,
+        max_reuse=config.max_reuse,
+        workers=workers,
+    )
+    items, repeats = _distinct_items(drawing, source)
+    if not items:
+        raise InputError(
+            f"no item of any task can be built from {len(source.frames)} boxed frames of split {source.split!r}",
+            remedy="; ".join(drawing.notes) or None,
+        )
+    skipped = drawing.skipped | ({"item: repeats another": repeats} if repeats else {})
+    jpegs = {picture.id + IMAGE_SUFFIX: picture.jpeg for picture in drawing.pictures.values()}
+    with fresh_folder(out) as partial:
+        (partial / IMAGES).mkdir()
+        for name in sorted({name for item in items for turn in item.turns for name in turn.images}):
+            (partial / IMAGES / name).write_bytes(jpegs[name])
+        write_jsonl(partial / ITEMS, items)
+        manifest = Manifest(
+            kind="toolbox",
+            configuration={**asdict(config), "split": source.split},
+            counts=dict(Counter(item.task for item in items)),
+            skipped=dict(sorted(skipped.items())),
+            notes=list(drawing.notes),
+        )
+        if training is not None:
+            proof = prove_disjoint(items, partial / IMAGES, training)
+            manifest.notes.append(proof.sentence)
+            manifest.counts["near duplicates of training images"] = proof.near_duplicates
+        manifest.write(partial)
+    return open_toolbox(out)
+
+
+def _distinct_items(drawing: Drawing, source: FrameSource) -> tuple[list[Item], int]:
+    items = [draft.item(drawing.pictures, source.licence, source.split) for draft in drawing.drafts]
+    distinct = {item.id: item for item in items}
+    order = {task: place for place, task in enumerate(TASKS)}
+    return sorted(distinct.values(), key=lambda item: (order[item.task], item.id)), len(items) - len(distinct)

@@ -1,0 +1,70 @@
+"""What every builder works from: the survey, the pool of crops, and chance that depends on seed and task alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import NamedTuple
+
+from babyvlm.toolbox.drafts import Draft, spread
+from babyvlm.toolbox.exits import ExitConfig
+from babyvlm.toolbox.survey import Sighting, Survey
+from babyvlm.toolbox.views import Picture, PictureConfig, View
+
+
+class Built(NamedTuple):
+    """What a builder made, and what kept it from making more; ``limit`` is empty when nothing did."""
+
+    drafts: list[Draft]
+    limit: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bench:
+    """The material of all builders."""
+
+    found: Survey
+    pictures: PictureConfig
+    exits: ExitConfig
+    seed: int
+    max_reuse: int
+    """How many items of one task may turn on the same object in the same frame."""
+    pool: tuple[Sighting, ...] = ()
+    """The crops to draw from, categories and objects alternating."""
+    crops: Mapping[View, Picture] = field(default_factory=dict)
+    """The pool's pictures, in every variant that was cut."""
+
+    def rng(self, task: str) -> Random:
+        return Random(f"{self.seed}/{task}")
+
+    @property
+    def by_label(self) -> dict[str, list[Sighting]]:
+        """The pool by category, categories in alphabetical order."""
+        groups: dict[str, list[Sighting]] = defaultdict(list)
+        for sighting in self.pool:
+            groups[sighting.label].append(sighting)
+        return dict(sorted(groups.items()))
+
+    def targets(self, sightings: Iterable[Sighting], count: int, rng: Random) -> list[Sighting]:
+        """At most ``count`` sightings to turn items on: categories alternate, none more than `max_reuse` times."""
+        order = spread(sightings, lambda sighting: sighting.label, rng)
+        return (order * min(self.max_reuse, -(-count // max(1, len(order)))))[:count]
+
+
+Builder = Callable[[Bench, int], Built]
+
+
+def choose_pool(sightings: Sequence[Sighting], limit: int, rng: Random) -> tuple[Sighting, ...]:
+    """At most ``limit`` sightings, categories alternating, and within each the objects alternating."""
+    by_label: dict[str, list[Sighting]] = defaultdict(list)
+    for sighting in sightings:
+        by_label[sighting.label].append(sighting)
+    queues = [spread(by_label[label], lambda sighting: sighting.exemplar, rng) for label in sorted(by_label)]
+    chosen: list[Sighting] = []
+    depth = 0
+    while len(chosen) < limit and any(depth < len(queue) for queue in queues):
+        chosen += [queue[depth] for queue in queues if depth < len(queue)]
+        depth += 1
+    return tuple(chosen[:limit])

@@ -1,0 +1,63 @@
+"""Visual Delayed Response: frames of an object leaving, and where it left; one of two, or one of eight."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from babyvlm.toolbox.builders.bench import Bench, Built
+from babyvlm.toolbox.directions import DIRECTIONS, opposite
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
+from babyvlm.toolbox.exits import Exit, find_exits
+from babyvlm.toolbox.survey import frame_size, view_of
+from babyvlm.toolbox.tasks import delayed_response_binary_prompt, delayed_response_open_prompt
+from babyvlm.toolbox.views import View
+
+
+def delayed_response_binary(bench: Bench, count: int) -> Built:
+    """The direction or its opposite."""
+    return _delayed_response(bench, count, "visual_delayed_response_binary")
+
+
+def delayed_response_open(bench: Bench, count: int) -> Built:
+    """One of the eight directions."""
+    return _delayed_response(bench, count, "visual_delayed_response_open")
+
+
+def _delayed_response(bench: Bench, count: int, task: str) -> Built:
+    # Both forms draw alike, so that one set of frames serves them.
+    rng = bench.rng("visual_delayed_response")
+    refused: Counter[str] = Counter()
+    exits = [found for frames in bench.found.by_source.values() for found in find_exits(frames, bench.exits, refused)]
+    bench.found.skipped.update(refused - bench.found.skipped)
+    if not exits:
+        return Built([], "no object with a track plainly leaves a frame")
+    ways: dict[str, list[Exit]] = {direction: [] for direction in DIRECTIONS}
+    for found in spread(exits, lambda found: (found.direction, found.label), rng):
+        ways[found.direction].append(found)
+    quotas = even_quotas({direction: len(found) for direction, found in ways.items()}, count)
+    drafts = []
+    for direction in DIRECTIONS:
+        chosen = ways[direction][: quotas[direction]]
+        for found, first in zip(chosen, balanced((True, False), len(chosen), rng), strict=True):
+            views = _frames(found, bench)
+            if task.endswith("open"):
+                options: tuple[str, ...] = DIRECTIONS
+                prompt = delayed_response_open_prompt(found.label, len(views))
+            else:
+                options = (direction, opposite(direction)) if first else (opposite(direction), direction)
+                prompt = delayed_response_binary_prompt(found.label, options, len(views))
+            turn = DraftTurn(
+                prompt=prompt, images=views, options=options, gold=direction, labels=(found.label,) * len(views)
+            )
+            drafts.append(Draft(task=task, turns=(turn,), category=found.label))
+    supply = ", ".join(f"{len(found)} {direction}" for direction, found in ways.items())
+    return Built(drafts, f"exits by direction: {supply}")
+
+
+def _frames(found: Exit, bench: Bench) -> tuple[View, ...]:
+    frame = found.frame
+    whole = (0, 0, frame.width, frame.height)
+    size = frame_size(frame.width, frame.height, bench.pictures.frame_px)
+    return tuple(
+        view_of(frame.model_copy(update={"time_s": time_s}), whole, size, track=found.track) for time_s in found.times_s
+    )

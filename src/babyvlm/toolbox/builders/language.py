@@ -1,0 +1,118 @@
+"""The language tasks: Looking While Listening, Picture Vocabulary, Localization."""
+
+from __future__ import annotations
+
+from random import Random
+
+from babyvlm.records import Box, BoxedFrame
+from babyvlm.toolbox.builders.bench import Bench, Built
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
+from babyvlm.toolbox.survey import Singleton, frame_size, view_of
+from babyvlm.toolbox.tasks import (
+    LETTERS,
+    QUADRANTS,
+    localization_prompt,
+    looking_while_listening_prompt,
+    picture_vocabulary_prompt,
+)
+from babyvlm.toolbox.views import View
+
+_WINDOW_SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+
+
+def looking_while_listening(bench: Bench, count: int) -> Built:
+    """Two pictures and the word for one of them."""
+    return _word_to_picture(bench, count, "looking_while_listening", 2)
+
+
+def picture_vocabulary(bench: Bench, count: int) -> Built:
+    """Four pictures and the word for one of them."""
+    return _word_to_picture(bench, count, "picture_vocabulary", 4)
+
+
+def _word_to_picture(bench: Bench, count: int, task: str, num_options: int) -> Built:
+    rng, by_label = bench.rng(task), bench.by_label
+    if len(by_label) < num_options:
+        return Built([], f"{num_options} categories are needed, the source shows {len(by_label)}")
+    ask = picture_vocabulary_prompt if num_options == 4 else looking_while_listening_prompt
+    targets = bench.targets(bench.pool, count, rng)
+    options = LETTERS[:num_options]
+    drafts = []
+    for target, gold in zip(targets, balanced(options, len(targets), rng), strict=True):
+        foils = []
+        for label in rng.sample(sorted(by_label), len(by_label)):
+            # A foil whose crop also shows the target's category would be right as well.
+            fitting = [foil for foil in by_label[label] if target.label not in foil.labels_in_view]
+            if fitting:
+                foils.append(rng.choice(fitting))
+            if len(foils) == num_options - 1:
+                break
+        if len(foils) < num_options - 1:
+            continue
+        shown = [*foils[: options.index(gold)], target, *foils[options.index(gold) :]]
+        turn = DraftTurn(
+            prompt=ask(target.label),
+            images=tuple(sighting.view for sighting in shown),
+            options=options,
+            gold=gold,
+            labels=tuple(sighting.label for sighting in shown),
+        )
+        drafts.append(Draft(task=task, turns=(turn,), category=target.label))
+    return Built(drafts, f"{len(bench.pool)} objects in the open, each asked for at most {bench.max_reuse} times")
+
+
+def localization(bench: Bench, count: int) -> Built:
+    """One picture and an object to point at; its quadrant is balanced by moving the window that is shown."""
+    rng = bench.rng("localization")
+    singles = spread(bench.found.singletons, lambda single: single.box.label, rng)
+    windows: dict[str, list[tuple[Singleton, View]]] = {letter: [] for letter in LETTERS}
+    order = balanced(LETTERS, len(singles), rng)
+    for single, first in zip(singles, order, strict=True):
+        start = LETTERS.index(first)
+        for letter in LETTERS[start:] + LETTERS[:start]:
+            view = _window_with(single.frame, single.box, QUADRANTS[LETTERS.index(letter)], rng, bench)
+            if view is not None:
+                windows[letter].append((single, view))
+                break
+        if min(map(len, windows.values())) >= count:
+            break
+    quotas = even_quotas({letter: len(found) for letter, found in windows.items()}, count)
+    drafts = []
+    for letter, quota in quotas.items():
+        for single, view in windows[letter][:quota]:
+            turn = DraftTurn(
+                prompt=localization_prompt(single.box.label),
+                images=(view,),
+                options=LETTERS,
+                gold=letter,
+                labels=(single.box.label,),
+            )
+            drafts.append(Draft(task="localization", turns=(turn,), category=single.box.label))
+    return Built(drafts, f"{len(singles)} objects are the only one of their category in their frame and in the open")
+
+
+def _window_with(frame: BoxedFrame, box: Box, quadrant: str, rng: Random, bench: Bench) -> View | None:
+    """A window of the frame's shape that holds the box, its centre plainly in the quadrant; None where there is none."""
+    margin = bench.pictures.quadrant_margin
+    ranges = [(0.08, 0.5 - margin), (0.5 + margin, 0.92)]
+    wanted_x, wanted_y = ranges["right" in quadrant], ranges["bottom" in quadrant]
+    first = rng.randrange(3)  # not the whole frame wherever it would do
+    for scale in _WINDOW_SCALES[first:] + _WINDOW_SCALES[:first]:
+        width, height = round(frame.width * scale), round(frame.height * scale)
+        left = _slide(box.x, box.width, frame.width, width, wanted_x, rng)
+        top = _slide(box.y, box.height, frame.height, height, wanted_y, rng)
+        if left is not None and top is not None:
+            size = frame_size(frame.width, frame.height, bench.pictures.frame_px)
+            return view_of(frame, (left, top, left + width, top + height), size, track=box.track)
+    return None
+
+
+def _slide(
+    start: float, length: float, extent: int, window: int, wanted: tuple[float, float], rng: Random
+) -> int | None:
+    """Where the window may begin along one axis, so that the box is inside and its centre in the wanted range."""
+    centre = start + length / 2
+    lowest = max(0.0, centre - wanted[1] * window, start + length - window)
+    highest = min(float(extent - window), centre - wanted[0] * window, start)
+    first, last = int(-(-lowest // 1)), int(highest)
+    return rng.randint(first, last) if first <= last else None

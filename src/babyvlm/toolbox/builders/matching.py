@@ -1,0 +1,97 @@
+"""The matching tasks: Left/Right and Spatial Details, one picture to find again among three."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from babyvlm.toolbox.builders.bench import Bench, Built
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
+from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.tasks import LETTERS, left_right_prompt, spatial_details_prompt
+from babyvlm.toolbox.views import Variant, View, mean_difference
+
+NEAR_MISSES: tuple[Variant, ...] = ("hue", "cover", "stretch")
+"""Foils made from the target itself, where too few exemplars are at hand."""
+MIN_EXEMPLARS = 3
+"""Exemplars of a category from which on no near miss is needed."""
+_SIMILAR_SIZE = 1.8  # largest ratio of the sides of two exemplars shown together
+_MIN_FOIL_DIFFERENCE = 8.0  # of 255: less, and the foil is the target in all but name
+_FOIL_TRIES = 24
+
+
+def left_right(bench: Bench, count: int) -> Built:
+    """The same crop, its mirror image, and another object."""
+    rng = bench.rng("left_right")
+    lopsided = [sighting for sighting in bench.pool if is_lopsided(bench, sighting)]
+    others = bench.by_label
+    if not lopsided or len(others) < 2:
+        return Built([], f"{len(lopsided)} objects differ enough from their mirror image, in {len(others)} categories")
+    targets = bench.targets(lopsided, count, rng)
+    drafts = []
+    for target, gold in zip(targets, balanced(LETTERS[:3], len(targets), rng), strict=True):
+        label = rng.choice([label for label in others if label != target.label])
+        foils = [target.variant("mirror"), rng.choice(others[label]).view]
+        labels = ["mirrored", label]
+        drafts.append(_matching_draft("left_right", left_right_prompt(), target, foils, labels, gold, rng))
+    return Built(drafts, f"{len(lopsided)} of {len(bench.pool)} objects differ enough from their mirror image")
+
+
+def is_lopsided(bench: Bench, sighting: Sighting) -> bool:
+    """Whether a crop differs enough from its mirror image; false where no mirror image was cut."""
+    plain, mirrored = bench.crops.get(sighting.view), bench.crops.get(sighting.variant("mirror"))
+    if plain is None or mirrored is None:
+        return False
+    return mean_difference(plain, mirrored) >= bench.pictures.min_mirror_difference
+
+
+def spatial_details(bench: Bench, count: int) -> Built:
+    """The same crop and two that differ in detail: other exemplars of the category, or near misses of the target."""
+    rng, by_label = bench.rng("spatial_details"), bench.by_label
+    targets = bench.targets(bench.pool, count, rng)
+    drafts = []
+    for target, gold in zip(targets, balanced(LETTERS[:3], len(targets), rng), strict=True):
+        foils, labels = _other_exemplars(bench, target, by_label[target.label], rng)
+        near_misses = [variant for variant in NEAR_MISSES if target.variant(variant) in bench.crops]
+        for variant in rng.sample(near_misses, min(2 - len(foils), len(near_misses))):
+            foils.append(target.variant(variant))
+            labels.append(f"{target.label}, {variant}")
+        if len(foils) == 2:
+            drafts.append(
+                _matching_draft("spatial_details", spatial_details_prompt(), target, foils, labels, gold, rng)
+            )
+    return Built(drafts, f"{len(bench.pool)} objects in the open, not all with two others to compare")
+
+
+def _other_exemplars(
+    bench: Bench, target: Sighting, candidates: Sequence[Sighting], rng: Random
+) -> tuple[list[View], list[str]]:
+    """At most two views of different other objects of the category, at a similar size."""
+    foils: list[View] = []
+    exemplars = {target.exemplar}
+    for foil in rng.sample(candidates, min(_FOIL_TRIES, len(candidates))):
+        larger, smaller = max(foil.side_px, target.side_px), min(foil.side_px, target.side_px)
+        if foil.exemplar in exemplars or larger > _SIMILAR_SIZE * smaller:
+            continue
+        if mean_difference(bench.crops[foil.view], bench.crops[target.view]) < _MIN_FOIL_DIFFERENCE:
+            continue
+        foils.append(foil.view)
+        exemplars.add(foil.exemplar)
+        if len(foils) == 2:
+            break
+    return foils, [f"{target.label}, another"] * len(foils)
+
+
+def _matching_draft(
+    task: str, prompt: str, target: Sighting, foils: list[View], labels: list[str], gold: str, rng: Random
+) -> Draft:
+    options = LETTERS[:3]
+    order = rng.sample(range(2), 2)
+    images = [foils[index] for index in order]
+    named = [labels[index] for index in order]
+    images.insert(options.index(gold), target.view)
+    named.insert(options.index(gold), target.label)
+    turn = DraftTurn(
+        prompt=prompt, images=(target.view, *images), options=options, gold=gold, labels=(target.label, *named)
+    )
+    return Draft(task=task, turns=(turn,), category=target.label)

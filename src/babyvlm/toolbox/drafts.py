@@ -1,0 +1,146 @@
+"""Items before their pictures exist: builders write drafts, which become items of the benchmark or training samples.
+
+draft (views, composed pictures) + pictures -> Item (file names)  |  Conversation (ids in an image store)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from babyvlm.records import Conversation, Item, ItemTurn, Origin, Split, Turn, content_id
+from babyvlm.toolbox.compose import Composed
+from babyvlm.toolbox.tasks import task_named
+from babyvlm.toolbox.views import Picture, View
+
+Shown = View | Composed
+IMAGE_SUFFIX = ".jpg"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftTurn:
+    """A round: what is asked and shown, and the answer."""
+
+    prompt: str
+    images: tuple[Shown, ...]
+    options: tuple[str, ...]
+    gold: str
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """An item whose pictures are yet to be made."""
+
+    task: str
+    turns: tuple[DraftTurn, ...]
+    category: str
+
+    @property
+    def images(self) -> Iterable[Shown]:
+        return (image for turn in self.turns for image in turn.images)
+
+    @property
+    def views(self) -> Iterable[View]:
+        """Everything to be cut from frames for this draft."""
+        for image in self.images:
+            yield from (image,) if isinstance(image, View) else image.views
+
+    def item(self, pictures: Mapping[Shown, Picture], licence: Callable[[str], str], split: Split) -> Item:
+        """The benchmark item.
+
+        Args:
+            pictures: At least those of `images`.
+            licence: The licence of a recording or photograph.
+            split: The split of all that is shown.
+        """
+        spec = task_named(self.task)
+        turns = tuple(
+            ItemTurn(
+                prompt=turn.prompt,
+                images=tuple(pictures[image].id + IMAGE_SUFFIX for image in turn.images),
+                options=turn.options,
+                gold=turn.gold,
+                labels=turn.labels,
+                origins=tuple(
+                    image.origin if isinstance(image, View) else Origin(source="synthetic") for image in turn.images
+                ),
+            )
+            for turn in self.turns
+        )
+        return Item(
+            id=self._content_id(pictures),
+            task=self.task,
+            split=split,
+            turns=turns,
+            chance=spec.chance,
+            age_span_months=spec.age_span_months,
+            category=self.category,
+            licence=strictest_licence({licence(view.source) for view in self.views}),
+        )
+
+    def conversation(self, pictures: Mapping[Shown, Picture], split: Split) -> Conversation:
+        """The training sample, with the right answers."""
+        sources = {view.source for view in self.views}
+        return Conversation(
+            id=self._content_id(pictures),
+            format="instruction",
+            images=tuple(pictures[image].id for image in self.images),
+            turns=tuple(Turn(prompt=turn.prompt, answer=turn.gold) for turn in self.turns),
+            split=split,
+            recording=sources.pop() if len(sources) == 1 else "",
+            task=self.task,
+        )
+
+    def _content_id(self, pictures: Mapping[Shown, Picture]) -> str:
+        content = [[turn.prompt, turn.gold, *(pictures[image].id for image in turn.images)] for turn in self.turns]
+        return content_id(self.task, content)
+
+
+def strictest_licence(licences: set[str]) -> str:
+    """One licence for an item of several sources: a restricted one wins, otherwise all are named."""
+    restricted = sorted(licence for licence in licences if licence.startswith("restricted"))
+    return " and ".join(restricted or sorted(licences))
+
+
+ThingT = TypeVar("ThingT")
+KeyT = TypeVar("KeyT", bound=Hashable)
+
+
+def balanced(choices: Sequence[ThingT], count: int, rng: Random) -> list[ThingT]:
+    """``count`` choices in random order, each as often as any other, give or take one.
+
+    >>> sorted(balanced("AB", 4, Random(0)))
+    ['A', 'A', 'B', 'B']
+    """
+    order = rng.sample(list(choices), len(choices))
+    dealt = [order[index % len(order)] for index in range(count)]
+    rng.shuffle(dealt)
+    return dealt
+
+
+def even_quotas(supply: Mapping[KeyT, int], total: int) -> dict[KeyT, int]:
+    """Shares of ``total`` as even as the supply allows, adding up to as much of it as there is.
+
+    >>> even_quotas({"left": 1, "right": 9, "top": 9}, 9)
+    {'left': 1, 'right': 4, 'top': 4}
+    """
+    quotas = dict.fromkeys(supply, 0)
+    while sum(quotas.values()) < total and (open_keys := [key for key in supply if quotas[key] < supply[key]]):
+        quotas[min(open_keys, key=lambda key: quotas[key])] += 1
+    return quotas
+
+
+def spread(things: Iterable[ThingT], key: Callable[[ThingT], Hashable], rng: Random) -> list[ThingT]:
+    """All things in random order, those with the same key as far apart as can be."""
+    shuffled = list(things)
+    rng.shuffle(shuffled)
+    seen: Counter[Hashable] = Counter()
+    turns = []
+    for thing in shuffled:
+        turns.append(seen[key(thing)])
+        seen[key(thing)] += 1
+    return [shuffled[index] for index in sorted(range(len(shuffled)), key=lambda index: turns[index])]

@@ -1,0 +1,130 @@
+"""From a source to drafts with their pictures: what the benchmark and the instruction set have in common.
+
+boxes -> survey -> drafts that need boxes alone ─┐
+                -> pool of crops ────────────────┴-> pictures, every recording decoded once
+                                 pool + pictures -> drafts that draw on crops -> composed pictures
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from random import Random
+
+from babyvlm.progress import progress
+from babyvlm.toolbox.builders import CROP_BUILDERS, FRAME_BUILDERS, Bench, choose_pool
+from babyvlm.toolbox.builders.matching import MIN_EXEMPLARS, NEAR_MISSES
+from babyvlm.toolbox.compose import Composed, render_composition
+from babyvlm.toolbox.drafts import Draft, Shown
+from babyvlm.toolbox.exits import ExitConfig
+from babyvlm.toolbox.sources import FrameSource
+from babyvlm.toolbox.survey import Sighting, survey
+from babyvlm.toolbox.tasks import TASKS
+from babyvlm.toolbox.views import Picture, PictureConfig, View, load_pictures, parallel_map
+
+_MIRRORS_PER_ITEM = 2.0  # crops mirrored for each Left/Right item wanted: some turn out symmetric
+_COMPOSITIONS_PER_JOB = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    """Drafts in the order of tasks, the pictures they show, and what could not be had."""
+
+    drafts: tuple[Draft, ...]
+    pictures: dict[Shown, Picture]
+    skipped: dict[str, int]
+    notes: tuple[str, ...]
+    """One line for each task that came out short."""
+
+
+def draw(
+    source: FrameSource,
+    wanted: Mapping[str, int],
+    *,
+    pictures: PictureConfig,
+    exits: ExitConfig,
+    seed: int,
+    max_crops: int,
+    max_reuse: int,
+    workers: int,
+) -> Drawing:
+    """Builds drafts of every wanted task, and their pictures.
+
+    Args:
+        source: Boxed frames of one split.
+        wanted: Items to build, by task.
+        pictures: How pictures are cut.
+        exits: When an object has plainly left the frame.
+        seed: Everything random follows from it.
+        max_crops: Size of the pool of crops that items share.
+        max_reuse: How many items of a task may turn on the same object in the same frame.
+        workers: Processes besides this one; the result does not depend on it.
+
+    Raises:
+        MediaError: A recording or photograph is missing or does not decode.
+    """
+    found = survey(source, pictures)
+    bench = Bench(found=found, pictures=pictures, exits=exits, seed=seed, max_reuse=max_reuse)
+    built = {task: build(bench, wanted[task]) for task, build in FRAME_BUILDERS.items() if wanted.get(task)}
+    views = {view for made in built.values() for draft in made.drafts for view in draft.views}
+    pool: tuple[Sighting, ...] = ()
+    if any(wanted.get(task) for task in CROP_BUILDERS):
+        pool = choose_pool(found.sightings, max_crops, Random(f"{seed}/pool"))
+        views |= {sighting.view for sighting in pool}
+        views |= _variants(pool, wanted)
+    loaded = load_pictures(source, views, workers=workers)
+    skipped = dict(found.skipped)
+    if missing := len(views - loaded.keys()):
+        skipped["picture: past the last frame that decodes"] = missing
+    bench = replace(bench, pool=tuple(sighting for sighting in pool if sighting.view in loaded), crops=loaded)
+    built |= {task: build(bench, wanted[task]) for task, build in CROP_BUILDERS.items() if wanted.get(task)}
+
+    drafts: list[Draft] = []
+    notes: list[str] = []
+    for task in (task for task in TASKS if task in built):
+        whole = [draft for draft in built[task].drafts if all(view in loaded for view in draft.views)]
+        drafts += whole
+        if len(whole) < wanted[task]:
+            notes.append(f"{task}: {len(whole)} of {wanted[task]} items possible; {built[task].limit}")
+    for note in notes:
+        print(note, file=sys.stderr)
+    shown: dict[Shown, Picture] = {}
+    shown.update(loaded)
+    composed = sorted(
+        {image for draft in drafts for image in draft.images if isinstance(image, Composed)}, key=_seed_of
+    )
+    shown.update(_compose(composed, loaded, workers))
+    return Drawing(drafts=tuple(drafts), pictures=shown, skipped=skipped, notes=tuple(notes))
+
+
+def _variants(pool: tuple[Sighting, ...], wanted: Mapping[str, int]) -> set[View]:
+    """The crops that are needed mirrored, or as near misses, besides as they are."""
+    mirrored = pool[: int(wanted.get("left_right", 0) * _MIRRORS_PER_ITEM)]
+    views = {sighting.variant("mirror") for sighting in mirrored}
+    if wanted.get("spatial_details"):
+        exemplars: dict[str, set[str]] = {}
+        for sighting in pool:
+            exemplars.setdefault(sighting.label, set()).add(sighting.exemplar)
+        scarce = [sighting for sighting in pool if len(exemplars[sighting.label]) < MIN_EXEMPLARS]
+        views |= {sighting.variant(variant) for sighting in scarce for variant in NEAR_MISSES}
+    return views
+
+
+def _seed_of(composed: Composed) -> tuple[int, int]:
+    return composed.seed, len(composed.placements)
+
+
+def _compose(
+    recipes: list[Composed], loaded: Mapping[View, Picture], workers: int
+) -> Iterable[tuple[Composed, Picture]]:
+    chunks = [recipes[start : start + _COMPOSITIONS_PER_JOB] for start in range(0, len(recipes), _COMPOSITIONS_PER_JOB)]
+    jobs = [(chunk, {view: loaded[view] for recipe in chunk for view in recipe.views}) for chunk in chunks]
+    done = parallel_map(_compose_chunk, jobs, workers=workers)
+    for chunk, pictures in zip(chunks, progress(done, description="composing pictures", total=len(jobs)), strict=True):
+        yield from zip(chunk, pictures, strict=True)
+
+
+def _compose_chunk(job: tuple[list[Composed], dict[View, Picture]]) -> list[Picture]:
+    recipes, crops = job
+    return [render_composition(recipe, crops) for recipe in recipes]

@@ -1,0 +1,178 @@
+"""Objects leaving the frame, read from tracks: the material of Visual Delayed Response.
+
+    boxes of one track -> runs without a gap -> the last boxes of each run -> edges met, motion outward -> direction
+
+An exit counts only where it is plain: the object meets one edge away from its ends, or two adjacent edges at once, and
+moves outward there. Everything else is refused with a reason.
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from babyvlm.errors import ConfigError
+from babyvlm.records import Box, BoxedFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitConfig:
+    """When an object has plainly left the frame, and which frames show it."""
+
+    fps: float = 5.0
+    """Frames shown per second (published items hold frames about 0.2 s apart)."""
+    min_frames: int = 5
+    """Fewest frames shown (paper)."""
+    max_frames: int = 10
+    """Most frames shown (paper)."""
+    motion_s: float = 0.8
+    """Stretch before the exit over which motion is measured, in seconds (ours)."""
+    edge: float = 0.02
+    """Distance from a border within which it counts as met, as a fraction of the frame (ours)."""
+    min_speed: float = 0.04
+    """Least speed outward, in frames per second (ours)."""
+    corner_ratio: float = 0.4
+    """Corners: least ratio of the slower to the faster speed outward (ours)."""
+    side_band: float = 0.15
+    """Sides: the object's centre must stay this far from the ends of its edge, as a fraction of the frame (ours)."""
+    min_box_px: float = 16.0
+    """Least longer side of the object's box at its largest during the frames shown, in pixels (ours)."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.min_frames <= self.max_frames:
+            raise ConfigError(f"min_frames ({self.min_frames}) must lie between 2 and max_frames ({self.max_frames})")
+        if self.fps <= 0:
+            raise ConfigError(f"fps must be positive, not {self.fps}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exit:
+    """One object leaving the frame in one direction."""
+
+    label: str
+    track: int
+    direction: str
+    frame: BoxedFrame
+    """The last frame with the object."""
+    times_s: tuple[float, ...]
+    """Moments shown, ascending; at the last one the object is gone."""
+
+
+def find_exits(frames: Sequence[BoxedFrame], config: ExitConfig, skipped: Counter[str]) -> Iterator[Exit]:
+    """Yields the plain exits of one recording; refusals are counted in ``skipped``.
+
+    Args:
+        frames: All boxed frames of one recording, ascending in time.
+        config: When an exit is plain.
+        skipped: Gets a count of refusals by reason.
+    """
+    times_s = [frame.time_s for frame in frames if frame.time_s is not None]
+    if len(times_s) < 3 or len(times_s) != len(frames):
+        return
+    gaps_s = sorted(later - earlier for earlier, later in itertools.pairwise(times_s))
+    step_s = gaps_s[len(gaps_s) // 2]
+    present = [{box.track: box for box in frame.boxes if box.track is not None} for frame in frames]
+    for last in range(len(frames) - 1):
+        for track in sorted(present[last].keys() - present[last + 1].keys()):
+            if times_s[last + 1] - times_s[last] > 2 * step_s:
+                skipped["exit: a gap in the boxes"] += 1
+                continue
+            first = last
+            while first > 0 and track in present[first - 1] and times_s[first] - times_s[first - 1] <= 2 * step_s:
+                first -= 1
+            run = [(times_s[index], present[index][track]) for index in range(first, last + 1)]
+            direction = exit_direction(run, frames[last].width, frames[last].height, step_s, config)
+            if direction.startswith("exit:"):
+                skipped[direction] += 1
+                continue
+            end_s = times_s[last + 1]
+            # The object is in view at every shown moment but the last.
+            in_view = int((end_s - run[0][0]) * config.fps + 1e-6)
+            shown = min(config.max_frames, in_view + 1)
+            if shown < config.min_frames:
+                skipped["exit: in view too briefly"] += 1
+                continue
+            moments = tuple(round(end_s - (shown - 1 - index) / config.fps, 3) for index in range(shown))
+            window = range(bisect.bisect_left(times_s, moments[0] - step_s), last + 2)
+            label = run[-1][1].label
+            if any(box.label == label and box.track != track for index in window for box in frames[index].boxes):
+                skipped["exit: another object of the category in view"] += 1
+                continue
+            if max(max(box.width, box.height) for at_s, box in run if at_s >= moments[0] - step_s) < config.min_box_px:
+                skipped["exit: the object is too small"] += 1
+                continue
+            yield Exit(label=label, track=track, direction=direction, frame=frames[last], times_s=moments)
+
+
+def exit_direction(run: Sequence[tuple[float, Box]], width: int, height: int, step_s: float, config: ExitConfig) -> str:
+    """The direction in which a track leaves, or ``"exit: ..."`` saying why that is not plain.
+
+    Args:
+        run: (moment in seconds, box) up to the last box before the object is gone.
+        width: Of the frame, in pixels.
+        height: Of the frame, in pixels.
+        step_s: Time between annotated frames.
+        config: When an exit is plain.
+    """
+    end_s, last = run[-1]
+    earlier = [(at_s, box) for at_s, box in run[:-1] if at_s >= end_s - config.motion_s - 1e-6]
+    if not earlier:
+        return "exit: in view too briefly"
+    start_s, before = earlier[0]
+    elapsed_s = end_s - start_s
+    horizontal = _outward(before.x, before.width, last.x, last.width, width, elapsed_s, step_s, config)
+    vertical = _outward(before.y, before.height, last.y, last.height, height, elapsed_s, step_s, config)
+    if isinstance(horizontal, str) or isinstance(vertical, str):
+        return "exit: spans the frame"
+    across, down = horizontal, vertical
+    sides = ("left" if across < 0 else "right", "top" if down < 0 else "bottom")
+    if across == 0 and down == 0:
+        met_edge = _meets(last.x, last.width, width, config.edge) or _meets(last.y, last.height, height, config.edge)
+        return "exit: at an edge without moving outward" if met_edge else "exit: vanishes inside the frame"
+    if across and down:
+        slower, faster = sorted((abs(across) * width, abs(down) * height))
+        if slower < config.corner_ratio * faster:
+            return "exit: between a side and a corner"
+        return f"{sides[1]} {sides[0]}"
+    centre = last.centre[1] / height if across else last.centre[0] / width
+    also_met = (
+        _meets(last.y, last.height, height, config.edge) if across else _meets(last.x, last.width, width, config.edge)
+    )
+    if also_met or not config.side_band <= centre <= 1 - config.side_band:
+        return "exit: between a side and a corner"
+    return sides[0] if across else sides[1]
+
+
+def _meets(start: float, length: float, extent: int, edge: float) -> bool:
+    return start <= edge * extent or start + length >= (1 - edge) * extent
+
+
+def _outward(
+    before: float,
+    before_length: float,
+    start: float,
+    length: float,
+    extent: int,
+    elapsed_s: float,
+    step_s: float,
+    config: ExitConfig,
+) -> float | str:
+    """Speed outward along one axis, in frames a second: negative towards 0, positive towards ``extent``, 0 where no
+    border is met or left through; a reason when both borders are met."""
+    tolerance = config.edge * extent
+    # Boxes end at the frame, so an object on its way out is tracked by its trailing edge.
+    towards_low = (start + length - before - before_length) / elapsed_s
+    towards_high = (start - before) / elapsed_s
+    # Between two annotated frames a quick object may reach the border and be gone.
+    low = start + min(0.0, towards_low) * step_s <= tolerance
+    high = start + length + max(0.0, towards_high) * step_s >= extent - tolerance
+    if start <= tolerance and start + length >= extent - tolerance:
+        return "spans"
+    if low and towards_low / extent <= -config.min_speed:
+        return towards_low / extent
+    if high and towards_high / extent >= config.min_speed:
+        return towards_high / extent
+    return 0.0

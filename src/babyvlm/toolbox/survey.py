@@ -1,0 +1,215 @@
+"""What a source's boxes make possible, before any pixel is decoded.
+
+    boxed frames -> objects to show alone      (crops: picture vocabulary, matching, memory, composed pictures)
+                 -> objects alone of their kind (localization)
+                 -> frames to count in          (counting, who has more)
+
+Whatever is passed over is counted by reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from babyvlm.records import Box, BoxedFrame
+from babyvlm.toolbox.sources import FrameSource
+from babyvlm.toolbox.views import PictureConfig, Variant, View
+
+MAX_COUNT = 12
+# A much larger box is taken for what the object stands on or in front of, not for something that hides it.
+_SUPPORT_AREA_RATIO = 3.0
+_EDGE_PX = 1.5
+_PART_IN_VIEW = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """One object, whole and in the open, in one frame."""
+
+    label: str
+    exemplar: str
+    """The same for the same physical object as far as the source tells; never the same for two."""
+    view: View
+    """Its crop."""
+    side_px: float
+    """Longer side of its box."""
+    labels_in_view: frozenset[str]
+    """Categories of all objects of which the crop shows a good part."""
+
+    def variant(self, variant: Variant) -> View:
+        """The crop in another variant."""
+        return View(**{**self.view.__dict__, "variant": variant})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Singleton:
+    """An object that is the only boxed one of its category in its frame."""
+
+    frame: BoxedFrame
+    box: Box
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountedFrame:
+    """A frame in which all objects of a category are in full view."""
+
+    frame: BoxedFrame
+    label: str
+    count: int
+
+
+@dataclass(kw_only=True)
+class Survey:
+    """Everything found, in the order of the source."""
+
+    sightings: list[Sighting] = field(default_factory=list)
+    singletons: list[Singleton] = field(default_factory=list)
+    counted: list[CountedFrame] = field(default_factory=list)
+    by_source: dict[str, tuple[BoxedFrame, ...]] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Boxes, or frames of a category, passed over, by reason."""
+
+
+def survey(source: FrameSource, config: PictureConfig) -> Survey:
+    """Reads all boxes once."""
+    found = Survey()
+    for name, frames in groupby(source.frames, key=lambda frame: frame.source):
+        found.by_source[name] = found.by_source.get(name, ()) + tuple(frames)
+    for frame in source.frames:
+        kinds: dict[str, list[Box]] = defaultdict(list)
+        for index, box in enumerate(frame.boxes):
+            kinds[box.label].append(box)
+            reason = _why_not_shown(frame, box, config)
+            window = square_window(frame, box, config.crop_margin)
+            if reason is None and window is None:
+                reason = "box: larger than any square of its frame"
+            if reason is not None or window is None:
+                found.skipped[reason or ""] += 1
+                continue
+            # Without tracks, every box is its own object.
+            thing = f"track {box.track}" if box.track is not None else f"{frame.time_s} box {index}"
+            size = (config.crop_px, config.crop_px)
+            found.sightings.append(
+                Sighting(
+                    label=box.label,
+                    exemplar=f"{frame.source} {thing}",
+                    view=view_of(frame, window, size, track=box.track),
+                    side_px=max(box.width, box.height),
+                    labels_in_view=_labels_in(frame, window),
+                )
+            )
+        for label, boxes in kinds.items():
+            if len(boxes) == 1 and max(boxes[0].width, boxes[0].height) >= config.min_box_px:
+                if covered(boxes[0], frame.boxes) <= config.max_covered:
+                    found.singletons.append(Singleton(frame=frame, box=boxes[0]))
+                else:
+                    found.skipped["localization: covered by another box"] += 1
+            reason = _why_not_counted(frame, boxes, config)
+            if reason is None:
+                found.counted.append(CountedFrame(frame=frame, label=label, count=len(boxes)))
+            else:
+                found.skipped[reason] += 1
+    return found
+
+
+def view_of(
+    frame: BoxedFrame, window: tuple[int, int, int, int], size: tuple[int, int], *, track: int | None = None
+) -> View:
+    """The view of a window of a boxed frame."""
+    return View(
+        source=frame.source,
+        time_s=frame.time_s or 0.0,
+        window=window,
+        size=size,
+        is_photo=frame.time_s is None,
+        track=track,
+    )
+
+
+def frame_size(width: int, height: int, longest_px: int) -> tuple[int, int]:
+    """The size scaled so that its longer side is at most ``longest_px``.
+
+    >>> frame_size(640, 480, 320)
+    (320, 240)
+    """
+    scale = min(1.0, longest_px / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def whole_frame(frame: BoxedFrame, config: PictureConfig) -> View:
+    """The view of all of a frame."""
+    return view_of(frame, (0, 0, frame.width, frame.height), frame_size(frame.width, frame.height, config.frame_px))
+
+
+def square_window(frame: BoxedFrame, box: Box, margin: float) -> tuple[int, int, int, int] | None:
+    """A square around a box, moved inside the frame where it sticks out; None where no square holds the box."""
+    longer = max(box.width, box.height)
+    side = min(round(longer * (1 + 2 * margin)), frame.width, frame.height)
+    if side < longer:
+        return None
+    left = min(max(round(box.centre[0] - side / 2), 0), frame.width - side)
+    top = min(max(round(box.centre[1] - side / 2), 0), frame.height - side)
+    return left, top, left + side, top + side
+
+
+def overlap(first: Box, second: Box) -> float:
+    """The area that two boxes share, in square pixels."""
+    width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
+    height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
+    return max(0.0, width) * max(0.0, height)
+
+
+def covered(box: Box, others: Sequence[Box]) -> float:
+    """The largest part of a box that one other box shares, much larger ones aside."""
+    shares = (
+        overlap(box, other) / box.area
+        for other in others
+        if other is not box and other.area < _SUPPORT_AREA_RATIO * box.area
+    )
+    return max(shares, default=0.0)
+
+
+def touches_edge(frame: BoxedFrame, box: Box) -> bool:
+    """Whether a box reaches its frame's border, so that the object may be cut off."""
+    return (
+        box.x < _EDGE_PX
+        or box.y < _EDGE_PX
+        or box.x + box.width > frame.width - _EDGE_PX
+        or box.y + box.height > frame.height - _EDGE_PX
+    )
+
+
+def _labels_in(frame: BoxedFrame, window: tuple[int, int, int, int]) -> frozenset[str]:
+    left, top, right, bottom = window
+    seen = Box(label="", x=left, y=top, width=right - left, height=bottom - top)
+    part = _PART_IN_VIEW
+    return frozenset(box.label for box in frame.boxes if overlap(box, seen) > part * min(box.area, seen.area))
+
+
+def _why_not_shown(frame: BoxedFrame, box: Box, config: PictureConfig) -> str | None:
+    if max(box.width, box.height) < config.min_box_px or min(box.width, box.height) < config.min_box_px / 3:
+        return "box: smaller than min_box_px"
+    if touches_edge(frame, box):
+        return "box: cut off by the frame"
+    if covered(box, frame.boxes) > config.max_covered:
+        return "box: covered by another box"
+    return None
+
+
+def _why_not_counted(frame: BoxedFrame, boxes: Sequence[Box], config: PictureConfig) -> str | None:
+    if len(boxes) > MAX_COUNT:
+        return f"count: more than {MAX_COUNT} of a category"
+    if any(max(box.width, box.height) < config.min_count_box_px for box in boxes):
+        return "count: an object smaller than min_count_box_px"
+    if any(touches_edge(frame, box) for box in boxes):
+        return "count: an object cut off by the frame"
+    for index, box in enumerate(boxes):
+        for other in boxes[index + 1 :]:
+            if overlap(box, other) > config.max_count_overlap * min(box.area, other.area):
+                return "count: objects of the category overlap"
+        if covered(box, frame.boxes) > 2 * config.max_covered:
+            return "count: an object is hidden by another box"
+    return None

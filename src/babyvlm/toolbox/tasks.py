@@ -1,0 +1,294 @@
+"""The ten tasks of the DevCV Toolbox, in twelve sub-tasks: what each measures, how it asks, and what guessing earns.
+
+Every sub-task descends from a measure of the NIH Baby Toolbox. Prompts are the first published variant of each, word
+for word, except where a DEVIATION is marked.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from babyvlm.errors import ConfigError
+from babyvlm.records import IMAGE_TOKEN
+from babyvlm.toolbox.directions import DIRECTIONS, is_corner
+
+AnswerKind = Literal["letter", "number", "direction"]
+Domain = Literal["language", "executive function and memory", "math"]
+
+LETTERS = ("A", "B", "C", "D")
+QUADRANTS = ("top left", "top right", "bottom left", "bottom right")
+"""The quadrants of a localization item, in the order of their letters."""
+MEMORY_BASE = 5
+"""Objects learned in a memory item; each is tested twice, in 3 x base rounds."""
+
+# The published benchmark gives no months for these; this is the span of the NIH Baby Toolbox as a whole.
+_TOOLBOX_SPAN = (1.0, 42.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """One sub-task."""
+
+    name: str
+    """Our name, as in `Item.task`."""
+    title: str
+    """The name in tables and figures."""
+    leaderboard_key: str
+    """Its key in the public leaderboard's scores file."""
+    measure: str
+    """The NIH Baby Toolbox measure it descends from."""
+    age_span_months: tuple[float, float | None]
+    """Ages the measure is given at; None for no upper end."""
+    domain: Domain
+    chance: float
+    """Expected value of `primary_metric` under uniform guessing."""
+    answers: AnswerKind
+    """How a reply is to be read."""
+    options: tuple[str, ...]
+    """Every answer that some item of the task admits."""
+    primary_metric: str = "acc"
+    """The metric that counts in the overall mean."""
+    held_out: bool = False
+    """Whether instruction tuning leaves it out, as a probe of generalisation (paper)."""
+    published_training_items: int = 0
+    """Size of its part of the published instruction set; 0 for a held-out task."""
+
+
+_ALL = (
+    TaskSpec(
+        name="looking_while_listening",
+        title="Looking While Listening",
+        leaderboard_key="baby_winoground",
+        measure="Looking While Listening",
+        age_span_months=(6, 24),
+        domain="language",
+        chance=1 / 2,
+        answers="letter",
+        options=LETTERS[:2],
+        held_out=True,
+    ),
+    TaskSpec(
+        name="picture_vocabulary",
+        title="Picture Vocabulary",
+        leaderboard_key="baby_pv",
+        measure="Picture Vocabulary",
+        age_span_months=(25, None),
+        domain="language",
+        chance=1 / 4,
+        answers="letter",
+        options=LETTERS,
+        published_training_items=22426,
+    ),
+    TaskSpec(
+        name="localization",
+        title="Localization",
+        leaderboard_key="baby_localize",
+        measure="Mullen Receptive Language #19",
+        age_span_months=(1, 42),
+        domain="language",
+        chance=1 / 4,
+        answers="letter",
+        options=LETTERS,
+        published_training_items=12250,
+    ),
+    TaskSpec(
+        name="left_right",
+        title="Left/Right",
+        leaderboard_key="baby_leftright",
+        measure="Mullen Visual Reception",
+        age_span_months=_TOOLBOX_SPAN,
+        domain="executive function and memory",
+        chance=1 / 3,
+        answers="letter",
+        options=LETTERS[:3],
+        published_training_items=12250,
+    ),
+    TaskSpec(
+        name="spatial_details",
+        title="Spatial Details",
+        leaderboard_key="baby_spatialdetails",
+        measure="Mullen Visual Reception",
+        age_span_months=_TOOLBOX_SPAN,
+        domain="executive function and memory",
+        chance=1 / 3,
+        answers="letter",
+        options=LETTERS[:3],
+        published_training_items=11818,
+    ),
+    TaskSpec(
+        name="visual_delayed_response_binary",
+        title="Visual Delayed Response (binary)",
+        leaderboard_key="baby_vdr_binary",
+        measure="Visual Delayed Response",
+        age_span_months=(22, 42),
+        domain="executive function and memory",
+        chance=1 / 2,
+        answers="direction",
+        options=DIRECTIONS,
+        primary_metric="acc_exact",
+        published_training_items=2584,
+    ),
+    TaskSpec(
+        name="visual_delayed_response_open",
+        title="Visual Delayed Response (open)",
+        leaderboard_key="baby_vdr_open",
+        measure="Visual Delayed Response",
+        age_span_months=(22, 42),
+        domain="executive function and memory",
+        chance=1 / 8,
+        answers="direction",
+        options=DIRECTIONS,
+        primary_metric="acc_exact",
+        published_training_items=2584,
+    ),
+    TaskSpec(
+        name="memory",
+        title="Memory",
+        leaderboard_key="baby_memory",
+        measure="Memory Task Learning and Test",
+        age_span_months=_TOOLBOX_SPAN,
+        domain="executive function and memory",
+        chance=1 / 4,  # both of an object's two test rounds must be right
+        answers="letter",
+        options=LETTERS[:2],
+        primary_metric="acc_testing_adjusted",
+        published_training_items=12000,
+    ),
+    TaskSpec(
+        name="who_has_more_synthetic",
+        title="Who Has More (synthetic)",
+        leaderboard_key="baby_compare_synthetic",
+        measure="Who Has More",
+        age_span_months=_TOOLBOX_SPAN,
+        domain="math",
+        chance=1 / 2,
+        answers="letter",
+        options=LETTERS[:2],
+        published_training_items=11200,
+    ),
+    TaskSpec(
+        name="who_has_more_naturalistic",
+        title="Who Has More (naturalistic)",
+        leaderboard_key="baby_compare_real",
+        measure="Who Has More",
+        age_span_months=_TOOLBOX_SPAN,
+        domain="math",
+        chance=1 / 2,
+        answers="letter",
+        options=LETTERS[:2],
+        published_training_items=12404,
+    ),
+    TaskSpec(
+        name="subitizing",
+        title="Subitizing",
+        leaderboard_key="baby_subitize",
+        measure="Subitizing",
+        age_span_months=_TOOLBOX_SPAN,
+        domain="math",
+        chance=1 / 4,
+        answers="number",
+        options=tuple(str(number) for number in range(1, 5)),
+        held_out=True,
+    ),
+    TaskSpec(
+        name="object_counting",
+        title="Object Counting",
+        leaderboard_key="baby_count",
+        measure="Object Counting",
+        age_span_months=_TOOLBOX_SPAN,
+        domain="math",
+        chance=1 / 12,
+        answers="number",
+        options=tuple(str(number) for number in range(1, 13)),
+        published_training_items=13695,
+    ),
+)
+
+TASKS: dict[str, TaskSpec] = {spec.name: spec for spec in _ALL}
+"""The twelve sub-tasks by name, in the order of tables."""
+
+
+def task_named(name: str) -> TaskSpec:
+    """The sub-task of this name.
+
+    Raises:
+        ConfigError: There is none; the nearest name is suggested.
+    """
+    if name in TASKS:
+        return TASKS[name]
+    near = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.0)
+    raise ConfigError(f"there is no task {name!r}; did you mean {near[0]!r}? The tasks are {', '.join(TASKS)}")
+
+
+def count_prompt(thing: str) -> str:
+    """Object Counting and Subitizing."""
+    return f"{IMAGE_TOKEN} How many of {thing} do you see?"
+
+
+def who_has_more_naturalistic_prompt(thing: str) -> str:
+    return f"Which image has more of {thing}? (A) {IMAGE_TOKEN} (B) {IMAGE_TOKEN}"
+
+
+def who_has_more_synthetic_prompt(thing: str) -> str:
+    return f"Which image has more of {thing}? Answer (A) {IMAGE_TOKEN} (B) {IMAGE_TOKEN}"
+
+
+def localization_prompt(thing: str) -> str:
+    return (
+        f"{IMAGE_TOKEN} Point at the {thing}. "
+        "Is it in the (A) top left or (B) top right or (C) bottom left or (D) bottom right of the image?"
+    )
+
+
+def left_right_prompt() -> str:
+    return (
+        f"{IMAGE_TOKEN} Which of the following is the same as this? "
+        f"(A) {IMAGE_TOKEN} (B) {IMAGE_TOKEN} (C) {IMAGE_TOKEN}"
+    )
+
+
+def spatial_details_prompt() -> str:
+    return (
+        f"{IMAGE_TOKEN} Which of the following contains exactly this object? "
+        f"(A) {IMAGE_TOKEN} (B) {IMAGE_TOKEN} (C) {IMAGE_TOKEN}. Pay attention to details and give only a letter A-C."
+    )
+
+
+def picture_vocabulary_prompt(word: str) -> str:
+    # DEVIATION: the published variant with each image beside its letter, which is not the first one listed (that one
+    # leads with four images and then names them in words). Letter and picture standing together is what models and
+    # people are shown in every other task.
+    return f"Touch the image of '{word}' (A){IMAGE_TOKEN} (B){IMAGE_TOKEN} (C){IMAGE_TOKEN} (D){IMAGE_TOKEN}"
+
+
+def looking_while_listening_prompt(word: str) -> str:
+    # DEVIATION: no prompt is published for this task (the leaderboard scores it by likelihood); this is the two-option
+    # form of Picture Vocabulary.
+    return f"Touch the image of '{word}' (A){IMAGE_TOKEN} (B){IMAGE_TOKEN}"
+
+
+def delayed_response_binary_prompt(thing: str, choices: Sequence[str], num_frames: int) -> str:
+    """Visual Delayed Response with two directions to choose from, which are both sides or both corners."""
+    first, second = choices
+    part = "corner" if is_corner(first) else "side"
+    return (
+        f"{IMAGE_TOKEN * num_frames} does the {thing} leave the frame through the {first} {part} of the frame "
+        f"or the {second} {part} of the frame? respond ONLY with '{first}' or '{second}'."
+    )
+
+
+def delayed_response_open_prompt(thing: str, num_frames: int) -> str:
+    return (
+        f"{IMAGE_TOKEN * num_frames} which part of the frame does the {thing} leave from? respond ONLY with one of: "
+        "'top', 'bottom', 'left', 'right', 'top right', 'top left', 'bottom right', or 'bottom left'."
+    )
+
+
+def memory_prompt(round_index: int) -> str:
+    """Memory, round 0 with one image and every later round with two."""
+    if round_index == 0:
+        return f"Touch the new image. (A) {IMAGE_TOKEN}"
+    return f"Let's try more. Touch the new image. (A) {IMAGE_TOKEN} (B) {IMAGE_TOKEN}"
