@@ -35,6 +35,11 @@ from babyvlm.training.loop import learning_rate_factor, train_language_model
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
 from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentum
 
+def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
+    """All stages, or all but the last where the set has no instruction samples."""
+    return STAGES if data.has_instruction else STAGES[:-1]
+
+
 class Trainer:
     """Runs the stages of a recipe on one curated set.
 
@@ -257,5 +262,4 @@ class Trainer:
             kind="checkpoint",
             configuration={"recipe": self.recipe.name, "stage": stage, "seed": self.recipe.seed},
             inputs={"data": hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]},
-
         ).write(partial)

@@ -1,0 +1,271 @@
+"""The ``babyvlm`` command: parses, calls one function of one room, and turns our errors into a message and exit code 2.
+
+Heavy rooms are imported inside the commands that need them, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import OmitArgPrefixes, Positional
+from tyro.extras import SubcommandApp
+
+from babyvlm.corpus.nursery.configuration import NurseryConfig
+from babyvlm.curation.configuration import CurationConfig
+from babyvlm.errors import BabyVLMError, ConfigError
+from babyvlm.toolbox.configuration import InstructionConfig, ToolboxConfig
+
+Layout = Literal["auto", "saycam", "babyview", "plain"]
+Stage = Literal["vision", "language", "alignment", "joint", "instruction"]
+
+app = SubcommandApp()
+corpus_app = SubcommandApp()
+toolbox_app = SubcommandApp()
+app.command(corpus_app, name="corpus", help="Recordings with their transcripts and boxes.")
+
+
+@corpus_app.command(name="render")
+def render(
+    *, out: Path, nursery: OmitArgPrefixes[NurseryConfig] = NurseryConfig(), workers: int = 0  # noqa: B008
+) -> None:
+    """Render the simulated nursery: mp4 files with sound, transcripts and boxes.
+
+    Args:
+        out: Folder to write.
+        nursery: What is rendered.
+        workers: Processes; 0 for one a core.
+    """
+    from babyvlm.corpus.nursery import render_nursery
+
+    render_nursery(nursery, out, workers)
+
+
+@corpus_app.command(name="index")
+def index(corpus: Positional[Path], *, layout: Layout = "auto") -> None:
+    """List recordings, ages, hours, speech coverage and problems of a corpus.
+
+    Args:
+        corpus: Folder of recordings.
+        layout: How recordings are named.
+    """
+    from babyvlm.corpus import describe, open_corpus
+
+    print(describe(open_corpus(corpus, layout)))
+
+
+@app.command(name="curate")
+def curate_command(
+    corpus: Positional[Path],
+    *,
+    out: Path,
+    curation: OmitArgPrefixes[CurationConfig] = CurationConfig(),  # noqa: B008
+    instruction: InstructionConfig = InstructionConfig(),  # noqa: B008
+    workers: int = 0,
+    layout: Layout = "auto",
+) -> None:
+    """Make the pretraining set of a corpus and, where it has boxes, the instruction set.
+
+    Args:
+        corpus: Folder of recordings, with transcripts beside them.
+        out: Folder to write.
+        curation: How the pretraining set is made.
+        instruction: How the instruction set is made.
+        workers: Processes; 0 for one a core.
+        layout: How recordings are named.
+    """
+    from babyvlm.corpus import open_corpus
+    from babyvlm.curation import curate
+    from babyvlm.folders import fresh_folder
+    from babyvlm.toolbox.instruction import write_instruction_set
+
+    opened = open_corpus(corpus, layout)
+    with fresh_folder(out) as partial:
+        curate(opened, partial, curation, workers=workers)
+        if any(opened.has_boxes(recording) for recording in opened.recordings):
+            write_instruction_set(opened, partial / "instruction", instruction, workers=workers)
+        else:
+            print("no instruction set: no recording has boxes beside it", file=sys.stderr)
+
+
+@app.command(name="train")
+def train(
+    recipe: Positional[str],
+    changes: Positional[tuple[str, ...]] = (),
+    *,
+    data: Path,
+    out: Path,
+    stage: tuple[Stage, ...] = (),
+) -> None:
+    """Train one or all stages of a recipe. Interrupted, the same command goes on where it stopped.
+
+    Args:
+        recipe: ``nursery`` or ``saycam``.
+        changes: Knobs to change, as key=value; ``babyvlm config RECIPE`` lists them.
+        data: Folder written by ``babyvlm curate``.
+        out: Folder of the run.
+        stage: Stages to run; all that the data allow when not given.
+    """
+    from babyvlm.curation.sets import PretrainingSet
+    from babyvlm.recipes import resolve
+    from babyvlm.training import Trainer, possible_stages
+
+    opened = PretrainingSet(data)
+    Trainer(resolve(recipe, changes), opened, out).run(stage or possible_stages(opened))
+
+
+app.command(toolbox_app, name="toolbox", help="The DevCV Toolbox: its items.")
+
+
+@toolbox_app.command(name="build")
+def build(
+    source: Positional[Path | None] = None,
+    *,
+    out: Path,
+    images: Path | None = None,
+    annotations: Path | None = None,
+    toolbox: OmitArgPrefixes[ToolboxConfig] = ToolboxConfig(),  # noqa: B008
+    training: Path | None = None,
+    workers: int = 0,
+) -> None:
+    """Build the toolbox's items from a corpus with boxes, or from annotated photographs.
+
+    Args:
+        source: Corpus with boxes beside its recordings.
+        out: Folder to write.
+        images: Folder of photographs, in place of a corpus.
+        annotations: Their boxes: a COCO file, or a folder of VOC, YOLO or one-line files (class left top right bottom).
+        toolbox: Which items are built, and how.
+        training: Curated set that must share no recording and no near-duplicate frame with the items.
+        workers: Processes; 0 for one a core.
+    """
+    from babyvlm.toolbox import build_toolbox
+    from babyvlm.toolbox.sources import corpus_source, photo_source
+
+    if (images is None) != (annotations is None) or (images is None) == (source is None):
+        raise ConfigError("give either SOURCE, a corpus with boxes, or both --images and --annotations")
+    if source is not None:
+        opened = corpus_source(source, toolbox.split)
+    else:
+        assert images is not None and annotations is not None
+        opened = photo_source(images, annotations)
+    build_toolbox(opened, out, toolbox, training=training, workers=workers)
+
+
+@app.command(name="evaluate")
+def evaluate_command(
+    model: Positional[str],
+    toolbox: Positional[Path],
+    *,
+    out: Path,
+    tasks: tuple[str, ...] = (),
+    limit: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Let a respondent answer a toolbox's items. Interrupted, the same command goes on where it stopped.
+
+    Args:
+        model: A checkpoint folder, or baseline:random, baseline:majority, baseline:blind-match.
+        toolbox: Folder written by ``babyvlm toolbox build``.
+        out: The run folder.
+        tasks: Tasks to ask; all when not given.
+        limit: Items a task; all when not given.
+        seed: Seed of the random baseline.
+    """
+    from babyvlm.evaluation import choose_respondent, evaluate
+    from babyvlm.toolbox import open_toolbox
+    from babyvlm.toolbox.scoring import describe_scores
+
+    opened = open_toolbox(toolbox)
+    respondent = choose_respondent(model, opened, seed=seed)
+    scores = evaluate(respondent, opened, out, model=model, tasks=tasks, limit=limit)
+    print(describe_scores(scores))
+
+
+@app.command(name="score")
+def score(run: Positional[Path], *, scoring: Literal["ours", "reference"] = "ours") -> None:
+    """Score a run's replies again, without asking anybody.
+
+    Args:
+        run: Folder written by ``babyvlm evaluate``.
+        scoring: Our own reading of replies, or the published reference's with its faults.
+    """
+    from babyvlm.evaluation import score_run
+    from babyvlm.toolbox.scoring import describe_scores
+
+    print(describe_scores(score_run(run, scoring)))
+
+
+@app.command(name="report")
+def report(
+    runs: Positional[tuple[Path, ...]],
+    *,
+    out: Path,
+    training: Path | None = None,
+    data: Path | None = None,
+    times: Path | None = None,
+) -> None:
+    """Write the comparison page of some runs, with its tables and figures.
+
+    Args:
+        runs: Folders written by ``babyvlm evaluate``.
+        out: The page, an .html file; tables and figures go beside it.
+        training: Run of ``babyvlm train`` whose curves to show.
+        data: Curated set whose statistics to show.
+        times: JSON file of stage names and seconds, as ``babyvlm demo`` writes it.
+    """
+    from babyvlm.reports import write_report
+
+    write_report(runs, out, training=training, data=data, times=times)
+
+
+@app.command(name="config")
+def config(recipe: Positional[str], changes: Positional[tuple[str, ...]] = ()) -> None:
+    """Print every resolved knob of a recipe, with its meaning, unit and source.
+
+    Args:
+        recipe: ``nursery`` or ``saycam``.
+        changes: Knobs to change, as key=value.
+    """
+    from babyvlm.recipes import describe, resolve
+
+    print(describe(resolve(recipe, changes)))
+
+
+@app.command(name="doctor")
+def doctor() -> None:
+    """Say what this machine can and cannot do."""
+    from babyvlm.doctor import examine
+
+    print(examine())
+
+
+@app.command(name="demo")
+def demo(*, out: Path, hours: float = 0.75, seed: int = 0) -> None:
+    """Run everything on the simulated nursery, in minutes, on two cores; ends with a link to the report.
+
+    Args:
+        out: Folder of the demonstration; finished steps in it are kept.
+        hours: Recordings to render, hours.
+        seed: Seed of everything.
+    """
+    from babyvlm.demo import run_demo
+
+    run_demo(out, hours=hours, seed=seed)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; exits with 2 on an error that a person can mend."""
+    try:
+        app.cli(prog="babyvlm", description="From infants' head-camera video to a model and a benchmark.", args=arguments)
+    except BabyVLMError as error:
+        print(f"babyvlm: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        print("babyvlm: interrupted; give the same command again to go on or begin anew", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

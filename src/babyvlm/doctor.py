@@ -1,0 +1,34 @@
+"""What this machine can and cannot do."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+from babyvlm.folders import package_versions
+
+
+def examine() -> str:
+    """A list of what was found, one line each, with the remedy where something is missing."""
+    import torch
+
+    lines = [f"{name} {version}" for name, version in package_versions().items()]
+    lines.append(f"cores: {os.cpu_count()}")
+    memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    lines.append(f"memory: {memory_gib:.1f} GiB ({'enough' if memory_gib >= 6 else 'too little'} for the nursery recipe: 6 GiB)")
+    lines.append(f"free disk here: {shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB")
+    if torch.cuda.is_available():
+        for device in range(torch.cuda.device_count()):
+            properties = torch.cuda.get_device_properties(device)
+            lines.append(f"GPU {device}: {properties.name}, {properties.total_memory / 2**30:.0f} GiB")
+    else:
+        lines.append("no GPU: the nursery recipe runs; the saycam recipe would take months")
+    skia = importlib.util.find_spec("skia") is not None
+    lines.append("rendering the nursery: yes" if skia else "rendering the nursery: no; pip install 'babyvlm[render]'")
+    voices = [name for name in ("flite", "espeak-ng") if shutil.which(name)]
+    lines.append(f"voices of the nursery: {', '.join(voices) or 'none (silent sound track); install flite or espeak-ng'}")
+    broken = importlib.util.find_spec("torchvision") is not None
+    lines.append("torchvision: found; not needed, and a build for another torch breaks image processing" if broken else "torchvision: absent, as it should be")
+    return "\n".join(lines)

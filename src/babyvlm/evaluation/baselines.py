@@ -1,0 +1,125 @@
+"""Rows without which a result is not a result: guessing, the commonest answer, and matching pictures without reading.
+
+=============  ======================================================================================
+random         one of the options, each as likely
+majority       the commonest right answer of the task in this very toolbox: what knowing the answer
+               distribution alone is worth
+blind-match    compares pictures (32x32 luminance and a colour histogram) and never reads the question
+=============  ======================================================================================
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from PIL import Image
+
+from babyvlm.evaluation.respondents import Family, ImageReader
+from babyvlm.records import Item, Question, QuestionTurn, Reply, Response
+
+_THUMBNAIL = 32
+_BINS = 8
+
+
+def _guess(question: Question, turn: int, seed: int) -> str:
+    """One of the turn's options, by item, turn and seed alone."""
+    return random.Random(f"{seed}/{question.id}/{turn}").choice(question.turns[turn].options)
+
+
+class RandomGuess:
+    """Replies with one of the options, each as likely.
+
+    Args:
+        seed: Another seed, another run of guesses.
+    """
+
+    family: Family = "baseline"
+    sends_data_out = False
+
+    def __init__(self, seed: int = 0) -> None:
+        self.name = "random" if seed == 0 else f"random (seed {seed})"
+        self._seed = seed
+
+    def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
+        for question in questions:
+            guesses = (_guess(question, turn, self._seed) for turn in range(len(question.turns)))
+            yield Response(item=question.id, replies=tuple(Reply(text=guess) for guess in guesses))
+
+
+class Majority:
+    """Replies with the commonest right answer of the task.
+
+    Args:
+        items: The toolbox whose answers are counted.
+    """
+
+    name = "majority"
+    family: Family = "baseline"
+    sends_data_out = False
+
+    def __init__(self, items: Sequence[Item]) -> None:
+        counts: dict[str, Counter[str]] = {}
+        for item in items:
+            counts.setdefault(item.task, Counter()).update(turn.gold for turn in item.turns)
+        self._commonest: Mapping[str, list[str]] = {
+            task: [answer for answer, _ in sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))]
+            for task, counter in counts.items()
+        }
+
+    def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
+        for question in questions:
+            replies = []
+            for turn in question.turns:
+                ranked = [answer for answer in self._commonest.get(question.task, ()) if answer in turn.options]
+                replies.append(Reply(text=ranked[0] if ranked else turn.options[0]))
+            yield Response(item=question.id, replies=tuple(replies))
+
+
+class BlindMatch:
+    """Matches pictures without reading the question.
+
+    - one picture more than there are options: the option most like the first picture;
+    - pictures seen in earlier rounds: the option least like any of them;
+    - otherwise there is nothing to match, and it guesses.
+    """
+
+    name = "blind-match"
+    family: Family = "baseline"
+    sends_data_out = False
+
+    def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
+        for question in questions:
+            seen: list[np.ndarray] = []
+            replies = []
+            for number, turn in enumerate(question.turns):
+                looks = [appearance(images(name)) for name in turn.images]
+                choice = self._choose(turn, looks, seen)
+                replies.append(Reply(text=_guess(question, number, 0) if choice is None else turn.options[choice]))
+                seen += looks
+            yield Response(item=question.id, replies=tuple(replies))
+
+    @staticmethod
+    def _choose(turn: QuestionTurn, looks: Sequence[np.ndarray], seen: Sequence[np.ndarray]) -> int | None:
+        if len(looks) == len(turn.options) + 1:
+            target, *options = looks
+            return int(np.argmin([np.abs(option - target).mean() for option in options]))
+        if seen and len(looks) == len(turn.options):
+            return int(np.argmax([min(np.abs(look - old).mean() for old in seen) for look in looks]))
+        return None
+
+
+def appearance(image: Image.Image) -> np.ndarray:
+    """What blind matching sees of a picture: 32x32 luminance and an 8-bin histogram of each colour, weighed alike.
+
+    Returns:
+        float32 vector, (32 * 32 + 3 * 8,).
+    """
+    small = image.convert("RGB").resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BILINEAR)
+    luminance = np.asarray(small.convert("L"), dtype=np.float32).ravel() / 255
+    colours = np.asarray(small, dtype=np.uint8).reshape(-1, 3)
+    histogram = np.concatenate([np.bincount(channel // (256 // _BINS), minlength=_BINS) for channel in colours.T])
+    weighed = histogram.astype(np.float32) / _THUMBNAIL**2 * (luminance.size / histogram.size)
+    return np.concatenate([luminance, weighed])

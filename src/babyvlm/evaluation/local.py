@@ -1,0 +1,156 @@
+"""A local checkpoint as a respondent: greedy replies, batched, the key/value cache kept across the rounds of an item.
+
+    round r:  [left padding | new tokens of the round] ── cache ── reply, token by token ── next round
+
+Rows of a batch go through the rounds together. Each round's new tokens are padded on the left, padding is masked out, and
+a token's position counts only what is not masked; so a reply does not depend on the rows beside it.
+
+B rows, L tokens of a round, P tokens before it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer, DynamicCache
+
+from babyvlm.errors import CheckpointError
+from babyvlm.evaluation.respondents import Family, ImageReader
+from babyvlm.folders import MANIFEST
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels
+from babyvlm.model.tokenizer import EOS, PAD
+from babyvlm.records import IMAGE_TOKEN, Question, Reply, Response
+
+
+class LocalModel:
+    """One of our checkpoints.
+
+    Args:
+        checkpoint: A folder written by ``babyvlm train``.
+        name: As the report shows it; the folder's name when empty.
+        batch_size: Questions answered together.
+        max_new_tokens: Longest reply, tokens.
+        device: Where the model runs.
+
+    Raises:
+        CheckpointError: The folder is no checkpoint of ours.
+    """
+
+    family: Family = "baby model"
+    sends_data_out = False
+
+    def __init__(
+        self, checkpoint: Path, *, name: str = "", batch_size: int = 32, max_new_tokens: int = 8, device: str = ""
+    ) -> None:
+        if not (checkpoint / "config.json").is_file() or not (checkpoint / MANIFEST).is_file():
+            raise CheckpointError(
+                "no checkpoint here",
+                path=checkpoint,
+                remedy="Give the folder of one stage, such as OUT/instruction of babyvlm train",
+            )
+        self.name = name or checkpoint.resolve().name
+        self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
+        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model, loading = BabyLlavaForConditionalGeneration.from_pretrained(
+            checkpoint, output_loading_info=True, dtype=torch.float32
+        )
+        if problems := [f"{kind}: {sorted(keys)[:3]}" for kind, keys in loading.items() if keys]:
+            raise CheckpointError("the weights do not fit the model: " + "; ".join(problems), path=checkpoint)
+        self._model = model.to(self._device).eval()
+        self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        config = model.config
+        self._image_size = config.vision_config.image_size
+        self._encoder = ConversationEncoder(
+            self._tokenizer, image_token_id=config.image_token_index, image_tokens=config.image_seq_length
+        )
+
+    def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
+        ordered = sorted(questions, key=lambda question: (len(question.turns), question.task, question.id))
+        start = 0
+        while start < len(ordered):
+            rounds = len(ordered[start].turns)
+            batch = [q for q in ordered[start : start + self._batch_size] if len(q.turns) == rounds]
+            yield from self._answer_batch(batch, images)
+            start += len(batch)
+
+    @torch.inference_mode()
+    def _answer_batch(self, batch: Sequence[Question], images: ImageReader) -> Iterator[Response]:
+        cache = DynamicCache(config=self._model.config.text_config)
+        mask_BP = torch.zeros((len(batch), 0), dtype=torch.long, device=self._device)
+        replies: list[list[Reply]] = [[] for _ in batch]
+        for number in range(len(batch[0].turns)):
+            began_s = time.monotonic()
+            rows, pixels = [], []
+            for question in batch:
+                turn = question.turns[number]
+                placeholders = turn.prompt.count(IMAGE_TOKEN)
+                prompt = turn.prompt if placeholders else IMAGE_TOKEN * len(turn.images) + turn.prompt
+                rows.append(self._encoder.user(prompt, first=number == 0))
+                pixels += [square_pixels(images(name), self._image_size) for name in turn.images]
+            ids_BL, new_mask_BL = self._pad_left(rows)
+            mask_BP = torch.cat([mask_BP, new_mask_BL], dim=1)
+            texts, lengths, mask_BP = self._generate(ids_BL, pixels, mask_BP, cache)
+            latency_s = (time.monotonic() - began_s) / len(batch)
+            for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
+                replies[row].append(Reply(text=text, latency_s=round(latency_s, 5), tokens=length))
+        for question, given in zip(batch, replies, strict=True):
+            yield Response(item=question.id, replies=tuple(given))
+
+    def _pad_left(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        longest = max(map(len, rows))
+        ids_BL = torch.full((len(rows), longest), PAD)
+        mask_BL = torch.zeros((len(rows), longest), dtype=torch.long)
+        for row, ids in enumerate(rows):
+            ids_BL[row, longest - len(ids) :] = torch.tensor(ids)
+            mask_BL[row, longest - len(ids) :] = 1
+        return ids_BL.to(self._device), mask_BL.to(self._device)
+
+    def _generate(
+        self, ids_BL: torch.Tensor, pixels: Sequence, mask_BP: torch.Tensor, cache: DynamicCache
+    ) -> tuple[list[str], list[int], torch.Tensor]:
+        """Replies of one round.
+
+        Args:
+            ids_BL: The round's new tokens.
+            pixels: Its pictures, uint8, CHW.
+            mask_BP: Which of all tokens so far, these included, count.
+            cache: Keys and values of the rounds before; extended in place.
+
+        Returns:
+            The replies' texts, their lengths in tokens, and the mask with the replies' tokens added.
+        """
+        inputs = {}
+        if pixels:
+            inputs["pixel_values"] = normalise(torch.stack([torch.tensor(p) for p in pixels]).to(self._device))
+        rows = len(ids_BL)
+        open_B = torch.ones(rows, dtype=torch.bool, device=self._device)
+        generated: list[torch.Tensor] = []
+        for _ in range(self._max_new_tokens + 1):
+            positions = (mask_BP.cumsum(1) - 1).clamp(min=0)[:, -ids_BL.shape[1] :]
+            logits = self._model(
+                input_ids=ids_BL,
+                attention_mask=mask_BP,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+                **inputs,
+            ).logits[:, -1]
+            inputs = {}
+            if not bool(open_B.any()):
+                break
+            # A finished row is fed padding that counts for nothing; one cut off is closed as in training.
+            last = len(generated) == self._max_new_tokens - 1
+            chosen_B = torch.full_like(open_B, EOS, dtype=torch.long) if last else logits.argmax(-1)
+            chosen_B = torch.where(open_B, chosen_B, PAD)
+            generated.append(chosen_B)
+            mask_BP = torch.cat([mask_BP, open_B.long()[:, None]], dim=1)
+            open_B = open_B & (chosen_B != EOS)
+            ids_BL = chosen_B[:, None]
+        replies_BR = torch.stack(generated, dim=1)
+        kept = [[token for token in row if token not in (PAD, EOS)] for row in replies_BR.tolist()]
+        return [self._tokenizer.decode(row).strip() for row in kept], [len(row) for row in kept], mask_BP
