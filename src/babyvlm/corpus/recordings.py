@@ -200,11 +200,22 @@ def read_recordings(
                 split=row.split or hashed_split(stem, fractions),
             )
         )
-    if recordings and all(recording.split != "train" for recording in recordings):
-        fixed = {row.recording for row in rows.values() if row.split is not None}
-        if (first := next((n for n, each in enumerate(recordings) if each.id not in fixed), None)) is not None:
-            recordings[first] = recordings[first].model_copy(update={"split": "train"})
+    _leave_some_to_train(recordings, found, rows)
     return recordings, sorted(problems, key=lambda problem: problem.message)
+
+
+def _leave_some_to_train(recordings: list[Recording], found: Found, rows: Mapping[str, RecordingRow]) -> None:
+    """Moves the first recording to train where none, or none with a transcript, fell there: as happens with very few."""
+    usable = [number for number, each in enumerate(recordings) if each.id in found.transcripts] or range(
+        len(recordings)
+    )
+    if any(recordings[number].split == "train" for number in usable):
+        return
+    for number in usable:
+        row = rows.get(recordings[number].id)
+        if row is None or row.split is None:
+            recordings[number] = recordings[number].model_copy(update={"split": "train"})
+            return
 
 
 def hashed_split(recording: str, fractions: SplitFractions) -> Split:

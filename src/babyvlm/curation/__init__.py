@@ -1,0 +1,16 @@
+"""From a corpus to a pretraining set: utterances, clips, frames, and training records in three formats."""
+
+from babyvlm.curation.alignment import Aligner, NoAligner
+from babyvlm.curation.config import CurationConfig
+from babyvlm.curation.pipeline import curate
+from babyvlm.curation.pretraining_set import PretrainingSet, read_conversations, write_conversations
+
+__all__ = [
+    "Aligner",
+    "CurationConfig",
+    "NoAligner",
+    "PretrainingSet",
+    "curate",
+    "read_conversations",
+    "write_conversations",
+]

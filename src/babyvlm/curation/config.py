@@ -1,0 +1,65 @@
+"""Every knob of curation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from babyvlm.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurationConfig:
+    """How recordings become a pretraining set."""
+
+    child_speakers: tuple[str, ...] = ("child", "chi", "key child", "key_child", "kchi", "chn", "baby", "infant")
+    """Speaker labels, in any case, that mean the child wearing the camera; so does the recording's own child (ours)."""
+    keep_child_speech: bool = False
+    """Whether the child's own utterances stay in: the model is to learn from what the child hears (ours)."""
+    lower_case: bool = False
+    """Whether texts are lower-cased; the tokenizer lower-cases in any case (ours)."""
+    min_words: int = 1
+    """Fewest words of an utterance that gets a clip; the language corpus keeps them all (ours)."""
+    max_words: int = 60
+    """Most words of an utterance that gets a clip; longer ones are mostly faults of transcription (ours)."""
+    min_clip_s: float = 2.0
+    """Seconds to which shorter clips are extended, about their middle, so that one word has two frames (ours)."""
+    max_clip_s: float = 15.0
+    """Seconds after which longer clips are cut off (ours)."""
+    fps: float = 1.0
+    """Frames per second of a clip; a clip has at least one (paper)."""
+    frame_size: int = 224
+    """Pixels of a stored frame's shorter side; smaller frames are never enlarged (paper: the tower's input)."""
+    min_sharpness: float = 0.0
+    """Least sharpness of a frame, as variance of its Laplacian in squared grey levels; 0 keeps all (ours)."""
+    min_clip_alignment: float = 0.1
+    """Clips must score more, where there is an aligner (paper: X-CLIP similarity)."""
+    min_frame_alignment: float = 0.2
+    """Frames must score more, where there is an aligner (paper: CLIP similarity)."""
+    clip_frames: int = 4
+    """Most frames of one video record, spread evenly over the frames of its clip (ours)."""
+    min_window: int = 4
+    """Fewest consecutive clips of an interleaved sequence (paper)."""
+    max_window: int = 8
+    """Most consecutive clips of an interleaved sequence (paper)."""
+    window_stride: int = 3
+    """Clips from the start of one sequence to that of the next (ours: the paper's 181k clips gave 63k sequences)."""
+    seed: int = 0
+    """Seed of the lengths of interleaved sequences (ours)."""
+    on_problem: Literal["fail", "skip"] = "fail"
+    """What to do about a video, transcript or utterance that cannot be used: stop, or leave out and count (ours)."""
+    max_skipped_fraction: float = 0.05
+    """Fraction of recordings, or of utterances, above which leaving out fails after all (ours)."""
+
+    def __post_init__(self) -> None:
+        positive = ("min_words", "min_clip_s", "fps", "frame_size", "clip_frames", "min_window", "window_stride")
+        for name in positive:
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be more than 0, not {getattr(self, name)}")
+        for least, most in (("min_words", "max_words"), ("min_clip_s", "max_clip_s"), ("min_window", "max_window")):
+            if getattr(self, least) > getattr(self, most):
+                raise ConfigError(f"{least} ({getattr(self, least)}) is more than {most} ({getattr(self, most)})")
+        if not 0 <= self.max_skipped_fraction <= 1:
+            raise ConfigError(f"max_skipped_fraction must lie between 0 and 1, not {self.max_skipped_fraction}")
+        if self.on_problem not in ("fail", "skip"):
+            raise ConfigError(f"on_problem must be fail or skip, not {self.on_problem!r}")

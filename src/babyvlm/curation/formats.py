@@ -1,0 +1,106 @@
+"""From kept clips to training records, in the three formats of pretraining.
+
+image         each frame of a clip        "<image>"            -> what is said
+video         the frames of a clip        "<image><image>..."  -> what is said
+interleaved   4 to 8 consecutive clips    a turn for each: its best frame -> what is said
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from babyvlm.curation.clips import Clip
+from babyvlm.curation.config import CurationConfig
+from babyvlm.records import IMAGE_TOKEN, Conversation, Recording, Turn
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptFrame:
+    """A frame in the image store."""
+
+    id: str
+    score: float
+    """Alignment with the text where it was scored, sharpness otherwise; more is better."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptClip:
+    """A clip that passed the filters."""
+
+    clip: Clip
+    frames: tuple[KeptFrame, ...]
+    """In the order of time; at least one."""
+
+    @property
+    def best_frame(self) -> KeptFrame:
+        return max(self.frames, key=lambda frame: frame.score)
+
+
+def image_conversations(recording: Recording, clips: Sequence[KeptClip]) -> Iterator[Conversation]:
+    """One record for each frame."""
+    for kept in clips:
+        for frame in kept.frames:
+            yield Conversation(
+                id=frame.id,
+                format="image",
+                images=(frame.id,),
+                turns=(Turn(prompt=IMAGE_TOKEN, answer=kept.clip.text),),
+                split=recording.split,
+                recording=recording.id,
+                start_s=kept.clip.start_ms / 1000,
+                end_s=kept.clip.end_ms / 1000,
+            )
+
+
+def video_conversations(
+    recording: Recording, clips: Sequence[KeptClip], config: CurationConfig
+) -> Iterator[Conversation]:
+    """One record for each clip."""
+    for kept in clips:
+        images = tuple(kept.frames[index].id for index in spread(len(kept.frames), config.clip_frames))
+        yield Conversation(
+            id=kept.clip.stem(recording.id),
+            format="video",
+            images=images,
+            turns=(Turn(prompt=IMAGE_TOKEN * len(images), answer=kept.clip.text),),
+            split=recording.split,
+            recording=recording.id,
+            start_s=kept.clip.start_ms / 1000,
+            end_s=kept.clip.end_ms / 1000,
+        )
+
+
+def interleaved_conversations(
+    recording: Recording, clips: Sequence[KeptClip], config: CurationConfig
+) -> Iterator[Conversation]:
+    """One record for each window of consecutive clips.
+
+    A window's length depends on the seed, the recording and the window's place in it alone; at the end of the
+    recording it is what is left, where that is no less than the shortest.
+    """
+    for number, first in enumerate(range(0, len(clips) - config.min_window + 1, config.window_stride)):
+        draw = hashlib.sha256(f"{config.seed} {recording.id} {number}".encode()).digest()
+        length = config.min_window + int.from_bytes(draw[:8]) % (config.max_window - config.min_window + 1)
+        window = clips[first : first + length]
+        yield Conversation(
+            id=f"{recording.id}_sequence_{number + 1}",
+            format="interleaved",
+            images=tuple(kept.best_frame.id for kept in window),
+            turns=tuple(Turn(prompt=IMAGE_TOKEN, answer=kept.clip.text) for kept in window),
+            split=recording.split,
+            recording=recording.id,
+            start_s=window[0].clip.start_ms / 1000,
+            end_s=max(kept.clip.end_ms for kept in window) / 1000,
+        )
+
+
+def spread(available: int, wanted: int) -> list[int]:
+    """Indices of at most ``wanted`` elements, spread evenly over those available.
+
+    >>> spread(9, 4), spread(2, 4)
+    ([1, 3, 5, 7], [0, 1])
+    """
+    count = min(available, wanted)
+    return [(2 * index + 1) * available // (2 * count) for index in range(count)]

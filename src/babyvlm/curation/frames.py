@@ -1,0 +1,74 @@
+"""From clips to frames: one decoding pass over a recording in, small upright frames out, clip by clip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from babyvlm.curation.clips import Clip
+from babyvlm.errors import MediaError
+from babyvlm.media import frames_at
+
+_PICTURE_END_TOLERANCE_S = 1.0
+"""Sound may outlast the picture by so much; where more is missing, the video is cut short."""
+
+
+def sample_frames(
+    path: Path, clips: Sequence[Clip], *, duration_s: float, fps: float, frame_size: int
+) -> Iterator[tuple[Clip, list[Image.Image]]]:
+    """Yields each clip with its frames, as soon as the last of them is decoded.
+
+    Args:
+        path: The video; it is decoded once, whatever the number of clips.
+        clips: The clips, by start.
+        duration_s: How long the video says it is.
+        fps: Frames per second of a clip.
+        frame_size: Pixels of the shorter side of a frame.
+
+    Yields:
+        Clips in the order in which they end, with their frames in the order of time; fewer than asked for, or none,
+        only in the last second of the video.
+
+    Raises:
+        MediaError: The video is missing, does not decode, or ends before its time.
+    """
+    wanted = sorted((time_s, number) for number, clip in enumerate(clips) for time_s in clip.frame_times_s(fps))
+    missing = [len(clip.frame_times_s(fps)) for clip in clips]
+    frames: dict[int, list[Image.Image]] = {number: [] for number in range(len(clips))}
+    decoded = frames_at(path, [time_s for time_s, _ in wanted])
+    taken = 0
+    for (_, number), (_, image) in zip(wanted, decoded, strict=False):
+        taken += 1
+        frames[number].append(shrink(image, frame_size))
+        missing[number] -= 1
+        if not missing[number]:
+            yield clips[number], frames.pop(number)
+    if taken < len(wanted) and wanted[taken][0] < duration_s - _PICTURE_END_TOLERANCE_S:
+        raise MediaError(
+            f"the picture ends before {wanted[taken][0]:.1f} s, though the file says it lasts {duration_s:.1f} s",
+            path=path,
+            remedy="The file is cut short: fetch it again",
+        )
+    yield from ((clips[number], found) for number, found in frames.items())
+
+
+def shrink(image: Image.Image, shorter_side: int) -> Image.Image:
+    """The image scaled to this shorter side, in pixels, in its own proportions; as it is when it is smaller."""
+    scale = shorter_side / min(image.size)
+    if scale >= 1:
+        return image
+    width, height = (max(shorter_side, round(side * scale)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+
+
+def sharpness(image: Image.Image) -> float:
+    """Variance of the Laplacian of an image's grey levels: 0 for an even surface, small for a blurred picture."""
+    grey_HW = np.asarray(image.convert("L"), dtype=np.float32)
+    if min(grey_HW.shape) < 3:
+        return 0.0
+    centre_HW = grey_HW[1:-1, 1:-1]
+    neighbours_HW = grey_HW[:-2, 1:-1] + grey_HW[2:, 1:-1] + grey_HW[1:-1, :-2] + grey_HW[1:-1, 2:]
+    return float(np.var(neighbours_HW - 4 * centre_HW, dtype=np.float64))

@@ -1,0 +1,202 @@
+"""A pretraining set on disk, as curation leaves it and training reads it.
+
+out/
+├── manifest.json         configuration, hashes of the inputs, counts, what was skipped
+├── recordings.jsonl      Recording records
+├── utterances.parquet    the language corpus: Utterance records with their split
+├── image.parquet         Conversation records, one file for each format
+├── video.parquet
+├── interleaved.parquet
+├── images/               image store: every frame once
+└── instruction/          where the corpus had boxes: instruction.parquet and images/
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+from pydantic import ValidationError
+
+from babyvlm.errors import DataFolderError
+from babyvlm.folders import Manifest, read_manifest
+from babyvlm.images import ImageStore
+from babyvlm.records import Conversation, Format, Recording, Split, Utterance, read_jsonl
+
+KIND = "pretraining-set"
+INSTRUCTION = "instruction"
+_ROWS_PER_GROUP = 8192
+
+CONVERSATION_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("format", pa.string()),
+        ("images", pa.list_(pa.string())),
+        ("turns", pa.list_(pa.struct([("prompt", pa.string()), ("answer", pa.string())]))),
+        ("split", pa.string()),
+        ("recording", pa.string()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("task", pa.string()),
+    ]
+)
+UTTERANCE_SCHEMA = pa.schema(
+    [
+        ("recording", pa.string()),
+        ("start_s", pa.float64()),
+        ("end_s", pa.float64()),
+        ("speaker", pa.string()),
+        ("text", pa.string()),
+        ("split", pa.string()),
+    ]
+)
+
+
+class RowWriter:
+    """Writes rows to a Parquet file, in groups of a fixed size; use it as a context manager."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._writer = pq.ParquetWriter(str(path), schema, compression="zstd")
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Adds one row."""
+        self._rows.append(row)
+        if len(self._rows) == _ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+            self._rows.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._flush()
+        self._writer.close()
+
+
+def write_conversations(path: Path, conversations: Iterable[Conversation]) -> int:
+    """Writes conversations to a Parquet file and returns how many."""
+    count = 0
+    with RowWriter(path, CONVERSATION_SCHEMA) as writer:
+        for conversation in conversations:
+            writer.add(conversation.model_dump())
+            count += 1
+    return count
+
+
+def read_conversations(path: Path, split: Split | None = None) -> list[Conversation]:
+    """Reads the conversations of a Parquet file, of one split or of all.
+
+    Raises:
+        DataFolderError: The file is missing or holds something else.
+    """
+    rows = _read_rows(path, CONVERSATION_SCHEMA, split)
+    try:
+        return [Conversation.model_validate(row) for row in rows]
+    except ValidationError as error:
+        raise DataFolderError(f"not a valid Conversation: {error.errors()[0]['msg']}", path=path) from error
+
+
+class PretrainingSet:
+    """Reads what curation wrote.
+
+    Args:
+        folder: The folder that ``babyvlm curate`` wrote.
+
+    Raises:
+        DataFolderError: The folder is no whole pretraining set.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest: Manifest = read_manifest(folder, KIND)
+        self.images = ImageStore(folder / "images")
+
+    @functools.cached_property
+    def recordings(self) -> tuple[Recording, ...]:
+        """The recordings it was made of, by id."""
+        return tuple(read_jsonl(self.folder / "recordings.jsonl", Recording))
+
+    @property
+    def has_instruction(self) -> bool:
+        """Whether an instruction set was built with it."""
+        return (self.folder / INSTRUCTION).is_dir()
+
+    def conversations(self, format: Format, split: Split | None = None) -> list[Conversation]:
+        """The training records of one format, of one split or of all.
+
+        Raises:
+            DataFolderError: They are missing, as instruction is where the corpus had no boxes.
+        """
+        if format != INSTRUCTION:
+            return read_conversations(self.folder / f"{format}.parquet", split)
+        self._require_instruction()
+        return read_conversations(self.folder / INSTRUCTION / f"{INSTRUCTION}.parquet", split)
+
+    def utterances(self, split: Split | None = None) -> list[Utterance]:
+        """The language corpus, of one split or of all, by recording and start."""
+        rows = _read_rows(self.folder / "utterances.parquet", UTTERANCE_SCHEMA, split)
+        return [Utterance.model_validate({name: row[name] for name in Utterance.model_fields}) for row in rows]
+
+    @functools.cached_property
+    def instruction_images(self) -> ImageStore:
+        """The images that only the instruction set uses.
+
+        Raises:
+            DataFolderError: The corpus had no boxes.
+        """
+        self._require_instruction()
+        return ImageStore(self.folder / INSTRUCTION / "images")
+
+    def jpeg(self, image_id: str) -> bytes:
+        """JPEG bytes of an image of any record, instruction included.
+
+        Raises:
+            DataFolderError: No image has this id.
+        """
+        return self._store_of(image_id).jpeg(image_id)
+
+    def read_image(self, image_id: str) -> Image.Image:
+        """An image of any record, instruction included, as RGB.
+
+        Raises:
+            DataFolderError: No image has this id.
+        """
+        return self._store_of(image_id).read(image_id)
+
+    def _store_of(self, image_id: str) -> ImageStore:
+        if image_id in self.images or not self.has_instruction:
+            return self.images
+        return self.instruction_images
+
+    def _require_instruction(self) -> None:
+        if not self.has_instruction:
+            raise DataFolderError(
+                "there is no instruction set here: its items are built from boxes, and the corpus had none",
+                path=self.folder / INSTRUCTION,
+                remedy="Add <recording>.boxes.json files and curate again, or leave the instruction stage out",
+            )
+
+
+def _read_rows(path: Path, schema: pa.Schema, split: Split | None) -> list[dict[str, Any]]:
+    if not path.is_file():
+        raise DataFolderError("the file is missing", path=path, remedy="Was the folder written to the end?")
+    try:
+        filters = None if split is None else [("split", "==", split)]
+        table = pq.read_table(path, schema=schema, filters=filters)
+    except pa.ArrowException as error:
+        raise DataFolderError(f"does not read as Parquet with the columns expected ({error})", path=path) from error
+    return table.to_pylist()
