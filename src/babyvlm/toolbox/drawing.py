@@ -90,7 +90,7 @@ def draw(
     for note in notes:
         print(note, file=sys.stderr)
     shown: dict[Shown, Picture] = {}
-    shown.update(loaded)
+    shown.update(loaded.items())
     composed = sorted(
         {image for draft in drafts for image in draft.images if isinstance(image, Composed)}, key=_seed_of
     )

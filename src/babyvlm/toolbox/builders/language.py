@@ -92,7 +92,7 @@ def localization(bench: Bench, count: int) -> Built:
 
 
 def _window_with(frame: BoxedFrame, box: Box, quadrant: str, rng: Random, bench: Bench) -> View | None:
-    """A window of the frame's shape that holds the box, its centre plainly in the quadrant; None where there is none."""
+    """A window of the frame's shape that holds the box, its centre plainly in the quadrant; None if there is none."""
     margin = bench.pictures.quadrant_margin
     ranges = [(0.08, 0.5 - margin), (0.5 + margin, 0.92)]
     wanted_x, wanted_y = ranges["right" in quadrant], ranges["bottom" in quadrant]
