@@ -52,7 +52,8 @@ class Disjointness:
     def sentence(self) -> str:
         return (
             f"none of the {self.recordings} recordings of the items is in training; {self.near_duplicates} of "
-            f"{self.images} item images lie within {NEAR_BITS} of 64 bits of a training image, of {self.training_images}"
+            f"{self.images} item images lie within {NEAR_BITS} of 64 bits of a training image "
+            f"({self.training_images} compared)"
         )
 
 

@@ -36,27 +36,9 @@ _ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)})\b(?:\s+{_PICTURE}\b|{_MARK}$)
 _NUMBERED = re.compile(rf"\b{_PICTURE}\s*(?:number\s*|#\s*)?([1-4])\b(?![.,]\d)", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(rf"{_MARK}([1-4]){_MARK}")
 
-_UNITS = [
-    "zero",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-    "thirteen",
-    "fourteen",
-    "fifteen",
-    "sixteen",
-]
-_UNITS += ["seventeen", "eighteen", "nineteen"]
-_TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
+_UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", *_TEENS)
+_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORDS = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * value for value, word in enumerate(_TENS, 2)}
 _WORDS |= {"none": 0, "dozen": 12}
 _DIGITS = re.compile(r"(?<![\w.,\-−])\d{1,6}(?![\w]|[.,]\d|-\d)", re.ASCII)
@@ -75,7 +57,7 @@ _DIRECTION = re.compile(
 )
 # "left" as a verb: "it left through the top".
 _LEFT_VERB = re.compile(
-    r"\b(?:has|have|had|it|they|just)\s+left\b|\bleft\s+(?:the|from|through|via|at|by|its|this|out)\b", re.I
+    r"\b(?:has|have|had|it|they|just)\s+left\b|\bleft\s+(?:the|from|through|via|at|by|its|this|out)\b", re.IGNORECASE
 )
 
 _REFUSAL = re.compile(

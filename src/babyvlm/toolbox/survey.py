@@ -38,6 +38,8 @@ class Sighting:
     """Longer side of its box."""
     labels_in_view: frozenset[str]
     """Categories of all objects of which the crop shows a good part."""
+    is_alone: bool
+    """Whether the crop shows no good part of any other object."""
 
     def variant(self, variant: Variant) -> View:
         """The crop in another variant."""
@@ -92,13 +94,15 @@ def survey(source: FrameSource, config: PictureConfig) -> Survey:
             # Without tracks, every box is its own object.
             thing = f"track {box.track}" if box.track is not None else f"{frame.time_s} box {index}"
             size = (config.crop_px, config.crop_px)
+            in_view = _in_view(frame, window)
             found.sightings.append(
                 Sighting(
                     label=box.label,
                     exemplar=f"{frame.source} {thing}",
                     view=view_of(frame, window, size, track=box.track),
                     side_px=max(box.width, box.height),
-                    labels_in_view=_labels_in(frame, window),
+                    labels_in_view=frozenset(seen.label for seen in in_view),
+                    is_alone=len(in_view) == 1,
                 )
             )
         for label, boxes in kinds.items():
@@ -182,11 +186,11 @@ def touches_edge(frame: BoxedFrame, box: Box) -> bool:
     )
 
 
-def _labels_in(frame: BoxedFrame, window: tuple[int, int, int, int]) -> frozenset[str]:
+def _in_view(frame: BoxedFrame, window: tuple[int, int, int, int]) -> list[Box]:
     left, top, right, bottom = window
     seen = Box(label="", x=left, y=top, width=right - left, height=bottom - top)
     part = _PART_IN_VIEW
-    return frozenset(box.label for box in frame.boxes if overlap(box, seen) > part * min(box.area, seen.area))
+    return [box for box in frame.boxes if overlap(box, seen) > part * min(box.area, seen.area)]
 
 
 def _why_not_shown(frame: BoxedFrame, box: Box, config: PictureConfig) -> str | None:

@@ -15,6 +15,7 @@ from babyvlm.toolbox.tasks import (
     who_has_more_naturalistic_prompt,
     who_has_more_synthetic_prompt,
 )
+from babyvlm.toolbox.views import View
 
 _PAIR = LETTERS[:2]
 _EXEMPLARS_IN_A_PICTURE = 4
@@ -23,7 +24,7 @@ _PAIR_TRIES = 20
 
 def subitizing(bench: Bench, count: int) -> Built:
     """How many, one to four, in a composed picture."""
-    rng, by_label = bench.rng("subitizing"), bench.by_label
+    rng, by_label = bench.rng("subitizing"), _cut_outs(bench)
     if not by_label:
         return Built([], "no object in the open to compose pictures of")
     options = TASKS["subitizing"].options
@@ -31,10 +32,7 @@ def subitizing(bench: Bench, count: int) -> Built:
     areas = balanced((True, False), count, rng)
     drafts = []
     for label, gold, fix_area in zip(labels, balanced(options, count, rng), areas, strict=True):
-        views = [
-            sighting.view
-            for sighting in rng.sample(by_label[label], min(_EXEMPLARS_IN_A_PICTURE, len(by_label[label])))
-        ]
+        views = rng.sample(by_label[label], min(_EXEMPLARS_IN_A_PICTURE, len(by_label[label])))
         picture = plan_composition(views, int(gold), rng, fix_total_area=fix_area)
         turn = DraftTurn(prompt=count_prompt(label), images=(picture,), options=options, gold=gold, labels=(label,))
         drafts.append(Draft(task="subitizing", turns=(turn,), category=gold))
@@ -43,7 +41,7 @@ def subitizing(bench: Bench, count: int) -> Built:
 
 def who_has_more_synthetic(bench: Bench, count: int) -> Built:
     """Two composed pictures of a category, one to twelve objects in each."""
-    rng, by_label = bench.rng("who_has_more_synthetic"), bench.by_label
+    rng, by_label = bench.rng("who_has_more_synthetic"), _cut_outs(bench)
     if not by_label:
         return Built([], "no object in the open to compose pictures of")
     numbers = range(1, MAX_COUNT + 1)
@@ -51,10 +49,7 @@ def who_has_more_synthetic(bench: Bench, count: int) -> Built:
     labels, areas = balanced(list(by_label), count, rng), balanced((True, False), count, rng)
     drafts = []
     for (more, fewer), label, fix_area, gold in zip(pairs, labels, areas, balanced(_PAIR, count, rng), strict=True):
-        views = [
-            sighting.view
-            for sighting in rng.sample(by_label[label], min(_EXEMPLARS_IN_A_PICTURE, len(by_label[label])))
-        ]
+        views = rng.sample(by_label[label], min(_EXEMPLARS_IN_A_PICTURE, len(by_label[label])))
         counts = (more, fewer) if gold == "A" else (fewer, more)
         images = tuple(plan_composition(views, number, rng, fix_total_area=fix_area) for number in counts)
         turn = DraftTurn(
@@ -66,6 +61,15 @@ def who_has_more_synthetic(bench: Bench, count: int) -> Built:
         )
         drafts.append(Draft(task="who_has_more_synthetic", turns=(turn,), category=f"{more}:{fewer}"))
     return Built(drafts)
+
+
+def _cut_outs(bench: Bench) -> dict[str, list[View]]:
+    """Crops to compose pictures of, by category: of objects on their own, where a category has any such."""
+    cut_outs = {}
+    for label, sightings in bench.by_label.items():
+        alone = [sighting.view for sighting in sightings if sighting.is_alone]
+        cut_outs[label] = alone or [sighting.view for sighting in sightings]
+    return cut_outs
 
 
 def object_counting(bench: Bench, count: int) -> Built:

@@ -1,0 +1,140 @@
+"""The instruction-tuning set: the toolbox's own tasks, built on recordings that no test item is drawn from.
+
+    train split ─┐                                ┌ instruction.parquet   conversations with the right answers
+                 ├-> the builders of the toolbox ─┤ images/               every crop and frame once
+    validation ──┘                                └ manifest.json
+
+Looking While Listening and Subitizing are left out, as in the paper, to probe generalisation.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from babyvlm.corpus import Corpus
+from babyvlm.curation.pretraining_set import write_conversations
+from babyvlm.errors import ConfigError, InputError
+from babyvlm.folders import Manifest, fresh_folder, refuse_existing
+from babyvlm.images import ImageStoreWriter
+from babyvlm.records import Conversation, Split
+from babyvlm.toolbox.drawing import Drawing, draw
+from babyvlm.toolbox.exits import ExitConfig
+from babyvlm.toolbox.sources import CorpusSource
+from babyvlm.toolbox.tasks import TASKS, task_named
+from babyvlm.toolbox.views import PictureConfig
+
+CONVERSATIONS = "instruction.parquet"
+IMAGE_STORE = "images"
+KIND = "instruction-set"
+
+
+def published_proportions(total: int) -> dict[str, int]:
+    """``total`` items shared out among the tasks as in the published instruction set.
+
+    >>> published_proportions(12000)["memory"]
+    1272
+    """
+    whole = sum(spec.published_training_items for spec in TASKS.values())
+    shares = {name: round(total * spec.published_training_items / whole) for name, spec in TASKS.items()}
+    return {name: share for name, share in shares.items() if not TASKS[name].held_out}
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstructionConfig:
+    """What to build for instruction tuning."""
+
+    items: Mapping[str, int] = field(default_factory=lambda: published_proportions(12000))
+    """Training items by task (paper: the proportions; ours: the total)."""
+    validation_share: float = 0.03
+    """Items of the validation split, as a fraction of those for training (ours)."""
+    seed: int = 0
+    """Everything random follows from it."""
+    max_crops: int = 6000
+    """Crops of the training split that items share (ours)."""
+    max_reuse: int = 1000
+    """How many items of a task may turn on the same object in the same frame (ours: unlimited in effect)."""
+    pictures: PictureConfig = field(default_factory=PictureConfig)
+    exits: ExitConfig = field(default_factory=ExitConfig)
+
+    def __post_init__(self) -> None:
+        for task, count in self.items.items():
+            if task_named(task).held_out:
+                raise ConfigError(f"{task} is held out from instruction tuning; remove it from items")
+            if count < 0:
+                raise ConfigError(f"items[{task!r}] must not be negative, not {count}")
+        if not 0 <= self.validation_share <= 1:
+            raise ConfigError(f"validation_share is a fraction between 0 and 1, not {self.validation_share}")
+
+
+def write_instruction_set(
+    corpus: Corpus, out: Path, config: InstructionConfig | None = None, *, workers: int = 0
+) -> None:
+    """Builds the instruction set of a corpus with boxes.
+
+    Args:
+        corpus: Recordings split into train, validation and test; the test split is not opened.
+        out: The folder to write; absent or empty.
+        config: What to build.
+        workers: Processes besides this one; the result does not depend on it.
+
+    Raises:
+        OutputExistsError: ``out`` already holds something.
+        InputError: No training item can be built, for want of boxes.
+        MediaError: A recording is missing or does not decode.
+    """
+    config = config or InstructionConfig()
+    refuse_existing(out)
+    validation = {task: -int(-count * config.validation_share // 1) for task, count in config.items.items()}
+    train = _draw(corpus, "train", config.items, config.max_crops, config, workers)
+    held_aside = _draw(corpus, "validation", validation, max(1, config.max_crops // 10), config, workers)
+    drawings: dict[Split, Drawing] = {"train": train, "validation": held_aside}
+
+    samples: dict[str, Conversation] = {}
+    jpegs: dict[str, bytes] = {}
+    skipped: Counter[str] = Counter()
+    for split, drawing in drawings.items():
+        skipped.update(drawing.skipped)
+        for draft in drawing.drafts:
+            sample = draft.conversation(drawing.pictures, split)
+            if sample.id in samples:
+                skipped["item: repeats another"] += 1
+                continue
+            samples[sample.id] = sample
+            jpegs.update((drawing.pictures[image].id, drawing.pictures[image].jpeg) for image in draft.images)
+    counts = Counter(f"{sample.split}: {sample.task}" for sample in samples.values())
+    if not any(sample.split == "train" for sample in samples.values()):
+        raise InputError(
+            "no training item can be built from this corpus: its train split has no boxes to build from",
+            path=corpus.folder,
+            remedy="Annotate recordings of the train split with boxes and tracks",
+        )
+    with fresh_folder(out) as partial:
+        write_conversations(partial / CONVERSATIONS, (samples[name] for name in sorted(samples)))
+        with ImageStoreWriter(partial / IMAGE_STORE) as store:
+            for name in sorted(jpegs):
+                store.add(name, jpegs[name])
+        Manifest(
+            kind=KIND,
+            configuration=asdict(config),
+            counts={**dict(sorted(counts.items())), "images": len(jpegs)},
+            skipped=dict(sorted(skipped.items())),
+            notes=[f"{split}: {note}" for split, drawing in drawings.items() for note in drawing.notes],
+        ).write(partial)
+
+
+def _draw(
+    corpus: Corpus, split: Split, wanted: Mapping[str, int], max_crops: int, config: InstructionConfig, workers: int
+) -> Drawing:
+    return draw(
+        CorpusSource(corpus, split),
+        wanted,
+        pictures=config.pictures,
+        exits=config.exits,
+        seed=config.seed,
+        max_crops=max_crops,
+        max_reuse=config.max_reuse,
+        workers=workers,
+    )
