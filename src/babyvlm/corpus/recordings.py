@@ -205,7 +205,7 @@ def read_recordings(
 
 
 def _leave_some_to_train(recordings: list[Recording], found: Found, rows: Mapping[str, RecordingRow]) -> None:
-    """Moves the first recording to train where none, or none with a transcript, fell there: as happens with very few."""
+    """Moves the first recording to train where none, or none with a transcript, fell there: few may all miss it."""
     usable = [number for number, each in enumerate(recordings) if each.id in found.transcripts] or range(
         len(recordings)
     )

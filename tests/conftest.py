@@ -1,0 +1,45 @@
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real inputs that lie beside the checkout and are no part of it."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real inputs are not at {SHARED_DATA}")
+    return SHARED_DATA
+
+
+VideoMaker = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_video() -> VideoMaker:
+    """Writes a silent H.264 video whose grey level tells the second, 30 + 20 * second, with some texture."""
+
+    def make(path: Path, *, seconds: float = 4, size: tuple[int, int] = (160, 120), rotation: int = 0) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        texture_HW = np.random.default_rng(0).integers(-8, 9, (size[1] // 8, size[0] // 8)).repeat(8, 0).repeat(8, 1)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=10, options={"crf": "10", "preset": "ultrafast"})
+            stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+            if rotation:
+                stream.set_display_rotation(rotation)
+            for index in range(round(seconds * 10)):
+                grey_HW = (texture_HW + 30 + 20 * (index // 10 % 10)).astype(np.uint8)
+                frame = av.VideoFrame.from_ndarray(np.stack([grey_HW] * 3, axis=-1), format="rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+        return path
+
+    return make

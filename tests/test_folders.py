@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from babyvlm.errors import DataFolderError, OutputExistsError
+from babyvlm.folders import Manifest, fresh_folder, read_manifest
+
+
+def test_a_folder_is_whole_or_absent(tmp_path: Path) -> None:
+    out = tmp_path / "deep" / "out"
+    with pytest.raises(KeyboardInterrupt), fresh_folder(out) as partial:
+        (partial / "half").write_text("half")
+        raise KeyboardInterrupt
+    assert list(out.parent.iterdir()) == []
+    with fresh_folder(out) as partial:
+        (partial / "whole").write_text("whole")
+        assert not out.exists()
+    assert [path.name for path in out.parent.iterdir()] == ["out"]
+    assert (out / "whole").read_text() == "whole"
+
+
+def test_what_a_killed_run_left_is_begun_afresh(tmp_path: Path) -> None:
+    stale = tmp_path / ".out.partial"
+    stale.mkdir()
+    (stale / "stale").write_text("")
+    with fresh_folder(tmp_path / "out") as partial:
+        assert list(partial.iterdir()) == []
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    with fresh_folder(out):  # empty: nothing to lose
+        pass
+    (out / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputExistsError, match=r"thesis\.tex"), fresh_folder(out):
+        pytest.fail("the block must not be entered")
+    assert (out / "thesis.tex").read_text() == "years of work"
+    with pytest.raises(OutputExistsError), fresh_folder(out / "thesis.tex"):
+        pytest.fail("the block must not be entered")
+
+
+def test_a_manifest_tells_what_a_folder_is(tmp_path: Path) -> None:
+    with pytest.raises(DataFolderError, match=r"no manifest\.json"):
+        read_manifest(tmp_path, "toolbox")
+    Manifest(kind="toolbox", counts={"items": 3}).write(tmp_path)
+    manifest = read_manifest(tmp_path, "toolbox")
+    assert manifest.counts == {"items": 3} and manifest.packages["babyvlm"]
+    with pytest.raises(DataFolderError, match="is a babyvlm toolbox, where a corpus is needed"):
+        read_manifest(tmp_path, "corpus")
+    path = tmp_path / "manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
+    with pytest.raises(DataFolderError, match="schema 99"):
+        read_manifest(tmp_path, "toolbox")
