@@ -1,0 +1,473 @@
+"""What happens in a recording: a sequence of episodes, each with its objects, their motions and what could be said.
+
+    naming       a caregiver holds up one thing after another; it is put down, or leaves
+    groups       one to twelve of a kind lie on a floor or table, rearranged now and then
+    departures   things leave the frame, one at a time, by all eight ways; some come in first
+    looking      the child looks about a busy room
+
+Number and size of the groups are drawn apart, and all members of a group fit any number's layout, so that neither the
+size of the objects nor the room they take tells how many there are.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from babyvlm.corpus.nursery.camera import Camera, head_camera
+from babyvlm.corpus.nursery.config import NurseryConfig, RecordingPlan
+from babyvlm.corpus.nursery.exemplars import EXEMPLARS, exemplar
+from babyvlm.corpus.nursery.lexicon import CATEGORIES
+from babyvlm.corpus.nursery.motion import Exit, Pose, Track, plan_exit, tween
+from babyvlm.corpus.nursery.rooms import Room, choose_room
+from babyvlm.corpus.nursery.scenes import DIRECTIONS, Departure, Episode, EpisodeKind, Mention, Prop
+
+CardT = TypeVar("CardT")
+
+LARGEST_GROUP = 12
+_SHARES: dict[EpisodeKind, float] = {"naming": 0.36, "departures": 0.30, "groups": 0.24, "looking": 0.10}
+"""Of a recording's time."""
+_SPANS_S: dict[EpisodeKind, tuple[float, float]] = {
+    "naming": (6.5, 10.5),
+    "departures": (9.5, 12.0),
+    "groups": (7.0, 11.0),
+    "looking": (5.5, 9.0),
+}
+_SHORTEST_S = 5.0
+_FRONT = 100.0
+"""Depth of what is held or moves, in front of all that rests (whose depth is where it stands)."""
+
+
+class Deck(Generic[CardT]):
+    """Cards in an order fixed by ``seed``, dealt round and round, starting ``by`` cards on."""
+
+    def __init__(self, seed: str, cards: Iterable[CardT], by: int) -> None:
+        shuffled = list(cards)
+        random.Random(seed).shuffle(shuffled)
+        self._cards = collections.deque(shuffled)
+        self._cards.rotate(-by)
+
+    def top(self) -> CardT:
+        return self._cards[0]
+
+    def take(self) -> CardT:
+        self._cards.rotate(-1)
+        return self._cards[-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stay:
+    """Where an object rests: its centre and the length of its longer side, in frame heights."""
+
+    x: float
+    y: float
+    size: float
+
+
+class Director:
+    """Directs one recording.
+
+    What a split should hold evenly (numbers, ways out, things named) comes from decks that its recordings deal on from;
+    everything else from the recording's own source of chance.
+    """
+
+    def __init__(self, config: NurseryConfig, plan: RecordingPlan) -> None:
+        self.config, self.plan = config, plan
+        self.draw = random.Random(f"{config.seed}/{plan.id}/scenes")
+        deck = f"{config.seed}/{plan.split}"
+        self._numbers = Deck(f"{deck}/numbers", range(1, LARGEST_GROUP + 1), 7 * plan.ordinal)
+        self._ways = Deck(f"{deck}/ways", tuple(DIRECTIONS), 5 * plan.ordinal)
+        self._named = Deck(f"{deck}/named", tuple(CATEGORIES), 7 * plan.ordinal)
+        self._grouped = Deck(f"{deck}/grouped", tuple(CATEGORIES), 3 * plan.ordinal)
+        self._moved = Deck(f"{deck}/moved", tuple(CATEGORIES), 11 * plan.ordinal)
+        self._tracks = itertools.count(1)
+
+    def episodes(self) -> list[Episode]:
+        """The recording from its first frame to its last."""
+        every = self.config.fps // self.config.annotation_fps
+        total, start, used = self.config.recording_frames, 0, dict.fromkeys(_SHARES, 0.0)
+        makers = {
+            "naming": self._naming,
+            "departures": self._departures,
+            "groups": self._groups,
+            "looking": self._looking,
+        }
+        # Which kind is begun with varies: otherwise the first seconds of all recordings would be alike.
+        owed = {kind: self.draw.uniform(0, 8) for kind in _SHARES}
+        episodes = []
+        while start < total:
+            due = {kind: owed[kind] + share * start / self.config.fps - used[kind] for kind, share in _SHARES.items()}
+            kind = max(due, key=lambda name: due[name])
+            left_s = (total - start) / self.config.fps
+            span_s = self.draw.uniform(*_SPANS_S[kind])
+            if left_s - span_s < _SHORTEST_S:
+                span_s = left_s if left_s <= 12 else left_s / 2
+            num_frames = min(total - start, round(span_s * self.config.fps / every) * every)
+            episodes.append(makers[kind](start, num_frames))
+            used[kind] += num_frames / self.config.fps
+            start += num_frames
+        return episodes
+
+    # What the episodes are made of
+
+    def _number_of(self, category: str) -> int:
+        return self.draw.choice(EXEMPLARS[self.plan.split])
+
+    def _others(self, count: int, *taken: str) -> list[str]:
+        """Categories for what stands about, none of them taken."""
+        return self.draw.sample([name for name in CATEGORIES if name not in taken], count)
+
+    def _prop(
+        self,
+        category: str,
+        track: Track,
+        *,
+        depth: float,
+        number: int | None = None,
+        flip: bool | None = None,
+        shadow: bool = True,
+        held_F: np.ndarray | None = None,
+    ) -> Prop:
+        return Prop(
+            track=next(self._tracks),
+            category=category,
+            number=self._number_of(category) if number is None else number,
+            flip=self.draw.random() < 0.5 if flip is None else flip,
+            depth=depth,
+            x_F=track.x_F,
+            y_F=track.y_F,
+            size_F=track.size_F,
+            turn_F=track.turn_F,
+            shadow=shadow,
+            held_F=held_F,
+        )
+
+    def _resting(self, category: str, stay: Stay, num_frames: int) -> Prop:
+        pose = Pose(time_s=0, x=stay.x, y=stay.y, size=stay.size, turn=self.draw.gauss(0, 5))
+        return self._prop(category, tween([pose], num_frames, self.config.fps), depth=stay.y + stay.size / 2)
+
+    def _stays(self, room: Room, count: int, sizes: tuple[float, float], spacing: float) -> list[Stay]:
+        """Places on the floor or table, apart from one another as far as there is room."""
+        stays: list[Stay] = []
+        for _ in range(count):
+            size = self.draw.uniform(*sizes)
+            best, best_gap = None, -1e9
+            for _ in range(30):
+                x = self.draw.uniform(size * 0.55, self.config.aspect - size * 0.55)
+                y = self.draw.uniform(max(size * 0.55, room.horizon + 0.1 - size * 0.3), 0.98 - size * 0.5)
+                gap = min(
+                    (np.hypot(x - other.x, y - other.y) - spacing * (size + other.size) / 2 for other in stays),
+                    default=1,
+                )
+                if gap > best_gap:
+                    best, best_gap = Stay(x=x, y=y, size=size), gap
+                if gap > 0:
+                    break
+            assert best is not None
+            stays.append(best)
+        return stays
+
+    def _where(self, stay: Stay) -> str:
+        """The part of the frame that something is in."""
+        side = "left" if stay.x < self.config.aspect * 0.4 else "right" if stay.x > self.config.aspect * 0.6 else ""
+        level = "top" if stay.y < 0.4 else "bottom" if stay.y > 0.6 else ""
+        return f"{level} {side}".strip() or "middle"
+
+    def _leave(self, category: str, number: int, flip: bool, pose: Pose) -> tuple[str, Exit] | None:
+        """The way out on top of the deck, if the object can take it; the card stays until the departure is sure."""
+        way = self._ways.top()
+        drawn = exemplar(self.config.seed, category, number)
+        out = plan_exit(self.draw, drawn, flip, pose, way, self.config.aspect, self.config.annotation_fps)
+        return None if out is None else (way, out)
+
+    def _tick(self, time_s: float) -> float:
+        """The next moment at which boxes are annotated."""
+        return float(np.ceil(time_s * self.config.annotation_fps - 1e-6) / self.config.annotation_fps)
+
+    def _out(self, track: Track, out: Exit, start_s: float) -> Track:
+        """The track with its end replaced by the exit; the object is not there once it is gone."""
+        since_F = np.arange(len(track.x_F)) / self.config.fps - start_s
+        gone_F = out.travelled(since_F)
+        return Track(
+            x_F=track.x_F + out.way[0] * gone_F,
+            y_F=track.y_F + out.way[1] * gone_F,
+            size_F=np.where(since_F > out.duration_s + 0.2, 0.0, track.size_F),
+            turn_F=track.turn_F,
+        )
+
+    def _finish(
+        self,
+        kind: EpisodeKind,
+        start: int,
+        num_frames: int,
+        room: Room,
+        camera: Camera,
+        props: list[Prop],
+        mentions: list[Mention],
+        departures: list[Departure] | None = None,
+    ) -> Episode:
+        return Episode(
+            kind=kind,
+            start_frame=start,
+            num_frames=num_frames,
+            room=room,
+            camera=camera,
+            props=tuple(sorted(props, key=lambda prop: prop.depth)),
+            mentions=tuple(mentions),
+            departures=tuple(departures or ()),
+        )
+
+    # The four kinds
+
+    def _naming(self, start: int, num_frames: int) -> Episode:
+        draw, fps, aspect = self.draw, self.config.fps, self.config.aspect
+        begin_s, span_s = start / fps, num_frames / fps
+        room = choose_room(draw, "room", "room", "surface", "garden")
+        shows = 1 if span_s < 8 else 2
+        names = [self._named.take() for _ in range(shows)]
+        stands = [
+            self._resting(name, stay, num_frames)
+            for name, stay in zip(
+                self._others(draw.choice((0, 1, 1, 2)), *names), self._stays(room, 2, (0.18, 0.3), 1.1), strict=False
+            )
+        ]
+        props, mentions, departures, calm_s = list(stands), [], [], []
+        for turn, name in enumerate(names):
+            from_s, to_s = span_s * turn / shows, span_s * (turn + 1) / shows
+            number, flip = self._number_of(name), draw.random() < 0.5
+            size = draw.uniform(0.46, 0.68)
+            x, y = aspect / 2 + draw.uniform(-0.16, 0.16), draw.uniform(0.42, 0.54)
+            tilt = draw.uniform(-8, 8)
+            leaves_s = 2.7 if draw.random() < 0.92 else 0.0
+            shown_s, until_s = from_s + draw.uniform(0.3, 0.6), to_s - leaves_s - 0.4
+            if draw.random() < 0.5:  # it comes in by a side or from below
+                side = draw.choice((-0.4, aspect + 0.4))
+                enters = (side, draw.uniform(0.5, 0.9)) if draw.random() < 0.6 else (x, 1.45)
+                poses = [Pose(time_s=from_s, x=enters[0], y=enters[1], size=size * 0.8)]
+            else:  # it stood there already
+                stay = self._stays(room, 1, (0.22, 0.3), 1)[0]
+                poses = [Pose(time_s=from_s, x=stay.x, y=stay.y, size=stay.size)]
+            poses += [Pose(time_s=shown_s, x=x, y=y, size=size, turn=tilt)]
+            middle_s = (shown_s + until_s) / 2
+            poses += [
+                Pose(
+                    time_s=middle_s,
+                    x=x + draw.uniform(-0.05, 0.05),
+                    y=y + draw.uniform(-0.04, 0.04),
+                    size=size * draw.uniform(0.92, 1.1),
+                    turn=draw.uniform(-12, 12),
+                )
+            ]
+            poses += [Pose(time_s=until_s, x=x, y=y, size=size, turn=tilt)]
+            down_s = self._tick(until_s + 0.35)
+            rest = Pose(
+                time_s=down_s,
+                x=aspect / 2 + draw.uniform(-0.3, 0.3),
+                y=draw.uniform(0.4, 0.62),
+                size=draw.uniform(0.28, 0.4),
+                turn=draw.uniform(-8, 8),
+            )
+            track = tween([*poses, rest], num_frames, fps)
+            leaving = self._leave(name, number, flip, rest) if leaves_s else None
+            time_F = np.arange(num_frames) / fps
+            if leaving is not None and down_s + leaving[1].duration_s <= to_s - 0.05:
+                self._ways.take()
+                track = self._out(track, leaving[1], down_s)
+                calm_s.append((down_s - 0.2, to_s))
+            else:
+                leaving = None
+            size_F = np.where(time_F < from_s, 0.0, track.size_F)
+            track = Track(x_F=track.x_F, y_F=track.y_F, size_F=size_F, turn_F=track.turn_F)
+            held_F = (time_F >= from_s) & (time_F <= down_s)
+            prop = self._prop(name, track, depth=_FRONT + turn, number=number, flip=flip, shadow=False, held_F=held_F)
+            props.append(prop)
+            mentions.append(
+                Mention(start_s=begin_s + shown_s - 0.3, end_s=begin_s + down_s + 0.3, kind="name", category=name)
+            )
+            if leaving is not None:
+                departures.append(Departure(tracks=(prop.track,), direction=leaving[0], start_s=begin_s + down_s))
+                mentions.append(
+                    Mention(
+                        start_s=begin_s + down_s,
+                        end_s=begin_s + down_s + leaving[1].duration_s,
+                        kind="departure",
+                        category=name,
+                        where=leaving[0],
+                    )
+                )
+        camera = head_camera(draw, num_frames, fps, draw.uniform(0.5, 1.0), calm_s)
+        return self._finish("naming", start, num_frames, room, camera, props, mentions, departures)
+
+    def _departures(self, start: int, num_frames: int) -> Episode:
+        draw, fps, aspect = self.draw, self.config.fps, self.config.aspect
+        begin_s, span_s = start / fps, num_frames / fps
+        room = choose_room(draw, "room", "surface", "surface", "garden")
+        props, mentions, departures = [], [], []
+        now_s = draw.uniform(0.2, 0.5)
+        turn = 0
+        while now_s < span_s - 1.7:
+            category = self._moved.take()
+            number, flip = self._number_of(category), draw.random() < 0.5
+            members = draw.choice((2, 3)) if draw.random() < 0.15 else 1
+            size = draw.uniform(0.18, 0.22) if members > 1 else draw.uniform(0.24, 0.42)
+            leaving = None
+            enters = draw.random() < 0.25
+            leave_s = self._tick(now_s + (0.9 if enters else 0.1))
+            for _ in range(60):
+                half = size * 0.6
+                pose = Pose(
+                    time_s=leave_s,
+                    x=draw.uniform(max(half, aspect * 0.2), min(aspect - half, aspect * 0.8)),
+                    y=draw.uniform(max(half, 0.25), min(1 - half, 0.75)),
+                    size=size,
+                    turn=draw.uniform(-10, 10),
+                )
+                leaving = self._leave(category, number, flip, pose)
+                if leaving is not None:
+                    break
+            if leaving is None:
+                break
+            way, out = leaving
+            step = max(out.speed / self.config.annotation_fps, 1e-6)
+            gap = step * np.ceil(size * 1.05 / step)
+            if members > 1 and not self._fits(pose, out, gap, members, size):
+                members = 1
+            delay_s = gap / out.speed * (members - 1)
+            if leave_s + out.duration_s + delay_s > span_s - 0.05:
+                break
+            tracks = []
+            for member in range(members):
+                x, y = pose.x - out.way[0] * gap * member, pose.y - out.way[1] * gap * member
+                stand = Pose(time_s=leave_s, x=x, y=y, size=size, turn=pose.turn)
+                poses = [stand]
+                if enters:
+                    side = draw.choice(((-0.35, y), (aspect + 0.35, y), (x, 1.35), (x, -0.35)))
+                    away = Pose(time_s=now_s, x=side[0], y=side[1], size=size, turn=pose.turn)
+                    poses = [away, Pose(time_s=leave_s - 0.15, x=x, y=y, size=size, turn=pose.turn), stand]
+                track = tween(poses, num_frames, fps)
+                later = Exit(way=out.way, speed=out.speed, duration_s=out.duration_s + gap * member / out.speed)
+                track = self._out(track, later, leave_s)
+                time_F = np.arange(num_frames) / fps
+                if enters:
+                    size_F = np.where(time_F < now_s, 0.0, track.size_F)
+                    track = Track(x_F=track.x_F, y_F=track.y_F, size_F=size_F, turn_F=track.turn_F)
+                # What leaves first stands in front, so that nothing hides a departure.
+                prop = self._prop(category, track, depth=_FRONT - turn, number=number, flip=flip, shadow=False)
+                props.append(prop)
+                tracks.append(prop.track)
+            self._ways.take()
+            end_s = leave_s + out.duration_s + delay_s
+            departures.append(Departure(tracks=tuple(tracks), direction=way, start_s=begin_s + leave_s))
+            mentions.append(
+                Mention(
+                    start_s=begin_s + leave_s - 0.6,
+                    end_s=begin_s + end_s - 0.2,
+                    kind="departure",
+                    category=category,
+                    number=members,
+                    where=way,
+                )
+            )
+            now_s, turn = end_s + draw.uniform(0.05, 0.25), turn + 1
+        names = [prop.category for prop in props]
+        if draw.random() < 0.4:
+            for name, stay in zip(self._others(1, *names), self._stays(room, 1, (0.16, 0.26), 1), strict=True):
+                props.append(self._resting(name, stay, num_frames))
+        camera = head_camera(draw, num_frames, fps, 0.0)
+        return self._finish("departures", start, num_frames, room, camera, props, mentions, departures)
+
+    def _fits(self, pose: Pose, out: Exit, gap: float, members: int, size: float) -> bool:
+        """Whether the last of a file of objects still stands inside the frame."""
+        back = gap * (members - 1)
+        x, y = pose.x - out.way[0] * back, pose.y - out.way[1] * back
+        return size / 2 < x < self.config.aspect - size / 2 and size / 2 < y < 1 - size / 2
+
+    def _groups(self, start: int, num_frames: int) -> Episode:
+        draw, fps = self.draw, self.config.fps
+        room = choose_room(draw, "surface", "surface", "surface", "garden")
+        category = self._grouped.take()
+        beside = self._others(1, category)[0]
+        every = fps // self.config.annotation_fps
+        arrangements = max(1, round(num_frames / fps / 2.6))
+        bounds = [round(num_frames * k / arrangements / every) * every for k in range(arrangements + 1)]
+        props, mentions = [], []
+        for first, last in itertools.pairwise(bounds):
+            number = self._numbers.take()
+            extra = draw.choice((0, 0, 0, 1, 2, 3, 4)) if number < LARGEST_GROUP else 0
+            extra = min(extra, 14 - number)
+            stays = self._arrangement(number, extra)
+            alike = self._number_of(category) if draw.random() < 0.5 else None
+            time_F = np.arange(num_frames)
+            for k, stay in enumerate(stays):
+                pose = Pose(time_s=0, x=stay.x, y=stay.y, size=stay.size, turn=draw.gauss(0, 7))
+                track = tween([pose], num_frames, fps)
+                size_F = np.where((time_F >= first) & (time_F < last), track.size_F, 0.0)
+                track = Track(x_F=track.x_F, y_F=track.y_F, size_F=size_F, turn_F=track.turn_F)
+                name = category if k < number else beside
+                props.append(self._prop(name, track, depth=stay.y, number=alike if k < number else None))
+            from_s, to_s = (start + first) / fps, (start + last) / fps
+            mentions.append(Mention(start_s=from_s, end_s=to_s, kind="group", category=category, number=number))
+        camera = head_camera(draw, num_frames, fps, 0.05)
+        return self._finish("groups", start, num_frames, room, camera, props, mentions)
+
+    def _arrangement(self, number: int, extra: int) -> list[Stay]:
+        """Places for a group and what lies beside it, in cells of a loose grid."""
+        draw, aspect = self.draw, self.config.aspect
+        size = draw.uniform(0.13, 0.235)
+        if draw.random() < 0.2:  # a group of a given total area instead
+            size = float(np.clip(draw.uniform(0.25, 0.6) / np.sqrt(number), 0.13, 0.235))
+        cell = size * draw.uniform(1.08, 1.7)
+        while (columns := int((aspect - 0.06) / cell)) * (
+            rows := int(0.94 / cell)
+        ) < number + extra and cell > size * 1.06:
+            cell = max(cell * 0.95, size * 1.06)
+        left = draw.uniform(0.03, aspect - 0.03 - columns * cell)
+        top = draw.uniform(0.03, 0.97 - rows * cell)
+        around = (draw.uniform(0, columns), draw.uniform(0, rows))
+        loose = draw.uniform(0.1, 4.0)
+        cells = [(column, row) for column in range(columns) for row in range(rows)]
+        cells.sort(key=lambda at: np.hypot(at[0] + 0.5 - around[0], at[1] + 0.5 - around[1]) + draw.uniform(0, loose))
+        slack = (cell - size) / 2
+        return [
+            Stay(
+                x=left + (column + 0.5) * cell + draw.uniform(-slack, slack),
+                y=top + (row + 0.5) * cell + draw.uniform(-slack, slack),
+                size=size * draw.uniform(0.93, 1.0),
+            )
+            for column, row in cells[: number + extra]
+        ]
+
+    def _looking(self, start: int, num_frames: int) -> Episode:
+        draw, fps, aspect = self.draw, self.config.fps, self.config.aspect
+        begin_s, span_s = start / fps, num_frames / fps
+        room = choose_room(draw, "room", "room", "surface", "garden")
+        count = draw.randint(4, 8)
+        names = [self._named.take() if k == 0 else self._moved.take() for k in range(min(count, 3))]
+        names = list(dict.fromkeys(names))
+        names += self._others(count - len(names), *names)
+        corners = [(0.25, 0.27), (0.75, 0.27), (0.25, 0.75), (0.75, 0.75)]
+        draw.shuffle(corners)
+        stays = []
+        for x, y in corners:
+            stay = Stay(
+                x=(x + draw.uniform(-0.08, 0.08)) * aspect,
+                y=y + draw.uniform(-0.07, 0.07),
+                size=draw.uniform(0.2, 0.36),
+            )
+            stays.append(stay)
+        for _ in range(count - 4):
+            x, y = draw.uniform(0.12, 0.88) * aspect, draw.uniform(0.15, 0.85)
+            stays.append(Stay(x=x, y=y, size=draw.uniform(0.15, 0.24)))
+        props = [self._resting(name, stay, num_frames) for name, stay in zip(names, stays, strict=True)]
+        mentions = [
+            Mention(start_s=begin_s, end_s=begin_s + span_s, kind="place", category=name, where=self._where(stay))
+            for name, stay in zip(names[:4], stays[:4], strict=True)
+        ]
+        camera = head_camera(draw, num_frames, fps, draw.uniform(0.4, 0.9))
+        return self._finish("looking", start, num_frames, room, camera, props, mentions)
