@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from babyvlm.curation.config import CurationConfig
+from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.utterances import count_words
 from babyvlm.records import Utterance
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from babyvlm.curation.clips import Clip
-from babyvlm.curation.config import CurationConfig
+from babyvlm.curation.configuration import CurationConfig
 from babyvlm.records import IMAGE_TOKEN, Conversation, Recording, Turn
 
 

@@ -25,7 +25,7 @@ from babyvlm.corpus import Corpus, Problem, Transcript, open_corpus
 from babyvlm.corpus.recordings import RECORDINGS_CSV
 from babyvlm.curation.alignment import Aligner, NoAligner
 from babyvlm.curation.clips import Clip, cut_clips
-from babyvlm.curation.config import CurationConfig
+from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.formats import (
     KeptClip,
     KeptFrame,
@@ -34,7 +34,7 @@ from babyvlm.curation.formats import (
     video_conversations,
 )
 from babyvlm.curation.frames import sample_frames, sharpness
-from babyvlm.curation.pretraining_set import CONVERSATION_SCHEMA, KIND, UTTERANCE_SCHEMA, RowWriter
+from babyvlm.curation.sets import CONVERSATION_SCHEMA, KIND, UTTERANCE_SCHEMA, RowWriter
 from babyvlm.curation.utterances import select_utterances
 from babyvlm.errors import BabyVLMError, InputError, MediaError, TranscriptError
 from babyvlm.folders import Manifest, fresh_folder

@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-from babyvlm.curation.config import CurationConfig
+from babyvlm.curation.configuration import CurationConfig
 from babyvlm.records import IMAGE_TOKEN, Utterance
 
 _NOTE = re.compile(r"\[[^\[\]()]*\]|\([^\[\]()]*\)")
