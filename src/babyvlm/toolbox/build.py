@@ -14,13 +14,13 @@ from pathlib import Path
 
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
-from babyvlm.records import Item, write_jsonl
+from babyvlm.records import write_jsonl
 from babyvlm.toolbox.disjoint import TrainingSet, prove_disjoint
 from babyvlm.toolbox.drafts import IMAGE_SUFFIX
-from babyvlm.toolbox.drawing import Drawing, draw
+from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
-from babyvlm.toolbox.sources import FrameSource
+from babyvlm.toolbox.sources import FrameSource, boxes_digest
 from babyvlm.toolbox.tasks import TASKS, task_named
 from babyvlm.toolbox.views import PictureConfig
 
@@ -89,13 +89,14 @@ def build_toolbox(
         max_reuse=config.max_reuse,
         workers=workers,
     )
-    items, repeats = _distinct_items(drawing, source)
+    order = {task: place for place, task in enumerate(TASKS)}
+    items = [draft.item(drawing.pictures, source.licence, source.split) for draft in drawing.drafts]
+    items.sort(key=lambda item: (order[item.task], item.id))
     if not items:
         raise InputError(
             f"no item of any task can be built from {len(source.frames)} boxed frames of split {source.split!r}",
             remedy="; ".join(drawing.notes) or None,
         )
-    skipped = drawing.skipped | ({"item: repeats another": repeats} if repeats else {})
     jpegs = {picture.id + IMAGE_SUFFIX: picture.jpeg for picture in drawing.pictures.values()}
     with fresh_folder(out) as partial:
         (partial / IMAGES).mkdir()
@@ -105,8 +106,9 @@ def build_toolbox(
         manifest = Manifest(
             kind="toolbox",
             configuration={**asdict(config), "split": source.split},
+            inputs={"boxes": boxes_digest(source.frames)},
             counts=dict(Counter(item.task for item in items)),
-            skipped=dict(sorted(skipped.items())),
+            skipped=dict(sorted(drawing.skipped.items())),
             notes=list(drawing.notes),
         )
         if training is not None:
@@ -115,10 +117,3 @@ def build_toolbox(
             manifest.counts["near duplicates of training images"] = proof.near_duplicates
         manifest.write(partial)
     return open_toolbox(out)
-
-
-def _distinct_items(drawing: Drawing, source: FrameSource) -> tuple[list[Item], int]:
-    items = [draft.item(drawing.pictures, source.licence, source.split) for draft in drawing.drafts]
-    distinct = {item.id: item for item in items}
-    order = {task: place for place, task in enumerate(TASKS)}
-    return sorted(distinct.values(), key=lambda item: (order[item.task], item.id)), len(items) - len(distinct)

@@ -72,7 +72,7 @@ class Draft:
             for turn in self.turns
         )
         return Item(
-            id=self._content_id(pictures),
+            id=self.content_id(pictures),
             task=self.task,
             split=split,
             turns=turns,
@@ -86,7 +86,7 @@ class Draft:
         """The training sample, with the right answers."""
         sources = {view.source for view in self.views}
         return Conversation(
-            id=self._content_id(pictures),
+            id=self.content_id(pictures),
             format="instruction",
             images=tuple(pictures[image].id for image in self.images),
             turns=tuple(Turn(prompt=turn.prompt, answer=turn.gold) for turn in self.turns),
@@ -95,7 +95,8 @@ class Draft:
             task=self.task,
         )
 
-    def _content_id(self, pictures: Mapping[Shown, Picture]) -> str:
+    def content_id(self, pictures: Mapping[Shown, Picture]) -> str:
+        """The id of the item or sample: it depends on what is asked, shown and answered."""
         content = [[turn.prompt, turn.gold, *(pictures[image].id for image in turn.images)] for turn in self.turns]
         return content_id(self.task, content)
 

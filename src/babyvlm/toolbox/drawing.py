@@ -25,6 +25,7 @@ from babyvlm.toolbox.views import Picture, PictureConfig, View, load_pictures, p
 
 _MIRRORS_PER_ITEM = 2.0  # crops mirrored for each Left/Right item wanted: some turn out symmetric
 _COMPOSITIONS_PER_JOB = 64
+_JOBS_WORTH_WORKERS = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,21 +81,26 @@ def draw(
     bench = replace(bench, pool=tuple(sighting for sighting in pool if sighting.view in loaded), crops=loaded)
     built |= {task: build(bench, wanted[task]) for task, build in CROP_BUILDERS.items() if wanted.get(task)}
 
-    drafts: list[Draft] = []
-    notes: list[str] = []
-    for task in (task for task in TASKS if task in built):
-        whole = [draft for draft in built[task].drafts if all(view in loaded for view in draft.views)]
-        drafts += whole
-        if len(whole) < wanted[task]:
-            notes.append(f"{task}: {len(whole)} of {wanted[task]} items possible; {built[task].limit}")
-    for note in notes:
-        print(note, file=sys.stderr)
+    whole = {
+        task: [draft for draft in made.drafts if all(view in loaded for view in draft.views)]
+        for task, made in built.items()
+    }
     shown: dict[Shown, Picture] = {}
     shown.update(loaded.items())
-    composed = sorted(
-        {image for draft in drafts for image in draft.images if isinstance(image, Composed)}, key=_seed_of
-    )
-    shown.update(_compose(composed, loaded, workers))
+    composed = {image for drafts in whole.values() for draft in drafts for image in draft.images}
+    recipes = sorted((image for image in composed if isinstance(image, Composed)), key=_recipe_order)
+    shown.update(_compose(recipes, loaded, workers))
+    drafts: list[Draft] = []
+    notes: list[str] = []
+    for task in (task for task in TASKS if task in whole):
+        distinct = {draft.content_id(shown): draft for draft in whole[task]}
+        drafts += distinct.values()
+        if repeats := len(whole[task]) - len(distinct):
+            skipped["item: repeats another"] = skipped.get("item: repeats another", 0) + repeats
+        if len(distinct) < wanted[task]:
+            notes.append(f"{task}: {len(distinct)} of {wanted[task]} items possible; {built[task].limit}")
+    for note in notes:
+        print(note, file=sys.stderr)
     return Drawing(drafts=tuple(drafts), pictures=shown, skipped=skipped, notes=tuple(notes))
 
 
@@ -111,7 +117,7 @@ def _variants(pool: tuple[Sighting, ...], wanted: Mapping[str, int]) -> set[View
     return views
 
 
-def _seed_of(composed: Composed) -> tuple[int, int]:
+def _recipe_order(composed: Composed) -> tuple[int, int]:
     return composed.seed, len(composed.placements)
 
 
@@ -120,7 +126,8 @@ def _compose(
 ) -> Iterable[tuple[Composed, Picture]]:
     chunks = [recipes[start : start + _COMPOSITIONS_PER_JOB] for start in range(0, len(recipes), _COMPOSITIONS_PER_JOB)]
     jobs = [(chunk, {view: loaded[view] for recipe in chunk for view in recipe.views}) for chunk in chunks]
-    done = parallel_map(_compose_chunk, jobs, workers=workers)
+    # Few pictures are composed sooner than processes start.
+    done = parallel_map(_compose_chunk, jobs, workers=workers if len(jobs) > _JOBS_WORTH_WORKERS else 0)
     for chunk, pictures in zip(chunks, progress(done, description="composing pictures", total=len(jobs)), strict=True):
         yield from zip(chunk, pictures, strict=True)
 

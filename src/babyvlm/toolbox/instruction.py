@@ -15,14 +15,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from babyvlm.corpus import Corpus
-from babyvlm.curation.pretraining_set import write_conversations
+from babyvlm.curation.sets import write_conversations
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.images import ImageStoreWriter
 from babyvlm.records import Conversation, Split
-from babyvlm.toolbox.drawing import Drawing, draw
+from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.exits import ExitConfig
-from babyvlm.toolbox.sources import CorpusSource
+from babyvlm.toolbox.sources import CorpusSource, boxes_digest
 from babyvlm.toolbox.tasks import TASKS, task_named
 from babyvlm.toolbox.views import PictureConfig
 
@@ -88,9 +88,22 @@ def write_instruction_set(
     config = config or InstructionConfig()
     refuse_existing(out)
     validation = {task: -int(-count * config.validation_share // 1) for task, count in config.items.items()}
-    train = _draw(corpus, "train", config.items, config.max_crops, config, workers)
-    held_aside = _draw(corpus, "validation", validation, max(1, config.max_crops // 10), config, workers)
-    drawings: dict[Split, Drawing] = {"train": train, "validation": held_aside}
+    wanted: dict[Split, Mapping[str, int]] = {"train": config.items, "validation": validation}
+    max_crops: dict[Split, int] = {"train": config.max_crops, "validation": max(1, config.max_crops // 10)}
+    sources = {split: CorpusSource(corpus, split) for split in wanted}
+    drawings = {
+        split: draw(
+            source,
+            wanted[split],
+            pictures=config.pictures,
+            exits=config.exits,
+            seed=config.seed,
+            max_crops=max_crops[split],
+            max_reuse=config.max_reuse,
+            workers=workers,
+        )
+        for split, source in sources.items()
+    }
 
     samples: dict[str, Conversation] = {}
     jpegs: dict[str, bytes] = {}
@@ -119,22 +132,8 @@ def write_instruction_set(
         Manifest(
             kind=KIND,
             configuration=asdict(config),
+            inputs={f"boxes of {split}": boxes_digest(source.frames) for split, source in sources.items()},
             counts={**dict(sorted(counts.items())), "images": len(jpegs)},
             skipped=dict(sorted(skipped.items())),
             notes=[f"{split}: {note}" for split, drawing in drawings.items() for note in drawing.notes],
         ).write(partial)
-
-
-def _draw(
-    corpus: Corpus, split: Split, wanted: Mapping[str, int], max_crops: int, config: InstructionConfig, workers: int
-) -> Drawing:
-    return draw(
-        CorpusSource(corpus, split),
-        wanted,
-        pictures=config.pictures,
-        exits=config.exits,
-        seed=config.seed,
-        max_crops=max_crops,
-        max_reuse=config.max_reuse,
-        workers=workers,
-    )

@@ -28,9 +28,9 @@ _NAMED = re.compile(
     r"([A-Da-d])(?=[\"'”*)\].,:;!?\s]*(?:$|[.,:;!?)\]\n]))",
     re.IGNORECASE,
 )
-# A capital A followed by a word is an article: "A cat".
+# A capital A before most words is an article: "A cat".
 _CAPITAL = re.compile(
-    r"(?<![\w'’])(?:([B-D])(?![\w'’])|(A)(?=[)\].,:;!?\"'*]|\s*$|\s+(?:is|because|since|shows|has)\b))"
+    r"(?<![\w'’])(?:([B-D])(?![\w'’])|(A)(?=[)\].,:;!?\"'*]|\s*$|\s+(?:is|or|and|because|since|shows|has)\b))"
 )
 _ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)})\b(?:\s+{_PICTURE}\b|{_MARK}$)", re.IGNORECASE)
 _NUMBERED = re.compile(rf"\b{_PICTURE}\s*(?:number\s*|#\s*)?([1-4])\b(?![.,]\d)", re.IGNORECASE)
@@ -45,7 +45,8 @@ _DIGITS = re.compile(r"(?<![\w.,\-−])\d{1,6}(?![\w]|[.,]\d|-\d)", re.ASCII)
 # "one" after these is a pronoun, not a number.
 _NUMBER_WORDS = re.compile(
     r"(?<!this )(?<!that )(?<!each )(?<!every )(?<!which )(?<![\w-])"
-    rf"(?:({'|'.join(_TENS)})[\s-]+({'|'.join(_UNITS[1:10])})|({'|'.join(sorted(_WORDS, key=len, reverse=True))}))(?![\w-])",
+    rf"(?:({'|'.join(_TENS)})[\s-]+({'|'.join(_UNITS[1:10])})"
+    rf"|({'|'.join(sorted(_WORDS, key=len, reverse=True))}))(?![\w-])",
     re.IGNORECASE,
 )
 

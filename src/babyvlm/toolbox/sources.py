@@ -6,7 +6,8 @@ folder of photographs       PhotoSource    boxes only, every photograph a source
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -37,6 +38,14 @@ class FrameSource(Protocol):
     def reader(self, source: str) -> PixelReader:
         """What loads the pixels of one recording or photograph."""
         ...
+
+
+def boxes_digest(frames: Iterable[BoxedFrame]) -> str:
+    """A hash of all boxes, for manifests: equal boxes, equal hash."""
+    digest = hashlib.sha256()
+    for frame in frames:
+        digest.update(frame.model_dump_json().encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -107,7 +107,9 @@ def survey(source: FrameSource, config: PictureConfig) -> Survey:
             )
         for label, boxes in kinds.items():
             if len(boxes) == 1 and max(boxes[0].width, boxes[0].height) >= config.min_box_px:
-                if covered(boxes[0], frame.boxes) <= config.max_covered:
+                if touches_edge(frame, boxes[0]):
+                    found.skipped["localization: cut off by the frame"] += 1
+                elif covered(boxes[0], frame.boxes) <= config.max_covered:
                     found.singletons.append(Singleton(frame=frame, box=boxes[0]))
                 else:
                     found.skipped["localization: covered by another box"] += 1

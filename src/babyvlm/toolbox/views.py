@@ -64,7 +64,7 @@ class PictureConfig:
             raise ConfigError(f"quadrant_margin must lie between 0 and 0.25, not {self.quadrant_margin}")
 
 
-@dataclass(frozen=True, kw_only=True, order=True)
+@dataclass(frozen=True, kw_only=True)
 class View:
     """A window of one frame, at one size."""
 
@@ -113,7 +113,7 @@ def load_pictures(source: FrameSource, views: Iterable[View], *, workers: int = 
         MediaError: A file is missing or does not decode.
     """
     wanted: dict[str, list[View]] = defaultdict(list)
-    for view in sorted(set(views)):
+    for view in sorted(set(views), key=_view_order):
         wanted[view.source].append(view)
     jobs = [(source.reader(name), tuple(of_source)) for name, of_source in sorted(wanted.items())]
     pictures: dict[View, Picture] = {}
@@ -121,6 +121,10 @@ def load_pictures(source: FrameSource, views: Iterable[View], *, workers: int = 
     for found in progress(done, description="cutting pictures", total=len(jobs), unit="source"):
         pictures.update(found)
     return pictures
+
+
+def _view_order(view: View) -> tuple[object, ...]:
+    return view.source, view.time_s, view.window, view.size, view.variant, view.track is None, view.track
 
 
 JobT = TypeVar("JobT")

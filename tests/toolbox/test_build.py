@@ -1,0 +1,207 @@
+"""The built benchmark is right about its pictures, balanced, gives nothing away, and is the same every time."""
+
+import filecmp
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from babyvlm.errors import ConfigError, DataFolderError, OutputExistsError
+from babyvlm.records import Reply, Response
+from babyvlm.toolbox import (
+    TASKS,
+    CorpusSource,
+    PhotoSource,
+    ToolboxConfig,
+    build_toolbox,
+    open_toolbox,
+    score,
+)
+from babyvlm.toolbox.directions import opposite
+from conftest import FPS, LABELS, colour, exit_of
+
+ROOMS = Path(__file__).parents[2] / "../shared/data/rooms"
+
+
+def items_of(toolbox, task):
+    found = [item for item in toolbox.items if item.task == task]
+    assert found, task
+    return found
+
+
+def share_of(image: Image.Image, label: str) -> np.ndarray:
+    """Where a picture has the colour of a category."""
+    return np.abs(np.asarray(image, int) - colour(label)).sum(axis=2) < 45
+
+
+def test_every_task_is_built_and_read_back(toolbox):
+    counts = Counter(item.task for item in toolbox.items)
+    assert toolbox.tasks == tuple(TASKS)
+    assert counts == toolbox.manifest.counts
+    full = {task for task in TASKS if counts[task] == 24}
+    # Four recordings hold eight exits; every other task has supply for all.
+    assert set(TASKS) - full == {"visual_delayed_response_binary", "visual_delayed_response_open"}
+    assert any(note.startswith("visual_delayed_response_open: 8 of 24") for note in toolbox.manifest.notes)
+    assert {item.split for item in toolbox.items} == {"test"} and {item.licence for item in toolbox.items} == {"CC0"}
+
+
+@pytest.mark.parametrize("task", ["looking_while_listening", "picture_vocabulary"])
+def test_the_word_is_in_the_right_picture_and_in_no_other(toolbox, task):
+    for item in items_of(toolbox, task):
+        turn = item.turns[0]
+        shown = [share_of(toolbox.image(name), item.category).mean() for name in turn.images]
+        right = shown.pop(turn.options.index(turn.gold))
+        assert right > 0.15 and max(shown) < 0.02
+        assert f"'{item.category}'" in turn.prompt
+
+
+def test_the_object_to_point_at_is_in_its_quadrant(toolbox):
+    for item in items_of(toolbox, "localization"):
+        places = np.nonzero(share_of(toolbox.image(item.turns[0].images[0]), item.category))
+        down, right = (
+            np.percentile(along, (3, 97)).mean() > middle for along, middle in zip(places, (120, 160), strict=True)
+        )
+        assert item.turns[0].gold == "ABCD"[2 * down + right]
+
+
+def test_left_right_shows_the_same_its_mirror_image_and_another(toolbox):
+    for item in items_of(toolbox, "left_right"):
+        turn = item.turns[0]
+        target, *options = turn.images
+        assert options["ABC".index(turn.gold)] == target and options.count(target) == 1
+        mirrored = toolbox.image(options[turn.labels[1:].index("mirrored")])
+        difference = np.abs(np.asarray(ImageOps.mirror(mirrored), int) - np.asarray(toolbox.image(target), int))
+        assert difference.mean() < 3
+        other = next(label for label in turn.labels[1:] if label not in ("mirrored", item.category))
+        assert other in LABELS
+
+
+def test_spatial_details_foils_are_of_the_category_and_differ(toolbox):
+    for item in items_of(toolbox, "spatial_details"):
+        turn = item.turns[0]
+        target, *options = turn.images
+        assert options["ABC".index(turn.gold)] == target and len(set(options)) == 3
+        assert all(label.startswith(item.category) for label in turn.labels)
+
+
+def test_exits_are_those_that_were_filmed(toolbox):
+    for task in ("visual_delayed_response_open", "visual_delayed_response_binary"):
+        for item in items_of(toolbox, task):
+            turn = item.turns[0]
+            last = turn.origins[-1]
+            assert turn.gold == exit_of(int(last.source[1:]), int(last.time_s) // 2 * 2)
+            assert 5 <= len(turn.images) <= 10
+            assert share_of(toolbox.image(turn.images[0]), item.category).any()
+            assert not share_of(toolbox.image(turn.images[-1]), item.category).any()
+            if task.endswith("binary"):
+                assert set(turn.options) == {turn.gold, opposite(turn.gold)}
+    assert len({item.turns[0].gold for item in items_of(toolbox, "visual_delayed_response_open")}) == 8
+
+
+def test_counts_agree_with_boxes(toolbox, corpus):
+    for item in items_of(toolbox, "object_counting"):
+        turn = item.turns[0]
+        frame = corpus.boxes[turn.origins[0].source][round(turn.origins[0].time_s * FPS / 2)]
+        assert sum(box.label == turn.labels[0] for box in frame.boxes) == int(turn.gold)
+    for item in items_of(toolbox, "who_has_more_naturalistic"):
+        turn = item.turns[0]
+        label = turn.labels[0].split()[1]
+        numbers = []
+        for origin in turn.origins:
+            frame = corpus.boxes[origin.source][round(origin.time_s * FPS / 2)]
+            numbers.append(sum(box.label == label for box in frame.boxes))
+        assert numbers == [int(text.split()[0]) for text in turn.labels]
+        assert turn.gold == ("A" if numbers[0] > numbers[1] else "B")
+
+
+def test_memory_items_have_the_published_structure(toolbox):
+    for item in items_of(toolbox, "memory"):
+        assert len(item.turns) == 15 and sum(len(turn.images) for turn in item.turns) == 29
+        assert item.turns[0].prompt == "Touch the new image. (A) <image>"
+        seen, learned, tested = set(), set(), Counter()
+        for index, turn in enumerate(item.turns):
+            new = turn.images["AB".index(turn.gold)]
+            assert new not in seen
+            if index:
+                (old,) = set(turn.images) - {new}
+                assert old in learned
+                tested[old] += index >= 5
+            if index < 5:
+                learned.add(new)
+            seen.add(new)
+        assert len(learned) == 5 and set(tested.values()) == {2}
+        assert len({label for turn in item.turns for label in turn.labels}) == 15
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if TASKS[task].answers == "letter"])
+def test_letters_are_balanced(toolbox, task):
+    golds = Counter(
+        turn.gold for item in items_of(toolbox, task) for turn in item.turns[1 if task == "memory" else 0 :]
+    )
+    assert max(golds.values()) - min(golds.values()) <= 1 and len(golds) == len(TASKS[task].options)
+
+
+def test_numbers_are_balanced_as_far_as_supply_allows(toolbox):
+    subitizing = Counter(item.turns[0].gold for item in items_of(toolbox, "subitizing"))
+    assert subitizing == {"1": 6, "2": 6, "3": 6, "4": 6}
+    counting = Counter(item.turns[0].gold for item in items_of(toolbox, "object_counting"))
+    assert set(counting.values()) == {2}
+
+
+def test_nothing_but_the_pictures_tells_options_apart(toolbox):
+    for item in toolbox.items:
+        for turn in item.turns:
+            sizes = {toolbox.image(name).size for name in turn.images}
+            assert len(sizes) == 1, item.task
+    for path in (toolbox.folder / "images").iterdir():
+        data = path.read_bytes()
+        assert path.name == hashlib.sha256(data).hexdigest()[:20] + ".jpg"
+        with Image.open(path) as image:
+            assert not image.getexif() and "comment" not in image.info
+
+
+def test_same_seed_same_bytes_for_any_number_of_workers(toolbox, corpus, tmp_path):
+    again = build_toolbox(
+        CorpusSource(corpus, "test"), tmp_path / "again", ToolboxConfig(items_per_task=24, max_crops=300), workers=2
+    )
+    names = ["items.jsonl", "manifest.json", *sorted(f"images/{path.name}" for path in toolbox.folder.glob("images/*"))]
+    assert len(list(again.folder.glob("images/*"))) == len(names) - 2
+    same, different, missing = filecmp.cmpfiles(toolbox.folder, again.folder, names, shallow=False)
+    assert len(same) == len(names) and not different and not missing
+    other = build_toolbox(
+        CorpusSource(corpus, "test"), tmp_path / "other", ToolboxConfig(items_per_task=24, max_crops=300, seed=1)
+    )
+    assert {item.id for item in other.items} != {item.id for item in again.items}
+
+
+def test_bad_folders_and_knobs_are_refused_by_name(toolbox, corpus, tmp_path):
+    with pytest.raises(ConfigError, match="did you mean 'memory'"):
+        ToolboxConfig(tasks=("memroy",))
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "note.txt").write_text("mine")
+    with pytest.raises(OutputExistsError, match=r"note\.txt"):
+        build_toolbox(CorpusSource(corpus, "test"), tmp_path / "kept")
+    broken = tmp_path / "broken"
+    (broken / "images").mkdir(parents=True)
+    for name in ("manifest.json", "items.jsonl"):
+        (broken / name).write_bytes((toolbox.folder / name).read_bytes())
+    with pytest.raises(DataFolderError, match=r"line 1.*not in images/"):
+        open_toolbox(broken)
+
+
+@pytest.mark.skipif(not ROOMS.is_dir(), reason="the photographs of ../shared/data/rooms are not here")
+def test_photographs_of_real_rooms_through_to_a_score(tmp_path):
+    source = PhotoSource(ROOMS / "images", ROOMS / "ground-truth", licence="Apache-2.0")
+    built = build_toolbox(source, tmp_path / "rooms", ToolboxConfig(items_per_task=30))
+    tracked = {"visual_delayed_response_binary", "visual_delayed_response_open"}  # photographs have no tracks
+    assert set(built.tasks) == set(TASKS) - tracked
+    assert {note.split(":")[0] for note in built.manifest.notes} >= tracked
+    responses = [
+        Response(item=item.id, replies=tuple(Reply(text=turn.gold) for turn in item.turns)) for item in built.items
+    ]
+    scores = score(built.items, responses)
+    assert scores.overall == 1.0 and scores.not_asked == 0
+    assert score(built.items, responses[::2]).not_asked == len(responses) // 2

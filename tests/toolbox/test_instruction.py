@@ -1,0 +1,79 @@
+"""The instruction set keeps away from test recordings and held-out tasks, and agrees with the toolbox's rules."""
+
+import filecmp
+import json
+from collections import Counter
+
+import pytest
+
+from babyvlm.curation.pretraining_set import read_conversations
+from babyvlm.errors import ConfigError, InputError
+from babyvlm.images import ImageStore
+from babyvlm.toolbox import (
+    TASKS,
+    InstructionConfig,
+    TrainingSet,
+    prove_disjoint,
+    published_proportions,
+    training_hashes,
+    write_instruction_set,
+)
+from babyvlm.toolbox.disjoint import difference_hash
+
+CONFIG = InstructionConfig(items=published_proportions(300), validation_share=0.1, max_crops=200)
+
+
+@pytest.fixture(scope="module")
+def instruction(corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("instruction") / "set"
+    write_instruction_set(corpus, out, CONFIG)
+    return out
+
+
+def test_samples_are_whole_and_held_out_tasks_absent(instruction):
+    samples = read_conversations(instruction / "instruction.parquet")
+    store = ImageStore(instruction / "images")
+    counts = Counter((sample.split, sample.task) for sample in samples)
+    trained = {task for task in TASKS if not TASKS[task].held_out}
+    assert {task for split, task in counts if split == "train"} == trained
+    assert counts["train", "picture_vocabulary"] == CONFIG.items["picture_vocabulary"]
+    assert {name for sample in samples for name in sample.images} == set(store.ids)
+    for sample in samples:
+        assert sample.format == "instruction" and len(sample.turns) == (15 if sample.task == "memory" else 1)
+        assert all(turn.answer in TASKS[sample.task].options for turn in sample.turns)
+        assert sample.recording in {"", "R4", "R5", "R6", "R7", "R8"}  # no recording of the test split
+        assert (sample.recording == "R8") <= (sample.split == "validation")
+    manifest = json.loads((instruction / "manifest.json").read_text())
+    assert (
+        manifest["counts"]["images"] == len(store) and manifest["counts"]["train: memory"] == counts["train", "memory"]
+    )
+
+
+def test_same_seed_same_bytes_for_any_number_of_workers(corpus, instruction, tmp_path):
+    write_instruction_set(corpus, tmp_path / "again", CONFIG, workers=2)
+    names = ["instruction.parquet", "manifest.json", "images/images-00000.arrow"]
+    same, _, _ = filecmp.cmpfiles(instruction, tmp_path / "again", names, shallow=False)
+    assert same == names
+
+
+def test_held_out_tasks_cannot_be_asked_for():
+    with pytest.raises(ConfigError, match="subitizing is held out"):
+        InstructionConfig(items={"subitizing": 10})
+
+
+def test_the_proof_finds_shared_recordings_and_near_duplicates(toolbox, instruction):
+    images = toolbox.folder / "images"
+    training = TrainingSet(
+        recordings=frozenset({"R4", "R5"}), hashes=training_hashes(ImageStore(instruction / "images"))
+    )
+    assert prove_disjoint(toolbox.items, images, training).recordings == 4
+    with pytest.raises(InputError, match="'R2'"):
+        prove_disjoint(toolbox.items, images, TrainingSet(recordings=frozenset({"R2"}), hashes=training.hashes))
+    item = next(item for item in toolbox.items if item.task == "object_counting")
+    picture = toolbox.image(item.turns[0].images[0])
+    none = TrainingSet(recordings=frozenset(), hashes=training.hashes[:0])
+    assert prove_disjoint([item], images, none).near_duplicates == 0
+    rescaled = TrainingSet(
+        recordings=frozenset(), hashes=training.hashes[:1] * 0 + difference_hash(picture.resize((200, 150)))
+    )
+    assert prove_disjoint([item], images, rescaled).near_duplicates == 1

@@ -1,0 +1,120 @@
+"""Metrics worked by hand; outcomes never mixed up; the reference's faults on request only."""
+
+import json
+import math
+
+import pytest
+
+from babyvlm.errors import InputError
+from babyvlm.records import Item, ItemTurn, Reply, Response
+from babyvlm.toolbox import TASKS, Scores, leaderboard_results, score
+from babyvlm.toolbox.scoring import effective_size, wilson_interval
+
+
+def item(name, task, gold, options=None):
+    turn = ItemTurn(prompt="?", images=(), options=options or TASKS[task].options, gold=gold)
+    return Item(id=name, task=task, split="test", turns=(turn,), chance=TASKS[task].chance)
+
+
+def memory_item(name="m"):
+    """Two tests of each of five objects, the new one always A."""
+    turns = [ItemTurn(prompt="?", images=(), options=("A",), gold="A", labels=("o0",))]
+    turns += [
+        ItemTurn(prompt="?", images=(), options=("A", "B"), gold="A", labels=(f"o{index}", f"o{index - 1}"))
+        for index in range(1, 5)
+    ]
+    turns += [
+        ItemTurn(prompt="?", images=(), options=("A", "B"), gold="A", labels=(f"new{test}", f"o{test % 5}"))
+        for test in range(10)
+    ]
+    return Item(id=name, task="memory", split="test", turns=tuple(turns), chance=0.25)
+
+
+def respond(name, *texts):
+    return Response(item=name, replies=tuple(Reply(text=text) for text in texts))
+
+
+def test_outcomes_are_kept_apart_and_only_failures_leave_the_denominator():
+    items = [item(name, "picture_vocabulary", "A") for name in "abcdef"]
+    responses = [
+        respond("a", "A"),
+        respond("b", "(B)"),
+        respond("c", "It is a cat"),
+        Response(item="d", replies=(Reply(text="no", refused=True),)),
+        Response(item="e", replies=(Reply(text=None, problem="time out"),)),
+        respond("f", ""),
+    ]
+    result = score(items, responses).task("picture_vocabulary")
+    assert result.outcomes == {"right": 1, "wrong": 1, "unparsed": 2, "refused": 1, "failed": 1}
+    assert (result.items, result.scored, result.value) == (6, 5, 1 / 5)
+    assert (result.low, result.high) == wilson_interval(1 / 5, 5)
+
+
+def test_the_reference_reads_a_cat_as_a_and_counts_a_crash_as_wrong():
+    items = [item(name, "picture_vocabulary", "A") for name in "ab"] + [item("n", "object_counting", "12")]
+    responses = [
+        respond("a", "It is a cat"),
+        Response(item="b", replies=(Reply(text=None, problem="crash"),)),
+        respond("n", "twelve"),
+    ]
+    ours, reference = score(items, responses), score(items, responses, scoring="reference")
+    assert ours.task("picture_vocabulary").value == 0.0 and ours.task("picture_vocabulary").scored == 1
+    assert reference.task("picture_vocabulary").value == 1 / 2
+    assert reference.task("picture_vocabulary").outcomes["wrong"] == 1
+    assert (ours.task("object_counting").value, reference.task("object_counting").value) == (1.0, 0.0)
+
+
+def test_neighbouring_directions_are_adjacent_and_opposite_ones_are_not():
+    task = "visual_delayed_response_open"
+    items = [item(name, task, "top") for name in "abcd"]
+    responses = [respond("a", "top"), respond("b", "top left"), respond("c", "bottom"), respond("d", "left")]
+    metrics = score(items, responses).task(task).metrics
+    assert metrics == {"acc_exact": 1 / 4, "acc_adjacent": 2 / 4}
+
+
+def test_memory_by_hand():
+    # Learning: 4 of 5. Testing: object 0 right twice, 1 once, 2 never, 3 and 4 twice.
+    right = [True, True, False, True, True, True, True, False, True, True, True, False, False, True, True]
+    result = score([memory_item()], [respond("m", *("A" if is_right else "B" for is_right in right))]).task("memory")
+    assert result.metrics == {"acc_learning": 0.8, "acc_testing_raw": 0.7, "acc_testing_adjusted": 0.6}
+    assert result.value == 0.6 and result.primary_metric == "acc_testing_adjusted"
+
+
+def test_a_memory_item_with_a_failed_round_counts_in_no_metric():
+    replies = (*(Reply(text="A") for _ in range(14)), Reply(text=None, problem="time out"))
+    result = score([memory_item()], [Response(item="m", replies=replies)]).task("memory")
+    assert (result.items, result.scored, result.outcomes["failed"]) == (1, 0, 1) and result.metrics == {}
+
+
+def test_memory_intervals_assume_no_more_trials_than_there_are():
+    assert effective_size([0.6, 0.6, 0.4, 0.4], 5) == 20  # items agree more than chance would have them
+    dependent = effective_size([0.0, 1.0] * 10, 5)
+    assert dependent == pytest.approx(19)  # all or nothing: items, not objects, are the trials
+    assert effective_size([1.0] * 10, 5) == 10
+
+
+def test_wilson_by_hand():
+    z2 = 1.959964**2
+    centre, half = (0 + z2 / 20) / (1 + z2 / 10), math.sqrt(z2) * math.sqrt(z2 / 400) / (1 + z2 / 10)
+    low, high = wilson_interval(0.0, 10)
+    assert low == pytest.approx(centre - half, abs=1e-9) and high == pytest.approx(centre + half)
+    assert wilson_interval(0.5, 0) == (0.0, 1.0)
+
+
+def test_overall_is_the_mean_of_primary_metrics_and_scores_survive_json():
+    items = [item("a", "picture_vocabulary", "A"), item("b", "object_counting", "3"), item("c", "subitizing", "1")]
+    scores = score(items, [respond("a", "A"), respond("b", "three"), respond("c", "2")])
+    assert scores.overall == pytest.approx(2 / 3)
+    assert Scores.model_validate_json(scores.model_dump_json()) == scores
+    results = json.loads(json.dumps(leaderboard_results(scores)))
+    assert results == {"results": {"baby_pv": {"acc": 1.0}, "baby_count": {"acc": 1.0}}}
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [[respond("z", "A")], [respond("a", "A"), respond("a", "B")], [respond("a", "A", "A")]],
+    ids=["unknown item", "twice", "one reply too many"],
+)
+def test_responses_that_do_not_fit_are_refused(responses):
+    with pytest.raises(InputError, match=r"item '[az]'"):
+        score([item("a", "picture_vocabulary", "A")], responses)
