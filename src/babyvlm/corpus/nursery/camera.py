@@ -70,5 +70,5 @@ def head_camera(
         x_F=lively_F * wander(pan, 7.0) + wander(0.003, 1.5),
         y_F=lively_F * (wander(tilt, 6.0) + wander(0.008, 1.1)) + wander(0.003, 1.3),
         zoom_F=1.0 + lively_F * (zoom * 0.7 + wander(zoom, 8.0)),
-        roll_F=lively_F * wander(draw.uniform(1.0, 4.0), 5.0) + wander(0.15, 2.0),
+        roll_F=lively_F * wander(draw.uniform(1.0, 4.0), 5.0),
     )

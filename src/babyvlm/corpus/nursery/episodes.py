@@ -12,6 +12,7 @@ size of the objects nor the room they take tells how many there are.
 from __future__ import annotations
 
 import collections
+import dataclasses
 import itertools
 import random
 from collections.abc import Iterable
@@ -244,8 +245,18 @@ class Director:
             size = draw.uniform(0.46, 0.68)
             x, y = aspect / 2 + draw.uniform(-0.16, 0.16), draw.uniform(0.42, 0.54)
             tilt = draw.uniform(-8, 8)
-            leaves_s = 2.7 if draw.random() < 0.92 else 0.0
-            shown_s, until_s = from_s + draw.uniform(0.3, 0.6), to_s - leaves_s - 0.4
+            rest = Pose(
+                time_s=0,
+                x=aspect / 2 + draw.uniform(-0.3, 0.3),
+                y=draw.uniform(0.4, 0.62),
+                size=draw.uniform(0.28, 0.4),
+                turn=draw.uniform(-8, 8),
+            )
+            leaving = self._leave(name, number, flip, rest) if draw.random() < 0.95 else None
+            leaves_s = leaving[1].duration_s if leaving is not None else 0.0
+            shown_s, until_s = from_s + draw.uniform(0.3, 0.6), to_s - leaves_s - 0.65
+            down_s = self._tick(until_s + 0.35)
+            rest = dataclasses.replace(rest, time_s=down_s)
             if draw.random() < 0.5:  # it comes in by a side or from below
                 side = draw.choice((-0.4, aspect + 0.4))
                 enters = (side, draw.uniform(0.5, 0.9)) if draw.random() < 0.6 else (x, 1.45)
@@ -265,23 +276,12 @@ class Director:
                 )
             ]
             poses += [Pose(time_s=until_s, x=x, y=y, size=size, turn=tilt)]
-            down_s = self._tick(until_s + 0.35)
-            rest = Pose(
-                time_s=down_s,
-                x=aspect / 2 + draw.uniform(-0.3, 0.3),
-                y=draw.uniform(0.4, 0.62),
-                size=draw.uniform(0.28, 0.4),
-                turn=draw.uniform(-8, 8),
-            )
             track = tween([*poses, rest], num_frames, fps)
-            leaving = self._leave(name, number, flip, rest) if leaves_s else None
             time_F = np.arange(num_frames) / fps
-            if leaving is not None and down_s + leaving[1].duration_s <= to_s - 0.05:
+            if leaving is not None:
                 self._ways.take()
                 track = self._out(track, leaving[1], down_s)
                 calm_s.append((down_s - 0.2, to_s))
-            else:
-                leaving = None
             size_F = np.where(time_F < from_s, 0.0, track.size_F)
             track = Track(x_F=track.x_F, y_F=track.y_F, size_F=size_F, turn_F=track.turn_F)
             held_F = (time_F >= from_s) & (time_F <= down_s)
@@ -413,7 +413,7 @@ class Director:
                 props.append(self._prop(name, track, depth=stay.y, number=alike if k < number else None))
             from_s, to_s = (start + first) / fps, (start + last) / fps
             mentions.append(Mention(start_s=from_s, end_s=to_s, kind="group", category=category, number=number))
-        camera = head_camera(draw, num_frames, fps, 0.05)
+        camera = head_camera(draw, num_frames, fps, 0.0)
         return self._finish("groups", start, num_frames, room, camera, props, mentions)
 
     def _arrangement(self, number: int, extra: int) -> list[Stay]:

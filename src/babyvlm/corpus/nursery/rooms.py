@@ -67,7 +67,13 @@ def draw_room(room: Room, aspect: float, height_px: int) -> skia.Image:
     Returns:
         A picture of the frame and ``MARGIN`` on every side, ``height_px`` pixels to the frame height.
     """
-    surface = skia.Surface(round((aspect + 2 * MARGIN) * height_px), round((1 + 2 * MARGIN) * height_px))
+    info = skia.ImageInfo.Make(
+        round((aspect + 2 * MARGIN) * height_px),
+        round((1 + 2 * MARGIN) * height_px),
+        skia.ColorType.kBGRA_8888_ColorType,
+        skia.AlphaType.kOpaque_AlphaType,
+    )
+    surface = skia.Surface.MakeRaster(info)
     canvas = surface.getCanvas()
     canvas.scale(height_px, height_px)
     canvas.translate(MARGIN, MARGIN)

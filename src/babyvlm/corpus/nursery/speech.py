@@ -200,7 +200,7 @@ _BABBLE = (
     ("i want that", "no mine", "more please", "look mommy", "i do it", "what's that"),
 )
 _CHILD_NAMING = (
-    ("ba {first}",),
+    ("ba {it}",),
     ("{it}", "{it} {it}", "that {it}"),
     ("that's {a}", "my {it}", "i see the {it}", "more {it}"),
 )
@@ -251,7 +251,7 @@ def converse(config: NurseryConfig, plan: RecordingPlan, episodes: list[Episode]
         end_s = min(now_s + span_s, length_s - 0.05)
         speaker = "Child" if by_child else draw.choice((caregivers[0], *caregivers))
         spoken.append(Spoken(start_s=round(now_s, 3), end_s=round(end_s, 3), speaker=speaker, text=text))
-        mean_gap_s = max(60 / config.utterances_per_minute - 2.0, _SHORTEST_GAP_S)
+        mean_gap_s = max(60 / config.utterances_per_minute - span_s, _SHORTEST_GAP_S)
         now_s = end_s + _SHORTEST_GAP_S + draw.uniform(0, 2 * (mean_gap_s - _SHORTEST_GAP_S))
     return spoken
 
@@ -294,5 +294,4 @@ def _filled(draw: random.Random, form: str, mention: Mention) -> str:
         n=_COUNTING[mention.number - 1],
         count=count,
         where=_GOES.get(mention.where, mention.where) if mention.kind == "departure" else mention.where,
-        first=category.name,
     )
