@@ -113,7 +113,8 @@ def _rotation(frame: av.VideoFrame) -> int:
 
 def _upright(frame: av.VideoFrame) -> Image.Image:
     """The frame as RGB, turned by its rotation flag (degrees counter-clockwise, as FFmpeg gives it)."""
-    image, rotation = frame.to_image(), _rotation(frame)
+    image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+    rotation = _rotation(frame)
     turns = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
     return image.transpose(turns[rotation]) if rotation in turns else image
 
