@@ -43,7 +43,8 @@ def probe(path: Path) -> MediaInfo:
         else:
             duration_s = 0.0
         if duration_s <= 0:
-            raise MediaError("the file does not say how long it is", path=path, remedy="Remux it: ffmpeg -i IN -c copy OUT")
+            remedy = "Remux it: ffmpeg -i IN -c copy OUT"
+            raise MediaError("the file does not say how long it is", path=path, remedy=remedy)
         width, height = _upright_size(container, path)
         fps = float(stream.average_rate or stream.guessed_rate or Fraction(0))
         return MediaInfo(
@@ -87,7 +88,8 @@ def frames_at(path: Path, times_s: Sequence[float]) -> Iterator[tuple[float, Ima
                     position += 1
                 if position == len(wanted):
                     return
-                last_end_s = now_s + (float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0)
+                lasts_s = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
+                last_end_s = now_s + lasts_s
                 previous = frame
         except av.error.FFmpegError as error:
             raise MediaError(f"the picture does not decode past {last_end_s:.1f} s ({error})", path=path) from error
