@@ -12,10 +12,11 @@ from typing import Literal
 from tyro.conf import OmitArgPrefixes, Positional
 from tyro.extras import SubcommandApp
 
-from babyvlm.corpus.nursery.configuration import NurseryConfig
+from babyvlm.corpus.nursery.config import NurseryConfig
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.errors import BabyVLMError, ConfigError
-from babyvlm.toolbox.configuration import InstructionConfig, ToolboxConfig
+from babyvlm.records import Split
+from babyvlm.toolbox import InstructionConfig, ToolboxConfig
 
 Layout = Literal["auto", "saycam", "babyview", "plain"]
 Stage = Literal["vision", "language", "alignment", "joint", "instruction"]
@@ -126,6 +127,7 @@ def build(
     images: Path | None = None,
     annotations: Path | None = None,
     toolbox: OmitArgPrefixes[ToolboxConfig] = ToolboxConfig(),  # noqa: B008
+    split: Split = "test",
     training: Path | None = None,
     workers: int = 0,
 ) -> None:
@@ -137,20 +139,25 @@ def build(
         images: Folder of photographs, in place of a corpus.
         annotations: Their boxes: a COCO file, or a folder of VOC, YOLO or one-line files (class left top right bottom).
         toolbox: Which items are built, and how.
+        split: Recordings of the corpus to build from.
         training: Curated set that must share no recording and no near-duplicate frame with the items.
         workers: Processes; 0 for one a core.
     """
-    from babyvlm.toolbox import build_toolbox
-    from babyvlm.toolbox.sources import corpus_source, photo_source
+    from babyvlm.corpus import open_corpus, read_photo_annotations
+    from babyvlm.curation.sets import PretrainingSet
+    from babyvlm.toolbox import CorpusSource, FrameSource, PhotoSource, TrainingSet, build_toolbox
 
     if (images is None) != (annotations is None) or (images is None) == (source is None):
         raise ConfigError("give either SOURCE, a corpus with boxes, or both --images and --annotations")
+    frames: FrameSource
     if source is not None:
-        opened = corpus_source(source, toolbox.split)
+        frames = CorpusSource(open_corpus(source), split)
     else:
         assert images is not None and annotations is not None
-        opened = photo_source(images, annotations)
-    build_toolbox(opened, out, toolbox, training=training, workers=workers)
+        frames = PhotoSource(images, read_photo_annotations(annotations, images))
+    trained_on = None if training is None else TrainingSet.of(PretrainingSet(training))
+    built = build_toolbox(frames, out, toolbox, training=trained_on, workers=workers)
+    print("\n".join([f"{task:32} {built.manifest.counts[task]:6} items" for task in built.tasks]))
 
 
 @app.command(name="evaluate")
@@ -175,7 +182,7 @@ def evaluate_command(
     """
     from babyvlm.evaluation import choose_respondent, evaluate
     from babyvlm.toolbox import open_toolbox
-    from babyvlm.toolbox.scoring import describe_scores
+    from babyvlm.evaluation.table import describe_scores
 
     opened = open_toolbox(toolbox)
     respondent = choose_respondent(model, opened, seed=seed)
@@ -184,7 +191,7 @@ def evaluate_command(
 
 
 @app.command(name="score")
-def score(run: Positional[Path], *, scoring: Literal["ours", "reference"] = "ours") -> None:
+def score(run: Positional[Path], *, scoring: Literal["default", "reference"] = "default") -> None:
     """Score a run's replies again, without asking anybody.
 
     Args:
@@ -192,7 +199,7 @@ def score(run: Positional[Path], *, scoring: Literal["ours", "reference"] = "our
         scoring: Our own reading of replies, or the published reference's with its faults.
     """
     from babyvlm.evaluation import score_run
-    from babyvlm.toolbox.scoring import describe_scores
+    from babyvlm.evaluation.table import describe_scores
 
     print(describe_scores(score_run(run, scoring)))
 

@@ -14,8 +14,6 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
-
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from babyvlm.errors import ConfigError, DataFolderError
@@ -23,8 +21,7 @@ from babyvlm.evaluation.respondents import Family, Respondent
 from babyvlm.folders import code_revision, package_versions
 from babyvlm.progress import progress
 from babyvlm.records import SCHEMA_VERSION, Item, Response, read_jsonl
-from babyvlm.toolbox import Toolbox, open_toolbox
-from babyvlm.toolbox.scoring import Scores, leaderboard_results, score_items
+from babyvlm.toolbox import Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score
 
 
 class Run(BaseModel):
@@ -107,7 +104,7 @@ def evaluate(
         respondent=respondent.name,
         family=respondent.family,
         model=model or respondent.name,
-        toolbox=os.path.relpath(toolbox.folder, out),
+        toolbox=os.path.relpath(toolbox.folder.resolve(), out.resolve()),
         toolbox_hash=toolbox_hash(toolbox),
         tasks=sorted({item.task for item in items}),
         limit=limit,
@@ -126,14 +123,14 @@ def evaluate(
     return score_run(out)
 
 
-def score_run(out: Path, scoring: Literal["ours", "reference"] = "ours") -> Scores:
+def score_run(out: Path, scoring: Scoring = "default") -> Scores:
     """Scores a run's responses, without asking anybody, and writes its result files.
 
     Raises:
         DataFolderError: The folder is no run, its toolbox has changed, or responses are missing.
     """
     run = read_run(out)
-    toolbox = open_toolbox(out / run.toolbox)
+    toolbox = open_toolbox(Path(os.path.normpath(out.resolve() / run.toolbox)))
     if toolbox_hash(toolbox) != run.toolbox_hash:
         raise DataFolderError(
             "the toolbox is not the one this run answered", path=toolbox.folder, remedy="Evaluate again, in a new folder"
@@ -144,7 +141,7 @@ def score_run(out: Path, scoring: Literal["ours", "reference"] = "ours") -> Scor
         raise DataFolderError(
             f"{missing} of {len(items)} items have no response yet", path=out, remedy="Run babyvlm evaluate again to go on"
         )
-    scores = score_items(items, responses, scoring=scoring)
+    scores = score(items, responses, scoring=scoring)
     board = leaderboard_results(scores)
     for key, figures in board["results"].items():
         results = {"results": {key: {f"{metric},none": value for metric, value in figures.items()}}}

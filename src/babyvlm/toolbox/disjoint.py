@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import InputError
 from babyvlm.images import ImageStore
-from babyvlm.records import Item
+from babyvlm.records import Format, Item
 from babyvlm.toolbox.views import open_jpeg
 
 NEAR_BITS = 3
@@ -35,6 +36,18 @@ class TrainingSet:
     """Ids of recordings, or file names of photographs."""
     hashes: NDArray[np.uint64]
     """Difference hashes of images, in any order."""
+
+    @classmethod
+    def of(cls, data: PretrainingSet) -> TrainingSet:
+        """The training split of a curated set: its recordings, its frames, and its instruction pictures."""
+        formats: list[Format] = ["image", "video", "interleaved"]
+        formats += ["instruction"] if data.has_instruction else []
+        rows = [row for name in formats for row in data.conversations(name, "train")]
+        images = dict.fromkeys(image for row in rows for image in row.images)
+        return cls(
+            recordings=frozenset(recording.id for recording in data.recordings if recording.split == "train"),
+            hashes=np.array([difference_hash(data.read_image(image)) for image in images], np.uint64),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
