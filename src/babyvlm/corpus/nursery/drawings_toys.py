@@ -135,7 +135,7 @@ def drum(pen: Pen, look: Look) -> None:
 
 def balloon(pen: Pen, look: Look) -> None:
     paint = look.colour(RED, BLUE, YELLOW, GREEN, PURPLE, ROSE)
-    sway = look.between(0.1, 0.3)
+    sway = look.between(0.2, 0.45)
     pen.line(
         [(0.0, 0.35), (sway, 0.55), (-sway * 0.6, 0.75), (sway * 0.5, 0.98)], 0.045, darker(paint, 0.5), curved=True
     )
@@ -153,7 +153,9 @@ def balloon(pen: Pen, look: Look) -> None:
         ],
         paint,
     )
-    pen.oval(-0.26, -0.6, 0.1, 0.2, lighter(paint, 0.65), turn=20, outlined=False)
+    mark = look.colour(WHITE, YELLOW, BLUE) if look.chance(0.6) else darker(paint, 0.3)
+    pen.blob([(-0.4, 0.02), (-0.2, -0.16), (0.3, -0.55), (0.45, -0.72), (0.53, -0.5), (0.1, -0.02), (-0.2, 0.2)], mark)
+    pen.oval(-0.28, -0.58, 0.12, 0.24, lighter(paint, 0.65), turn=20, outlined=False)
 
 
 DRAWINGS = {drawing.__name__: drawing for drawing in (ball, teddy, doll, block, drum, balloon)}

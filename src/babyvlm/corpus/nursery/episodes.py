@@ -5,8 +5,8 @@
     departures   things leave the frame, one at a time, by all eight ways; some come in first
     looking      the child looks about a busy room
 
-Number and size of the groups are drawn apart, and all members of a group fit any number's layout, so that neither the
-size of the objects nor the room they take tells how many there are.
+Number and size of the members of a group are drawn apart, and so is the spacing, as far as the frame has room: the size
+of the objects does not tell how many there are. What lies beside a group keeps the area in use from telling it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from babyvlm.corpus.nursery.scenes import DIRECTIONS, Departure, Episode, Episod
 CardT = TypeVar("CardT")
 
 LARGEST_GROUP = 12
-_SHARES: dict[EpisodeKind, float] = {"naming": 0.36, "departures": 0.30, "groups": 0.24, "looking": 0.10}
+_SHARES: dict[EpisodeKind, float] = {"naming": 0.34, "departures": 0.37, "groups": 0.21, "looking": 0.08}
 """Of a recording's time."""
 _SPANS_S: dict[EpisodeKind, tuple[float, float]] = {
-    "naming": (6.5, 10.5),
-    "departures": (9.5, 12.0),
+    "naming": (7.0, 10.5),
+    "departures": (10.5, 12.0),
     "groups": (7.0, 11.0),
     "looking": (5.5, 9.0),
 }
@@ -133,6 +133,7 @@ class Director:
         number: int | None = None,
         flip: bool | None = None,
         shadow: bool = True,
+        shelf: bool = False,
         held_F: np.ndarray | None = None,
     ) -> Prop:
         return Prop(
@@ -146,12 +147,16 @@ class Director:
             size_F=track.size_F,
             turn_F=track.turn_F,
             shadow=shadow,
+            shelf=shelf,
             held_F=held_F,
         )
 
-    def _resting(self, category: str, stay: Stay, num_frames: int) -> Prop:
-        pose = Pose(time_s=0, x=stay.x, y=stay.y, size=stay.size, turn=self.draw.gauss(0, 5))
-        return self._prop(category, tween([pose], num_frames, self.config.fps), depth=stay.y + stay.size / 2)
+    def _resting(self, category: str, stay: Stay, num_frames: int, room: Room) -> Prop:
+        shelf = stay.y + stay.size / 2 < room.horizon
+        turn = 0.0 if shelf else self.draw.gauss(0, 5)
+        pose = Pose(time_s=0, x=stay.x, y=stay.y, size=stay.size, turn=turn)
+        track = tween([pose], num_frames, self.config.fps)
+        return self._prop(category, track, depth=stay.y + stay.size / 2, shelf=shelf)
 
     def _stays(self, room: Room, count: int, sizes: tuple[float, float], spacing: float) -> list[Stay]:
         """Places on the floor or table, apart from one another as far as there is room."""
@@ -230,10 +235,10 @@ class Director:
         draw, fps, aspect = self.draw, self.config.fps, self.config.aspect
         begin_s, span_s = start / fps, num_frames / fps
         room = choose_room(draw, "room", "room", "surface", "garden")
-        shows = 1 if span_s < 8 else 2
+        shows = 1 if span_s < 7.6 else 2
         names = [self._named.take() for _ in range(shows)]
         stands = [
-            self._resting(name, stay, num_frames)
+            self._resting(name, stay, num_frames, room)
             for name, stay in zip(
                 self._others(draw.choice((0, 1, 1, 2)), *names), self._stays(room, 2, (0.18, 0.3), 1.1), strict=False
             )
@@ -317,7 +322,7 @@ class Director:
             members = draw.choice((2, 3)) if draw.random() < 0.15 else 1
             size = draw.uniform(0.18, 0.22) if members > 1 else draw.uniform(0.24, 0.42)
             leaving = None
-            enters = draw.random() < 0.25
+            enters = draw.random() < 0.2
             leave_s = self._tick(now_s + (0.9 if enters else 0.1))
             for _ in range(60):
                 half = size * 0.6
@@ -374,11 +379,11 @@ class Director:
                     where=way,
                 )
             )
-            now_s, turn = end_s + draw.uniform(0.05, 0.25), turn + 1
+            now_s, turn = end_s + draw.uniform(0.0, 0.15), turn + 1
         names = [prop.category for prop in props]
         if draw.random() < 0.4:
             for name, stay in zip(self._others(1, *names), self._stays(room, 1, (0.16, 0.26), 1), strict=True):
-                props.append(self._resting(name, stay, num_frames))
+                props.append(self._resting(name, stay, num_frames, room))
         camera = head_camera(draw, num_frames, fps, 0.0)
         return self._finish("departures", start, num_frames, room, camera, props, mentions, departures)
 
@@ -420,7 +425,7 @@ class Director:
         """Places for a group and what lies beside it, in cells of a loose grid."""
         draw, aspect = self.draw, self.config.aspect
         size = draw.uniform(0.13, 0.235)
-        if draw.random() < 0.2:  # a group of a given total area instead
+        if draw.random() < 0.08:  # a group of a given total area instead
             size = float(np.clip(draw.uniform(0.25, 0.6) / np.sqrt(number), 0.13, 0.235))
         cell = size * draw.uniform(1.08, 1.7)
         while (columns := int((aspect - 0.06) / cell)) * (
@@ -464,7 +469,7 @@ class Director:
         for _ in range(count - 4):
             x, y = draw.uniform(0.12, 0.88) * aspect, draw.uniform(0.15, 0.85)
             stays.append(Stay(x=x, y=y, size=draw.uniform(0.15, 0.24)))
-        props = [self._resting(name, stay, num_frames) for name, stay in zip(names, stays, strict=True)]
+        props = [self._resting(name, stay, num_frames, room) for name, stay in zip(names, stays, strict=True)]
         mentions = [
             Mention(start_s=begin_s, end_s=begin_s + span_s, kind="place", category=name, where=self._where(stay))
             for name, stay in zip(names[:4], stays[:4], strict=True)

@@ -4,6 +4,7 @@ A departure is timed so that one annotated frame falls on the moment at which ab
 seen: its last box then touches the edge it leaves by, or both edges of a corner, however fast it goes.
 """
 
+# ruff: noqa: N815 (arrays carry their shape in capitals, as fields too)
 from __future__ import annotations
 
 import random
@@ -97,7 +98,7 @@ def plan_exit(
         annotation_fps: Annotated frames per second.
 
     Returns:
-        The exit, or None where this object can't leave that way from there within 1.2 to 2.5 s.
+        The exit, or None where this object can't leave that way from there within 1.2 to 2.2 s.
     """
     sign_x, sign_y = DIRECTIONS[direction]
     turn = np.radians(pose.turn)
@@ -145,6 +146,6 @@ def plan_exit(
     for ticks in range(4, 14):
         speed = step / (ticks / annotation_fps - _EASE_S / 2)
         duration_s = gone / speed + _EASE_S / 2
-        if speed > 0 and 1.2 <= duration_s <= 2.4:
+        if speed > 0 and 1.2 <= duration_s <= 2.2:
             exits.append(Exit(way=(float(way[0]), float(way[1])), speed=speed, duration_s=duration_s))
     return draw.choice(exits) if exits else None

@@ -175,7 +175,12 @@ def _skia_matrix(matrix_23: np.ndarray) -> skia.Matrix:
 def _draw_prop(canvas: skia.Canvas, prop: Prop, seed: int) -> None:
     drawn = exemplar(seed, prop.category, prop.number)
     half_width, half_height = drawn.width / 2, drawn.height / 2
-    if prop.shadow:
+    if prop.shelf:
+        canvas.drawRect(
+            skia.Rect.MakeLTRB(-half_width - 0.25, half_height - 0.02, half_width + 0.25, half_height + 0.1),
+            skia.Paint(Color=argb(darker(BROWN, 0.2)), AntiAlias=True),
+        )
+    elif prop.shadow:
         shade = skia.Rect.MakeLTRB(-half_width, half_height - 0.08, half_width, half_height + 0.05)
         canvas.drawOval(shade, skia.Paint(Color=skia.Color(0, 0, 0, 60), AntiAlias=True))
     rect = skia.Rect.MakeLTRB(-half_width, -half_height, half_width, half_height)

@@ -7,6 +7,7 @@
 Lengths are in frame heights; (0, 0) is the top left corner of what the resting camera shows.
 """
 
+# ruff: noqa: N815 (arrays carry their shape in capitals, as fields too)
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -57,6 +58,8 @@ class Prop:
     turn_F: np.ndarray
     """Degrees, clockwise."""
     shadow: bool = True
+    shelf: bool = False
+    """On a shelf, because it is before a wall."""
     held_F: np.ndarray | None = None
     """True where a hand holds it."""
 

@@ -19,7 +19,7 @@ _REPEAT_SHARE = 0.2
 _SHORTEST_S, _LONGEST_S = 1.0, 3.0
 _SHORTEST_GAP_S = 0.3
 
-_COUNTING = "one two three four five six seven eight nine ten eleven twelve".split()
+_COUNTING = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _NO_SINGULAR = {"pants": "some pants", "scissors": "the scissors", "bread": "some bread", "cheese": "some cheese"}
 _GOES = {
     "left": "to the left",
@@ -32,8 +32,10 @@ _GOES = {
     "bottom right": "down to the bottom right",
 }
 
-# One list for each stage of age: before 13 months, to 21 months, and after.
-_NAMING = (
+Forms = tuple[tuple[str, ...], ...]
+"""One list for each stage of age: before 13 months, to 21 months, and after."""
+
+_NAMING: Forms = (
     ("{it}", "{a}", "look {it}", "look {a}", "see the {it}", "{it} {it}", "oh {a}", "that's {a}", "hi {it}"),
     (
         "look at the {it}",
@@ -60,7 +62,7 @@ _NAMING = (
         "look at this {it} it's so pretty",
     ),
 )
-_GROUPING = (
+_GROUPING: Forms = (
     ("{them}", "look {them}", "so many {them}", "{n} {them}", "see the {them}"),
     ("look at the {them}", "{n} {them}", "{count} {them}", "how many {them}", "so many {them}", "i see {n} {them}"),
     (
@@ -73,7 +75,7 @@ _GROUPING = (
         "that's {n} {them}",
     ),
 )
-_LEAVING = (
+_LEAVING: Forms = (
     ("bye bye {it}", "there goes {it}", "{it} all gone", "where's {it} going", "up up {it}"),
     ("the {it} goes {where}", "bye bye {it}", "where is the {it} going", "there goes the {it}", "{it} go {where}"),
     (
@@ -84,12 +86,12 @@ _LEAVING = (
         "there it goes the {it} is going {where}",
     ),
 )
-_LEAVING_TOGETHER = (
+_LEAVING_TOGETHER: Forms = (
     ("bye bye {them}", "there go the {them}"),
     ("the {them} go {where}", "bye bye {them}"),
     ("all the {them} are going {where}", "look the {them} go away {where} together"),
 )
-_PLACING = (
+_PLACING: Forms = (
     ("look {it}", "where's the {it}", "see the {it}", "there {it}"),
     (
         "where is the {it}",
@@ -106,7 +108,7 @@ _PLACING = (
         "show me where the {it} is",
     ),
 )
-_ROUTINE = (
+_ROUTINE: Forms = (
     (
         "hi sweetie",
         "good morning",
@@ -176,7 +178,7 @@ _ROUTINE = (
         "tell me what happened",
     ),
 )
-_ABSENT = (
+_ABSENT: Forms = (
     ("where's the {it}", "no {it}", "no more {it}", "{it} later"),
     (
         "we left the {it} at home",
@@ -194,12 +196,12 @@ _ABSENT = (
         "you were playing with the {it} this morning",
     ),
 )
-_BABBLE = (
+_BABBLE: Forms = (
     ("ba ba ba", "da da", "ma ma", "ah goo", "eh eh", "mm ba"),
     ("mama", "more", "uh oh", "no no", "da ba", "mine", "up"),
     ("i want that", "no mine", "more please", "look mommy", "i do it", "what's that"),
 )
-_CHILD_NAMING = (
+_CHILD_NAMING: Forms = (
     ("ba {it}",),
     ("{it}", "{it} {it}", "that {it}"),
     ("that's {a}", "my {it}", "i see the {it}", "more {it}"),

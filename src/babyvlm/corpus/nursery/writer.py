@@ -101,7 +101,8 @@ def _clock(time_s: float) -> str:
 
 def write_boxes(path: Path, media: str, moments: Sequence[BoxedMoment], *, width: int, height: int) -> None:
     """Writes COCO JSON: an image for each moment, ``time_s`` in it; ``track_id`` and ``visibility`` in annotations."""
-    images, annotations = [], []
+    images: list[dict[str, object]] = []
+    annotations: list[dict[str, object]] = []
     for image_id, moment in enumerate(moments, start=1):
         images.append(
             {"id": image_id, "file_name": media, "width": width, "height": height, "time_s": round(moment.time_s, 3)}

@@ -1,0 +1,220 @@
+"""The nursery: what is planned for a whole corpus, and what is written for a tiny one."""
+
+from __future__ import annotations
+
+import collections
+import csv
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("skia", reason="the nursery needs the extra 'render'")
+
+from babyvlm.corpus.nursery import NurseryConfig, render_nursery
+from babyvlm.corpus.nursery.config import plan_recordings
+from babyvlm.corpus.nursery.episodes import LARGEST_GROUP, Director
+from babyvlm.corpus.nursery.exemplars import _DRAWINGS, EXEMPLARS, exemplar
+from babyvlm.corpus.nursery.lexicon import CATEGORIES, FIELDS
+from babyvlm.corpus.nursery.scenes import DIRECTIONS, Episode, compose, visible_boxes
+from babyvlm.corpus.nursery.speech import converse
+from babyvlm.errors import ConfigError, OutputExistsError
+from babyvlm.folders import read_manifest
+from babyvlm.media import frames_at, probe
+
+CONFIG = NurseryConfig()
+TINY = NurseryConfig(hours=18 / 3600, recording_s=6, width=160, height=120, speech="silence")
+
+
+@pytest.fixture(scope="module")
+def directed() -> dict[str, list[Episode]]:
+    return {plan.id: Director(CONFIG, plan).episodes() for plan in plan_recordings(CONFIG)}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("nursery") / "corpus"
+    render_nursery(TINY, folder, workers=1)
+    return folder
+
+
+def _boxes(episode: Episode, frame: int) -> dict[int, tuple[float, float, float, float, float]]:
+    lens_F23 = episode.camera.matrices(CONFIG.width, CONFIG.height)
+    matrices = [compose(lens_F23, prop.matrices()) for prop in episode.props]
+    boxes = visible_boxes(episode.props, matrices, CONFIG.seed, frame, CONFIG.width, CONFIG.height)
+    return {
+        box.prop.track: (box.left, box.top, box.left + box.width, box.top + box.height, box.visibility) for box in boxes
+    }
+
+
+def test_the_lexicon_is_large_and_every_word_is_drawn() -> None:
+    assert len(CATEGORIES) >= 52
+    assert len(FIELDS) >= 8
+    assert set(_DRAWINGS) == set(CATEGORIES)
+
+
+def test_drawings_differ_within_a_category_and_have_no_mirror_symmetry() -> None:
+    symmetric = []
+    for name in CATEGORIES:
+        first, second = exemplar(0, name, 0), exemplar(0, name, 1)
+        assert first.picture.toarray().tobytes() != second.picture.toarray().tobytes()
+        picture = first.picture.toarray().astype(float)
+        if np.abs(picture - picture[:, ::-1]).mean() < 12:
+            symmetric.append(name)
+    assert symmetric == []
+
+
+def test_exemplars_are_disjoint_between_splits(directed: dict[str, list[Episode]]) -> None:
+    shown: dict[str, set[tuple[str, int]]] = collections.defaultdict(set)
+    for plan in plan_recordings(CONFIG):
+        shown[plan.split] |= {(prop.category, prop.number) for episode in directed[plan.id] for prop in episode.props}
+    assert {name for name, _ in shown["test"]} == set(CATEGORIES)
+    assert not shown["train"] & shown["test"]
+    assert not shown["train"] & shown["validation"]
+    assert not shown["validation"] & shown["test"]
+    assert not set(EXEMPLARS["train"]) & set(EXEMPLARS["test"])
+
+
+def test_every_split_has_every_number_and_way_out(directed: dict[str, list[Episode]]) -> None:
+    for split in ("train", "validation", "test"):
+        episodes = [e for plan in plan_recordings(CONFIG) if plan.split == split for e in directed[plan.id]]
+        numbers = collections.Counter(m.number for e in episodes for m in e.mentions if m.kind == "group")
+        ways = collections.Counter(d.direction for e in episodes for d in e.departures)
+        assert set(numbers) == set(range(1, LARGEST_GROUP + 1)), split
+        assert set(ways) == set(DIRECTIONS), split
+        assert max(ways.values()) <= 1.6 * min(ways.values()) + 2, ways
+        if split == "test":
+            assert ways.total() >= 100
+
+
+def test_departures_can_be_read_from_the_track(directed: dict[str, list[Episode]]) -> None:
+    ways = collections.Counter()
+    for episode in [e for episodes in list(directed.values())[:12] for e in episodes if e.departures]:
+        frames = range(0, episode.num_frames, CONFIG.fps // CONFIG.annotation_fps)
+        last = {}
+        for frame in frames:
+            last |= _boxes(episode, frame)
+        for departure in episode.departures:
+            for track in departure.tracks:
+                left, top, right, bottom, _ = last[track]
+                touched = (int(right >= CONFIG.width) - int(left <= 0), int(bottom >= CONFIG.height) - int(top <= 0))
+                ways[touched == DIRECTIONS[departure.direction]] += 1
+    assert ways[True] > 100
+    assert ways[False] <= 0.02 * ways.total()
+
+
+def test_size_does_not_tell_the_number_and_members_can_be_counted(directed: dict[str, list[Episode]]) -> None:
+    numbers, sizes, countable = [], [], []
+    for episodes in directed.values():
+        for episode in episodes:
+            for mention in episode.mentions:
+                if mention.kind != "group":
+                    continue
+                frame = round((mention.start_s + mention.end_s) / 2 * CONFIG.fps) - episode.start_frame
+                members = [p for p in episode.props if p.category == mention.category and p.size_F[frame] > 0]
+                assert len(members) == mention.number
+                boxes = _boxes(episode, frame)
+                countable.append(all(p.track in boxes and boxes[p.track][4] > 0.8 for p in members))
+                numbers.append(mention.number)
+                sizes.append(np.mean([p.size_F[frame] for p in members]))
+    assert abs(np.corrcoef(numbers, sizes)[0, 1]) < 0.3
+    assert np.mean(countable) > 0.97
+
+
+def test_about_half_of_what_is_said_names_nothing_in_view(directed: dict[str, list[Episode]]) -> None:
+    named, words = [], {word: c.name for c in CATEGORIES.values() for word in (c.name, c.plural)}
+    lengths: dict[bool, list[int]] = {True: [], False: []}
+    for plan in plan_recordings(CONFIG):
+        for spoken in converse(CONFIG, plan, directed[plan.id]):
+            said = {words[word] for word in re.findall(r"[a-z]+", spoken.text) if word in words}
+            frame = round((spoken.start_s + 0.7) * CONFIG.fps)
+            episode = next(
+                (e for e in directed[plan.id] if e.start_frame <= frame < e.start_frame + e.num_frames),
+                directed[plan.id][-1],
+            )
+            at = min(frame - episode.start_frame, episode.num_frames - 1)
+            named.append(bool(said & {p.category for p in episode.props if p.size_F[at] > 0}))
+            lengths[plan.age_months > 21].append(len(spoken.text.split()))
+    assert 0.4 < np.mean(named) < 0.6
+    assert np.mean(lengths[True]) > 1.5 * np.mean(lengths[False])
+
+
+def test_same_seed_same_bytes_for_any_number_of_workers(corpus: Path, tmp_path: Path) -> None:
+    render_nursery(TINY, tmp_path / "again", workers=2)
+
+    def digests(folder: Path) -> dict[str, str]:
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+    assert len(digests(corpus)) == 2 + 3 * 3
+    assert digests(corpus) == digests(tmp_path / "again")
+
+
+def test_files_of_a_recording_agree(corpus: Path) -> None:
+    assert read_manifest(corpus, "corpus").counts["recordings"] == 3
+    rows = list(csv.DictReader((corpus / "recordings.csv").open(encoding="utf-8")))
+    assert {row["split"] for row in rows} == {"train", "validation", "test"}
+    for row in rows:
+        name = row["recording"]
+        months, days = int(name.split("_")[2][:2]), int(name.split("_")[2][2:])
+        assert float(row["age_months"]) == pytest.approx(months + days / 30.4, abs=0.02)
+        stem = corpus / row["child"] / name
+        info = probe(stem.with_suffix(".mp4"))
+        assert (info.width, info.height, info.fps, info.has_audio) == (160, 120, 10, True)
+        assert info.duration_s == pytest.approx(6, abs=0.15)
+        times = [k / 10 for k in range(60)]
+        assert len(list(frames_at(stem.with_suffix(".mp4"), times))) == 60
+        _check_transcript(stem.with_suffix(".vtt"))
+        _check_boxes(stem.with_suffix(".boxes.json"), f"{name}.mp4")
+
+
+def _check_transcript(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    cues = re.findall(r"00:00:(\d\d\.\d{3}) --> 00:00:(\d\d\.\d{3})\n<v \w+>([a-z' ]+)\n", text)
+    assert text.startswith("WEBVTT\n\n")
+    assert cues
+    assert text.count("-->") == len(cues)
+    bounds = [float(bound) for start, end, _ in cues for bound in (start, end)]
+    assert bounds == sorted(bounds)
+    assert bounds[-1] <= 6
+
+
+def _check_boxes(path: Path, media: str) -> None:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert [image["time_s"] for image in content["images"]] == [k / 5 for k in range(30)]
+    assert {image["file_name"] for image in content["images"]} == {media}
+    category_of: dict[int, int] = {}
+    for annotation in content["annotations"]:
+        x, y, width, height = annotation["bbox"]
+        assert x >= 0 and y >= 0 and x + width <= 160 + 1e-6 and y + height <= 120 + 1e-6
+        assert width > 0 and height > 0
+        assert 0.25 <= annotation["visibility"] <= 1
+        assert category_of.setdefault(annotation["track_id"], annotation["category_id"]) == annotation["category_id"]
+    assert category_of
+
+
+def test_a_box_holds_the_pixels_of_its_object(corpus: Path) -> None:
+    """Where a box says something large and unhidden is, the picture differs from its surroundings."""
+    path = next(corpus.rglob("*.boxes.json"))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    largest = max(content["annotations"], key=lambda annotation: annotation["area"] * annotation["visibility"])
+    time_s = content["images"][largest["image_id"] - 1]["time_s"]
+    media = path.with_name(path.name.replace(".boxes.json", ".mp4"))
+    picture = np.asarray(next(frames_at(media, [time_s]))[1]).astype(float)
+    x, y, width, height = (round(part) for part in largest["bbox"])
+    inside = picture[y : y + height, x : x + width].std(axis=(0, 1)).mean()
+    assert inside > 20
+
+
+def test_bad_configurations_and_full_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="annotation_fps is 3, it must divide fps"):
+        NurseryConfig(annotation_fps=3)
+    with pytest.raises(ConfigError, match="add up to"):
+        NurseryConfig(test_fraction=0.5)
+    (tmp_path / "theirs.txt").write_text("keep me")
+    with pytest.raises(OutputExistsError, match=r"theirs\.txt"):
+        render_nursery(TINY, tmp_path, workers=1)
+    assert (tmp_path / "theirs.txt").read_text() == "keep me"
