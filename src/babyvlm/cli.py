@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from tyro.conf import OmitArgPrefixes, Positional
+from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
 from babyvlm.corpus.nursery.config import NurseryConfig
@@ -29,7 +29,7 @@ app.command(corpus_app, name="corpus", help="Recordings with their transcripts a
 
 @corpus_app.command(name="render")
 def render(
-    *, out: Path, nursery: OmitArgPrefixes[NurseryConfig] = NurseryConfig(), workers: int = 0  # noqa: B008
+    *, out: Path, nursery: Annotated[NurseryConfig, arg(name=\"\")] = NurseryConfig(), workers: int = 0  # noqa: B008
 ) -> None:
     """Render the simulated nursery: mp4 files with sound, transcripts and boxes.
 
@@ -61,7 +61,7 @@ def curate_command(
     corpus: Positional[Path],
     *,
     out: Path,
-    curation: OmitArgPrefixes[CurationConfig] = CurationConfig(),  # noqa: B008
+    curation: Annotated[CurationConfig, arg(name=\"\")] = CurationConfig(),  # noqa: B008
     instruction: InstructionConfig = InstructionConfig(),  # noqa: B008
     workers: int = 0,
     layout: Layout = "auto",
@@ -126,7 +126,7 @@ def build(
     out: Path,
     images: Path | None = None,
     annotations: Path | None = None,
-    toolbox: OmitArgPrefixes[ToolboxConfig] = ToolboxConfig(),  # noqa: B008
+    toolbox: Annotated[ToolboxConfig, arg(name=\"\")] = ToolboxConfig(),  # noqa: B008
     split: Split = "test",
     training: Path | None = None,
     workers: int = 0,

@@ -1,7 +1,7 @@
 """The whole chain on the simulated nursery, each step a command that a user could have typed.
 
-    corpus render ── curate ── train ─────────────────┐
-                └─── toolbox build ── evaluate x 4 ───┴── report
+corpus render ── curate ── train ─────────────────┐
+            └─── toolbox build ── evaluate x 4 ───┴── report
 """
 
 from __future__ import annotations
@@ -33,23 +33,53 @@ def run_demo(out: Path, *, hours: float, seed: int) -> None:
     step("render", corpus / MANIFEST, "corpus", "render", "--out", corpus, "--hours", str(hours), "--seed", str(seed))
     step("curate", data / MANIFEST, "curate", corpus, "--out", data, "--seed", str(seed))
     step(
-        "toolbox", toolbox / MANIFEST,
-        "toolbox", "build", corpus, "--out", toolbox, "--training", data, "--seed", str(seed),
+        "toolbox",
+        toolbox / MANIFEST,
+        "toolbox",
+        "build",
+        corpus,
+        "--out",
+        toolbox,
+        "--training",
+        data,
+        "--seed",
+        str(seed),
     )
     for stage in ("vision", "language", "alignment", "joint", "instruction"):
         step(
-            f"train {stage}", model / stage / MANIFEST,
-            "train", "nursery", f"seed={seed}", "--data", data, "--out", model, "--stage", stage,
+            f"train {stage}",
+            model / stage / MANIFEST,
+            "train",
+            "nursery",
+            f"seed={seed}",
+            "--data",
+            data,
+            "--out",
+            model,
+            "--stage",
+            stage,
         )
     for name in ("random", "majority", "blind-match"):
         step(f"ask {name}", runs / name / "scores.json", "evaluate", f"baseline:{name}", toolbox, "--out", runs / name)
-    step("ask model", runs / "model" / "scores.json", "evaluate", model / "instruction", toolbox, "--out", runs / "model")
+    step(
+        "ask model", runs / "model" / "scores.json", "evaluate", model / "instruction", toolbox, "--out", runs / "model"
+    )
     page = out / "report.html"
     page.unlink(missing_ok=True)
-    main([
-        "report", *(str(runs / name) for name in ("model", "blind-match", "majority", "random")),
-        "--out", str(page), "--training", str(model), "--data", str(data), "--times", str(times.path),
-    ])
+    main(
+        [
+            "report",
+            *(str(runs / name) for name in ("model", "blind-match", "majority", "random")),
+            "--out",
+            str(page),
+            "--training",
+            str(model),
+            "--data",
+            str(data),
+            "--times",
+            str(times.path),
+        ]
+    )
     print(f"\nThe report: {page.resolve().as_uri()}")
 
 

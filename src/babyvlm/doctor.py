@@ -17,7 +17,9 @@ def examine() -> str:
     lines = [f"{name} {version}" for name, version in package_versions().items()]
     lines.append(f"cores: {os.cpu_count()}")
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    lines.append(f"memory: {memory_gib:.1f} GiB ({'enough' if memory_gib >= 6 else 'too little'} for the nursery recipe: 6 GiB)")
+    lines.append(
+        f"memory: {memory_gib:.1f} GiB ({'enough' if memory_gib >= 6 else 'too little'} for the nursery recipe: 6 GiB)"
+    )
     lines.append(f"free disk here: {shutil.disk_usage(Path.cwd()).free / 2**30:.0f} GiB")
     if torch.cuda.is_available():
         for device in range(torch.cuda.device_count()):
@@ -28,7 +30,13 @@ def examine() -> str:
     skia = importlib.util.find_spec("skia") is not None
     lines.append("rendering the nursery: yes" if skia else "rendering the nursery: no; pip install 'babyvlm[render]'")
     voices = [name for name in ("flite", "espeak-ng") if shutil.which(name)]
-    lines.append(f"voices of the nursery: {', '.join(voices) or 'none (silent sound track); install flite or espeak-ng'}")
+    lines.append(
+        f"voices of the nursery: {', '.join(voices) or 'none (silent sound track); install flite or espeak-ng'}"
+    )
     broken = importlib.util.find_spec("torchvision") is not None
-    lines.append("torchvision: found; not needed, and a build for another torch breaks image processing" if broken else "torchvision: absent, as it should be")
+    lines.append(
+        "torchvision: found; not needed, and a build for another torch breaks image processing"
+        if broken
+        else "torchvision: absent, as it should be"
+    )
     return "\n".join(lines)

@@ -1,10 +1,10 @@
 """One respondent on one toolbox: a run folder that survives interruption and can be scored again without asking again.
 
-    RUN/
-    ├── run.json               who answered what: respondent, toolbox, tasks, versions
-    ├── responses.jsonl        one line for each item, durable as soon as it is written
-    ├── <task>_results.json    the task's figures, keyed as the public leaderboard collects them
-    └── scores.json            every task's figures with intervals, and the leaderboard's own summary
+RUN/
+├── run.json               who answered what: respondent, toolbox, tasks, versions
+├── responses.jsonl        one line for each item, durable as soon as it is written
+├── <task>_results.json    the task's figures, keyed as the public leaderboard collects them
+└── scores.json            every task's figures with intervals, and the leaderboard's own summary
 """
 
 from __future__ import annotations
@@ -133,13 +133,17 @@ def score_run(out: Path, scoring: Scoring = "default") -> Scores:
     toolbox = open_toolbox(Path(os.path.normpath(out.resolve() / run.toolbox)))
     if toolbox_hash(toolbox) != run.toolbox_hash:
         raise DataFolderError(
-            "the toolbox is not the one this run answered", path=toolbox.folder, remedy="Evaluate again, in a new folder"
+            "the toolbox is not the one this run answered",
+            path=toolbox.folder,
+            remedy="Evaluate again, in a new folder",
         )
     items = select_items(toolbox, run.tasks, run.limit)
     responses = list(read_jsonl(out / "responses.jsonl", Response))
     if missing := len({item.id for item in items} - {response.item for response in responses}):
         raise DataFolderError(
-            f"{missing} of {len(items)} items have no response yet", path=out, remedy="Run babyvlm evaluate again to go on"
+            f"{missing} of {len(items)} items have no response yet",
+            path=out,
+            remedy="Run babyvlm evaluate again to go on",
         )
     scores = score(items, responses, scoring=scoring)
     board = leaderboard_results(scores)

@@ -46,7 +46,9 @@ class ModelShape:
 
     def __post_init__(self) -> None:
         if self.image_size % self.patch_size:
-            raise ConfigError(f"model.image_size={self.image_size} is no multiple of model.patch_size={self.patch_size}")
+            raise ConfigError(
+                f"model.image_size={self.image_size} is no multiple of model.patch_size={self.patch_size}"
+            )
         for width, heads, part in (
             (self.vision_width, self.vision_heads, "vision"),
             (self.text_width, self.text_heads, "text"),
@@ -54,7 +56,9 @@ class ModelShape:
             if width % heads:
                 raise ConfigError(f"model.{part}_width={width} is no multiple of model.{part}_heads={heads}")
         if (self.text_width // self.text_heads) % 2:
-            raise ConfigError(f"model.text_width / model.text_heads = {self.text_width // self.text_heads} must be even")
+            raise ConfigError(
+                f"model.text_width / model.text_heads = {self.text_width // self.text_heads} must be even"
+            )
         if self.text_heads % self.text_kv_heads:
             raise ConfigError(
                 f"model.text_heads={self.text_heads} is no multiple of model.text_kv_heads={self.text_kv_heads}"

@@ -37,7 +37,9 @@ class BabyLlavaModel(LlavaModel):
 
     def __init__(self, config: BabyLlavaConfig) -> None:
         super().__init__(config)
-        self.vision_tower.pooler = None  # the class token enters the language model as it is; nothing reads a pooled one
+        self.vision_tower.pooler = (
+            None  # the class token enters the language model as it is; nothing reads a pooled one
+        )
 
     def get_image_features(
         self, pixel_values: torch.Tensor, vision_feature_layer: Any = None, **kwargs: Any

@@ -15,8 +15,13 @@ def saycam() -> Recipe:
         vision=VisionStage(
             # Batch and rate of the public DINO pipeline: 0.0005 for each 256 samples a step.
             optimisation=Optimisation(
-                learning_rate=2e-3, batch_size=1024, epochs=100, warmup_fraction=0.1, weight_decay=0.04,
-                beta2=0.999, clip_norm=3.0,
+                learning_rate=2e-3,
+                batch_size=1024,
+                epochs=100,
+                warmup_fraction=0.1,
+                weight_decay=0.04,
+                beta2=0.999,
+                clip_norm=3.0,
             ),
         ),
         language=LanguageStage(

@@ -1,6 +1,6 @@
 """Which samples a step learns from: a pure function of (seed, step), so that resume is exact.
 
-    sources {name: samples} ── weights by phase ── draws of step s ── sorted by length ── micro-batches
+sources {name: samples} ── weights by phase ── draws of step s ── sorted by length ── micro-batches
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Checkpoints: the finished one of a stage, and the one from which an interrupted stage goes on.
 
-    OUT/joint/                finished: config, weights (safetensors), tokenizer, processor, metrics.jsonl, manifest.json
-    OUT/.joint.resume/        unfinished: weights, optimizer, step, metrics.jsonl; replaced as a whole, so never torn
+OUT/joint/                finished: config, weights (safetensors), tokenizer, processor, metrics.jsonl, manifest.json
+OUT/.joint.resume/        unfinished: weights, optimizer, step, metrics.jsonl; replaced as a whole, so never torn
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ class Resume:
         self.folder = out / f".{stage}.resume"
         self._fingerprint = fingerprint
 
-    def save(self, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, point: ResumePoint, log: str) -> None:
+    def save(
+        self, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, point: ResumePoint, log: str
+    ) -> None:
         """Writes the state beside the old one, then puts it in its place."""
         fresh = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)

@@ -27,7 +27,15 @@ class Journal:
     """
 
     def __init__(
-        self, stage: str, steps: int, tensorboard: Path, every: int, *, done: int = 0, seconds: float = 0.0, log: str = ""
+        self,
+        stage: str,
+        steps: int,
+        tensorboard: Path,
+        every: int,
+        *,
+        done: int = 0,
+        seconds: float = 0.0,
+        log: str = "",
     ) -> None:
         self._every, self._steps, self._stage = every, steps, stage
         self._lines = log.splitlines()

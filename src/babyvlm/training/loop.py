@@ -125,8 +125,9 @@ def train_language_model(
     )
 
     fingerprint = hashlib.sha256(
-        json.dumps([asdict(optimisation), [dict(p.weights) for p in mixture], {n: len(r) for n, r in sources.items()}, seed])
-        .encode()
+        json.dumps(
+            [asdict(optimisation), [dict(p.weights) for p in mixture], {n: len(r) for n, r in sources.items()}, seed]
+        ).encode()
     ).hexdigest()
     resume = Resume(out, stage, fingerprint)
     done, seconds, log = 0, 0.0, ""

@@ -1,7 +1,7 @@
 """From a curated set on disk to samples and pixels in memory.
 
-    PretrainingSet ── conversations ── ConversationEncoder ── Sample (ids, labels, picture numbers)
-                   └─ pictures ─────── square_pixels ──────── pixels_NCHW, uint8
+PretrainingSet ── conversations ── ConversationEncoder ── Sample (ids, labels, picture numbers)
+               └─ pictures ─────── square_pixels ──────── pixels_NCHW, uint8
 """
 
 from __future__ import annotations

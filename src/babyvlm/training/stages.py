@@ -1,10 +1,10 @@
 """The five stages in order, each one's output the next one's declared input.
 
-    OUT/tokenizer/     byte-level BPE of the training text
-    OUT/vision/        the self-distilled tower
-    OUT/language/      the whole model: that tower, the language model trained on text
-    OUT/alignment/ ──> OUT/joint/ ──> OUT/instruction/     whole models
-    OUT/recipe.json    every resolved knob
+OUT/tokenizer/     byte-level BPE of the training text
+OUT/vision/        the self-distilled tower
+OUT/language/      the whole model: that tower, the language model trained on text
+OUT/alignment/ ──> OUT/joint/ ──> OUT/instruction/     whole models
+OUT/recipe.json    every resolved knob
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from babyvlm.training.loop import learning_rate_factor, train_language_model
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
 from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentum
 
+
 def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
     """All stages, or all but the last where the set has no instruction samples."""
     return STAGES if data.has_instruction else STAGES[:-1]
@@ -58,7 +59,9 @@ class Trainer:
         resolved = json.dumps(asdict(recipe), indent=2, sort_keys=True) + "\n"
         path = out / "recipe.json"
         if path.is_file() and path.read_text(encoding="utf-8") != resolved:
-            raise ConfigError(f"{path}: this run was begun with another recipe. Choose another --out, or remove it first")
+            raise ConfigError(
+                f"{path}: this run was begun with another recipe. Choose another --out, or remove it first"
+            )
         if not path.is_file() and (found := sorted(entry.name for entry in out.iterdir())):
             raise ConfigError(f"{out}: already holds {found[0]}, and no run of babyvlm train. Choose another --out")
         path.write_text(resolved, encoding="utf-8")
@@ -94,9 +97,7 @@ class Trainer:
         config = vision_config(recipe.model)
         config._attn_implementation = recipe.attention
         distillation = SelfDistillation(ViTModel(config, add_pooling_layer=False), knobs).to(accelerator.device)
-        images = dict.fromkeys(
-            image for row in self.data.conversations("image", "train") for image in row.images
-        )
+        images = dict.fromkeys(image for row in self.data.conversations("image", "train") for image in row.images)
         if not images:
             raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
         frames = PixelTable(self.data, images, knobs.source_size)
@@ -119,7 +120,9 @@ class Trainer:
         if (found := resume.load({"distillation": distillation}, optimizer)) is not None:
             point, log = found
             done, seconds = point.step, point.seconds
-        journal = Journal("vision", steps, self.out / "tensorboard", recipe.log_every_steps, done=done, seconds=seconds, log=log)
+        journal = Journal(
+            "vision", steps, self.out / "tensorboard", recipe.log_every_steps, done=done, seconds=seconds, log=log
+        )
         saved_s = time.monotonic()
         for step in range(done, steps):
             for group in optimizer.param_groups:
@@ -131,7 +134,9 @@ class Trainer:
             sizes = [(recipe.model.image_size, knobs.global_scale)] * 2
             sizes += [(knobs.local_size, knobs.local_scale)] * knobs.local_views
             views = [
-                normalise(cut_views(batch_BCSS, size, scale, knobs.flip_probability, generator) * 255).to(accelerator.device)
+                normalise(cut_views(batch_BCSS, size, scale, knobs.flip_probability, generator) * 255).to(
+                    accelerator.device
+                )
                 for size, scale in sizes
             ]
             with accelerator.autocast():
