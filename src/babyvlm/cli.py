@@ -29,7 +29,10 @@ app.command(corpus_app, name="corpus", help="Recordings with their transcripts a
 
 @corpus_app.command(name="render")
 def render(
-    *, out: Path, nursery: Annotated[NurseryConfig, arg(name=\"\")] = NurseryConfig(), workers: int = 0  # noqa: B008
+    *,
+    out: Path,
+    nursery: Annotated[NurseryConfig, arg(name="")] = NurseryConfig(),
+    workers: int = 0,  # noqa: B008
 ) -> None:
     """Render the simulated nursery: mp4 files with sound, transcripts and boxes.
 
@@ -61,7 +64,7 @@ def curate_command(
     corpus: Positional[Path],
     *,
     out: Path,
-    curation: Annotated[CurationConfig, arg(name=\"\")] = CurationConfig(),  # noqa: B008
+    curation: Annotated[CurationConfig, arg(name="")] = CurationConfig(),  # noqa: B008
     instruction: InstructionConfig = InstructionConfig(),  # noqa: B008
     workers: int = 0,
     layout: Layout = "auto",
@@ -126,7 +129,7 @@ def build(
     out: Path,
     images: Path | None = None,
     annotations: Path | None = None,
-    toolbox: Annotated[ToolboxConfig, arg(name=\"\")] = ToolboxConfig(),  # noqa: B008
+    toolbox: Annotated[ToolboxConfig, arg(name="")] = ToolboxConfig(),  # noqa: B008
     split: Split = "test",
     training: Path | None = None,
     workers: int = 0,
@@ -265,7 +268,9 @@ def demo(*, out: Path, hours: float = 0.75, seed: int = 0) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; exits with 2 on an error that a person can mend."""
     try:
-        app.cli(prog="babyvlm", description="From infants' head-camera video to a model and a benchmark.", args=arguments)
+        app.cli(
+            prog="babyvlm", description="From infants' head-camera video to a model and a benchmark.", args=arguments
+        )
     except BabyVLMError as error:
         print(f"babyvlm: error: {error}", file=sys.stderr)
         raise SystemExit(2) from error

@@ -6,7 +6,9 @@ import collections
 import csv
 import hashlib
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,8 @@ from babyvlm.corpus.nursery.episodes import LARGEST_GROUP, Director
 from babyvlm.corpus.nursery.exemplars import _DRAWINGS, EXEMPLARS, exemplar
 from babyvlm.corpus.nursery.lexicon import CATEGORIES, FIELDS
 from babyvlm.corpus.nursery.scenes import DIRECTIONS, Episode, compose, visible_boxes
-from babyvlm.corpus.nursery.speech import converse
+from babyvlm.corpus.nursery.speech import Spoken, converse
+from babyvlm.corpus.nursery.voice import SAMPLE_RATE, choose_engine, sound_track
 from babyvlm.errors import ConfigError, OutputExistsError
 from babyvlm.folders import read_manifest
 from babyvlm.media import frames_at, probe
@@ -151,6 +154,24 @@ def test_same_seed_same_bytes_for_any_number_of_workers(corpus: Path, tmp_path: 
 
     assert len(digests(corpus)) == 2 + 3 * 3
     assert digests(corpus) == digests(tmp_path / "again")
+
+
+def test_speech_sounds_where_the_transcript_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for the synthesiser, which says everything as a steady second of sound."""
+    script = tmp_path / "espeak-ng"
+    script.write_text(
+        f"#!{sys.executable}\nimport sys, wave\nfile = wave.open(sys.argv[sys.argv.index('-w') + 1], 'wb')\n"
+        "file.setnchannels(1), file.setsampwidth(2), file.setframerate(22050)\n"
+        "file.writeframes(b'\\x00\\x20' * 22050)\nfile.close()\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    spoken = [Spoken(start_s=1.0, end_s=1.5, speaker="Mother", text="look")]
+    samples = sound_track(spoken, 3.0, choose_engine(NurseryConfig(speech="espeak-ng"))) != 0
+    heard = np.flatnonzero(samples) / SAMPLE_RATE
+    assert heard[0] == pytest.approx(1.0, abs=0.01)
+    assert heard[-1] == pytest.approx(1.5, abs=0.01)
+    assert len(samples) == 3 * SAMPLE_RATE
 
 
 def test_files_of_a_recording_agree(corpus: Path) -> None:

@@ -395,7 +395,7 @@ class Director:
 
     def _groups(self, start: int, num_frames: int) -> Episode:
         draw, fps = self.draw, self.config.fps
-        room = choose_room(draw, "surface", "surface", "surface", "garden")
+        room = choose_room(draw, "surface")
         category = self._grouped.take()
         beside = self._others(1, category)[0]
         every = fps // self.config.annotation_fps

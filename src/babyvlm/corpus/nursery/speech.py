@@ -77,7 +77,7 @@ _GROUPING: Forms = (
 )
 _LEAVING: Forms = (
     ("bye bye {it}", "there goes {it}", "{it} all gone", "where's {it} going", "up up {it}"),
-    ("the {it} goes {where}", "bye bye {it}", "where is the {it} going", "there goes the {it}", "{it} go {where}"),
+    ("the {it} goes {where}", "bye bye {it}", "where is the {it} going", "there goes the {it}", "{it} goes {where}"),
     (
         "the {it} goes away {where}",
         "look the {it} is going {where}",
@@ -244,7 +244,7 @@ def converse(config: NurseryConfig, plan: RecordingPlan, episodes: list[Episode]
             text = _filled(
                 draw,
                 draw.choice(_ABSENT[stage]),
-                Mention(start_s=0, end_s=0, kind="name", category=draw.choice(_absent(episodes, now_s))),
+                Mention(start_s=0, end_s=0, kind="name", category=draw.choice(_absent(config, episodes, now_s))),
             )
         else:
             text = draw.choice(_BABBLE[stage] if by_child else _ROUTINE[stage])
@@ -258,16 +258,15 @@ def converse(config: NurseryConfig, plan: RecordingPlan, episodes: list[Episode]
     return spoken
 
 
-def _absent(episodes: list[Episode], now_s: float) -> list[str]:
-    """Categories that are nowhere near in view."""
-    near = set()
-    time_s = 0.0
-    for episode in episodes:
-        # An episode's length in seconds follows from the next one's start; a wide margin is enough here.
-        time_s = min((mention.start_s for mention in episode.mentions), default=time_s)
-        if abs(time_s - now_s) < 26:
-            near |= {prop.category for prop in episode.props}
-    return [name for name in CATEGORIES if name not in near] or list(CATEGORIES)
+def _absent(config: NurseryConfig, episodes: list[Episode], now_s: float) -> list[str]:
+    """Categories that are not about just now, nor were a moment ago."""
+    near = {
+        prop.category
+        for episode in episodes
+        if -5 < now_s - episode.start_frame / config.fps < episode.num_frames / config.fps + 5
+        for prop in episode.props
+    }
+    return [name for name in CATEGORIES if name not in near]
 
 
 def _naming(draw: random.Random, stage: int, mention: Mention, by_child: bool) -> str:
