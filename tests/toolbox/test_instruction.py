@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from babyvlm.curation.pretraining_set import read_conversations
+from babyvlm.curation.sets import read_conversations
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.images import ImageStore
 from babyvlm.toolbox import (

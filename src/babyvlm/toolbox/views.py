@@ -7,6 +7,7 @@ Planning is done on views, from boxes alone; only what some item may show is eve
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import multiprocessing
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from babyvlm.errors import ConfigError
@@ -28,6 +30,7 @@ from babyvlm.toolbox.sources import FrameSource, PixelReader
 Variant = Literal["plain", "mirror", "hue", "stretch", "cover"]
 """``plain`` as it is; ``mirror`` left for right; the others are near misses for Spatial Details."""
 
+_SURROUNDINGS = 0.19  # of a crop on each side: its margin, and some of the box
 _HUE_SHIFT = 90  # of 256: far enough that the colour has another name
 
 
@@ -49,8 +52,13 @@ class PictureConfig:
     """Largest part of a box that another may cover before it is left out as occluded (ours)."""
     max_count_overlap: float = 0.4
     """Largest part of a counted box that another of its category may cover (ours)."""
-    min_mirror_difference: float = 10.0
-    """Left/Right: least mean absolute difference between a crop and its mirror image, of 255 (ours)."""
+    min_mirror_difference: float = 22.0
+    """Left/Right: least mean absolute difference of the middles of a crop and its mirror image, of 255 (ours)."""
+    min_foil_difference: float = 22.0
+    """Spatial Details: least mean absolute difference between the middles of a target and a foil, of 255 (ours)."""
+    min_foil_colour_difference: float = 0.3
+    """Spatial Details: least part of the colours of another exemplar that the target has not. Tracks do not tell
+    whether two recordings show the same object, turned another way; colours do, for the most part (ours)."""
     quadrant_margin: float = 0.08
     """Localization: least distance of the object's centre from the midlines, as a fraction of the picture (ours)."""
 
@@ -179,12 +187,31 @@ def _shrinks(view: View) -> bool:
     return view.window[2] - view.window[0] >= 2 * view.size[0]
 
 
-def mean_difference(first: Picture, second: Picture) -> float:
-    """Mean absolute difference of two pictures of one size, of 255."""
-    one, other = (np.asarray(open_jpeg(picture.jpeg), np.int16) for picture in (first, second))
-    return float(np.abs(one - other).mean())
+def middle_difference(first: Picture, second: Picture) -> float:
+    """Mean absolute difference of the middles of two pictures of one size, of 255: the object, not its surroundings."""
+    return float(np.abs(_middle(first).astype(np.int16) - _middle(second)).mean())
 
 
+def colour_difference(first: Picture, second: Picture) -> float:
+    """How far the colours in the middles of two pictures differ, wherever they are: 0 the same, 1 none in common."""
+    return 0.5 * float(np.abs(_colours(first) - _colours(second)).sum())
+
+
+def _middle(picture: Picture) -> NDArray[np.uint8]:
+    pixels = np.asarray(open_jpeg(picture.jpeg))
+    height, width = pixels.shape[:2]
+    across, down = round(width * _SURROUNDINGS), round(height * _SURROUNDINGS)
+    return pixels[down : height - down, across : width - across]
+
+
+@functools.lru_cache(maxsize=8192)
+def _colours(picture: Picture) -> NDArray[np.float64]:
+    bins = (_middle(picture) >> 6).astype(np.int64)  # four levels a channel
+    joined = (bins[..., 0] * 4 + bins[..., 1]) * 4 + bins[..., 2]
+    return np.bincount(joined.ravel(), minlength=64) / joined.size
+
+
+@functools.lru_cache(maxsize=512)
 def open_jpeg(jpeg: bytes) -> Image.Image:
-    """The RGB image of JPEG bytes."""
+    """The RGB image of JPEG bytes; not to be drawn on, as it is kept for the next caller."""
     return Image.open(io.BytesIO(jpeg)).convert("RGB")

@@ -9,15 +9,15 @@ from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.survey import Sighting
 from babyvlm.toolbox.tasks import LETTERS, left_right_prompt, spatial_details_prompt
-from babyvlm.toolbox.views import Variant, View, mean_difference
+from babyvlm.toolbox.views import Variant, View, colour_difference, middle_difference
 
 NEAR_MISSES: tuple[Variant, ...] = ("hue", "cover", "stretch")
 """Foils made from the target itself, where too few exemplars are at hand."""
 MIN_EXEMPLARS = 3
 """Exemplars of a category from which on no near miss is needed."""
 _SIMILAR_SIZE = 1.8  # largest ratio of the sides of two exemplars shown together
-_MIN_FOIL_DIFFERENCE = 8.0  # of 255: less, and the foil is the target in all but name
-_FOIL_TRIES = 24
+_FOIL_TRIES = 60
+_SPARE_TARGETS = 3  # looked at for each item wanted: not every one has foils
 
 
 def left_right(bench: Bench, count: int) -> Built:
@@ -42,25 +42,35 @@ def is_lopsided(bench: Bench, sighting: Sighting) -> bool:
     plain, mirrored = bench.crops.get(sighting.view), bench.crops.get(sighting.variant("mirror"))
     if plain is None or mirrored is None:
         return False
-    return mean_difference(plain, mirrored) >= bench.pictures.min_mirror_difference
+    return middle_difference(plain, mirrored) >= bench.pictures.min_mirror_difference
 
 
 def spatial_details(bench: Bench, count: int) -> Built:
     """The same crop and two that differ in detail: other exemplars of the category, or near misses of the target."""
     rng, by_label = bench.rng("spatial_details"), bench.by_label
-    targets = bench.targets(bench.pool, count, rng)
-    drafts = []
-    for target, gold in zip(targets, balanced(LETTERS[:3], len(targets), rng), strict=True):
+    golds = balanced(LETTERS[:3], count, rng)
+    drafts: list[Draft] = []
+    for target in bench.targets(bench.pool, _SPARE_TARGETS * count, rng):
+        if len(drafts) == count:
+            break
         foils, labels = _other_exemplars(bench, target, by_label[target.label], rng)
-        near_misses = [variant for variant in NEAR_MISSES if target.variant(variant) in bench.crops]
+        near_misses = [variant for variant in NEAR_MISSES if _is_told_apart(bench, target, target.variant(variant))]
         for variant in rng.sample(near_misses, min(2 - len(foils), len(near_misses))):
             foils.append(target.variant(variant))
             labels.append(f"{target.label}, {variant}")
         if len(foils) == 2:
+            gold = golds[len(drafts)]
             drafts.append(
                 _matching_draft("spatial_details", spatial_details_prompt(), target, foils, labels, gold, rng)
             )
     return Built(drafts, f"{len(bench.pool)} objects in the open, not all with two others to compare")
+
+
+def _is_told_apart(bench: Bench, target: Sighting, foil: View) -> bool:
+    """Whether a foil was cut, and looks different enough."""
+    if foil not in bench.crops:
+        return False
+    return middle_difference(bench.crops[foil], bench.crops[target.view]) >= bench.pictures.min_foil_difference
 
 
 def _other_exemplars(
@@ -73,7 +83,8 @@ def _other_exemplars(
         larger, smaller = max(foil.side_px, target.side_px), min(foil.side_px, target.side_px)
         if foil.exemplar in exemplars or larger > _SIMILAR_SIZE * smaller:
             continue
-        if mean_difference(bench.crops[foil.view], bench.crops[target.view]) < _MIN_FOIL_DIFFERENCE:
+        different = colour_difference(bench.crops[foil.view], bench.crops[target.view])
+        if different < bench.pictures.min_foil_colour_difference or not _is_told_apart(bench, target, foil.view):
             continue
         foils.append(foil.view)
         exemplars.add(foil.exemplar)
