@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from drawn_corpus import FPS, LABELS, colour, exit_of
 from PIL import Image, ImageOps
 
 from babyvlm.errors import ConfigError, DataFolderError, OutputExistsError
@@ -21,7 +22,6 @@ from babyvlm.toolbox import (
     score,
 )
 from babyvlm.toolbox.directions import opposite
-from conftest import FPS, LABELS, colour, exit_of
 
 ROOMS = Path(__file__).parents[2] / "../shared/data/rooms"
 
