@@ -1,0 +1,240 @@
+"""The report: saved runs in, one self-contained page out, with its tables and figures beside it.
+
+runs ──────> results ──> breakdowns ──┐
+training ──> curves                   ├──> figures, tables ──> FILE.html
+data ──────> corpus statistics        │                        FILE_files/  *.csv *.tex *.svg *.pdf manifest.json
+times ─────> seconds by step       ───┘
+
+It reads saved records alone: neither torch nor a model is needed, and nothing is asked again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from babyvlm.errors import DataFolderError, OutputExistsError
+from babyvlm.folders import MANIFEST, Manifest, code_revision, fresh_folder, package_versions, read_manifest
+from babyvlm.records import SCHEMA_VERSION, Outcome
+from babyvlm.reports import figures, tables
+from babyvlm.reports.corpus import SPLITS, CorpusStatistics, read_corpus
+from babyvlm.reports.curves import TrainingRun, read_training
+from babyvlm.reports.examples import choose_examples, withheld_items
+from babyvlm.reports.published import PUBLISHED, SOURCES
+from babyvlm.reports.results import FAMILIES, Results, read_results
+from babyvlm.reports.style import inline_svg, pdf_of, svg_of
+from babyvlm.toolbox import TASKS
+
+_KIND = "report"
+_MARKS: dict[Outcome | None, str] = {
+    "right": "✓",
+    "wrong": "✗",
+    "unparsed": "?",
+    "refused": "⊘",
+    "failed": "!",
+    None: "–",
+}
+
+
+@dataclass(frozen=True)
+class ShownFigure:
+    """A figure in the page."""
+
+    svg: Markup
+    name: str
+
+
+def write_report(
+    runs: Sequence[Path],
+    out: Path,
+    *,
+    training: Path | None = None,
+    data: Path | None = None,
+    times: Path | None = None,
+    share_restricted: bool = False,
+) -> None:
+    """Writes the comparison page of some runs.
+
+    Args:
+        runs: Folders written by ``babyvlm evaluate``. The page is about the first that is no baseline.
+        out: The page; tables and figures go into the folder ``<stem>_files`` beside it.
+        training: Run of ``babyvlm train`` whose curves to show.
+        data: Curated set whose statistics to show.
+        times: JSON file of names and seconds.
+        share_restricted: Whether pictures of a restricted licence may be embedded.
+
+    Raises:
+        OutputExistsError: The page, or something else than a page's files, is there already.
+        DataFolderError: An input is missing or does not parse.
+        ConfigError: The runs do not belong in one table.
+    """
+    beside = out.with_name(f"{out.stem}_files")
+    if out.exists():
+        raise OutputExistsError(out, "a page" if out.is_file() else "a folder")
+    _refuse_foreign(beside)
+    results = read_results(runs)
+    trained = read_training(training) if training is not None else None
+    corpus = read_corpus(data) if data is not None else None
+    seconds = read_times(times) if times is not None else {}
+
+    drawn = [
+        figures.accuracy_by_task(results),
+        figures.accuracy_by_number(results),
+        *figures.confusions(results.main),
+        figures.memory_by_round(results),
+        figures.training_curves(trained.stages) if trained else None,
+        figures.time_spent(seconds),
+    ]
+    written = [tables.results_table(results), tables.published_table(), *tables.breakdown_tables(results)]
+    written += tables.training_tables(trained) if trained else []
+    written += [tables.corpus_table(corpus)] if corpus else []
+
+    files: dict[str, bytes] = {}
+    for table in written:
+        files[f"{table.name}.csv"] = table.csv().encode()
+        files[f"{table.name}.tex"] = table.latex().encode()
+    files["results.tex"] = tables.results_latex(results).encode()
+    inline: dict[str, ShownFigure] = {}
+    for figure in drawn:
+        if figure is not None:
+            svg = svg_of(figure.figure, figure.name)
+            files[f"{figure.name}.svg"] = svg.encode()
+            files[f"{figure.name}.pdf"] = pdf_of(figure.figure)
+            inline[figure.name] = ShownFigure(Markup(inline_svg(svg, figure.name, figure.description)), figure.name)
+
+    page = _render(results, trained, corpus, seconds, inline, beside.name, sorted(files), share_restricted)
+    if beside.exists():
+        shutil.rmtree(beside)
+    with fresh_folder(beside) as partial:
+        for name, content in sorted(files.items()):
+            (partial / name).write_bytes(content)
+        scored = {
+            run.name: hashlib.sha256((run.folder / "scores.json").read_bytes()).hexdigest() for run in results.runs
+        }
+        Manifest(kind=_KIND, inputs=scored, configuration={"files": sorted(files)}).write(partial)
+    unfinished = out.with_name(f".{out.name}.partial")
+    unfinished.write_text(page, encoding="utf-8")
+    unfinished.rename(out)
+
+
+def _refuse_foreign(beside: Path) -> None:
+    """Lets the files of a page that was removed be written anew, and nothing else."""
+    if not beside.exists():
+        return
+    if beside.is_dir():
+        found = {path.name for path in beside.iterdir()}
+        if not found:
+            return
+        if MANIFEST in found:
+            ours = {MANIFEST, *read_manifest(beside, _KIND).configuration.get("files", ())}
+            if found <= ours:
+                return
+            found -= ours
+        raise OutputExistsError(beside, ", ".join(sorted(found)[:3]))
+    raise OutputExistsError(beside, "a file")
+
+
+def read_times(path: Path) -> dict[str, float]:
+    """Seconds by name.
+
+    Raises:
+        DataFolderError: The file is missing or holds something else.
+    """
+    try:
+        seconds = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataFolderError(f"does not read as JSON ({error})", path=path) from error
+    good = isinstance(seconds, dict) and all(
+        isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 for value in seconds.values()
+    )
+    if not good:
+        raise DataFolderError("not an object of names and seconds", path=path)
+    return {name: float(value) for name, value in seconds.items()}
+
+
+def _render(
+    results: Results,
+    training: TrainingRun | None,
+    corpus: CorpusStatistics | None,
+    seconds: dict[str, float],
+    inline: dict[str, ShownFigure],
+    beside: str,
+    files: Sequence[str],
+    share_restricted: bool,
+) -> str:
+    environment = Environment(
+        loader=PackageLoader("babyvlm.reports"),
+        autoescape=select_autoescape(("html", "j2")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "count": lambda number: f"{number:,}", "duration": figures.duration}
+    toolbox = results.toolbox
+    notes = toolbox.manifest.notes
+    asked = {item.id: item for run in results.runs for item in run.items}
+    manifest = toolbox.manifest
+    return environment.get_template("report.html.j2").render(
+        results=results,
+        main=results.main,
+        families=[
+            (family, runs) for family in FAMILIES if (runs := [r for r in results.ordered if r.family == family])
+        ],
+        tasks=[TASKS[task] for task in results.tasks],
+        domains=_domains(results.tasks),
+        mean_chance=sum(map(results.chance, results.tasks)) / max(1, len(results.tasks)),
+        published=PUBLISHED,
+        sources=SOURCES,
+        marks=_MARKS,
+        titles={name: spec.title for name, spec in TASKS.items()},
+        asked=len(asked),
+        toolbox_name=toolbox.folder.name,
+        toolbox=toolbox,
+        apart=[note for note in notes if "in training" in note],
+        notes=[note for note in notes if "in training" not in note],
+        toolbox_seed=manifest.configuration.get("seed"),
+        licences=dict(sorted(Counter(item.licence for item in asked.values()).items())),
+        withheld={} if share_restricted else withheld_items(list(asked.values())),
+        examples=choose_examples(results, share_restricted=share_restricted),
+        training=training,
+        corpus=corpus,
+        splits=SPLITS,
+        seconds=seconds,
+        figures=inline,
+        beside=beside,
+        files=files,
+        packages=package_versions(),
+        revision=code_revision(),
+        run_versions=_distinct_versions(results),
+        schema=SCHEMA_VERSION,
+        style=Markup((Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")),
+    )
+
+
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f}"
+
+
+def _domains(tasks: Sequence[str]) -> list[tuple[str, int]]:
+    """Neighbouring sub-tasks of one domain, with how many there are."""
+    counts = Counter(TASKS[task].domain for task in tasks)
+    return list(counts.items())
+
+
+def _distinct_versions(results: Results) -> list[tuple[str, list[str]]]:
+    """Package versions of the runs, each set once, with the respondents it belongs to."""
+    found: dict[str, list[str]] = {}
+    for run in results.ordered:
+        versions = ", ".join(f"{name} {version}" for name, version in run.run.packages.items())
+        if run.run.code_revision:
+            versions += f"; code {run.run.code_revision}"
+        found.setdefault(versions, []).append(run.name)
+    return list(found.items())

@@ -1,0 +1,215 @@
+"""The report's tables as files: CSV with every digit, LaTeX to paste into a paper.
+
+results.csv is long, one line for each respondent and sub-task; results.tex is the wide table of the paper.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import get_args
+
+from babyvlm.records import Outcome
+from babyvlm.reports.breakdowns import by_number, confusion, memory_course
+from babyvlm.reports.corpus import SPLITS, CorpusStatistics
+from babyvlm.reports.curves import TrainingRun
+from babyvlm.reports.published import PUBLISHED, SOURCES
+from babyvlm.reports.results import Results
+from babyvlm.toolbox import TASKS
+
+Cell = str | int | float | None
+
+_SHORT = {
+    "looking_while_listening": "LWL",
+    "picture_vocabulary": "PV",
+    "localization": "Loc.",
+    "left_right": "L/R",
+    "spatial_details": "SD",
+    "visual_delayed_response_binary": "VDR-b",
+    "visual_delayed_response_open": "VDR-o",
+    "memory": "Mem.",
+    "who_has_more_synthetic": "WHM-s",
+    "who_has_more_naturalistic": "WHM-n",
+    "subitizing": "Sub.",
+    "object_counting": "Count",
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under named columns."""
+
+    name: str
+    """File name without suffix."""
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def csv(self) -> str:
+        """Comma-separated, numbers with all their digits, absent cells empty."""
+        buffer = io.StringIO()
+        writer = csv.writer(buffer, lineterminator="\n")
+        writer.writerow(self.columns)
+        writer.writerows(self.rows)
+        return buffer.getvalue()
+
+    def latex(self) -> str:
+        """A booktabs tabular, fractions with three decimals."""
+        numeric = [all(not isinstance(row[place], str) for row in self.rows) for place in range(len(self.columns))]
+        lines = [" & ".join(escape(column.replace("_", " ")) for column in self.columns)]
+        lines += [" & ".join(_latex_cell(cell) for cell in row) for row in self.rows]
+        return _tabular("".join("r" if right else "l" for right in numeric), lines)
+
+
+def _latex_cell(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return f"{cell:.3f}" if isinstance(cell, float) else escape(str(cell))
+
+
+def escape(text: str) -> str:
+    """Text as LaTeX source."""
+    for character, source in (
+        ("\\", r"\textbackslash "),
+        *((special, f"\\{special}") for special in "&%$#_{}"),
+        ("~", r"\textasciitilde "),
+        ("^", r"\textasciicircum "),
+    ):
+        text = text.replace(character, source)
+    return text
+
+
+def _tabular(columns: str, lines: Sequence[str], head: int = 1) -> str:
+    rows = [f"{line} \\\\" for line in lines]
+    body = ["\\toprule", *rows[:head], "\\midrule", *rows[head:], "\\bottomrule"]
+    return "\n".join([f"\\begin{{tabular}}{{{columns}}}", *body, "\\end{tabular}", ""])
+
+
+def results_table(results: Results) -> Table:
+    """Every figure of ``scores.json``: one row for each respondent and sub-task, and one for its mean."""
+    outcomes = get_args(Outcome)
+    columns = ("respondent", "family", "task", "metric", "value", "low", "high", "chance", "above_chance")
+    rows: list[tuple[Cell, ...]] = []
+    for run in results.ordered:
+        for task in run.scores.tasks:
+            above = int(results.is_above_chance(run, task.task))
+            rows.append(
+                (
+                    run.name,
+                    run.family,
+                    task.task,
+                    task.primary_metric,
+                    task.value,
+                    task.low,
+                    task.high,
+                    task.chance,
+                    above,
+                )
+                + (task.items, task.scored, *(task.outcomes[outcome] for outcome in outcomes))
+            )
+        mean: tuple[Cell, ...] = (run.name, run.family, "mean", "", run.scores.overall, None, None, run.chance, None)
+        items = sum(task.items for task in run.scores.tasks), sum(task.scored for task in run.scores.tasks)
+        rows.append(mean + items + tuple(run.outcomes[outcome] for outcome in outcomes))
+    return Table("results", (*columns, "items", "scored", *(f"rounds_{outcome}" for outcome in outcomes)), tuple(rows))
+
+
+def results_latex(results: Results) -> str:
+    """The wide table: respondents by family, sub-tasks, mean; intervals as limits; bold where above chance."""
+    tasks = results.tasks
+    head = ["", *(_SHORT[task] for task in tasks), "Mean"]
+    chance = [f"{100 * results.chance(task):.1f}" for task in tasks]
+    mean_chance = sum(results.chance(task) for task in tasks) / max(1, len(tasks))
+    lines = [" & ".join(head), " & ".join([r"\textit{chance}", *chance, f"{100 * mean_chance:.1f}"])]
+    for run in results.ordered:
+        cells = [escape(run.name)]
+        for task in tasks:
+            score = run.by_task.get(task)
+            if score is None or not score.scored:
+                cells.append("--")
+                continue
+            value = f"{100 * score.value:.1f}"
+            value = rf"\mathbf{{{value}}}" if results.is_above_chance(run, task) else value
+            cells.append(f"${value}_{{{100 * score.low:.1f}}}^{{{100 * score.high:.1f}}}$")
+        lines.append(" & ".join([*cells, f"{100 * run.scores.overall:.1f}"]))
+    return "% Accuracy in percent with its 95% Wilson interval; bold: above chance. Needs booktabs.\n" + _tabular(
+        "l" + "r" * (len(tasks) + 1), lines
+    )
+
+
+def published_table() -> Table:
+    """The published reference rows, with the source of each figure."""
+    rows: list[tuple[Cell, ...]] = []
+    for row in PUBLISHED:
+        for task, figure in (*row.tasks.items(), ("mean", row.overall)):
+            rows.append((row.name, row.family, row.items, task, figure.percent, SOURCES[figure.source]))
+    return Table("published", ("respondent", "family", "items", "task", "percent", "source"), tuple(rows))
+
+
+def breakdown_tables(results: Results) -> list[Table]:
+    """By number of objects, by round, and confusions; those that no run has anything for are left out."""
+    columns = ("value", "low", "high", "right", "trials")
+    numbers, rounds, pairs = [], [], []
+    for run in results.ordered:
+        for task in ("object_counting", "subitizing"):
+            for share in by_number(run, task):
+                numbers.append((run.name, task, share.x, share.value, *share.interval, share.right, share.trials))
+        course = memory_course(run)
+        for share in course.rounds if course else ():
+            phase = "learning" if course and share.x <= course.learning_rounds else "testing"
+            rounds.append((run.name, phase, share.x, share.value, *share.interval, share.right, share.trials))
+        for task in ("visual_delayed_response_open", "localization"):
+            found = confusion(run, task)
+            for gold, counts in zip(found.gold, found.counts, strict=True) if found else ():
+                pairs += [(run.name, task, gold, to, n) for to, n in zip(found.replied, counts, strict=True) if found]
+    tables = [
+        Table("accuracy_by_number", ("respondent", "task", "number", *columns), tuple(numbers)),
+        Table("memory_by_round", ("respondent", "phase", "round", *columns), tuple(rounds)),
+        Table("confusions", ("respondent", "task", "right_answer", "reply", "items"), tuple(pairs)),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def training_tables(training: TrainingRun) -> list[Table]:
+    """The stages, and every line of their logs."""
+    stages = tuple(
+        (stage.name, " + ".join(stage.trains), stage.data, stage.steps, stage.batch_size, stage.learning_rate)
+        + (stage.final_loss, stage.tokens_per_s, stage.seconds)
+        for stage in training.stages
+        if stage.lines
+    )
+    columns = (
+        "stage",
+        "trains",
+        "data",
+        "steps",
+        "batch_size",
+        "learning_rate",
+        "final_loss",
+        "tokens_per_s",
+        "seconds",
+    )
+    lines = tuple(
+        (stage.name, line.step, line.loss, line.learning_rate, line.seconds, line.samples_per_s, line.tokens_per_s)
+        for stage in training.stages
+        for line in stage.lines
+    )
+    log = ("stage", "step", "loss", "learning_rate", "seconds", "samples_per_s", "tokens_per_s")
+    return [Table("training_stages", columns, stages), Table("training_log", log, lines)]
+
+
+def corpus_table(corpus: CorpusStatistics) -> Table:
+    """Every count of the curated set."""
+    rows: list[tuple[Cell, ...]] = []
+    for (child, split), recorded in sorted(corpus.recorded.items()):
+        rows += [("recordings", child, split, recorded.recordings), ("hours", child, split, recorded.hours)]
+    for kind, by_split in (*corpus.counts.items(), *((f"instruction, {t}", c) for t, c in corpus.instruction.items())):
+        rows += [(kind, "", split, by_split[split]) for split in SPLITS]
+    rows += [("spoken words", "", "", corpus.words), ("vocabulary", "", "", corpus.vocabulary)]
+    rows += [(f"skipped, {reason}", "", "", number) for reason, number in corpus.skipped.items()]
+    return Table("corpus", ("what", "child", "split", "number"), tuple(rows))
+
+
+def title_of(task: str) -> str:
+    """A sub-task's name in tables."""
+    return TASKS[task].title
