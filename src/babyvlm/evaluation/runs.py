@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from babyvlm.errors import ConfigError, DataFolderError

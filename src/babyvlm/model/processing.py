@@ -29,13 +29,13 @@ BILINEAR = 2
 Template = Literal["baby_plain", "baby_v1"]
 
 CHAT_TEMPLATE = (
-    " {% for message in messages %}"
+    "{{ ' ' }}{% for message in messages %}"
     "{% if message['role'] == 'user' %}USER: {% else %}ASSISTANT: {% endif %}"
     "{% if message['content'] is string %}{{ message['content'] }}{% else %}"
     "{% for part in message['content'] %}"
     "{% if part['type'] == 'image' %}<image>{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}"
     "{% endfor %}{% endif %}"
-    "{% if message['role'] == 'user' %} {% else %}{{ eos_token }}{% endif %}{% endfor %}"
+    "{% if message['role'] == 'user' %}{{ ' ' }}{% else %}{{ eos_token }}{% endif %}{% endfor %}"
     "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
 """``baby_v1`` for transformers' ``apply_chat_template``; the tokenizer itself prefixes ``<sos>``."""
@@ -120,8 +120,8 @@ class ConversationEncoder:
 
     def user(self, prompt: str, *, first: bool) -> list[int]:
         """``baby_v1`` tokens of one human turn, up to and including ``ASSISTANT:``."""
-        opening = [SOS, *self.text(" ")] if first else []
-        return opening + self.text(f"USER: {prompt} ASSISTANT:")
+        text = f"USER: {prompt} ASSISTANT:"
+        return [SOS, *self.text(f" {text}")] if first else self.text(text)
 
     def conversation(
         self, turns: Sequence[Turn], *, num_images: int, template: Template

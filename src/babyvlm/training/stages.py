@@ -55,6 +55,12 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, data: PretrainingSet, out: Path) -> None:
         self.recipe, self.data, self.out = recipe, data, out
+        self._claim(out, recipe)
+        self.accelerator = Accelerator(mixed_precision=recipe.precision)
+
+    @staticmethod
+    def _claim(out: Path, recipe: Recipe) -> None:
+        """Makes ``out`` this recipe's run folder, or makes sure that it is already."""
         out.mkdir(parents=True, exist_ok=True)
         resolved = json.dumps(asdict(recipe), indent=2, sort_keys=True) + "\n"
         path = out / "recipe.json"
@@ -65,7 +71,6 @@ class Trainer:
         if not path.is_file() and (found := sorted(entry.name for entry in out.iterdir())):
             raise ConfigError(f"{out}: already holds {found[0]}, and no run of babyvlm train. Choose another --out")
         path.write_text(resolved, encoding="utf-8")
-        self.accelerator = Accelerator(mixed_precision=recipe.precision)
 
     def run(self, stages: Sequence[StageName] = STAGES) -> None:
         """Runs the given stages, in their own order, leaving out those that are finished."""

@@ -1,0 +1,127 @@
+"""The model against plain references, and what must not change its output."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+from transformers import AutoModelForImageTextToText
+
+from babyvlm.errors import ConfigError
+from babyvlm.model import BabyLlavaForConditionalGeneration, ModelShape, model_config
+from babyvlm.model.modeling import IGNORED, parameter_counts
+
+SHAPE = ModelShape(
+    image_size=32, patch_size=16, vision_width=32, vision_layers=2, vision_heads=2, text_width=32, text_layers=2,
+    text_heads=4, text_kv_heads=2, text_intermediate=64, vocabulary=300, context=256,
+)  # fmt: skip
+IMAGE = SHAPE.vocabulary
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return BabyLlavaForConditionalGeneration(model_config(SHAPE)).eval()
+
+
+@pytest.fixture()
+def batch():
+    torch.manual_seed(1)
+    ids_BL = torch.randint(4, 300, (2, 24))
+    ids_BL[:, 2:7] = IMAGE
+    ids_BL[:, 9:14] = IMAGE
+    return ids_BL, torch.randn(4, 3, 32, 32)
+
+
+def test_full_size_is_the_published_one():
+    with torch.device("meta"):
+        counts = parameter_counts(BabyLlavaForConditionalGeneration(model_config(ModelShape())))
+    # LLaMA of width 2048 and vocabulary 6000, and one more row, in and out, for the image placeholder.
+    attention, mlp = 2 * 2048**2 + 2 * 2048 * 256, 3 * 2048 * 5632
+    assert counts["language"] == 22 * (attention + mlp + 2 * 2048) + 2048 + 2 * 6001 * 2048
+    assert counts["connector"] == 1024 * 2048 + 2048 + 2048 * 2048 + 2048
+    assert counts["vision"] == pytest.approx(303.3e6, rel=1e-3)
+    assert ModelShape().image_tokens == 197
+
+
+def test_pictures_enter_as_the_final_layer_normed_tokens(model, batch):
+    _, pixels_NCHW = batch
+    tower = model.model.vision_tower
+    hidden = tower.embeddings(pixels_NCHW)
+    for layer in tower.layers:
+        hidden = layer(hidden, None)
+    plain_NTD = tower.layernorm(hidden)
+    projector = model.model.multi_modal_projector
+    expected = projector.linear_2(F.gelu(projector.linear_1(plain_NTD)))
+    found = torch.stack(model.get_image_features(pixel_values=pixels_NCHW).pooler_output)
+    assert found.shape == (4, 5, 32)  # four patches and the class token
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_every_block_of_the_tower_learns(batch):
+    model = BabyLlavaForConditionalGeneration(model_config(SHAPE))
+    ids_BL, pixels_NCHW = batch
+    model(
+        input_ids=ids_BL, pixel_values=pixels_NCHW, labels=ids_BL.masked_fill(ids_BL == IMAGE, IGNORED)
+    ).loss.backward()
+    silent = [name for name, parameter in model.named_parameters() if parameter.grad is None]
+    assert silent == []
+    assert model.model.vision_tower.layers[-1].mlp.fc2.weight.grad.abs().max() > 0
+
+
+def test_loss_is_that_of_all_logits_at_learned_positions(model, batch):
+    ids_BL, pixels_NCHW = batch
+    labels_BL = torch.full_like(ids_BL, IGNORED)
+    labels_BL[0, 20:], labels_BL[1, 15:18] = ids_BL[0, 20:], ids_BL[1, 15:18]
+    logits_BLV = model(input_ids=ids_BL, pixel_values=pixels_NCHW).logits
+    expected = F.cross_entropy(logits_BLV[:, :-1].flatten(0, 1), labels_BL[:, 1:].flatten(), ignore_index=IGNORED)
+    found = model(input_ids=ids_BL, pixel_values=pixels_NCHW, labels=labels_BL)
+    torch.testing.assert_close(found.loss, expected)
+    assert found.logits.shape == (4 + 3, 301)
+    halved = model(input_ids=ids_BL, pixel_values=pixels_NCHW, labels=labels_BL, num_items_in_batch=14)
+    torch.testing.assert_close(halved.loss, expected / 2)
+
+
+def test_a_repeated_picture_may_be_encoded_once_or_given_as_features(model, batch):
+    ids_BL, pixels_NCHW = batch
+    index_N = torch.tensor([1, 0, 1, 1])
+    expected = model(input_ids=ids_BL, pixel_values=pixels_NCHW[index_N]).logits
+    once = model(input_ids=ids_BL, pixel_values=pixels_NCHW[:2], image_index=index_N).logits
+    features = model.model.vision_tower(pixels_NCHW[:2]).last_hidden_state
+    given = model(input_ids=ids_BL, vision_features=features, image_index=index_N).logits
+    torch.testing.assert_close(once, expected)
+    torch.testing.assert_close(given, expected)
+
+
+def test_right_padding_changes_nothing_before_it(model, batch):
+    ids_BL, pixels_NCHW = batch
+    padded_BL = F.pad(ids_BL, (0, 9), value=0)
+    padded = model(input_ids=padded_BL, pixel_values=pixels_NCHW).logits[:, :24]
+    torch.testing.assert_close(padded, model(input_ids=ids_BL, pixel_values=pixels_NCHW).logits, atol=1e-5, rtol=0)
+
+
+def test_saved_and_loaded_through_the_auto_class_it_is_the_same(model, batch, tmp_path):
+    ids_BL, pixels_NCHW = batch
+    model.save_pretrained(tmp_path)
+    loaded = AutoModelForImageTextToText.from_pretrained(tmp_path).eval()
+    assert isinstance(loaded, BabyLlavaForConditionalGeneration)
+    for (name, saved), (other, read) in zip(model.state_dict().items(), loaded.state_dict().items(), strict=True):
+        assert name == other and torch.equal(saved, read)
+    torch.testing.assert_close(
+        loaded(input_ids=ids_BL, pixel_values=pixels_NCHW).logits,
+        model(input_ids=ids_BL, pixel_values=pixels_NCHW).logits,
+        atol=1e-5,
+        rtol=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("knobs", "named"),
+    [
+        ({"image_size": 65}, "patch_size"),
+        ({"text_width": 100, "text_heads": 32}, "text_heads"),
+        ({"text_kv_heads": 5}, "text_kv_heads"),
+        ({"vocabulary": 100}, "vocabulary"),
+    ],
+)
+def test_impossible_shapes_are_refused(knobs, named):
+    with pytest.raises(ConfigError, match=named):
+        ModelShape(**knobs)

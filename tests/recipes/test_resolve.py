@@ -1,0 +1,60 @@
+"""Recipes, and changes to their knobs."""
+
+import dataclasses
+
+import pytest
+
+from babyvlm.errors import ConfigError
+from babyvlm.recipes import RECIPES, describe, resolve
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_knob_is_listed_with_its_meaning(name):
+    lines = describe(resolve(name)).splitlines()
+    for line, following in zip(lines, lines[1:], strict=False):
+        if " = " in line and not line.startswith(" "):
+            assert following.startswith("    "), line
+
+
+def test_saycam_has_the_published_figures():
+    recipe = resolve("saycam")
+    assert recipe.alignment.optimisation.learning_rate == 3e-3 and recipe.alignment.trains == ("connector",)
+    assert recipe.joint.optimisation.learning_rate == 2e-4 and "vision" not in recipe.joint.trains
+    assert recipe.instruction.optimisation.vision_learning_rate == 1e-5
+    assert recipe.instruction.optimisation.batch_size == 128
+    assert recipe.model.vocabulary == 6000 and recipe.model.context == 8192
+
+
+def test_a_change_changes_one_knob():
+    changed = resolve("nursery", ["joint.optimisation.learning_rate=0.5", "seed=3", "precision=no"])
+    assert (changed.joint.optimisation.learning_rate, changed.seed, changed.precision) == (0.5, 3, "no")
+    plain = resolve("nursery")
+    back = dataclasses.replace(changed, seed=0, precision=plain.precision, joint=plain.joint)
+    assert back == plain
+
+
+def test_steps_replace_epochs():
+    assert resolve("saycam", ["joint.optimisation.steps=5"]).joint.optimisation.epochs is None
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("joint.optimisation.learing_rate=1", "learning_rate"),
+        ("jiont.optimisation.steps=1", "did you mean 'joint'"),
+        ("joint.optimisation.steps=many", "joint.optimisation.steps=many"),
+        ("joint.optimisation.steps=0", "at least 1"),
+        ("joint=3", "has parts"),
+        ("seed", "key=value"),
+        ("vision.local_size=20", "patch_size"),
+        ("instruction.cache_vision_features=true", "frozen"),
+    ],
+)
+def test_bad_knobs_are_named(change, told):
+    with pytest.raises(ConfigError, match=told):
+        resolve("nursery", [change])
+
+
+def test_unknown_recipe_suggests_the_nearest():
+    with pytest.raises(ConfigError, match="nursery"):
+        resolve("nursary")
