@@ -22,6 +22,7 @@ from babyvlm.toolbox.tasks import LETTERS, QUADRANTS
 ITEMS_PER_TASK = 3
 _TEST_ROUNDS = 4
 _REPLY_CHARACTERS = 120
+_ROUND_REPLY_CHARACTERS = 28
 _JPEG_QUALITY = 78
 _RESTRICTED = "restricted"
 
@@ -59,6 +60,11 @@ class ShownRound:
     pictures: tuple[ShownPicture, ...]
     gold: str
     replies: tuple[ShownReply, ...]
+
+    @property
+    def of(self) -> dict[str, ShownReply]:
+        """The replies by respondent."""
+        return {reply.respondent: reply for reply in self.replies}
 
 
 @dataclass(frozen=True)
@@ -198,12 +204,16 @@ def _reply(run: RunResult, item: Item, number: int) -> ShownReply:
     response = run.responses.get(item.id)
     if response is None or item.id not in run.judged:
         return ShownReply(run.name, "", None)
-    return ShownReply(run.name, _words(response.replies[number]), run.judged[item.id].turns[number].outcome)
+    return ShownReply(
+        run.name,
+        _words(response.replies[number], _ROUND_REPLY_CHARACTERS if len(item.turns) > 1 else _REPLY_CHARACTERS),
+        run.judged[item.id].turns[number].outcome,
+    )
 
 
-def _words(reply: Reply) -> str:
+def _words(reply: Reply, most: int) -> str:
     text = reply.problem or "nothing came back" if reply.text is None else " ".join(reply.text.split()) or "(empty)"
-    return text if len(text) <= _REPLY_CHARACTERS else text[: _REPLY_CHARACTERS - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def withheld_items(items: Sequence[Item]) -> dict[str, int]:

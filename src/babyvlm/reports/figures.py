@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from babyvlm.reports.breakdowns import Confusion, MemoryCourse, Share, by_number, confusion, memory_course
@@ -185,9 +186,7 @@ def _confusion(table: Confusion, name: str, respondent: str) -> Drawn:
     return Drawn(name, figure, f"Replies of {respondent} to {TASKS[table.task].title}. {words}.")
 
 
-def _outline(place: int):  # type: ignore[no-untyped-def]
-    from matplotlib.patches import Rectangle
-
+def _outline(place: int) -> Rectangle:
     return Rectangle((place + 0.04, place + 0.04), 0.92, 0.92, fill=False, edgecolor=INK, linewidth=0.8)
 
 
@@ -262,7 +261,9 @@ def _dodge(count: int) -> Sequence[float]:
 def _point(axes: Axes, value: float, low: float, high: float, at: float, look: Look, *, across: bool) -> None:
     """A share with its interval, in percent, along x where ``across``."""
     ends = [[100 * max(0.0, value - low)], [100 * max(0.0, high - value)]]
-    keywords = look.keywords | {"linestyle": "none", "elinewidth": 1.0, "capsize": 0}
+    keywords = look.keywords | {"linestyle": "none", "capsize": 0}
+    # The intervals of the others stand back, or twelve numbers of several respondents become a thicket.
+    keywords["elinewidth"] = 1.1 if look.filled else 0.6
     if across:
         axes.errorbar([100 * value], [at], xerr=ends, **keywords)
     else:

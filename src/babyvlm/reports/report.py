@@ -15,7 +15,6 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -29,7 +28,7 @@ from babyvlm.reports.corpus import SPLITS, CorpusStatistics, read_corpus
 from babyvlm.reports.curves import TrainingRun, read_training
 from babyvlm.reports.examples import choose_examples, withheld_items
 from babyvlm.reports.published import PUBLISHED, SOURCES
-from babyvlm.reports.results import FAMILIES, Results, read_results
+from babyvlm.reports.results import FAMILIES, Results, RunResult, read_results
 from babyvlm.reports.style import inline_svg, pdf_of, svg_of
 from babyvlm.toolbox import TASKS
 
@@ -42,14 +41,6 @@ _MARKS: dict[Outcome | None, str] = {
     "failed": "!",
     None: "–",
 }
-
-
-@dataclass(frozen=True)
-class ShownFigure:
-    """A figure in the page."""
-
-    svg: Markup
-    name: str
 
 
 def write_report(
@@ -102,13 +93,14 @@ def write_report(
         files[f"{table.name}.csv"] = table.csv().encode()
         files[f"{table.name}.tex"] = table.latex().encode()
     files["results.tex"] = tables.results_latex(results).encode()
-    inline: dict[str, ShownFigure] = {}
+    inline: dict[str, Markup] = {}
     for figure in drawn:
         if figure is not None:
             svg = svg_of(figure.figure, figure.name)
             files[f"{figure.name}.svg"] = svg.encode()
             files[f"{figure.name}.pdf"] = pdf_of(figure.figure)
-            inline[figure.name] = ShownFigure(Markup(inline_svg(svg, figure.name, figure.description)), figure.name)
+            width_in = figure.figure.get_figwidth()
+            inline[figure.name] = Markup(inline_svg(svg, figure.name, figure.description, width_in))
 
     page = _render(results, trained, corpus, seconds, inline, beside.name, sorted(files), share_restricted)
     if beside.exists():
@@ -165,7 +157,7 @@ def _render(
     training: TrainingRun | None,
     corpus: CorpusStatistics | None,
     seconds: dict[str, float],
-    inline: dict[str, ShownFigure],
+    inline: dict[str, Markup],
     beside: str,
     files: Sequence[str],
     share_restricted: bool,
@@ -196,6 +188,8 @@ def _render(
         marks=_MARKS,
         titles={name: spec.title for name, spec in TASKS.items()},
         asked=len(asked),
+        sizes=Counter(item.task for item in asked.values()),
+        odd=[(run.name, words) for run in results.ordered if (words := _odd_outcomes(run))],
         toolbox_name=toolbox.folder.name,
         toolbox=toolbox,
         apart=[note for note in notes if "in training" in note],
@@ -217,6 +211,19 @@ def _render(
         schema=SCHEMA_VERSION,
         style=Markup((Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")),
     )
+
+
+def _odd_outcomes(run: RunResult) -> str:
+    """What was neither right nor wrong, by sub-task; empty where nothing was."""
+    parts = []
+    for score in run.scores.tasks:
+        found = [
+            f"{number} {name}" for name, number in score.outcomes.items() if number and name not in ("right", "wrong")
+        ]
+        if found:
+            rounds = sum(score.outcomes.values())
+            parts.append(f"{TASKS[score.task].title} {', '.join(found)} of {rounds:,}")
+    return "; ".join(parts)
 
 
 def _percent(share: float, digits: int = 1) -> str:

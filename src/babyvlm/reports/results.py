@@ -143,7 +143,8 @@ def read_results(folders: Sequence[Path]) -> Results:
     """Reads run folders and makes sure that they may be compared.
 
     Raises:
-        ConfigError: No run is given, one is given twice, or they answered different toolboxes or were scored differently.
+        ConfigError: No run is given, one is given twice, or they answered different toolboxes or were scored in
+            different ways.
         DataFolderError: A folder is no run, has not been scored, or its toolbox is missing or has changed.
     """
     if not folders:

@@ -134,11 +134,14 @@ def pdf_of(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
-def inline_svg(svg: str, name: str, description: str) -> str:
-    """An SVG file as an element of a page: no prologue, ids of its own, and words for those who cannot see it."""
+def inline_svg(svg: str, name: str, description: str, width_in: float = WIDTH_IN) -> str:
+    """An SVG file as an element of a page: no prologue, ids of its own, and words for those who cannot see it.
+
+    The width in inches goes along as ``--width-in``, so that the page can draw all figures at one scale.
+    """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', body)
     body = re.sub(r'(xlink:href="|href="|url\()#', rf"\1#{name}-", body)
     label = description.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    return re.sub(r"<svg ", f'<svg role="img" aria-label="{label}" ', body, count=1)
+    return re.sub(r"<svg ", f'<svg role="img" aria-label="{label}" style="--width-in:{width_in:g}" ', body, count=1)

@@ -17,7 +17,6 @@ from babyvlm.reports.corpus import SPLITS, CorpusStatistics
 from babyvlm.reports.curves import TrainingRun
 from babyvlm.reports.published import PUBLISHED, SOURCES
 from babyvlm.reports.results import Results
-from babyvlm.toolbox import TASKS
 
 Cell = str | int | float | None
 
@@ -93,24 +92,13 @@ def results_table(results: Results) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for run in results.ordered:
         for task in run.scores.tasks:
+            asked = (task.items, task.scored, *(task.outcomes[outcome] for outcome in outcomes))
             above = int(results.is_above_chance(run, task.task))
-            rows.append(
-                (
-                    run.name,
-                    run.family,
-                    task.task,
-                    task.primary_metric,
-                    task.value,
-                    task.low,
-                    task.high,
-                    task.chance,
-                    above,
-                )
-                + (task.items, task.scored, *(task.outcomes[outcome] for outcome in outcomes))
-            )
-        mean: tuple[Cell, ...] = (run.name, run.family, "mean", "", run.scores.overall, None, None, run.chance, None)
+            figures = (task.task, task.primary_metric, task.value, task.low, task.high, task.chance, above)
+            rows.append((run.name, run.family, *figures, *asked))
+        mean = ("mean", "", run.scores.overall, None, None, run.chance, None)
         items = sum(task.items for task in run.scores.tasks), sum(task.scored for task in run.scores.tasks)
-        rows.append(mean + items + tuple(run.outcomes[outcome] for outcome in outcomes))
+        rows.append((run.name, run.family, *mean, *items, *run.outcomes.values()))
     return Table("results", (*columns, "items", "scored", *(f"rounds_{outcome}" for outcome in outcomes)), tuple(rows))
 
 
@@ -172,12 +160,11 @@ def breakdown_tables(results: Results) -> list[Table]:
 
 def training_tables(training: TrainingRun) -> list[Table]:
     """The stages, and every line of their logs."""
-    stages = tuple(
-        (stage.name, " + ".join(stage.trains), stage.data, stage.steps, stage.batch_size, stage.learning_rate)
-        + (stage.final_loss, stage.tokens_per_s, stage.seconds)
-        for stage in training.stages
-        if stage.lines
-    )
+    stages: list[tuple[Cell, ...]] = []
+    for stage in training.stages:
+        if stage.lines:
+            knobs = (" + ".join(stage.trains), stage.data, stage.steps, stage.batch_size, stage.learning_rate)
+            stages.append((stage.name, *knobs, stage.final_loss, stage.tokens_per_s, stage.seconds))
     columns = (
         "stage",
         "trains",
@@ -195,7 +182,7 @@ def training_tables(training: TrainingRun) -> list[Table]:
         for line in stage.lines
     )
     log = ("stage", "step", "loss", "learning_rate", "seconds", "samples_per_s", "tokens_per_s")
-    return [Table("training_stages", columns, stages), Table("training_log", log, lines)]
+    return [Table("training_stages", columns, tuple(stages)), Table("training_log", log, lines)]
 
 
 def corpus_table(corpus: CorpusStatistics) -> Table:
@@ -208,8 +195,3 @@ def corpus_table(corpus: CorpusStatistics) -> Table:
     rows += [("spoken words", "", "", corpus.words), ("vocabulary", "", "", corpus.vocabulary)]
     rows += [(f"skipped, {reason}", "", "", number) for reason, number in corpus.skipped.items()]
     return Table("corpus", ("what", "child", "split", "number"), tuple(rows))
-
-
-def title_of(task: str) -> str:
-    """A sub-task's name in tables."""
-    return TASKS[task].title
