@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
-from babyvlm.corpus.nursery.config import NurseryConfig
+from babyvlm.corpus.nursery.configuration import NurseryConfig
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.errors import BabyVLMError, ConfigError
 from babyvlm.records import Split
@@ -32,7 +32,7 @@ def render(
     *,
     out: Path,
     nursery: Annotated[NurseryConfig, arg(name="")] = NurseryConfig(),
-    workers: int = 0,  # noqa: B008
+    workers: int = 0,
 ) -> None:
     """Render the simulated nursery: mp4 files with sound, transcripts and boxes.
 
@@ -184,8 +184,8 @@ def evaluate_command(
         seed: Seed of the random baseline.
     """
     from babyvlm.evaluation import choose_respondent, evaluate
-    from babyvlm.toolbox import open_toolbox
     from babyvlm.evaluation.table import describe_scores
+    from babyvlm.toolbox import open_toolbox
 
     opened = open_toolbox(toolbox)
     respondent = choose_respondent(model, opened, seed=seed)

@@ -17,7 +17,7 @@ import pytest
 pytest.importorskip("skia", reason="the nursery needs the extra 'render'")
 
 from babyvlm.corpus.nursery import NurseryConfig, render_nursery
-from babyvlm.corpus.nursery.config import plan_recordings
+from babyvlm.corpus.nursery.configuration import plan_recordings
 from babyvlm.corpus.nursery.episodes import LARGEST_GROUP, Director
 from babyvlm.corpus.nursery.exemplars import _DRAWINGS, EXEMPLARS, exemplar
 from babyvlm.corpus.nursery.lexicon import CATEGORIES, FIELDS

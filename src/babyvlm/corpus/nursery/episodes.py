@@ -22,7 +22,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from babyvlm.corpus.nursery.camera import Camera, head_camera
-from babyvlm.corpus.nursery.config import NurseryConfig, RecordingPlan
+from babyvlm.corpus.nursery.configuration import NurseryConfig, RecordingPlan
 from babyvlm.corpus.nursery.exemplars import EXEMPLARS, exemplar
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.corpus.nursery.motion import Exit, Pose, Track, plan_exit, tween

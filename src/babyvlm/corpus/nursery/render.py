@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import skia
 
-from babyvlm.corpus.nursery.config import LICENCE, NurseryConfig, RecordingPlan, plan_recordings
+from babyvlm.corpus.nursery.configuration import LICENCE, NurseryConfig, RecordingPlan, plan_recordings
 from babyvlm.corpus.nursery.episodes import Director
 from babyvlm.corpus.nursery.exemplars import exemplar
 from babyvlm.corpus.nursery.pen import BROWN, SKIN, argb, darker

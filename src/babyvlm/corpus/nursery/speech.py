@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from babyvlm.corpus.nursery.config import NurseryConfig, RecordingPlan
+from babyvlm.corpus.nursery.configuration import NurseryConfig, RecordingPlan
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.corpus.nursery.scenes import Episode, Mention
 

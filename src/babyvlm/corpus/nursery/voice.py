@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from babyvlm.corpus.nursery.config import NurseryConfig
+from babyvlm.corpus.nursery.configuration import NurseryConfig
 from babyvlm.corpus.nursery.speech import Spoken
 from babyvlm.errors import BabyVLMError, ConfigError
 
