@@ -49,7 +49,7 @@ def ball(pen: Pen, look: Look) -> None:
     pen.oval(-0.4, -0.5, 0.2, 0.12, lighter(first, 0.6), turn=-35, outlined=False)
 
 
-def teddy(pen: Pen, look: Look) -> None:
+def teddy_bear(pen: Pen, look: Look) -> None:
     fur = look.colour(BROWN, TAN, (164, 108, 60), PINK)
     pale = lighter(fur, 0.45)
     for x in (-0.4, 0.4):
@@ -158,4 +158,4 @@ def balloon(pen: Pen, look: Look) -> None:
     pen.oval(-0.28, -0.58, 0.12, 0.24, lighter(paint, 0.65), turn=20, outlined=False)
 
 
-DRAWINGS = {drawing.__name__: drawing for drawing in (ball, teddy, doll, block, drum, balloon)}
+DRAWINGS = {drawing.__name__: drawing for drawing in (ball, teddy_bear, doll, block, drum, balloon)}

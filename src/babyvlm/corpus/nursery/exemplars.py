@@ -26,13 +26,13 @@ from babyvlm.corpus.nursery import (
 from babyvlm.corpus.nursery.pen import Look, Pen
 from babyvlm.records import Split
 
-EXEMPLARS: dict[Split, range] = {"train": range(0, 24), "validation": range(24, 30), "test": range(30, 40)}
+EXEMPLARS: dict[Split, range] = {"train": range(0, 60), "validation": range(60, 66), "test": range(66, 80)}
 """The exemplar numbers each split may show, of every category (ours)."""
 
 _PICTURE_PX = 256
 _MASK_CELLS = 32
 _DRAWINGS = {
-    name: drawing
+    name.replace("_", " "): drawing
     for module in (
         drawings_animals,
         drawings_vehicles,

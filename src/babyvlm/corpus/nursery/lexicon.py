@@ -42,7 +42,7 @@ _FIELDS: dict[str, dict[str, str]] = {
     },
     "toys": {
         "ball": "balls",
-        "teddy": "teddies",
+        "teddy bear": "teddy bears",
         "doll": "dolls",
         "block": "blocks",
         "drum": "drums",
