@@ -1,12 +1,9 @@
 """What happens in a recording: a sequence of episodes, each with its objects, their motions and what could be said.
 
-    naming       a caregiver holds up one thing after another; it is put down, or leaves
-    groups       one to twelve of a kind lie on a floor or table, rearranged now and then
-    departures   things leave the frame, one at a time, by all eight ways; some come in first
-    looking      the child looks about a busy room
-
-Number and size of the members of a group are drawn apart, and so is the spacing, as far as the frame has room: the size
-of the objects does not tell how many there are. What lies beside a group keeps the area in use from telling it.
+naming       a caregiver holds up one thing after another; it is put down, or leaves
+groups       one to twelve of a kind lie on a floor or table, rearranged now and then
+departures   things leave the frame, one at a time, by all eight ways; some come in first
+looking      the child looks about a busy room, where things are elsewhere now and then
 """
 
 from __future__ import annotations
@@ -16,7 +13,6 @@ import dataclasses
 import itertools
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -24,22 +20,27 @@ import numpy as np
 from babyvlm.corpus.nursery.camera import Camera, head_camera
 from babyvlm.corpus.nursery.configuration import NurseryConfig, RecordingPlan
 from babyvlm.corpus.nursery.exemplars import EXEMPLARS, exemplar
+from babyvlm.corpus.nursery.groups import arrange
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
-from babyvlm.corpus.nursery.motion import Exit, Pose, Track, plan_exit, tween
+from babyvlm.corpus.nursery.motion import Exit, Pose, Stay, Track, plan_exit, tween
 from babyvlm.corpus.nursery.rooms import Room, choose_room
 from babyvlm.corpus.nursery.scenes import DIRECTIONS, Departure, Episode, EpisodeKind, Mention, Prop
 
 CardT = TypeVar("CardT")
 
 LARGEST_GROUP = 12
-_SHARES: dict[EpisodeKind, float] = {"naming": 0.34, "departures": 0.37, "groups": 0.21, "looking": 0.08}
+_SHARES: dict[EpisodeKind, float] = {"naming": 0.30, "departures": 0.44, "groups": 0.21, "looking": 0.05}
 """Of a recording's time."""
 _SPANS_S: dict[EpisodeKind, tuple[float, float]] = {
-    "naming": (7.0, 10.5),
-    "departures": (10.5, 12.0),
-    "groups": (7.0, 11.0),
-    "looking": (5.5, 9.0),
+    "naming": (10.0, 12.0),
+    "departures": (12.0, 14.0),
+    "groups": (8.0, 10.0),
+    "looking": (6.0, 9.0),
 }
+_ARRANGEMENT_S = 2.25
+"""How long things lie as they do before they lie otherwise, on average."""
+_LOTS = 11
+"""Steps from the smallest to the largest groups; has no divisor in common with the numbers, so that each meets each."""
 _SHORTEST_S = 5.0
 _FRONT = 100.0
 """Depth of what is held or moves, in front of all that rests (whose depth is where it stands)."""
@@ -62,15 +63,6 @@ class Deck(Generic[CardT]):
         return self._cards[-1]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Stay:
-    """Where an object rests: its centre and the length of its longer side, in frame heights."""
-
-    x: float
-    y: float
-    size: float
-
-
 class Director:
     """Directs one recording.
 
@@ -83,6 +75,7 @@ class Director:
         self.draw = random.Random(f"{config.seed}/{plan.id}/scenes")
         deck = f"{config.seed}/{plan.split}"
         self._numbers = Deck(f"{deck}/numbers", range(1, LARGEST_GROUP + 1), 7 * plan.ordinal)
+        self._lots = Deck(f"{deck}/lots", range(_LOTS), 3 * plan.ordinal)
         self._ways = Deck(f"{deck}/ways", tuple(DIRECTIONS), 5 * plan.ordinal)
         self._named = Deck(f"{deck}/named", tuple(CATEGORIES), 7 * plan.ordinal)
         self._grouped = Deck(f"{deck}/grouped", tuple(CATEGORIES), 3 * plan.ordinal)
@@ -151,11 +144,15 @@ class Director:
             held_F=held_F,
         )
 
-    def _resting(self, category: str, stay: Stay, num_frames: int, room: Room) -> Prop:
+    def _resting(
+        self, category: str, stay: Stay, num_frames: int, room: Room, there_F: np.ndarray | None = None
+    ) -> Prop:
         shelf = stay.y + stay.size / 2 < room.horizon
         turn = 0.0 if shelf else self.draw.gauss(0, 5)
         pose = Pose(time_s=0, x=stay.x, y=stay.y, size=stay.size, turn=turn)
         track = tween([pose], num_frames, self.config.fps)
+        if there_F is not None:
+            track = track.only(there_F)
         return self._prop(category, track, depth=stay.y + stay.size / 2, shelf=shelf)
 
     def _stays(self, room: Room, count: int, sizes: tuple[float, float], spacing: float) -> list[Stay]:
@@ -259,7 +256,7 @@ class Director:
             )
             leaving = self._leave(name, number, flip, rest) if draw.random() < 0.95 else None
             leaves_s = leaving[1].duration_s if leaving is not None else 0.0
-            shown_s, until_s = from_s + draw.uniform(0.3, 0.6), to_s - leaves_s - 0.65
+            shown_s, until_s = from_s + draw.uniform(0.3, 0.5), to_s - leaves_s - 0.55
             down_s = self._tick(until_s + 0.35)
             rest = dataclasses.replace(rest, time_s=down_s)
             if draw.random() < 0.5:  # it comes in by a side or from below
@@ -287,13 +284,12 @@ class Director:
                 self._ways.take()
                 track = self._out(track, leaving[1], down_s)
                 calm_s.append((down_s - 0.2, to_s))
-            size_F = np.where(time_F < from_s, 0.0, track.size_F)
-            track = Track(x_F=track.x_F, y_F=track.y_F, size_F=size_F, turn_F=track.turn_F)
+            track = track.only(time_F >= from_s)
             held_F = (time_F >= from_s) & (time_F <= down_s)
             prop = self._prop(name, track, depth=_FRONT + turn, number=number, flip=flip, shadow=False, held_F=held_F)
             props.append(prop)
             mentions.append(
-                Mention(start_s=begin_s + shown_s - 0.3, end_s=begin_s + down_s + 0.3, kind="name", category=name)
+                Mention(start_s=begin_s + shown_s - 0.1, end_s=begin_s + down_s, kind="name", category=name)
             )
             if leaving is not None:
                 departures.append(Departure(tracks=(prop.track,), direction=leaving[0], start_s=begin_s + down_s))
@@ -322,7 +318,7 @@ class Director:
             members = draw.choice((2, 3)) if draw.random() < 0.15 else 1
             size = draw.uniform(0.18, 0.22) if members > 1 else draw.uniform(0.24, 0.42)
             leaving = None
-            enters = draw.random() < 0.2
+            enters = draw.random() < 0.15
             leave_s = self._tick(now_s + (0.9 if enters else 0.1))
             for _ in range(60):
                 half = size * 0.6
@@ -360,8 +356,7 @@ class Director:
                 track = self._out(track, later, leave_s)
                 time_F = np.arange(num_frames) / fps
                 if enters:
-                    size_F = np.where(time_F < now_s, 0.0, track.size_F)
-                    track = Track(x_F=track.x_F, y_F=track.y_F, size_F=size_F, turn_F=track.turn_F)
+                    track = track.only(time_F >= now_s)
                 # What leaves first stands in front, so that nothing hides a departure.
                 prop = self._prop(category, track, depth=_FRONT - turn, number=number, flip=flip, shadow=False)
                 props.append(prop)
@@ -398,22 +393,18 @@ class Director:
         room = choose_room(draw, "surface")
         category = self._grouped.take()
         beside = self._others(1, category)[0]
-        every = fps // self.config.annotation_fps
-        arrangements = max(1, round(num_frames / fps / 2.6))
-        bounds = [round(num_frames * k / arrangements / every) * every for k in range(arrangements + 1)]
         props, mentions = [], []
-        for first, last in itertools.pairwise(bounds):
+        for first, last in self._arrangements(num_frames):
             number = self._numbers.take()
             extra = draw.choice((0, 0, 0, 1, 2, 3, 4)) if number < LARGEST_GROUP else 0
             extra = min(extra, 14 - number)
-            stays = self._arrangement(number, extra)
+            lot = (self._lots.take() + draw.random()) / _LOTS
+            stays = arrange(draw, number, extra, lot, self.config.aspect)
             alike = self._number_of(category) if draw.random() < 0.5 else None
-            time_F = np.arange(num_frames)
+            there_F = _from_to(first, last, num_frames)
             for k, stay in enumerate(stays):
                 pose = Pose(time_s=0, x=stay.x, y=stay.y, size=stay.size, turn=draw.gauss(0, 7))
-                track = tween([pose], num_frames, fps)
-                size_F = np.where((time_F >= first) & (time_F < last), track.size_F, 0.0)
-                track = Track(x_F=track.x_F, y_F=track.y_F, size_F=size_F, turn_F=track.turn_F)
+                track = tween([pose], num_frames, fps).only(there_F)
                 name = category if k < number else beside
                 props.append(self._prop(name, track, depth=stay.y, number=alike if k < number else None))
             from_s, to_s = (start + first) / fps, (start + last) / fps
@@ -421,58 +412,53 @@ class Director:
         camera = head_camera(draw, num_frames, fps, 0.0)
         return self._finish("groups", start, num_frames, room, camera, props, mentions)
 
-    def _arrangement(self, number: int, extra: int) -> list[Stay]:
-        """Places for a group and what lies beside it, in cells of a loose grid."""
-        draw, aspect = self.draw, self.config.aspect
-        size = draw.uniform(0.13, 0.235)
-        if draw.random() < 0.08:  # a group of a given total area instead
-            size = float(np.clip(draw.uniform(0.25, 0.6) / np.sqrt(number), 0.13, 0.235))
-        cell = size * draw.uniform(1.08, 1.7)
-        while (columns := int((aspect - 0.06) / cell)) * (
-            rows := int(0.94 / cell)
-        ) < number + extra and cell > size * 1.06:
-            cell = max(cell * 0.95, size * 1.06)
-        left = draw.uniform(0.03, aspect - 0.03 - columns * cell)
-        top = draw.uniform(0.03, 0.97 - rows * cell)
-        around = (draw.uniform(0, columns), draw.uniform(0, rows))
-        loose = draw.uniform(0.1, 4.0)
-        cells = [(column, row) for column in range(columns) for row in range(rows)]
-        cells.sort(key=lambda at: np.hypot(at[0] + 0.5 - around[0], at[1] + 0.5 - around[1]) + draw.uniform(0, loose))
-        slack = (cell - size) / 2
-        return [
-            Stay(
-                x=left + (column + 0.5) * cell + draw.uniform(-slack, slack),
-                y=top + (row + 0.5) * cell + draw.uniform(-slack, slack),
-                size=size * draw.uniform(0.93, 1.0),
-            )
-            for column, row in cells[: number + extra]
-        ]
-
     def _looking(self, start: int, num_frames: int) -> Episode:
-        draw, fps, aspect = self.draw, self.config.fps, self.config.aspect
-        begin_s, span_s = start / fps, num_frames / fps
+        draw, fps = self.draw, self.config.fps
         room = choose_room(draw, "room", "room", "surface", "garden")
-        count = draw.randint(4, 8)
-        names = [self._named.take() if k == 0 else self._moved.take() for k in range(min(count, 3))]
-        names = list(dict.fromkeys(names))
-        names += self._others(count - len(names), *names)
+        props, mentions = [], []
+        for first, last in self._arrangements(num_frames):
+            stays = self._about(draw.randint(4, 8))
+            name = self._named.take()
+            names = [name, *self._others(len(stays) - 1, name)]
+            there_F = _from_to(first, last, num_frames)
+            props += [
+                self._resting(name, stay, num_frames, room, there_F) for name, stay in zip(names, stays, strict=True)
+            ]
+            from_s, to_s = (start + first) / fps, (start + last) / fps
+            mentions += [
+                Mention(start_s=from_s, end_s=to_s, kind="place", category=name, where=self._where(stay))
+                for name, stay in zip(names[:4], stays[:4], strict=True)
+            ]
+        camera = head_camera(draw, num_frames, fps, draw.uniform(0.4, 0.9))
+        return self._finish("looking", start, num_frames, room, camera, props, mentions)
+
+    def _about(self, count: int) -> list[Stay]:
+        """Places all about the frame: a large thing near each corner, smaller ones anywhere."""
+        draw, aspect = self.draw, self.config.aspect
         corners = [(0.25, 0.27), (0.75, 0.27), (0.25, 0.75), (0.75, 0.75)]
         draw.shuffle(corners)
-        stays = []
-        for x, y in corners:
-            stay = Stay(
+        stays = [
+            Stay(
                 x=(x + draw.uniform(-0.08, 0.08)) * aspect,
                 y=y + draw.uniform(-0.07, 0.07),
                 size=draw.uniform(0.2, 0.36),
             )
-            stays.append(stay)
-        for _ in range(count - 4):
-            x, y = draw.uniform(0.12, 0.88) * aspect, draw.uniform(0.15, 0.85)
-            stays.append(Stay(x=x, y=y, size=draw.uniform(0.15, 0.24)))
-        props = [self._resting(name, stay, num_frames, room) for name, stay in zip(names, stays, strict=True)]
-        mentions = [
-            Mention(start_s=begin_s, end_s=begin_s + span_s, kind="place", category=name, where=self._where(stay))
-            for name, stay in zip(names[:4], stays[:4], strict=True)
+            for x, y in corners
         ]
-        camera = head_camera(draw, num_frames, fps, draw.uniform(0.4, 0.9))
-        return self._finish("looking", start, num_frames, room, camera, props, mentions)
+        stays += [
+            Stay(x=draw.uniform(0.12, 0.88) * aspect, y=draw.uniform(0.15, 0.85), size=draw.uniform(0.15, 0.24))
+            for _ in range(count - len(corners))
+        ]
+        return stays
+
+    def _arrangements(self, num_frames: int) -> list[tuple[int, int]]:
+        """The first frame of each arrangement of an episode, and the first that is not of it."""
+        every = self.config.fps // self.config.annotation_fps
+        count = max(1, round(num_frames / self.config.fps / _ARRANGEMENT_S))
+        bounds = [round(num_frames * k / count / every) * every for k in range(count + 1)]
+        return list(itertools.pairwise(bounds))
+
+
+def _from_to(first: int, last: int, num_frames: int) -> np.ndarray:
+    frames_F = np.arange(num_frames)
+    return (frames_F >= first) & (frames_F < last)

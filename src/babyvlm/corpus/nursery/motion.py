@@ -21,6 +21,15 @@ _EDGE_MARGIN = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stay:
+    """Where an object rests: its centre and the length of its longer side, in frame heights."""
+
+    x: float
+    y: float
+    size: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Pose:
     """Where an object is at a moment: times in seconds of the episode, lengths in frame heights, degrees."""
 
@@ -39,6 +48,10 @@ class Track:
     y_F: np.ndarray
     size_F: np.ndarray
     turn_F: np.ndarray
+
+    def only(self, there_F: np.ndarray) -> Track:
+        """The same, but it is there only in some frames."""
+        return Track(x_F=self.x_F, y_F=self.y_F, size_F=np.where(there_F, self.size_F, 0.0), turn_F=self.turn_F)
 
 
 def tween(poses: list[Pose], num_frames: int, fps: int) -> Track:
