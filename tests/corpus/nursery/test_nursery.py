@@ -5,8 +5,10 @@ from __future__ import annotations
 import collections
 import csv
 import hashlib
+import itertools
 import json
 import os
+import random
 import re
 import sys
 from pathlib import Path
@@ -20,6 +22,7 @@ from babyvlm.corpus.nursery import NurseryConfig, render_nursery
 from babyvlm.corpus.nursery.configuration import plan_recordings
 from babyvlm.corpus.nursery.episodes import LARGEST_GROUP, Director
 from babyvlm.corpus.nursery.exemplars import _DRAWINGS, EXEMPLARS, exemplar
+from babyvlm.corpus.nursery.groups import arrange, hull_area
 from babyvlm.corpus.nursery.lexicon import CATEGORIES, FIELDS
 from babyvlm.corpus.nursery.scenes import DIRECTIONS, Episode, compose, visible_boxes
 from babyvlm.corpus.nursery.speech import Spoken, converse
@@ -89,8 +92,20 @@ def test_every_split_has_every_number_and_way_out(directed: dict[str, list[Episo
         assert set(numbers) == set(range(1, LARGEST_GROUP + 1)), split
         assert set(ways) == set(DIRECTIONS), split
         assert max(ways.values()) <= 1.6 * min(ways.values()) + 2, ways
-        if split == "test":
-            assert ways.total() >= 100
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_enough_leaves_to_be_asked_about(seed: int) -> None:
+    config = NurseryConfig(seed=seed)
+    plans = [plan for plan in plan_recordings(config) if plan.split == "test"]
+    ways = collections.Counter(
+        departure.direction
+        for plan in plans
+        for episode in Director(config, plan).episodes()
+        for departure in episode.departures
+    )
+    assert ways.total() >= 110
+    assert min(ways[way] for way in DIRECTIONS) >= 9
 
 
 def test_departures_can_be_read_from_the_track(directed: dict[str, list[Episode]]) -> None:
@@ -109,8 +124,9 @@ def test_departures_can_be_read_from_the_track(directed: dict[str, list[Episode]
     assert ways[False] <= 0.02 * ways.total()
 
 
-def test_size_does_not_tell_the_number_and_members_can_be_counted(directed: dict[str, list[Episode]]) -> None:
-    numbers, sizes, countable = [], [], []
+def test_nothing_but_counting_tells_the_number(directed: dict[str, list[Episode]]) -> None:
+    groups: dict[str, list[float]] = collections.defaultdict(list)
+    countable, longer_sides, lasting_s = [], [], []
     for episodes in directed.values():
         for episode in episodes:
             for mention in episode.mentions:
@@ -121,18 +137,42 @@ def test_size_does_not_tell_the_number_and_members_can_be_counted(directed: dict
                 assert len(members) == mention.number
                 boxes = _boxes(episode, frame)
                 countable.append(all(p.track in boxes and boxes[p.track][4] > 0.8 for p in members))
-                numbers.append(mention.number)
-                sizes.append(np.mean([p.size_F[frame] for p in members]))
-    assert abs(np.corrcoef(numbers, sizes)[0, 1]) < 0.3
+                lasting_s.append(mention.end_s - mention.start_s)
+                sides_P2 = np.array([(x1 - x0, y1 - y0) for x0, y0, x1, y1, _ in (boxes[p.track] for p in members)])
+                corners = [((x0, y0), (x1, y0), (x0, y1), (x1, y1)) for x0, y0, x1, y1, _ in boxes.values()]
+                longer_sides += sides_P2.max(axis=1).tolist()
+                groups["number"].append(mention.number)
+                groups["size"].append(sides_P2.max(axis=1).mean())
+                groups["total area"].append(sides_P2.prod(axis=1).sum())
+                groups["outline"].append(hull_area(np.array(corners).reshape(-1, 2)))
+    tells = {name: abs(np.corrcoef(groups["number"], values)[0, 1]) for name, values in groups.items()}
+    assert tells["size"] < 0.45, tells
+    assert tells["total area"] < 0.45, tells
+    assert tells["outline"] < 0.6, tells
     assert np.mean(countable) > 0.97
+    assert min(longer_sides) > 18
+    assert np.mean(lasting_s) < 2.5
+
+
+@pytest.mark.parametrize("number", range(1, LARGEST_GROUP + 1))
+@pytest.mark.parametrize("lot", [0.0, 0.499, 0.5, 0.999])
+def test_a_group_of_any_size_lies_in_the_frame_and_apart(number: int, lot: float) -> None:
+    stays = arrange(random.Random(f"{number}/{lot}"), number, 3, lot, CONFIG.aspect)
+    assert number <= len(stays) <= number + 3
+    for k, stay in enumerate(stays):
+        assert stay.size / 2 <= stay.x <= CONFIG.aspect - stay.size / 2
+        assert stay.size / 2 <= stay.y <= 1 - stay.size / 2
+        for other in stays[:k]:
+            assert max(abs(stay.x - other.x), abs(stay.y - other.y)) >= (stay.size + other.size) / 2 - 1e-9
 
 
 def test_about_half_of_what_is_said_names_nothing_in_view(directed: dict[str, list[Episode]]) -> None:
     named, words = [], {word: c.name for c in CATEGORIES.values() for word in (c.name, c.plural)}
+    any_word = rf"\b(?:{'|'.join(sorted(words, key=len, reverse=True))})\b"
     lengths: dict[bool, list[int]] = {True: [], False: []}
     for plan in plan_recordings(CONFIG):
         for spoken in converse(CONFIG, plan, directed[plan.id]):
-            said = {words[word] for word in re.findall(r"[a-z]+", spoken.text) if word in words}
+            said = {words[word] for word in re.findall(any_word, spoken.text)}
             frame = round((spoken.start_s + 0.7) * CONFIG.fps)
             episode = next(
                 (e for e in directed[plan.id] if e.start_frame <= frame < e.start_frame + e.num_frames),
@@ -143,6 +183,19 @@ def test_about_half_of_what_is_said_names_nothing_in_view(directed: dict[str, li
             lengths[plan.age_months > 21].append(len(spoken.text.split()))
     assert 0.4 < np.mean(named) < 0.6
     assert np.mean(lengths[True]) > 1.5 * np.mean(lengths[False])
+
+
+def test_what_is_held_up_is_named_again_while_it_is_shown(directed: dict[str, list[Episode]]) -> None:
+    repeated, num_utterances = [], 0
+    for plan in plan_recordings(CONFIG):
+        spoken = converse(CONFIG, plan, directed[plan.id])
+        num_utterances += len(spoken)
+        assert all(one.end_s < other.start_s for one, other in itertools.pairwise(spoken))
+        for show in (m for e in directed[plan.id] for m in e.mentions if m.kind == "name"):
+            naming = [s for s in spoken if show.start_s - 0.01 <= s.start_s <= show.end_s and show.category in s.text]
+            repeated.append(len(naming) >= 2)
+    assert np.mean(repeated) > 0.6
+    assert num_utterances / (CONFIG.hours * 60) == pytest.approx(CONFIG.utterances_per_minute, rel=0.05)
 
 
 def test_same_seed_same_bytes_for_any_number_of_workers(corpus: Path, tmp_path: Path) -> None:

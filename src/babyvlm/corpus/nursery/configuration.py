@@ -45,7 +45,7 @@ class NurseryConfig:
     """Share of the recordings in the validation split (ours)."""
     test_fraction: float = 0.20
     """Share of the recordings in the test split (ours)."""
-    utterances_per_minute: float = 15.0
+    utterances_per_minute: float = 18.0
     """How much is said (ours, about as dense as SAYCam's transcripts)."""
     speech: Literal["auto", "silence", "flite", "espeak-ng"] = "auto"
     """What speaks the utterances; ``auto`` takes flite or espeak-ng where installed, else silence (ours)."""

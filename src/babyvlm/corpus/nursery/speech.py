@@ -12,12 +12,17 @@ from babyvlm.corpus.nursery.configuration import NurseryConfig, RecordingPlan
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.corpus.nursery.scenes import Episode, Mention
 
-_NAMES_SHARE = 0.6
+_SHOW_SHARE = 0.85
+"""Of the things held up, how many are named again and again until they are put down."""
+_NAMES_SHARE = 0.35
+"""Of all other moments, while there is something to speak of."""
+_SIMPLER_SHARE, _SIMPLER_AGAIN_SHARE = 0.25, 0.8
 _ABSENT_SHARE = 0.3
 _CHILD_SHARE = 0.12
 _REPEAT_SHARE = 0.2
 _SHORTEST_S, _LONGEST_S = 1.0, 3.0
-_SHORTEST_GAP_S = 0.3
+_SHORTEST_GAP_S = 0.25
+_SHORTEST_SHOWN_S = 0.8
 
 _COUNTING = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
 _NO_SINGULAR = {"pants": "some pants", "scissors": "the scissors", "bread": "some bread", "cheese": "some cheese"}
@@ -223,23 +228,22 @@ def converse(config: NurseryConfig, plan: RecordingPlan, episodes: list[Episode]
     draw = random.Random(f"{config.seed}/{plan.id}/speech")
     stage = 0 if plan.age_months < 13 else 1 if plan.age_months < 21 else 2
     length_s = config.recording_frames / config.fps
+    every_s = 60 / config.utterances_per_minute
     caregivers = draw.choices(("Mother", "Father", "Grandmother", "Grandfather"), (5, 3, 2, 1), k=2)
+    mentions = [mention for episode in episodes for mention in episode.mentions]
+    shows = [mention for mention in mentions if mention.kind == "name" and draw.random() < _SHOW_SHARE]
     spoken: list[Spoken] = []
-    now_s = draw.uniform(0.3, 1.5)
+    now_s = first_s = draw.uniform(0.3, 1.5)
     last: Mention | None = None
     while now_s + _SHORTEST_S < length_s:
-        in_view = [
-            mention
-            for episode in episodes
-            for mention in episode.mentions
-            if mention.start_s <= now_s + 0.7 and mention.end_s >= now_s + 0.7
-        ]
-        by_child = draw.random() < _CHILD_SHARE
-        names = bool(in_view) and draw.random() < _NAMES_SHARE
-        if names:
+        in_view = [mention for mention in mentions if mention.start_s <= now_s + 0.7 <= mention.end_s]
+        show = _shown(shows, now_s)
+        by_child = show is None and draw.random() < _CHILD_SHARE
+        if show is not None or (in_view and draw.random() < _NAMES_SHARE):
+            before = last
             again = last if last in in_view and draw.random() < _REPEAT_SHARE else None
-            last = again or draw.choice(in_view)
-            text = _naming(draw, stage, last, by_child)
+            last = show or again or draw.choice(in_view)
+            text = _naming(draw, stage, last, by_child=by_child, again=last is before)
         elif not by_child and draw.random() < _ABSENT_SHARE:
             text = _filled(
                 draw,
@@ -251,11 +255,24 @@ def converse(config: NurseryConfig, plan: RecordingPlan, episodes: list[Episode]
         words = len(text.split())
         span_s = min(_LONGEST_S, max(_SHORTEST_S, 0.45 + words * draw.uniform(0.26, 0.36)))
         end_s = min(now_s + span_s, length_s - 0.05)
+        coming = next((mention for mention in shows if mention.start_s > now_s), None)
+        if show is None and coming is not None and coming.start_s < end_s:  # what is shown is spoken of at once
+            now_s = coming.start_s
+            continue
         speaker = "Child" if by_child else draw.choice((caregivers[0], *caregivers))
         spoken.append(Spoken(start_s=round(now_s, 3), end_s=round(end_s, 3), speaker=speaker, text=text))
-        mean_gap_s = max(60 / config.utterances_per_minute - span_s, _SHORTEST_GAP_S)
-        now_s = end_s + _SHORTEST_GAP_S + draw.uniform(0, 2 * (mean_gap_s - _SHORTEST_GAP_S))
+        # A pause makes up for what was said too quickly, but there is none while something is shown.
+        pause_s = max(first_s + len(spoken) * every_s - end_s, _SHORTEST_GAP_S) - _SHORTEST_GAP_S
+        now_s = end_s + _SHORTEST_GAP_S
+        if not _shown(shows, now_s):
+            now_s += draw.uniform(0, 2 * pause_s)
+            now_s = min([now_s, *(mention.start_s for mention in shows if mention.start_s > end_s + _SHORTEST_GAP_S)])
     return spoken
+
+
+def _shown(shows: list[Mention], now_s: float) -> Mention | None:
+    """What is being shown, if there is time to name it once more."""
+    return next((show for show in shows if show.start_s <= now_s <= show.end_s - _SHORTEST_SHOWN_S), None)
 
 
 def _absent(config: NurseryConfig, episodes: list[Episode], now_s: float) -> list[str]:
@@ -269,7 +286,7 @@ def _absent(config: NurseryConfig, episodes: list[Episode], now_s: float) -> lis
     return [name for name in CATEGORIES if name not in near]
 
 
-def _naming(draw: random.Random, stage: int, mention: Mention, by_child: bool) -> str:
+def _naming(draw: random.Random, stage: int, mention: Mention, *, by_child: bool, again: bool) -> str:
     if by_child:
         return _filled(draw, draw.choice(_CHILD_NAMING[stage]), mention)
     if mention.kind == "departure":
@@ -278,8 +295,8 @@ def _naming(draw: random.Random, stage: int, mention: Mention, by_child: bool) -
         forms = _GROUPING if mention.number > 1 else _NAMING
     else:
         forms = _PLACING if mention.kind == "place" else _NAMING
-    # Now and then as one speaks to a younger child.
-    level = max(0, stage - 1) if draw.random() < 0.25 else stage
+    # As one speaks to a younger child: now and then, and more often when it has been named just before.
+    level = max(0, stage - 1) if draw.random() < (_SIMPLER_AGAIN_SHARE if again else _SIMPLER_SHARE) else stage
     return _filled(draw, draw.choice(forms[level]), mention)
 
 
