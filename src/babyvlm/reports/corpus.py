@@ -48,6 +48,11 @@ class CorpusStatistics:
     """What was left out, by reason."""
     notes: tuple[str, ...]
 
+    @property
+    def instruction_splits(self) -> tuple[Split, ...]:
+        """The splits that have instruction items."""
+        return tuple(split for split in SPLITS if any(by_split[split] for by_split in self.instruction.values()))
+
     def total(self, split: Split | None = None) -> Recorded:
         """All children together, of one split or of all."""
         chosen = [recorded for (_, of), recorded in self.recorded.items() if split in (None, of)]

@@ -20,10 +20,11 @@ from babyvlm.toolbox.scoring import memory_base
 from babyvlm.toolbox.tasks import LETTERS, QUADRANTS
 
 ITEMS_PER_TASK = 3
-_TEST_ROUNDS = 4
+_TEST_ROUNDS = 3
 _REPLY_CHARACTERS = 120
 _ROUND_REPLY_CHARACTERS = 28
 _JPEG_QUALITY = 78
+_WITHHELD_PX = 56
 _RESTRICTED = "restricted"
 
 
@@ -105,7 +106,8 @@ def _choose(task: str, results: Results) -> list[Item]:
     """Right and wrong by turns, each category once as long as there are others."""
     judge = next(run for run in (results.main, *results.runs) if task in run.by_task)
     primary = TASKS[task].primary_metric
-    right, wrong = [], []
+    right: list[Item] = []
+    wrong: list[Item] = []
     for item in judge.items:
         if item.task == task and item.id in judge.judged:
             worth = judge.judged[item.id].metrics.get(primary, 0.0)
@@ -137,7 +139,7 @@ def _show_round(item: Item, number: int, results: Results, withheld: bool) -> Sh
     turn = item.turns[number]
     title = ""
     if len(item.turns) > 1:
-        title = f"{'Learning' if number < memory_base(item) else 'Testing'}, round {number + 1}"
+        title = f"{'Learning' if number < memory_base(item) else 'Testing'} {number + 1}"
     limit_px = _limit_px(turn, bool(title))
     pictures = tuple(
         _picture(results.toolbox, turn, place, limit_px, withheld, compact=bool(title))
@@ -159,12 +161,11 @@ def _picture(
     label = turn.labels[place] if place < len(turn.labels) else ""
     description = f"Picture {place + 1}" + (f": {label}" if label else "")
     if withheld:
-        side_px = limit_px // 2
-        return ShownPicture(place + 1, "", description, side_px, side_px)
+        return ShownPicture(place + 1, "", description, _WITHHELD_PX, _WITHHELD_PX)
     image = toolbox.image(turn.images[place])
     image.thumbnail((limit_px, limit_px), Image.Resampling.LANCZOS)
     # Crops of 128 px are shown at their own size at most; compact ones at half.
-    shown = 56 if compact or len(turn.images) > 4 else {1: 180, 2: 128}.get(len(turn.images), 84)
+    shown = 56 if compact or len(turn.images) > 4 else {1: 180, 2: 128}.get(len(turn.images), 78)
     scale = min(1.0, shown / max(image.size))
     return ShownPicture(
         place + 1, data_address(image), description, round(image.width * scale), round(image.height * scale)

@@ -99,7 +99,7 @@ def looks(names: Sequence[str], main: str) -> dict[str, Look]:
 
 def style_context() -> Any:
     """The style, as a context manager; it leaves the caller's own settings alone."""
-    return matplotlib.rc_context(_STYLE)
+    return matplotlib.rc_context(_STYLE)  # type: ignore[arg-type]  # its keys are literals to mypy
 
 
 def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
@@ -118,7 +118,9 @@ def svg_of(figure: Figure, name: str) -> str:
     buffer = io.BytesIO()
     with style_context(), matplotlib.rc_context({"svg.hashsalt": name}):
         blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=blank)
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=blank)  # type: ignore[no-untyped-call]
+    # Laid out once: the PDF is to look the same, and the layout takes longer than the drawing.
+    figure.set_layout_engine("none")
     return re.sub(r"font-family: ?[^;\"]+|(?<=px )'DejaVu Sans'[^;\"]*", _font, buffer.getvalue().decode())
 
 
@@ -130,7 +132,7 @@ def pdf_of(figure: Figure) -> bytes:
     """The figure as a PDF, without any date."""
     buffer = io.BytesIO()
     with style_context():
-        FigureCanvasPdf(figure).print_pdf(buffer, metadata=dict.fromkeys(("CreationDate", "Creator", "Producer")))
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata=dict.fromkeys(("CreationDate", "Creator", "Producer")))  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 

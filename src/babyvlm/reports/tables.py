@@ -148,8 +148,9 @@ def breakdown_tables(results: Results) -> list[Table]:
             rounds.append((run.name, phase, share.x, share.value, *share.interval, share.right, share.trials))
         for task in ("visual_delayed_response_open", "localization"):
             found = confusion(run, task)
-            for gold, counts in zip(found.gold, found.counts, strict=True) if found else ():
-                pairs += [(run.name, task, gold, to, n) for to, n in zip(found.replied, counts, strict=True) if found]
+            if found is not None:
+                for gold, counts in zip(found.gold, found.counts, strict=True):
+                    pairs += [(run.name, task, gold, to, n) for to, n in zip(found.replied, counts, strict=True)]
     tables = [
         Table("accuracy_by_number", ("respondent", "task", "number", *columns), tuple(numbers)),
         Table("memory_by_round", ("respondent", "phase", "round", *columns), tuple(rounds)),
