@@ -10,6 +10,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -281,6 +282,20 @@ def test_a_box_holds_the_pixels_of_its_object(corpus: Path) -> None:
     x, y, width, height = (round(part) for part in largest["bbox"])
     inside = picture[y : y + height, x : x + width].std(axis=(0, 1)).mean()
     assert inside > 20
+
+
+def test_knobs_need_no_skia_and_rendering_says_how_to_get_it(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['skia'] = None\n"
+        "from pathlib import Path\nfrom babyvlm.corpus.nursery import NurseryConfig, render_nursery\n"
+        "from babyvlm.errors import MissingExtraError\n"
+        "try:\n    render_nursery(NurseryConfig(), Path(sys.argv[1]))\n"
+        "except MissingExtraError as error:\n    print(error)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "corpus")]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "pip install 'babyvlm[render]'" in said
+    assert not (tmp_path / "corpus").exists()
 
 
 def test_bad_configurations_and_full_folders_are_refused(tmp_path: Path) -> None:

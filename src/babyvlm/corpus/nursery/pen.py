@@ -12,12 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from babyvlm.errors import MissingExtraError
-
-try:
-    import skia
-except ImportError as error:
-    raise MissingExtraError("The simulated nursery", "render") from error
+import skia
 
 Point = tuple[float, float]
 Colour = tuple[int, int, int]

@@ -13,38 +13,21 @@ from __future__ import annotations
 import concurrent.futures
 import csv
 import dataclasses
+import functools
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import numpy as np
-import skia
+from typing import TYPE_CHECKING
 
 from babyvlm.corpus.nursery.configuration import LICENCE, NurseryConfig, RecordingPlan, plan_recordings
-from babyvlm.corpus.nursery.episodes import Director
-from babyvlm.corpus.nursery.exemplars import exemplar
-from babyvlm.corpus.nursery.pen import BROWN, SKIN, argb, darker
-from babyvlm.corpus.nursery.rooms import MARGIN, draw_room
-from babyvlm.corpus.nursery.scenes import Episode, Prop, compose, visible_boxes
-from babyvlm.corpus.nursery.speech import converse
-from babyvlm.corpus.nursery.voice import choose_engine, sound_track
-from babyvlm.corpus.nursery.writer import BoxedMoment, write_boxes, write_movie, write_transcript
+from babyvlm.errors import MissingExtraError
 from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.progress import progress
 
-_SAMPLING = skia.SamplingOptions(skia.FilterMode.kLinear, skia.MipmapMode.kNearest)
-_FAST_SAMPLING = skia.SamplingOptions(skia.FilterMode.kLinear)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RecordingCounts:
-    """What one recording came to, for the manifest."""
-
-    frames: int
-    utterances: int
-    boxes: int
-    departures: int
+if TYPE_CHECKING:
+    from babyvlm.corpus.nursery.filming import RecordingCounts
 
 
 def render_nursery(config: NurseryConfig, out: Path, workers: int = 0) -> None:
@@ -58,18 +41,26 @@ def render_nursery(config: NurseryConfig, out: Path, workers: int = 0) -> None:
     Raises:
         OutputExistsError: ``out`` holds something.
         ConfigError: The speech engine asked for is not installed.
+        MissingExtraError: Skia, which draws it, is not installed.
     """
+    # Here rather than above: the knobs of the nursery can be listed without what draws it.
+    try:
+        from babyvlm.corpus.nursery.filming import render_recording
+        from babyvlm.corpus.nursery.voice import choose_engine
+    except ModuleNotFoundError as error:
+        if error.name != "skia":
+            raise
+        raise MissingExtraError("Rendering the simulated nursery", "render") from error
     engine = choose_engine(config)
     plans = plan_recordings(config)
     with fresh_folder(out) as folder:
         for child in sorted({plan.child for plan in plans}):
             (folder / child).mkdir()
-        totals = dict.fromkeys((field.name for field in dataclasses.fields(RecordingCounts)), 0)
-        for counts in progress(
-            _rendered(config, plans, folder, engine, workers), description="nursery", total=len(plans), unit="recording"
-        ):
-            for name, count in dataclasses.asdict(counts).items():
-                totals[name] += count
+        film = functools.partial(render_recording, config, folder=folder, engine=engine)
+        filmed = _filmed(film, plans, workers)
+        totals: Counter[str] = Counter()
+        for counts in progress(filmed, description="nursery", total=len(plans), unit="recording"):
+            totals.update(dataclasses.asdict(counts))
         with (folder / "recordings.csv").open("w", encoding="utf-8", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(("recording", "child", "age_months", "date", "split", "licence"))
@@ -83,121 +74,20 @@ def render_nursery(config: NurseryConfig, out: Path, workers: int = 0) -> None:
         ).write(folder)
 
 
-def _rendered(
-    config: NurseryConfig, plans: list[RecordingPlan], folder: Path, engine: str, workers: int
+def _filmed(
+    film: Callable[[RecordingPlan], RecordingCounts], plans: list[RecordingPlan], workers: int
 ) -> Iterator[RecordingCounts]:
     workers = min(workers or os.cpu_count() or 1, len(plans))
     if workers == 1:
-        for plan in plans:
-            yield render_recording(config, plan, folder, engine)
+        yield from map(film, plans)
         return
     # Spawn: a forked copy of a process that has threads (torch, Arrow) may hang.
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as executor:
-        jobs = [executor.submit(render_recording, config, plan, folder, engine) for plan in plans]
+        jobs = [executor.submit(film, plan) for plan in plans]
         try:
             for job in concurrent.futures.as_completed(jobs):
                 yield job.result()
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-
-
-def render_recording(config: NurseryConfig, plan: RecordingPlan, folder: Path, engine: str) -> RecordingCounts:
-    """Renders one recording: its movie, transcript and boxes.
-
-    Args:
-        config: The nursery's.
-        plan: Which recording.
-        folder: The corpus folder, with a folder for the child in it.
-        engine: What speaks, as ``choose_engine`` gives it.
-    """
-    episodes = Director(config, plan).episodes()
-    spoken = converse(config, plan, episodes)
-    stem = folder / plan.child / plan.id
-    samples = sound_track(spoken, config.recording_frames / config.fps, engine)
-    moments: list[BoxedMoment] = []
-    write_movie(
-        stem.with_suffix(".mp4"),
-        _pictures(config, episodes, moments),
-        samples,
-        width=config.width,
-        height=config.height,
-        fps=config.fps,
-    )
-    write_transcript(stem.with_suffix(".vtt"), spoken)
-    write_boxes(stem.with_suffix(".boxes.json"), f"{plan.id}.mp4", moments, width=config.width, height=config.height)
-    return RecordingCounts(
-        frames=config.recording_frames,
-        utterances=len(spoken),
-        boxes=sum(len(moment.boxes) for moment in moments),
-        departures=sum(len(episode.departures) for episode in episodes),
-    )
-
-
-def _pictures(config: NurseryConfig, episodes: list[Episode], moments: list[BoxedMoment]) -> Iterator[np.ndarray]:
-    """Paints frame after frame into one buffer; the boxes of annotated frames are added to ``moments``."""
-    buffer = np.zeros((config.height, config.width, 4), dtype=np.uint8)
-    # BGRA without transparency, as the backdrop is: Skia has a quick path for that, as long as nothing is rolled.
-    info = skia.ImageInfo.Make(
-        config.width, config.height, skia.ColorType.kBGRA_8888_ColorType, skia.AlphaType.kOpaque_AlphaType
-    )
-    surface = skia.Surface.MakeRasterDirect(info, buffer)
-    canvas = surface.getCanvas()
-    every = config.fps // config.annotation_fps
-    for episode in episodes:
-        backdrop = draw_room(episode.room, config.aspect, config.height)
-        lens_F23 = episode.camera.matrices(config.width, config.height)
-        matrices = [compose(lens_F23, prop.matrices()) for prop in episode.props]
-        for frame in range(episode.num_frames):
-            canvas.setMatrix(_skia_matrix(lens_F23[frame]))
-            canvas.scale(1 / config.height, 1 / config.height)
-            canvas.drawImage(backdrop, -MARGIN * config.height, -MARGIN * config.height, _FAST_SAMPLING)
-            for prop, matrices_F23 in zip(episode.props, matrices, strict=True):
-                if prop.size_F[frame] > 0:
-                    if prop.held_F is not None and prop.held_F[frame]:
-                        canvas.setMatrix(_skia_matrix(lens_F23[frame]))
-                        _draw_arm(canvas, prop, frame)
-                    canvas.setMatrix(_skia_matrix(matrices_F23[frame]))
-                    _draw_prop(canvas, prop, config.seed)
-            if frame % every == 0:
-                boxes = visible_boxes(episode.props, matrices, config.seed, frame, config.width, config.height)
-                time_s = (episode.start_frame + frame) / config.fps
-                moments.append(BoxedMoment(time_s=time_s, boxes=tuple(boxes)))
-            yield buffer
-
-
-def _skia_matrix(matrix_23: np.ndarray) -> skia.Matrix:
-    (a, b, c), (d, e, f) = matrix_23.tolist()
-    return skia.Matrix.MakeAll(a, b, c, d, e, f, 0, 0, 1)
-
-
-def _draw_prop(canvas: skia.Canvas, prop: Prop, seed: int) -> None:
-    drawn = exemplar(seed, prop.category, prop.number)
-    half_width, half_height = drawn.width / 2, drawn.height / 2
-    if prop.shelf:
-        canvas.drawRect(
-            skia.Rect.MakeLTRB(-half_width - 0.25, half_height - 0.02, half_width + 0.25, half_height + 0.1),
-            skia.Paint(Color=argb(darker(BROWN, 0.2)), AntiAlias=True),
-        )
-    elif prop.shadow:
-        shade = skia.Rect.MakeLTRB(-half_width, half_height - 0.08, half_width, half_height + 0.05)
-        canvas.drawOval(shade, skia.Paint(Color=skia.Color(0, 0, 0, 60), AntiAlias=True))
-    rect = skia.Rect.MakeLTRB(-half_width, -half_height, half_width, half_height)
-    canvas.drawImageRect(drawn.picture, rect, _SAMPLING)
-
-
-def _draw_arm(canvas: skia.Canvas, prop: Prop, frame: int) -> None:
-    """The arm of whoever holds it, behind it, from below and to one side."""
-    x, y, size = float(prop.x_F[frame]), float(prop.y_F[frame]), float(prop.size_F[frame])
-    side = 1.0 if prop.track % 2 else -1.0
-    skin = (SKIN, BROWN, (206, 158, 122))[prop.track % 3]
-    for colour, extra in ((darker(skin, 0.5), 0.012), (skin, 0.0)):
-        arm = skia.Paint(
-            Color=argb(colour),
-            AntiAlias=True,
-            Style=skia.Paint.kStroke_Style,
-            StrokeWidth=0.1 + extra,
-            StrokeCap=skia.Paint.kRound_Cap,
-        )
-        canvas.drawLine(x + side * 0.5, y + 1.1, x + side * size * 0.12, y + size * 0.3, arm)
