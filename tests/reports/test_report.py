@@ -253,7 +253,7 @@ def test_a_single_partial_run_is_enough(toolbox: Toolbox, tmp_path: Path) -> Non
     evaluate(respondent, toolbox, tmp_path / "run", tasks=["left_right"], limit=5)
     write_report([tmp_path / "run"], tmp_path / "page.html")
     text, _ = read_page(tmp_path / "page.html")
-    assert "average over 1 sub-task" in text and "the first 5 items of each sub-task" in text
+    assert "average over 1 sub-task," in text and "the first 5 items of each sub-task" in text
     assert "No run of random guesses" in text
 
 
