@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import collections
 import csv
+import dataclasses
 import hashlib
 import itertools
 import json
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
@@ -226,6 +229,26 @@ def test_speech_sounds_where_the_transcript_says(tmp_path: Path, monkeypatch: py
     assert heard[0] == pytest.approx(1.0, abs=0.01)
     assert heard[-1] == pytest.approx(1.5, abs=0.01)
     assert len(samples) == 3 * SAMPLE_RATE
+
+
+@pytest.mark.parametrize("engine", ["flite", "espeak-ng"])
+def test_real_voices_are_heard_in_the_movie_when_the_transcript_says(engine: str, tmp_path: Path) -> None:
+    if shutil.which(engine) is None:
+        pytest.skip(f"{engine} is not installed (apt-get install {engine})")
+    config = dataclasses.replace(TINY, hours=12 / 3600, recording_s=12, speech=engine)
+    render_nursery(config, tmp_path / "corpus", workers=1)
+    media = next((tmp_path / "corpus").rglob("*.mp4"))
+    with av.open(str(media)) as container:
+        sound = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
+    cues = re.findall(r"00:00:([\d.]+) --> 00:00:([\d.]+)", media.with_suffix(".vtt").read_text(encoding="utf-8"))
+    time_s = np.arange(len(sound)) / SAMPLE_RATE
+    quiet = np.ones(len(sound), dtype=bool)
+    for start_s, end_s in cues:
+        quiet &= (time_s < float(start_s) - 0.1) | (time_s > float(end_s) + 0.1)
+        begins = (time_s > float(start_s) - 0.02) & (time_s < float(start_s) + 0.3)
+        assert np.abs(sound[begins]).max() > 0.02
+    assert len(cues) >= 2
+    assert np.abs(sound[quiet]).max() < 0.01
 
 
 def test_files_of_a_recording_agree(corpus: Path) -> None:

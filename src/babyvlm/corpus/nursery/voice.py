@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import shutil
 import subprocess
 import tempfile
@@ -18,6 +19,9 @@ from babyvlm.errors import BabyVLMError, ConfigError
 
 SAMPLE_RATE = 16000
 _SPEAKING_TIMEOUT_S = 20
+_SILENT = 160
+"""Samples below this are silence (16 bits)."""
+_NORMAL_WORDS_PER_MINUTE = 175
 _FLITE_VOICES = {"Mother": "slt", "Father": "rms", "Grandmother": "slt", "Grandfather": "awb", "Child": "slt"}
 _ESPEAK_VOICES = {
     "Mother": ("en+f3", "55"),
@@ -47,30 +51,30 @@ def sound_track(spoken: Sequence[Spoken], length_s: float, engine: str) -> np.nd
     if engine == "silence":
         return samples
     for utterance in spoken:
+        voice = _ESPEAK_VOICES[utterance.speaker] if engine == "espeak-ng" else (_FLITE_VOICES[utterance.speaker],)
         room = round((utterance.end_s - utterance.start_s) * SAMPLE_RATE)
-        words_per_minute = 60 * len(utterance.text.split()) / (utterance.end_s - utterance.start_s)
-        voice = _say(engine, utterance.speaker, utterance.text, max(120, round(words_per_minute / 10) * 10))[
-            :room
-        ].copy()
-        fade = min(400, len(voice))
-        voice[len(voice) - fade :] = voice[len(voice) - fade :] * np.linspace(1, 0, fade)
+        said = _say(engine, voice, utterance.text, 1.0)
+        if len(said) > room:
+            said = _say(engine, voice, utterance.text, math.ceil(10 * len(said) / room) / 10)
         at = round(utterance.start_s * SAMPLE_RATE)
-        voice = voice[: len(samples) - at]
-        samples[at : at + len(voice)] = voice
+        said = said[: min(room, len(samples) - at)].copy()
+        fade = min(400, len(said))
+        said[len(said) - fade :] = said[len(said) - fade :] * np.linspace(1, 0, fade)
+        samples[at : at + len(said)] = said
     return samples
 
 
-@functools.lru_cache(maxsize=2048)
-def _say(engine: str, speaker: str, text: str, words_per_minute: int) -> np.ndarray:
+@functools.lru_cache(maxsize=1024)
+def _say(engine: str, voice: tuple[str, ...], text: str, pace: float) -> np.ndarray:
+    """Samples from the first sound to the last, ``pace`` times as fast as is normal for the voice."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
         if engine == "flite":
-            stretch = f"duration_stretch={max(0.5, min(1.3, 170 / words_per_minute)):.2f}"
-            command = ["flite", "-voice", _FLITE_VOICES[speaker], "--setf", stretch, "-t", text, "-o", str(path)]
+            stretch = f"duration_stretch={1 / pace:.2f}"
+            command = ["flite", "-voice", voice[0], "--setf", stretch, "-t", text, "-o", str(path)]
         else:
-            voice, pitch = _ESPEAK_VOICES[speaker]
-            speed = str(min(300, words_per_minute + 20))
-            command = ["espeak-ng", "-v", voice, "-p", pitch, "-s", speed, "-w", str(path), text]
+            speed = str(round(_NORMAL_WORDS_PER_MINUTE * pace))
+            command = ["espeak-ng", "-v", voice[0], "-p", voice[1], "-s", speed, "-w", str(path), text]
         try:
             subprocess.run(command, check=True, capture_output=True, timeout=_SPEAKING_TIMEOUT_S)
             with wave.open(str(path)) as file:
@@ -81,4 +85,6 @@ def _say(engine: str, speaker: str, text: str, words_per_minute: int) -> np.ndar
                 f"{engine} could not say {text!r} ({error}). Mend its installation, or choose speech 'silence'"
             ) from error
     at_N = np.arange(round(len(voice_N) * SAMPLE_RATE / rate)) * rate / SAMPLE_RATE
-    return np.interp(at_N, np.arange(len(voice_N)), voice_N).astype(np.int16)
+    voice_N = np.interp(at_N, np.arange(len(voice_N)), voice_N).astype(np.int16)
+    loud = np.flatnonzero(np.abs(voice_N.astype(int)) > _SILENT)
+    return voice_N[loud[0] : loud[-1] + 1] if len(loud) else voice_N[:0]
