@@ -33,7 +33,7 @@ OUTCOMES = ("right", "wrong", "unparsed", "refused", "failed")
 class Requests(HTMLParser):
     """Everything a browser would fetch, every id, and whether tags close."""
 
-    VOID = frozenset({"meta", "img", "br", "link", "input", "hr"})
+    VOID = frozenset({"meta", "img", "br", "link", "input", "hr", "col"})
 
     def __init__(self) -> None:
         super().__init__()
