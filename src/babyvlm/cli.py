@@ -5,6 +5,7 @@ Heavy rooms are imported inside the commands that need them, so that ``--help`` 
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -88,7 +89,7 @@ def curate_command(
     with fresh_folder(out) as partial:
         curate(opened, partial, curation, workers=workers)
         if any(opened.has_boxes(recording) for recording in opened.recordings):
-            write_instruction_set(opened, partial / "instruction", instruction, workers=workers)
+            write_instruction_set(opened, partial / "instruction", instruction, workers=workers or _cores())
         else:
             print("no instruction set: no recording has boxes beside it", file=sys.stderr)
 
@@ -113,10 +114,16 @@ def train(
     """
     from babyvlm.curation.sets import PretrainingSet
     from babyvlm.recipes import resolve
-    from babyvlm.training import Trainer, possible_stages
+    from babyvlm.training import Trainer, possible_stages, run_in_processes, train_in_process, worth_starting
 
-    opened = PretrainingSet(data)
-    Trainer(resolve(recipe, changes), opened, out).run(stage or possible_stages(opened))
+    resolved, opened = resolve(recipe, changes), PretrainingSet(data)
+    stages = stage or possible_stages(opened)
+    processes = worth_starting(resolved.cpu_processes)
+    if processes == 1:
+        Trainer(resolved, opened, out).run(stages)
+    else:
+        Trainer.claim(out, resolved)
+        run_in_processes(train_in_process, (resolved, data, out, stages), processes)
 
 
 app.command(toolbox_app, name="toolbox", help="The DevCV Toolbox: its items.")
@@ -159,7 +166,7 @@ def build(
         assert images is not None and annotations is not None
         frames = PhotoSource(images, read_photo_annotations(annotations, images))
     trained_on = None if training is None else TrainingSet.of(PretrainingSet(training))
-    built = build_toolbox(frames, out, toolbox, training=trained_on, workers=workers)
+    built = build_toolbox(frames, out, toolbox, training=trained_on, workers=workers or _cores())
     print("\n".join([f"{task:32} {built.manifest.counts[task]:6} items" for task in built.tasks]))
 
 
@@ -263,6 +270,10 @@ def demo(*, out: Path, hours: float = 0.75, seed: int = 0) -> None:
     from babyvlm.demo import run_demo
 
     run_demo(out, hours=hours, seed=seed)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def main(arguments: list[str] | None = None) -> None:

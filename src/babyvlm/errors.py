@@ -63,7 +63,9 @@ class OutputExistsError(BabyVLMError):
     """The output folder already holds something; nothing was written."""
 
     def __init__(self, path: Path | str, holds: str) -> None:
-        super().__init__(f"{path}: already holds {holds}. Choose another --out, or remove it first; nothing was written")
+        super().__init__(
+            f"{path}: already holds {holds}. Choose another --out, or remove it first; nothing was written"
+        )
 
 
 class ConfigError(BabyVLMError):

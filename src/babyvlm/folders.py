@@ -1,8 +1,8 @@
 """Output folders that are either whole or absent, and the manifest each of them carries.
 
-    with fresh_folder(out) as partial:      .out.partial/ is filled ...
-        ...                                 ... and renamed to out/ once the block ends; an error leaves no out/
-        Manifest(kind=..., ...).write(partial)
+with fresh_folder(out) as partial:      .out.partial/ is filled ...
+    ...                                 ... and renamed to out/ once the block ends; an error leaves no out/
+    Manifest(kind=..., ...).write(partial)
 """
 
 from __future__ import annotations

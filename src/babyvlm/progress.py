@@ -11,7 +11,15 @@ ElementT = TypeVar("ElementT")
 
 
 def progress(
-    elements: Iterable[ElementT] | None = None, *, description: str, total: int | None = None, unit: str = "it"
+    elements: Iterable[ElementT] | None = None,
+    *,
+    description: str,
+    total: int | None = None,
+    unit: str = "it",
+    silent: bool = False,
 ) -> tqdm[ElementT]:
-    """A bar over ``elements``, or, with ``total`` alone, one to ``update`` by hand."""
-    return tqdm(elements, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=0.5, smoothing=0.1)
+    """A bar over ``elements``, or, with ``total`` alone, one to ``update`` by hand; ``silent`` draws none."""
+    return tqdm(
+        elements, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=0.5, smoothing=0.1,
+        disable=silent,
+    )  # fmt: skip

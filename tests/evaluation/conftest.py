@@ -49,14 +49,21 @@ def toolbox(tmp_path_factory):
         items.append(item("object_counting", [count]))
     for number in range(3):
         fresh = names[number * 10 : number * 10 + 15]
-        turns = [ItemTurn(prompt="Touch the new image. (A) <image>", images=(fresh[0],), options=("A",), gold="A", labels=("o0",))]
+        turns = [
+            ItemTurn(
+                prompt="Touch the new image. (A) <image>", images=(fresh[0],), options=("A",), gold="A", labels=("o0",)
+            )
+        ]
         for turn in range(1, 15):
             pair = (fresh[turn], fresh[(turn - 1) % 5]) if turn % 2 else (fresh[(turn - 1) % 5], fresh[turn])
             gold = "AB"[pair.index(fresh[turn])]
             turns.append(
                 ItemTurn(
-                    prompt="Let's try more. Touch the new image. (A) <image> (B) <image>", images=pair, gold=gold,
-                    options=("A", "B"), labels=tuple(f"o{fresh.index(name)}" for name in pair),
+                    prompt="Let's try more. Touch the new image. (A) <image> (B) <image>",
+                    images=pair,
+                    gold=gold,
+                    options=("A", "B"),
+                    labels=tuple(f"o{fresh.index(name)}" for name in pair),
                 )  # fmt: skip
             )
         items.append(item("memory", turns))

@@ -41,6 +41,8 @@ class ModelShape:
     """Longest sequence, tokens (paper)."""
     rope_theta: float = 10000.0
     """Base of the rotary position embedding (LLaMA)."""
+    initial_std: float = 0.02
+    """Standard deviation of freshly drawn weights (transformers' default for both towers; small widths want more)."""
     tie_embeddings: bool = False
     """Whether the output layer shares the token embedding's weights (paper: no)."""
 
@@ -90,6 +92,7 @@ def vision_config(shape: ModelShape) -> ViTConfig:
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
         layer_norm_eps=1e-6,
+        initializer_range=shape.initial_std,
     )
 
 
@@ -108,6 +111,7 @@ def model_config(shape: ModelShape) -> BabyLlavaConfig:
         bos_token_id=2,
         eos_token_id=3,
         tie_word_embeddings=shape.tie_embeddings,
+        initializer_range=shape.initial_std,
     )
     return BabyLlavaConfig(
         vision_config=vision_config(shape),

@@ -1,32 +1,65 @@
-"""A few million parameters on two CPU cores: the same five stages, for the simulated nursery or a small corpus."""
+"""Two million parameters on two CPU cores: the same five stages, for the simulated nursery or a small corpus."""
 
 from __future__ import annotations
 
 from babyvlm.model.configuration import ModelShape
-from babyvlm.training.configuration import LanguageStage, MultimodalStage, Optimisation, Recipe, VisionStage
+from babyvlm.training.configuration import (
+    LanguageStage,
+    MixturePhase,
+    MultimodalStage,
+    Optimisation,
+    Recipe,
+    VisionStage,
+)
+
+_EASY = {
+    "object_counting": 0.25,
+    "who_has_more_synthetic": 0.2,
+    "who_has_more_naturalistic": 0.2,
+    "visual_delayed_response_open": 0.15,
+    "visual_delayed_response_binary": 0.05,
+    "localization": 0.15,
+}
+_ALL = {
+    "object_counting": 0.2,
+    "who_has_more_synthetic": 0.12,
+    "who_has_more_naturalistic": 0.12,
+    "visual_delayed_response_open": 0.12,
+    "visual_delayed_response_binary": 0.08,
+    "localization": 0.1,
+    "picture_vocabulary": 0.12,
+    "left_right": 0.06,
+    "spatial_details": 0.06,
+    "memory": 0.02,
+}
 
 
 def nursery() -> Recipe:
-    """Five stages that take about nine minutes together on two cores."""
+    """Five stages that take about eight minutes together on two cores.
+
+    DEVIATION: Muon for the matrices, a larger spread of the first weights, the tower trained at the common rate in the
+    instruction stage, and an easy-to-hard order of tasks there. So small a model sees some 60,000 samples in all.
+    """
     return Recipe(
         name="nursery",
         model=ModelShape(
             image_size=64,
             patch_size=16,
-            vision_width=192,
+            vision_width=128,
             vision_layers=4,
-            vision_heads=6,
-            text_width=192,
-            text_layers=6,
-            text_heads=6,
-            text_kv_heads=6,
-            text_intermediate=512,
+            vision_heads=4,
+            text_width=128,
+            text_layers=4,
+            text_heads=4,
+            text_kv_heads=4,
+            text_intermediate=352,
             vocabulary=800,
-            context=1024,
+            context=1536,
+            initial_std=0.07,
         ),
         vision=VisionStage(
             optimisation=Optimisation(
-                learning_rate=1e-3, batch_size=48, steps=150, warmup_fraction=0.1, weight_decay=0.04, clip_norm=3.0
+                learning_rate=1e-3, batch_size=64, steps=150, warmup_fraction=0.1, weight_decay=0.04, clip_norm=3.0
             ),
             local_views=4,
             local_size=32,
@@ -39,12 +72,14 @@ def nursery() -> Recipe:
             teacher_momentum=0.99,
         ),
         language=LanguageStage(
-            optimisation=Optimisation(learning_rate=2e-3, batch_size=16, steps=60, weight_decay=0.1),
+            optimisation=Optimisation(
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=16, steps=60, weight_decay=0.1, beta2=0.99
+            ),
             packed_tokens=128,
             micro_batch_tokens=4096,
         ),
         alignment=MultimodalStage(
-            optimisation=Optimisation(learning_rate=3e-3, batch_size=32, steps=60),
+            optimisation=Optimisation(learning_rate=3e-3, batch_size=32, steps=60, beta2=0.99),
             formats=("image",),
             trains=("connector",),
             template="baby_plain",
@@ -52,17 +87,23 @@ def nursery() -> Recipe:
             cache_vision_features=True,
         ),
         joint=MultimodalStage(
-            optimisation=Optimisation(learning_rate=1e-3, batch_size=32, steps=300),
+            optimisation=Optimisation(
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=32, steps=150, beta2=0.99
+            ),
             formats=("image", "video", "interleaved"),
             trains=("connector", "language"),
             micro_batch_tokens=4096,
             cache_vision_features=True,
         ),
         instruction=MultimodalStage(
-            optimisation=Optimisation(learning_rate=1e-3, vision_learning_rate=1e-3, batch_size=32, steps=1200),
+            optimisation=Optimisation(
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=32, steps=1600, beta2=0.99
+            ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
+            mixture=(MixturePhase(until=0.6, weights=_EASY), MixturePhase(weights=_ALL)),
             micro_batch_tokens=4096,
         ),
         attention="eager",
+        cpu_processes=2,
     )

@@ -30,3 +30,13 @@ def neighbours(direction: str) -> tuple[str, str]:
 
 def is_corner(direction: str) -> bool:
     return " " in direction
+
+
+def mirror_image(direction: str) -> str:
+    """The direction with left and right exchanged.
+
+    >>> mirror_image("top left")
+    'top right'
+    """
+    exchanged = {"left": "right", "right": "left"}
+    return " ".join(exchanged.get(word, word) for word in direction.split())

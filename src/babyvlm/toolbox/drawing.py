@@ -49,6 +49,7 @@ def draw(
     max_crops: int,
     max_reuse: int,
     workers: int,
+    augment: bool = False,
 ) -> Drawing:
     """Builds drafts of every wanted task, and their pictures.
 
@@ -61,12 +62,13 @@ def draw(
         max_crops: Size of the pool of crops that items share.
         max_reuse: How many items of a task may turn on the same object in the same frame.
         workers: Processes besides this one; the result does not depend on it.
+        augment: Mirror some samples and show exits from different moments on: for training, never for a benchmark.
 
     Raises:
         MediaError: A recording or photograph is missing or does not decode.
     """
     found = survey(source, pictures)
-    bench = Bench(found=found, pictures=pictures, exits=exits, seed=seed, max_reuse=max_reuse)
+    bench = Bench(found=found, pictures=pictures, exits=exits, seed=seed, max_reuse=max_reuse, augment=augment)
     built = {task: build(bench, wanted[task]) for task, build in FRAME_BUILDERS.items() if wanted.get(task)}
     views = {view for made in built.values() for draft in made.drafts for view in draft.views}
     pool: tuple[Sighting, ...] = ()

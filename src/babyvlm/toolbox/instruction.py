@@ -101,6 +101,7 @@ def write_instruction_set(
             max_crops=max_crops[split],
             max_reuse=config.max_reuse,
             workers=workers,
+            augment=split == "train",
         )
         for split, source in sources.items()
     }

@@ -1,6 +1,7 @@
 """The five stages of training, from a curated set to checkpoints."""
 
 from babyvlm.training.configuration import STAGES, Recipe
-from babyvlm.training.stages import Trainer, possible_stages
+from babyvlm.training.processes import run_in_processes, worth_starting
+from babyvlm.training.stages import Trainer, possible_stages, train_in_process
 
-__all__ = ["STAGES", "Recipe", "Trainer", "possible_stages"]
+__all__ = ["STAGES", "Recipe", "Trainer", "possible_stages", "run_in_processes", "train_in_process", "worth_starting"]

@@ -15,6 +15,10 @@ from babyvlm.errors import ConfigError
 from babyvlm.training.configuration import MixturePhase
 
 
+_PASS_TOKENS = 750
+"""What one more forward and backward pass costs, in tokens, measured on the nursery's model, where it matters most."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
     """One conversation as the model takes it."""
@@ -94,14 +98,23 @@ class BatchPlan:
 
 
 def micro_batches(samples: Sequence[Sample], max_tokens: int) -> list[list[Sample]]:
-    """Groups samples of similar length so that a group, padded to its longest, has at most ``max_tokens`` tokens.
+    """Groups samples of similar length, each group padded to its longest, so that the whole costs least.
 
-    A sample longer than that has a group to itself.
+    A group costs its padded tokens and a fixed price for one more pass, and holds at most ``max_tokens`` padded tokens; a
+    sample longer than that has a group to itself.
     """
+    ordered = sorted(samples, key=len)
+    # cheapest[end]: least cost of the first `end` samples, and where the last of their groups begins
+    cheapest: list[tuple[int, int]] = [(0, 0)]
+    for end in range(1, len(ordered) + 1):
+        longest = len(ordered[end - 1])
+        first = max(0, end - max(1, max_tokens // longest))
+        costs = ((cheapest[start][0] + (end - start) * longest + _PASS_TOKENS, start) for start in range(first, end))
+        cheapest.append(min(costs))
     groups: list[list[Sample]] = []
-    for sample in sorted(samples, key=len):
-        if groups and (len(groups[-1]) + 1) * len(sample) <= max_tokens:
-            groups[-1].append(sample)
-        else:
-            groups.append([sample])
-    return groups
+    end = len(ordered)
+    while end:
+        start = cheapest[end][1]
+        groups.append(ordered[start:end])
+        end = start
+    return groups[::-1]

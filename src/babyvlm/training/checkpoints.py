@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from babyvlm.errors import CheckpointError
+from babyvlm.training.optimizers import Optimizers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +43,7 @@ class Resume:
         self.folder = out / f".{stage}.resume"
         self._fingerprint = fingerprint
 
-    def save(
-        self, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer, point: ResumePoint, log: str
-    ) -> None:
+    def save(self, modules: dict[str, nn.Module], optimizer: Optimizers, point: ResumePoint, log: str) -> None:
         """Writes the state beside the old one, then puts it in its place."""
         fresh = self.folder.with_name(self.folder.name + ".new")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -59,7 +58,7 @@ class Resume:
         shutil.rmtree(self.folder, ignore_errors=True)
         fresh.rename(self.folder)
 
-    def load(self, modules: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> tuple[ResumePoint, str] | None:
+    def load(self, modules: dict[str, nn.Module], optimizer: Optimizers) -> tuple[ResumePoint, str] | None:
         """Restores the newest whole state in place.
 
         Returns:

@@ -29,7 +29,7 @@ def _refuse(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
-    """AdamW with linear warm-up and cosine decay to zero (all stages but vision: published scripts)."""
+    """Linear warm-up and cosine decay to zero (published scripts)."""
 
     learning_rate: float
     """Peak learning rate of the trained parts."""
@@ -51,6 +51,9 @@ class Optimisation:
     """AdamW's second moment (published for the language stage)."""
     clip_norm: float = 1.0
     """Largest gradient norm (published)."""
+    matrix_learning_rate: float | None = None
+    """Peak learning rate of Muon (Jordan et al. 2024) for the matrices inside the blocks; AdamW keeps the rest. None for
+    AdamW throughout, as published."""
 
     def __post_init__(self) -> None:
         _refuse((self.steps is None) == (self.epochs is None), "set either steps or epochs of a stage, not both")
@@ -175,6 +178,9 @@ class Recipe:
     """Attention kernel (ours)."""
     log_every_steps: int = 10
     """Steps between two lines of the log."""
+    cpu_processes: int = 1
+    """Processes that share each batch where there is no GPU, at most one a core: narrow models gain little from
+    several threads (ours)."""
     checkpoint_every_s: float = 300.0
     """Seconds between two checkpoints from which an interrupted stage goes on."""
 
@@ -183,6 +189,8 @@ class Recipe:
             raise ConfigError(
                 f"vision.local_size={self.vision.local_size} is no multiple of model.patch_size={self.model.patch_size}"
             )
+        if self.cpu_processes < 1:
+            raise ConfigError(f"cpu_processes={self.cpu_processes} must be at least 1")
         if self.language.packed_tokens > self.model.context:
             raise ConfigError(
                 f"language.packed_tokens={self.language.packed_tokens} exceeds model.context={self.model.context}"

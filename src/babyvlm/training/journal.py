@@ -24,6 +24,7 @@ class Journal:
         done: Steps taken before an interruption.
         seconds: Time they took.
         log: The lines they left.
+        silent: Neither draw the bar nor write TensorBoard files: another process does.
     """
 
     def __init__(
@@ -36,11 +37,12 @@ class Journal:
         done: int = 0,
         seconds: float = 0.0,
         log: str = "",
+        silent: bool = False,
     ) -> None:
         self._every, self._steps, self._stage = every, steps, stage
         self._lines = log.splitlines()
-        self._writer = SummaryWriter(str(tensorboard / stage))
-        self._bar = progress(description=f"train {stage}", total=steps, unit="step")
+        self._writer = None if silent else SummaryWriter(str(tensorboard / stage))
+        self._bar = progress(description=f"train {stage}", total=steps, unit="step", silent=silent)
         self._bar.update(done)
         self._began_s = time.monotonic() - seconds
         self._samples = self._tokens = 0
@@ -78,7 +80,7 @@ class Journal:
         line |= {"samples_per_s": round(self._samples / elapsed_s, 1), "tokens_per_s": round(self._tokens / elapsed_s)}
         self._samples, self._tokens, self._since_s = 0, 0, now_s
         self._lines.append(json.dumps(line))
-        for name, value in line.items():
+        for name, value in line.items() if self._writer is not None else ():
             if name != "step":
                 self._writer.add_scalar(name, value, step)
         self._bar.set_postfix_str(f"loss {figures['loss']:.3f}, {line['tokens_per_s']:,} tok/s", refresh=False)
@@ -86,4 +88,5 @@ class Journal:
     def close(self) -> None:
         """Closes the bar and the TensorBoard files."""
         self._bar.close()
-        self._writer.close()
+        if self._writer is not None:
+            self._writer.close()

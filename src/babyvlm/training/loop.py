@@ -19,7 +19,6 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from torch import nn
 
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
 from babyvlm.model.processing import normalise
@@ -28,6 +27,7 @@ from babyvlm.training.batches import BatchPlan, Sample, micro_batches
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import MixturePhase, Optimisation, Part
 from babyvlm.training.journal import Journal
+from babyvlm.training.optimizers import Optimizers, part_of
 from babyvlm.training.samples import PixelTable, collate
 
 _ENCODE_IMAGES = 256
@@ -43,30 +43,6 @@ def learning_rate_factor(step: int, steps: int, warmup_fraction: float) -> float
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
-
-
-def part_of(name: str) -> Part:
-    """Which part of the model a parameter belongs to."""
-    return "vision" if ".vision_tower." in name else "connector" if "projector" in name else "language"
-
-
-def make_optimizer(model: nn.Module, trains: Sequence[Part], knobs: Optimisation) -> torch.optim.AdamW:
-    """Freezes what the stage does not train and groups the rest by rate and decay."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        part = part_of(name)
-        parameter.requires_grad_(part in trains)
-        if part in trains:
-            rate = knobs.vision_learning_rate if part == "vision" else None
-            decay = knobs.weight_decay if parameter.ndim >= 2 else 0.0
-            groups.setdefault((rate or knobs.learning_rate, decay), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": parameters, "lr": rate, "peak_rate": rate, "weight_decay": decay}
-            for (rate, decay), parameters in groups.items()
-        ],
-        betas=(knobs.beta1, knobs.beta2),
-    )
 
 
 def train_language_model(
@@ -113,7 +89,9 @@ def train_language_model(
     size = sum(map(len, sources.values()))
     steps = optimisation.steps or math.ceil((optimisation.epochs or 0) * size / optimisation.batch_size)
     plan = BatchPlan({name: len(rows) for name, rows in sources.items()}, mixture, optimisation.batch_size, steps, seed)
-    optimizer = make_optimizer(model, trains, optimisation)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(part_of(name) in trains)
+    optimizer = Optimizers(((n, p) for n, p in model.named_parameters() if p.requires_grad), optimisation)
     model.train()
 
     counts = parameter_counts(model)
@@ -138,14 +116,22 @@ def train_language_model(
     features_UTD = None
     if cache_vision_features and pictures is not None:
         features_UTD = encode_pictures(model, pictures, accelerator)
-    wrapped, optimizer = accelerator.prepare(model, optimizer)
-    journal = Journal(stage, steps, out / "tensorboard", log_every_steps, done=done, seconds=seconds, log=log)
+    wrapped = accelerator.prepare(model)
+    journal = Journal(
+        stage,
+        steps,
+        out / "tensorboard",
+        log_every_steps,
+        done=done,
+        seconds=seconds,
+        log=log,
+        silent=not accelerator.is_main_process,
+    )
     saved_s = time.monotonic()
 
     for step in range(done, steps):
         factor = learning_rate_factor(step, steps, optimisation.warmup_fraction)
-        for group in optimizer.param_groups:
-            group["lr"] = group["peak_rate"] * factor
+        optimizer.scale(factor)
 
         samples = [sources[source][index] for source, index in plan.step(step)]
         learned = sum(sample.num_learned for sample in samples)
@@ -175,7 +161,6 @@ def train_language_model(
             loss += part.detach()
         norm = accelerator.clip_grad_norm_(wrapped.parameters(), optimisation.clip_norm)
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
 
         journal.step(
             step + 1,

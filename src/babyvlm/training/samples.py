@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from transformers import PreTrainedTokenizerBase
 
 from babyvlm.curation.sets import PretrainingSet
@@ -26,25 +28,40 @@ from babyvlm.training.configuration import MultimodalStage
 
 
 class PixelTable:
-    """Pictures at the model's size, each once, in memory.
+    """Pictures at the model's size, each decoded once, in a file that all processes of a machine map.
 
     Args:
         data: Where the pictures are.
         image_ids: Pictures to hold; repeats are dropped.
         size: Side, pixels.
+        path: The file, made anew; it may be removed once the table is no longer used.
+        accelerator: The processes that share the work.
     """
 
-    def __init__(self, data: PretrainingSet, image_ids: Iterable[str], size: int) -> None:
+    def __init__(
+        self, data: PretrainingSet, image_ids: Iterable[str], size: int, path: Path, accelerator: Accelerator
+    ) -> None:
         self.index = {image_id: number for number, image_id in enumerate(dict.fromkeys(image_ids))}
-        self.pixels_NCHW = torch.empty((len(self.index), 3, size, size), dtype=torch.uint8)
+        shape = (len(self.index), 3, size, size)
+        if accelerator.is_main_process:
+            path.unlink(missing_ok=True)
+            np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape).flush()
+        accelerator.wait_for_everyone()
+        table_NCHW = np.lib.format.open_memmap(path, mode="r+")
 
         def load(image_id: str) -> None:
-            pixels_CHW = square_pixels(decode_image(data.jpeg(image_id)), size)
-            self.pixels_NCHW[self.index[image_id]] = torch.from_numpy(pixels_CHW.copy())
+            table_NCHW[self.index[image_id]] = square_pixels(decode_image(data.jpeg(image_id)), size)
 
-        with ThreadPoolExecutor() as pool:
-            for _ in progress(pool.map(load, self.index), description="pictures", total=len(self.index), unit="img"):
+        mine = list(self.index)[accelerator.process_index :: accelerator.num_processes]
+        with ThreadPoolExecutor(1 if accelerator.num_processes > 1 else None) as pool:
+            for _ in progress(
+                pool.map(load, mine), description="pictures", total=len(mine), unit="img",
+                silent=not accelerator.is_main_process,
+            ):  # fmt: skip
                 pass
+        table_NCHW.flush()
+        accelerator.wait_for_everyone()
+        self.pixels_NCHW = torch.from_numpy(table_NCHW)
 
     def __len__(self) -> int:
         return len(self.index)

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
 from babyvlm.training.journal import Journal
 from babyvlm.training.loop import learning_rate_factor, train_language_model
+from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
 from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentum
 
@@ -39,6 +40,9 @@ from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentu
 def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
     """All stages, or all but the last where the set has no instruction samples."""
     return STAGES if data.has_instruction else STAGES[:-1]
+
+
+_PICTURES = ".pictures.npy"
 
 
 class Trainer:
@@ -55,11 +59,11 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, data: PretrainingSet, out: Path) -> None:
         self.recipe, self.data, self.out = recipe, data, out
-        self._claim(out, recipe)
+        self.claim(out, recipe)
         self.accelerator = Accelerator(mixed_precision=recipe.precision)
 
     @staticmethod
-    def _claim(out: Path, recipe: Recipe) -> None:
+    def claim(out: Path, recipe: Recipe) -> None:
         """Makes ``out`` this recipe's run folder, or makes sure that it is already."""
         out.mkdir(parents=True, exist_ok=True)
         resolved = json.dumps(asdict(recipe), indent=2, sort_keys=True) + "\n"
@@ -70,7 +74,8 @@ class Trainer:
             )
         if not path.is_file() and (found := sorted(entry.name for entry in out.iterdir())):
             raise ConfigError(f"{out}: already holds {found[0]}, and no run of babyvlm train. Choose another --out")
-        path.write_text(resolved, encoding="utf-8")
+        if not path.is_file():
+            path.write_text(resolved, encoding="utf-8")
 
     def run(self, stages: Sequence[StageName] = STAGES) -> None:
         """Runs the given stages, in their own order, leaving out those that are finished."""
@@ -83,11 +88,12 @@ class Trainer:
                     self._language()
                 else:
                     self._multimodal(stage)
+                (self.out / _PICTURES).unlink(missing_ok=True)
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The run's tokenizer, trained on the training split's utterances and instruction text at first use."""
         folder = self.out / "tokenizer"
-        if not folder.exists():
+        if not folder.exists() and self.accelerator.is_main_process:
             texts = [utterance.text for utterance in self.data.utterances("train")]
             if self.data.has_instruction:
                 for conversation in self.data.conversations("instruction", "train"):
@@ -95,6 +101,7 @@ class Trainer:
             shape = self.recipe.model
             with fresh_folder(folder) as partial:
                 train_tokenizer(texts, shape.vocabulary, shape.context).save_pretrained(partial)
+        self.accelerator.wait_for_everyone()
         return AutoTokenizer.from_pretrained(folder)
 
     def _vision(self) -> None:
@@ -105,69 +112,72 @@ class Trainer:
         images = dict.fromkeys(image for row in self.data.conversations("image", "train") for image in row.images)
         if not images:
             raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
-        frames = PixelTable(self.data, images, knobs.source_size)
+        frames = self._pictures(images, knobs.source_size)
         run = knobs.optimisation
         steps = run.steps or math.ceil((run.epochs or 0) * len(frames) / run.batch_size)
         trained = distillation.trained()
-        matrices = [parameter for parameter in trained if parameter.ndim >= 2]
-        others = [parameter for parameter in trained if parameter.ndim < 2]
-        optimizer = torch.optim.AdamW(
-            [{"params": matrices, "weight_decay": run.weight_decay}, {"params": others, "weight_decay": 0.0}],
-            lr=run.learning_rate,
-            betas=(run.beta1, run.beta2),
-        )
+        optimizer = Optimizers(trained, run)
         accelerator.print(
             f"vision: {len(frames):,} frames, {steps:,} steps of {run.batch_size}; "
-            f"trains {sum(parameter.numel() for parameter in trained):,} parameters (tower and head)"
+            f"trains {sum(parameter.numel() for _, parameter in trained):,} parameters (tower and head)"
         )
         resume = Resume(self.out, "vision", self._fingerprint("vision"))
         done, seconds, log = 0, 0.0, ""
         if (found := resume.load({"distillation": distillation}, optimizer)) is not None:
             point, log = found
             done, seconds = point.step, point.seconds
+        wrapped = accelerator.prepare(distillation)
         journal = Journal(
-            "vision", steps, self.out / "tensorboard", recipe.log_every_steps, done=done, seconds=seconds, log=log
-        )
+            "vision", steps, self.out / "tensorboard", recipe.log_every_steps, done=done, seconds=seconds, log=log,
+            silent=not accelerator.is_main_process,
+        )  # fmt: skip
         saved_s = time.monotonic()
+        share = max(1, run.batch_size // accelerator.num_processes)
         for step in range(done, steps):
-            for group in optimizer.param_groups:
-                group["lr"] = run.learning_rate * learning_rate_factor(step, steps, run.warmup_fraction)
-            # Everything random in a step depends on (seed, step) alone, so that resume is exact.
-            generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-            chosen = torch.randint(len(frames), (run.batch_size,), generator=generator)
+            optimizer.scale(learning_rate_factor(step, steps, run.warmup_fraction))
+            # Everything random in a step depends on (seed, step, process) alone, so that resume is exact.
+            generator = torch.Generator().manual_seed(
+                (recipe.seed * 1_000_003 + step) * 4096 + accelerator.process_index
+            )
+            chosen = torch.randint(len(frames), (share,), generator=generator)
             batch_BCSS = frames.pixels_NCHW[chosen].float() / 255
             sizes = [(recipe.model.image_size, knobs.global_scale)] * 2
             sizes += [(knobs.local_size, knobs.local_scale)] * knobs.local_views
             views = [
-                normalise(cut_views(batch_BCSS, size, scale, knobs.flip_probability, generator) * 255).to(
-                    accelerator.device
-                )
+                normalise(cut_views(batch_BCSS, size, scale, knobs.flip_probability, generator) * 255)
                 for size, scale in sizes
             ]
             with accelerator.autocast():
-                loss, entropy = distillation(views)
-            loss.backward()
-            norm = torch.nn.utils.clip_grad_norm_(trained, run.clip_norm)
+                loss, mean_K = wrapped([view.to(accelerator.device) for view in views])
+            accelerator.backward(loss)
+            norm = accelerator.clip_grad_norm_(wrapped.parameters(), run.clip_norm)
             optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            distillation.update_teacher(teacher_momentum(step, steps, knobs.teacher_momentum))
+            distillation.move_centre(accelerator.reduce(mean_K, "mean"))
+            distillation.move_teacher(teacher_momentum(step, steps, knobs.teacher_momentum))
             journal.step(
                 step + 1,
                 samples=run.batch_size,
                 tokens=run.batch_size * (2 * recipe.model.image_tokens),
-                loss=round(loss.item(), 5),
-                target_entropy=round(entropy.item(), 4),
+                loss=round(accelerator.reduce(loss.detach(), "mean").item(), 5),
                 gradient_norm=round(float(norm), 4),
             )
             if time.monotonic() - saved_s > recipe.checkpoint_every_s and step + 1 < steps:
-                point = ResumePoint(step=step + 1, seconds=journal.seconds)
-                resume.save({"distillation": distillation}, optimizer, point, journal.log)
+                if accelerator.is_main_process:
+                    point = ResumePoint(step=step + 1, seconds=journal.seconds)
+                    resume.save({"distillation": distillation}, optimizer, point, journal.log)
+                accelerator.wait_for_everyone()
                 saved_s = time.monotonic()
         journal.close()
-        with fresh_folder(self.out / "vision") as partial:
-            distillation.teacher.save_pretrained(partial)
-            self._finish(partial, "vision", journal.log)
-        resume.clear()
+        if accelerator.is_main_process:
+            with fresh_folder(self.out / "vision") as partial:
+                distillation.teacher.save_pretrained(partial)
+                self._finish(partial, "vision", journal.log)
+            resume.clear()
+        accelerator.wait_for_everyone()
+
+    def _pictures(self, images: Iterable[str], size: int) -> PixelTable:
+        """The pictures of one stage, in a file of the run's folder that the stage's end removes."""
+        return PixelTable(self.data, images, size, self.out / _PICTURES, self.accelerator)
 
     def _language(self) -> None:
         tokenizer = self.tokenizer()
@@ -210,7 +220,7 @@ class Trainer:
             self.out / before, attn_implementation=self.recipe.attention, dtype=torch.float32
         )
         rows = [row for name in knobs.formats for row in self.data.conversations(name, "train")]
-        pictures = PixelTable(self.data, (image for row in rows for image in row.images), self.recipe.model.image_size)
+        pictures = self._pictures((image for row in rows for image in row.images), self.recipe.model.image_size)
         shape = self.recipe.model
         encoder = ConversationEncoder(tokenizer, image_token_id=shape.vocabulary, image_tokens=shape.image_tokens)
         sources, too_long = encode_conversations(rows, encoder, knobs, index=pictures.index, context=shape.context)
@@ -273,3 +283,8 @@ class Trainer:
             configuration={"recipe": self.recipe.name, "stage": stage, "seed": self.recipe.seed},
             inputs={"data": hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]},
         ).write(partial)
+
+
+def train_in_process(recipe: Recipe, data: Path, out: Path, stages: Sequence[StageName]) -> None:
+    """Runs stages in this process, which may be one of several."""
+    Trainer(recipe, PretrainingSet(data), out).run(stages)

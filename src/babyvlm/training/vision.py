@@ -63,24 +63,22 @@ class SelfDistillation(nn.Module):
         self.centre_K: torch.Tensor
         self.register_buffer("centre_K", torch.zeros(knobs.prototypes))
 
-    def trained(self) -> list[nn.Parameter]:
-        """The student's parameters."""
-        return [*self.student.parameters(), *self.student_head.parameters()]
+    def trained(self) -> list[tuple[str, nn.Parameter]]:
+        """The student's parameters, named."""
+        return [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
 
     def forward(self, views: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss over all pairs of a global view and another view; moves the centre.
+        """The loss over all pairs of a global view and another view.
 
         Args:
             views: The two global views and then the local ones, each BCHW.
 
         Returns:
-            The loss, and the entropy of the mean target in nats (0 when the teacher has collapsed onto one prototype).
+            The loss, and the mean of the teacher's output over the batch, K, for :meth:`move_centre`.
         """
         with torch.no_grad():
             seen = self.teacher_head(_class_token(self.teacher, torch.cat(list(views[:2])))).float()
             targets_2BK = F.softmax((seen - self.centre_K) / self._knobs.teacher_temperature, dim=-1).chunk(2)
-            momentum = self._knobs.centre_momentum
-            self.centre_K.mul_(momentum).add_(seen.mean(0), alpha=1 - momentum)
         predictions = self._student_views(views)
         losses = [
             -(target_BK * predicted_BK).sum(-1).mean()
@@ -88,8 +86,7 @@ class SelfDistillation(nn.Module):
             for other, predicted_BK in enumerate(predictions)
             if other != number
         ]
-        mean_K = torch.cat(targets_2BK).mean(0)
-        return torch.stack(losses).mean(), -(mean_K * (mean_K + 1e-9).log()).sum()
+        return torch.stack(losses).mean(), seen.mean(0)
 
     def _student_views(self, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Log-probabilities of each view, BK; views of one size go through the tower together."""
@@ -100,7 +97,12 @@ class SelfDistillation(nn.Module):
         return list(F.log_softmax(logits, dim=-1).chunk(len(views)))
 
     @torch.no_grad()
-    def update_teacher(self, momentum: float) -> None:
+    def move_centre(self, mean_K: torch.Tensor) -> None:
+        """Moves the centre towards the mean of the teacher's output over the whole batch."""
+        self.centre_K.lerp_(mean_K, 1 - self._knobs.centre_momentum)
+
+    @torch.no_grad()
+    def move_teacher(self, momentum: float) -> None:
         """Moves the teacher towards the student."""
         pairs = ((self.teacher, self.student), (self.teacher_head, self.student_head))
         for teacher, student in pairs:

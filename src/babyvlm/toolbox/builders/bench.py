@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import NamedTuple
 
@@ -31,6 +31,8 @@ class Bench:
     seed: int
     max_reuse: int
     """How many items of one task may turn on the same object in the same frame."""
+    augment: bool = False
+    """Whether samples may be mirrored, and exits shown from different moments on: for training, not for a benchmark."""
     pool: tuple[Sighting, ...] = ()
     """The crops to draw from, categories and objects alternating."""
     crops: Mapping[View, Picture] = field(default_factory=dict)
@@ -38,6 +40,10 @@ class Bench:
 
     def rng(self, task: str) -> Random:
         return Random(f"{self.seed}/{task}")
+
+    def mirrored(self, view: View, rng: Random) -> View:
+        """The view, or, for training, half of the time its mirror image."""
+        return replace(view, variant="mirror") if self.augment and rng.random() < 0.5 else view
 
     @property
     def by_label(self) -> dict[str, list[Sighting]]:

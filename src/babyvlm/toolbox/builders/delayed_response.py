@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass, replace
+from random import Random
 
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.directions import DIRECTIONS, opposite
+from babyvlm.toolbox.directions import DIRECTIONS, mirror_image, opposite
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
 from babyvlm.toolbox.exits import Exit, find_exits
 from babyvlm.toolbox.survey import frame_size, view_of
 from babyvlm.toolbox.tasks import delayed_response_binary_prompt, delayed_response_open_prompt
 from babyvlm.toolbox.views import View
+
+_STARTS = 2  # for training, moments from which an exit is shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Showing:
+    """An exit as an item shows it."""
+
+    exit: Exit
+    direction: str
+    mirror: bool
 
 
 def delayed_response_binary(bench: Bench, count: int) -> Built:
@@ -27,37 +40,58 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
     # Both forms draw alike, so that one set of frames serves them.
     rng = bench.rng("visual_delayed_response")
     refused: Counter[str] = Counter()
-    exits = [found for frames in bench.found.by_source.values() for found in find_exits(frames, bench.exits, refused)]
+    exits = [
+        shown
+        for frames in bench.found.by_source.values()
+        for found in find_exits(frames, bench.exits, refused)
+        for shown in _showings(found, bench, rng)
+    ]
     bench.found.skipped.update(refused - bench.found.skipped)
     if not exits:
         return Built([], "no object with a track plainly leaves a frame")
-    ways: dict[str, list[Exit]] = {direction: [] for direction in DIRECTIONS}
-    for found in spread(exits, lambda found: (found.direction, found.label), rng):
+    ways: dict[str, list[_Showing]] = {direction: [] for direction in DIRECTIONS}
+    for found in spread(exits, lambda showing: (showing.direction, showing.exit.label), rng):
         ways[found.direction].append(found)
     quotas = even_quotas({direction: len(found) for direction, found in ways.items()}, count)
     drafts = []
     for direction in DIRECTIONS:
         chosen = ways[direction][: quotas[direction]]
         for found, first in zip(chosen, balanced((True, False), len(chosen), rng), strict=True):
-            views = _frames(found, bench)
+            views, label = _frames(found, bench), found.exit.label
             if task.endswith("open"):
                 options: tuple[str, ...] = DIRECTIONS
-                prompt = delayed_response_open_prompt(found.label, len(views))
+                prompt = delayed_response_open_prompt(label, len(views))
             else:
                 options = (direction, opposite(direction)) if first else (opposite(direction), direction)
-                prompt = delayed_response_binary_prompt(found.label, options, len(views))
-            turn = DraftTurn(
-                prompt=prompt, images=views, options=options, gold=direction, labels=(found.label,) * len(views)
-            )
-            drafts.append(Draft(task=task, turns=(turn,), category=found.label))
+                prompt = delayed_response_binary_prompt(label, options, len(views))
+            turn = DraftTurn(prompt=prompt, images=views, options=options, gold=direction, labels=(label,) * len(views))
+            drafts.append(Draft(task=task, turns=(turn,), category=label))
     supply = ", ".join(f"{len(found)} {direction}" for direction, found in ways.items())
     return Built(drafts, f"exits by direction: {supply}")
 
 
-def _frames(found: Exit, bench: Bench) -> tuple[View, ...]:
+def _showings(found: Exit, bench: Bench, rng: Random) -> list[_Showing]:
+    """An exit as it is; for training also mirrored, and from later moments on."""
+    if not bench.augment:
+        return [_Showing(exit=found, direction=found.direction, mirror=False)]
+    showings = []
+    for mirror in (False, True):
+        longest = len(found.times_s)
+        for frames in rng.sample(
+            range(bench.exits.min_frames, longest + 1), min(_STARTS, longest + 1 - bench.exits.min_frames)
+        ):
+            cut = replace(found, times_s=found.times_s[-frames:])
+            direction = mirror_image(found.direction) if mirror else found.direction
+            showings.append(_Showing(exit=cut, direction=direction, mirror=mirror))
+    return showings
+
+
+def _frames(showing: _Showing, bench: Bench) -> tuple[View, ...]:
+    found = showing.exit
     frame = found.frame
     whole = (0, 0, frame.width, frame.height)
     size = frame_size(frame.width, frame.height, bench.pictures.frame_px)
-    return tuple(
+    views = (
         view_of(frame.model_copy(update={"time_s": time_s}), whole, size, track=found.track) for time_s in found.times_s
     )
+    return tuple(replace(view, variant="mirror") if showing.mirror else view for view in views)

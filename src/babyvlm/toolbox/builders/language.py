@@ -72,7 +72,9 @@ def localization(bench: Bench, count: int) -> Built:
         for letter in LETTERS[start:] + LETTERS[:start]:
             view = _window_with(single.frame, single.box, QUADRANTS[LETTERS.index(letter)], rng, bench)
             if view is not None:
-                windows[letter].append((single, view))
+                shown = bench.mirrored(view, rng)
+                answer = LETTERS[LETTERS.index(letter) ^ 1] if shown.variant == "mirror" else letter
+                windows[answer].append((single, shown))
                 break
         if min(map(len, windows.values())) >= count:
             break

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 
 from babyvlm.toolbox.builders.bench import Bench, Built
+from babyvlm.toolbox.builders.windows import CountedView, counted_views
 from babyvlm.toolbox.compose import plan_composition
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
-from babyvlm.toolbox.survey import MAX_COUNT, CountedFrame, whole_frame
+from babyvlm.toolbox.survey import MAX_COUNT
 from babyvlm.toolbox.tasks import (
     LETTERS,
     TASKS,
@@ -73,10 +74,10 @@ def _cut_outs(bench: Bench) -> dict[str, list[View]]:
 
 
 def object_counting(bench: Bench, count: int) -> Built:
-    """How many, one to twelve, in a frame; every number as often as the frames allow."""
+    """How many, one to twelve, in a frame or a window of one; every number as often as the frames allow."""
     rng = bench.rng("object_counting")
-    by_number: dict[int, list[CountedFrame]] = {number: [] for number in range(1, MAX_COUNT + 1)}
-    for counted in bench.found.counted:
+    by_number: dict[int, list[CountedView]] = {number: [] for number in range(1, MAX_COUNT + 1)}
+    for counted in counted_views(bench, rng):
         by_number[counted.count].append(counted)
     quotas = even_quotas({number: len(frames) for number, frames in by_number.items()}, count)
     drafts = []
@@ -85,7 +86,7 @@ def object_counting(bench: Bench, count: int) -> Built:
         for counted in frames[:quota]:
             turn = DraftTurn(
                 prompt=count_prompt(counted.label),
-                images=(whole_frame(counted.frame, bench.pictures),),
+                images=(counted.view,),
                 options=TASKS["object_counting"].options,
                 gold=str(number),
                 labels=(counted.label,),
@@ -100,8 +101,8 @@ def who_has_more_naturalistic(bench: Bench, count: int) -> Built:
     task = "who_has_more_naturalistic"
     rng = bench.rng(task)
     # (label, shape of the frame) -> number -> frames: pictures of an item must not differ in size.
-    groups: dict[tuple[str, int, int], dict[int, list[CountedFrame]]] = defaultdict(lambda: defaultdict(list))
-    for counted in bench.found.counted:
+    groups: dict[tuple[str, int, int], dict[int, list[CountedView]]] = defaultdict(lambda: defaultdict(list))
+    for counted in counted_views(bench, rng):
         groups[counted.label, counted.frame.width, counted.frame.height][counted.count].append(counted)
     supply: dict[tuple[int, int], int] = defaultdict(int)
     places: dict[tuple[int, int], list[tuple[str, int, int]]] = defaultdict(list)
@@ -123,7 +124,7 @@ def who_has_more_naturalistic(bench: Bench, count: int) -> Built:
             pair = tuple(
                 rng.choice(groups[group][number]) for number in ((more, fewer) if gold == "A" else (fewer, more))
             )
-            images = tuple(whole_frame(counted.frame, bench.pictures) for counted in pair)
+            images = tuple(counted.view for counted in pair)
             if (group[0], frozenset(images)) not in made:
                 break
         else:

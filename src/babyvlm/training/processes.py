@@ -1,0 +1,73 @@
+"""Several processes on one machine without a GPU: each takes its share of every batch, gradients are averaged (gloo).
+
+    babyvlm train ── starts ── rank 0 (bar, log, checkpoints) ─┐
+                           └── rank 1, ... ────────────────────┴─ all-reduce
+
+On GPUs, and on several machines, ``torchrun`` does the starting.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+
+def worth_starting(cpu_processes: int) -> int:
+    """How many processes to start here: 1 where there is a GPU, or where ``torchrun`` has started this one."""
+    if torch.cuda.is_available() or "WORLD_SIZE" in os.environ:
+        return 1
+    return min(cpu_processes, len(os.sched_getaffinity(0)))
+
+
+def run_in_processes(target: Callable[..., None], arguments: tuple[Any, ...], processes: int) -> None:
+    """Runs ``target(*arguments)`` in several processes that know of each other as torch.distributed expects.
+
+    Args:
+        target: A function of a module, so that a fresh process can import it.
+        arguments: Its arguments; they must pickle.
+        processes: How many.
+
+    Raises:
+        SystemExit: A process ended with an error, which it has printed; the others are stopped.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    context = multiprocessing.get_context("spawn")
+    started = [
+        context.Process(target=_as_rank, args=(rank, processes, port, target, arguments)) for rank in range(processes)
+    ]
+    for process in started:
+        process.start()
+    running = list(started)
+    try:
+        while running and not any(process.exitcode for process in started):
+            multiprocessing.connection.wait([process.sentinel for process in running])
+            running = [process for process in running if process.exitcode is None]
+    finally:
+        for process in running:  # another one failed, or this one was interrupted
+            process.terminate()
+        for process in started:
+            process.join()
+    if failed := [process.exitcode for process in started if process.exitcode]:
+        raise SystemExit(max(failed) if max(failed) > 0 else 1)
+
+
+def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": str(processes),
+        "LOCAL_WORLD_SIZE": str(processes),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "ACCELERATE_USE_CPU": "true",
+    }
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
+    target(*arguments)
