@@ -2,14 +2,22 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SEED ?= 0
 
 .PHONY: setup check test demo bench clean
 
-setup: $(VENV)/.installed
+setup: $(VENV)/.for-development
 
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c constraints.txt -e '.[dev]'
+
+$(VENV)/.for-development: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@ $(VENV)/.for-use
+
+$(VENV)/.for-use: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	@echo "setting up $(VENV) (a minute or two)"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[render]'
 	touch $@
 
 check: setup
@@ -20,8 +28,8 @@ check: setup
 test: setup
 	$(BIN)/python -m pytest -n 2
 
-demo: setup
-	$(BIN)/babyvlm demo --out demo
+demo: $(VENV)/.for-use
+	$(BIN)/babyvlm demo --out demo --seed $(SEED)
 
 bench: setup
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -22,10 +22,13 @@ def chain(tmp_path_factory):
     """Four recordings of the nursery through every step, with two training steps a stage."""
     pytest.importorskip("skia")
     out = tmp_path_factory.mktemp("chain")
-    main(["corpus", "render", "--out", f"{out}/corpus", "--hours", "0.0334", "--recording-s", "30", "--test-fraction", "0.5",
-          "--train-fraction", "0.5", "--validation-fraction", "0", "--speech", "silence"])  # fmt: skip
-    items = [str(part) for pair in ITEMS.items() for part in pair]
-    main(["curate", f"{out}/corpus", "--out", f"{out}/data", "--instruction.items", *items])
+    small = ["--hours", "0.0334", "--recording-s", "30", "--speech", "silence"]
+    halves = ["--train-fraction", "0.5", "--validation-fraction", "0", "--test-fraction", "0.5"]
+    main(["corpus", "render", "--out", f"{out}/corpus", *small, *halves])
+    items = [
+        part for task, count in ITEMS.items() for part in (f"--instruction.items.{task.replace('_', '-')}", str(count))
+    ]
+    main(["curate", f"{out}/corpus", "--out", f"{out}/data", *items])
     main(
         [
             "toolbox",

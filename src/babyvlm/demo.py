@@ -51,8 +51,32 @@ def run_demo(out: Path, *, hours: float, seed: int) -> None:
         for task, count in INSTRUCTION_ITEMS.items()
         for part in (f"--instruction.items.{task.replace('_', '-')}", str(count))
     ]
-    step("curate", data / MANIFEST, "curate", corpus, "--out", data, "--seed", str(seed), *items)
-    build = ("toolbox", "build", corpus, "--out", toolbox, "--training", data, "--seed", str(seed))
+    step(
+        "curate",
+        data / MANIFEST,
+        "curate",
+        corpus,
+        "--out",
+        data,
+        "--seed",
+        str(seed),
+        *items,
+        "--instruction.exits.max-frames",
+        "6",
+    )
+    build = (
+        "toolbox",
+        "build",
+        corpus,
+        "--out",
+        toolbox,
+        "--training",
+        data,
+        "--seed",
+        str(seed),
+        "--exits.max-frames",
+        "6",
+    )
     step("toolbox", toolbox / MANIFEST, *build)
     train = ("train", "nursery", f"seed={seed}", "--data", data, "--out", model)
     step("train", model / "instruction" / MANIFEST, *train)

@@ -1,6 +1,7 @@
 """Recipes, and changes to their knobs."""
 
 import dataclasses
+import itertools
 
 import pytest
 
@@ -11,7 +12,7 @@ from babyvlm.recipes import RECIPES, describe, resolve
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_knob_is_listed_with_its_meaning(name):
     lines = describe(resolve(name)).splitlines()
-    for line, following in zip(lines, lines[1:], strict=False):
+    for line, following in itertools.pairwise(lines):
         if " = " in line and not line.startswith(" "):
             assert following.startswith("    "), line
 

@@ -35,7 +35,7 @@ def choose_respondent(model: str, toolbox: Toolbox, *, seed: int = 0) -> Respond
         raise ConfigError(f"unknown baseline {name!r}. There are: {', '.join(BASELINES)}")
     if colon and not Path(model).exists():
         raise ConfigError(
-            f"unknown respondent {model!r}. Give a checkpoint folder, or {', '.join(f'baseline:{b}' for b in BASELINES)}"
+            f"unknown respondent {model!r}. Give a checkpoint folder, or baseline: and one of {', '.join(BASELINES)}"
         )
     from babyvlm.evaluation.local import LocalModel  # torch takes seconds to import, and baselines need none of it
 

@@ -2,8 +2,8 @@
 
     round r:  [left padding | new tokens of the round] ── cache ── reply, token by token ── next round
 
-Rows of a batch go through the rounds together. Each round's new tokens are padded on the left, padding is masked out, and
-a token's position counts only what is not masked; so a reply does not depend on the rows beside it.
+Rows of a batch go through the rounds together. Each round's new tokens are padded on the left, padding is masked out,
+and a token's position counts only what is not masked; so a reply does not depend on the rows beside it.
 
 B rows, L tokens of a round, P tokens before it.
 """

@@ -1,4 +1,4 @@
-"""BabyLLaVA-V2 itself. Knows nothing of data on disk; importing it registers the model with transformers' Auto classes."""
+"""BabyLLaVA-V2 itself. Knows nothing of data on disk; importing it registers the model with the Auto classes."""
 
 from babyvlm.model.configuration import BabyLlavaConfig, ModelShape, model_config
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration

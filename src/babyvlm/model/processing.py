@@ -1,7 +1,7 @@
 """Pictures and words into tensors: image preprocessing and the two conversation templates, as published.
 
-``baby_plain``  <sos>{prompt}{answer}<eos>                                  alignment stage: the picture, then the utterance
-``baby_v1``     <sos> USER: {prompt} ASSISTANT: {answer}<eos>USER: ...      later stages; generation ends in ``ASSISTANT:``
+``baby_plain``  <sos>{prompt}{answer}<eos>                              alignment stage: the picture, then the utterance
+``baby_v1``     <sos> USER: {prompt} ASSISTANT: {answer}<eos>USER: ...  later stages; generation ends in ``ASSISTANT:``
 
 Text between pictures is tokenised piece by piece, so a word's tokens do not depend on the picture beside it.
 """

@@ -100,8 +100,8 @@ class BatchPlan:
 def micro_batches(samples: Sequence[Sample], max_tokens: int) -> list[list[Sample]]:
     """Groups samples of similar length, each group padded to its longest, so that the whole costs least.
 
-    A group costs its padded tokens and a fixed price for one more pass, and holds at most ``max_tokens`` padded tokens; a
-    sample longer than that has a group to itself.
+    A group costs its padded tokens and a fixed price for one more pass, and holds at most ``max_tokens`` padded tokens;
+    a sample longer than that has a group to itself.
     """
     ordered = sorted(samples, key=len)
     # cheapest[end]: least cost of the first `end` samples, and where the last of their groups begins

@@ -52,8 +52,8 @@ class Optimisation:
     clip_norm: float = 1.0
     """Largest gradient norm (published)."""
     matrix_learning_rate: float | None = None
-    """Peak learning rate of Muon (Jordan et al. 2024) for the matrices inside the blocks; AdamW keeps the rest. None for
-    AdamW throughout, as published."""
+    """Peak learning rate of Muon (Jordan et al. 2024) for the matrices inside the blocks; AdamW keeps the rest. None
+    for AdamW throughout, as published."""
 
     def __post_init__(self) -> None:
         _refuse((self.steps is None) == (self.epochs is None), "set either steps or epochs of a stage, not both")

@@ -1,7 +1,7 @@
 """Optimizers of all stages: AdamW, and on request Muon for the matrices inside the blocks.
 
-Muon (Jordan et al. 2024) takes steps of orthogonalised momentum; on the few minutes of the nursery recipe it gets further
-than AdamW. DEVIATION: the published scripts use AdamW throughout, and so does the ``saycam`` recipe.
+Muon (Jordan et al. 2024) takes steps of orthogonalised momentum; in the few minutes of the nursery recipe it gets
+further than AdamW. DEVIATION: the published scripts use AdamW throughout, and so does the ``saycam`` recipe.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalise(matrices_NRC: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """Moves the singular values of each matrix towards 1, by Newton-Schulz steps of fifth order (Jordan et al. 2024).
+    """Moves the singular values of each matrix towards 1, by Newton-Schulz steps of fifth order in bfloat16.
 
     >>> torch.linalg.svdvals(orthogonalise(torch.randn(1, 8, 4))).sub(1).abs().max() < 0.5
     tensor(True)
@@ -67,11 +67,11 @@ def orthogonalise(matrices_NRC: torch.Tensor, steps: int = 5) -> torch.Tensor:
     a, b, c = 3.4445, -4.7750, 2.0315
     flat = matrices_NRC.shape[1] > matrices_NRC.shape[2]
     x = matrices_NRC.mT if flat else matrices_NRC
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return x.mT if flat else x
+    return (x.mT if flat else x).to(matrices_NRC.dtype)
 
 
 class Optimizers:

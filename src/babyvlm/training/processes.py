@@ -8,6 +8,7 @@ On GPUs, and on several machines, ``torchrun`` does the starting.
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -16,6 +17,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+
+_KEEP_FREED = ((-1, 2**30), (-4, 0), (-8, 1))
+"""glibc's M_TRIM_THRESHOLD, M_MMAP_MAX and M_ARENA_MAX (malloc.h): never trim, never map, one arena for all threads."""
 
 
 def worth_starting(cpu_processes: int) -> int:
@@ -59,6 +63,17 @@ def run_in_processes(target: Callable[..., None], arguments: tuple[Any, ...], pr
         raise SystemExit(max(failed) if max(failed) > 0 else 1)
 
 
+def keep_freed_memory() -> None:
+    """Asks glibc to keep freed blocks for the next step instead of handing them back to the kernel and zeroing new ones.
+
+    Without it a tenth or more of a CPU step goes into page faults. Elsewhere than on glibc it does nothing.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        for parameter, value in _KEEP_FREED:
+            libc.mallopt(parameter, value)
+
+
 def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     os.environ |= {
         "RANK": str(rank),
@@ -69,5 +84,6 @@ def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], 
         "MASTER_PORT": str(port),
         "ACCELERATE_USE_CPU": "true",
     }
+    keep_freed_memory()
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
     target(*arguments)

@@ -101,7 +101,7 @@ def encode_conversations(
 def pack_utterances(
     utterances: Sequence[Utterance], tokenizer: PreTrainedTokenizerBase, packed_tokens: int
 ) -> list[Sample]:
-    """Utterances, in order, packed into sequences of ``packed_tokens``: ``<sos>...<eos><sos>...<eos>``; all are learned.
+    """Utterances, in order, packed into sequences of ``packed_tokens``: ``<sos>...<eos><sos>...<eos>``; all learned.
 
     Raises:
         DataFolderError: There is no utterance.
