@@ -222,6 +222,7 @@ def report(
     training: Path | None = None,
     data: Path | None = None,
     times: Path | None = None,
+    share_restricted: bool = False,
 ) -> None:
     """Write the comparison page of some runs, with its tables and figures.
 
@@ -231,10 +232,11 @@ def report(
         training: Run of ``babyvlm train`` whose curves to show.
         data: Curated set whose statistics to show.
         times: JSON file of stage names and seconds, as ``babyvlm demo`` writes it.
+        share_restricted: Embed pictures of restricted licence; by default the page leaves them out and says so.
     """
     from babyvlm.reports import write_report
 
-    write_report(runs, out, training=training, data=data, times=times)
+    write_report(runs, out, training=training, data=data, times=times, share_restricted=share_restricted)
 
 
 @app.command(name="config")

@@ -32,7 +32,7 @@ class Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     kind: str
-    """``corpus``, ``pretraining-set``, ``toolbox`` or ``checkpoint``."""
+    """``corpus``, ``pretraining-set``, ``instruction-set``, ``toolbox``, ``checkpoint`` or ``report``."""
     schema_version: int = SCHEMA_VERSION
     configuration: dict[str, Any] = {}
     inputs: dict[str, str] = {}

@@ -52,3 +52,22 @@ def test_micro_batches_hold_every_sample_within_the_budget():
     assert sorted(len(sample) for group in groups for sample in group) == sorted(lengths)
     assert all(len(group) * max(map(len, group)) <= 64 for group in groups)
     assert len(micro_batches(samples[:1], 1)) == 1  # longer than the budget: a group to itself
+
+
+def test_grouping_costs_no_more_than_any_contiguous_one():
+    lengths = [20, 22, 25, 240, 250, 900]
+    samples = [Sample(ids=np.zeros(n, np.int32), labels=np.zeros(n, np.int32), images=()) for n in lengths]
+
+    def cost(groups):
+        return sum(len(group) * max(group) + 750 for group in groups)
+
+    found = [[len(sample) for sample in group] for group in micro_batches(samples, 10_000)]
+    every = []
+    for cuts in range(2 ** (len(lengths) - 1)):
+        groups = [[lengths[0]]]
+        for place, length in enumerate(lengths[1:]):
+            if cuts >> place & 1:
+                groups.append([])
+            groups[-1].append(length)
+        every.append(cost(groups))
+    assert cost(found) == min(every)

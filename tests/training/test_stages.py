@@ -15,7 +15,7 @@ from babyvlm.images import ImageStoreWriter
 from babyvlm.model import ModelShape
 from babyvlm.recipes import nursery
 from babyvlm.records import Conversation, Turn
-from babyvlm.training import STAGES, Trainer, possible_stages
+from babyvlm.training import STAGES, Trainer, possible_stages, run_in_processes, train_in_process
 from babyvlm.training import loop as training_loop
 from babyvlm.training import stages as training_stages
 from babyvlm.training.configuration import MixturePhase
@@ -163,3 +163,24 @@ def test_without_instruction_data_four_stages_are_possible(data, monkeypatch):
     assert possible_stages(data) == STAGES
     monkeypatch.setattr(PretrainingSet, "has_instruction", False)
     assert possible_stages(data) == STAGES[:-1]
+
+
+def test_two_processes_train_as_one_does(data, tmp_path):
+    """Each takes half of every batch; in float32 the weights agree up to the order of additions."""
+    recipe = tiny_recipe(precision="no", cpu_processes=2)
+    Trainer(recipe, data, tmp_path / "one").run(["vision", "language"])
+    Trainer(recipe, data, tmp_path / "one").run(["alignment", "joint"])
+    shutil.copytree(tmp_path / "one", tmp_path / "two", ignore=shutil.ignore_patterns("alignment", "joint"))
+    run_in_processes(train_in_process, (recipe, data.folder, tmp_path / "two", ("alignment", "joint")), 2)
+    one, two = weights(tmp_path / "one" / "joint"), weights(tmp_path / "two" / "joint")
+    start = weights(tmp_path / "one" / "language")
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, atol=2e-3, rtol=0, msg=name)
+    assert any((one[name] - start[name]).abs().max() > 1e-2 for name in one)  # or the comparison would say nothing
+
+
+def test_an_error_in_a_process_ends_all_of_them(data, tmp_path, capfd):
+    recipe = tiny_recipe(cpu_processes=2)
+    with pytest.raises(SystemExit):
+        run_in_processes(train_in_process, (recipe, data.folder, tmp_path / "run", ("joint",)), 2)
+    assert "--stage alignment" in capfd.readouterr().err

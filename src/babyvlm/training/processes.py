@@ -13,10 +13,13 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import torch
+
+from babyvlm.errors import BabyVLMError
 
 _KEEP_FREED = ((-1, 2**30), (-4, 0), (-8, 1))
 """glibc's M_TRIM_THRESHOLD, M_MMAP_MAX and M_ARENA_MAX (malloc.h): never trim, never map, one arena for all threads."""
@@ -86,4 +89,9 @@ def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], 
     }
     keep_freed_memory()
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
-    target(*arguments)
+    try:
+        target(*arguments)
+    except BabyVLMError as error:
+        if rank == 0:
+            print(f"babyvlm: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
