@@ -26,7 +26,7 @@ check: setup
 	$(BIN)/mypy
 
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 demo: $(VENV)/.for-use
 	$(BIN)/babyvlm demo --out demo --seed $(SEED)

@@ -127,7 +127,7 @@ def boxes(box: list[float]) -> str:
         ("unreadable video", ["A.mp4"]),
         ("broken transcript", ["A.vtt", "line 3"]),
         ("utterance past the end", ["A.vtt", "line 3", "90"]),
-        ("box outside its image", ["A.boxes.json", "7"]),
+        ("box outside its image", ["A.boxes.json", "annotations[0]", "160"]),
         ("no videos", ["empty"]),
     ],
 )

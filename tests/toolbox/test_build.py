@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from drawn_corpus import FPS, LABELS, colour, exit_of
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from babyvlm.errors import ConfigError, DataFolderError, OutputExistsError
 from babyvlm.records import Reply, Response
@@ -101,18 +101,32 @@ def test_exits_are_those_that_were_filmed(toolbox):
     assert len({item.turns[0].gold for item in items_of(toolbox, "visual_delayed_response_open")}) == 8
 
 
-def test_counts_agree_with_boxes(toolbox, corpus):
+def number_of(image: Image.Image, label: str) -> int:
+    """How many separate things of a category's colour a picture shows, specks aside."""
+    mask = Image.fromarray((share_of(image, label) * 255).astype(np.uint8))
+    number = 0
+    while mask.getbbox():
+        before = np.asarray(mask) > 0
+        y, x = np.unravel_index(before.argmax(), before.shape)
+        ImageDraw.floodfill(mask, (int(x), int(y)), 0)
+        number += before.sum() - (np.asarray(mask) > 0).sum() > 60
+    return number
+
+
+def test_counts_agree_with_pixels(toolbox, corpus):
+    windows = 0
     for item in items_of(toolbox, "object_counting"):
         turn = item.turns[0]
+        assert number_of(toolbox.image(turn.images[0]), turn.labels[0]) == int(turn.gold)
         frame = corpus.boxes[turn.origins[0].source][round(turn.origins[0].time_s * FPS / 2)]
-        assert sum(box.label == turn.labels[0] for box in frame.boxes) == int(turn.gold)
+        in_frame = sum(box.label == turn.labels[0] for box in frame.boxes)
+        assert int(turn.gold) <= in_frame
+        windows += int(turn.gold) < in_frame
+    assert windows > 0  # some items show a part of their frame
     for item in items_of(toolbox, "who_has_more_naturalistic"):
         turn = item.turns[0]
         label = turn.labels[0].split()[1]
-        numbers = []
-        for origin in turn.origins:
-            frame = corpus.boxes[origin.source][round(origin.time_s * FPS / 2)]
-            numbers.append(sum(box.label == label for box in frame.boxes))
+        numbers = [number_of(toolbox.image(name), label) for name in turn.images]
         assert numbers == [int(text.split()[0]) for text in turn.labels]
         assert turn.gold == ("A" if numbers[0] > numbers[1] else "B")
 

@@ -185,12 +185,13 @@ def train_language_model(
 def encode_pictures(
     model: BabyLlavaForConditionalGeneration, pictures: PixelTable, accelerator: Accelerator
 ) -> torch.Tensor:
-    """The tower's output for every picture, UTD, bfloat16, on the CPU."""
+    """The tower's output for every picture, UTD, on the CPU, in the precision the stage computes in."""
     tower = model.model.vision_tower
+    kept = torch.bfloat16 if accelerator.mixed_precision == "bf16" else torch.float32
     encoded = []
     starts = range(0, len(pictures), _ENCODE_IMAGES)
     for start in progress(starts, description="encode pictures", unit="batch"):
         pixels_NCHW = normalise(pictures.pixels_NCHW[start : start + _ENCODE_IMAGES].to(accelerator.device))
         with accelerator.autocast():
-            encoded.append(tower(pixel_values=pixels_NCHW).last_hidden_state.to("cpu", torch.bfloat16))
+            encoded.append(tower(pixel_values=pixels_NCHW).last_hidden_state.to("cpu", kept))
     return torch.cat(encoded)
