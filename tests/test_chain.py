@@ -86,6 +86,33 @@ def test_index_config_and_doctor_print_what_they_found(chain, capsys):
     assert "torch" in capsys.readouterr().out
 
 
+def test_photographs_through_to_a_scored_run(shared_data, tmp_path, capsys):
+    rooms = shared_data / "rooms"
+    built = ["--images", rooms / "images", "--annotations", rooms / "ground-truth", "--items-per-task", "4"]
+    main(["toolbox", "build", *map(str, built), "--out", f"{tmp_path}/toolbox"])
+    assert "picture_vocabulary" in capsys.readouterr().out
+    main(["evaluate", "baseline:blind-match", f"{tmp_path}/toolbox", "--out", f"{tmp_path}/run"])
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert scores["results"]["baby_leftright"]["acc"] == 1.0
+    main(["report", f"{tmp_path}/run", "--out", f"{tmp_path}/report.html"])
+
+
+def test_real_videos_through_to_a_training_step(shared_data, tmp_path):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for name in ("02_cups.mp4", "03_blocks.mp4", "pancake.mkv", "egocentric_012_014.mp4"):
+        shutil.copy(shared_data / "clips" / name, folder)
+        cues = "00:00.100 --> 00:01.900\n<v Mother>look what is here\n"
+        if not name.startswith("ego"):
+            cues += "\n00:03.000 --> 00:05.000\n<v Mother>put it down there\n"
+        (folder / name).with_suffix(".vtt").write_text(f"WEBVTT\n\n{cues}", encoding="utf-8")
+    main(["curate", str(folder), "--out", f"{tmp_path}/data", "--min-window", "1"])
+    main(["train", "nursery", *SHORT, "--data", f"{tmp_path}/data", "--out", f"{tmp_path}/model"])
+    assert not (tmp_path / "model" / "instruction").exists()  # the corpus has no boxes
+    lines = (tmp_path / "model" / "joint" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == 2 and json.loads(lines[-1])["loss"] > 0
+
+
 def refused(capsys, *arguments: str | Path) -> str:
     with pytest.raises(SystemExit) as stopped:
         main([str(argument) for argument in arguments])

@@ -153,7 +153,7 @@ def build(
         training: Curated set that must share no recording and no near-duplicate frame with the items.
         workers: Processes; 0 for one a core.
     """
-    from babyvlm.corpus import open_corpus, read_photo_annotations
+    from babyvlm.corpus import open_corpus
     from babyvlm.curation.sets import PretrainingSet
     from babyvlm.toolbox import CorpusSource, FrameSource, PhotoSource, TrainingSet, build_toolbox
 
@@ -164,7 +164,7 @@ def build(
         frames = CorpusSource(open_corpus(source), split)
     else:
         assert images is not None and annotations is not None
-        frames = PhotoSource(images, read_photo_annotations(annotations, images))
+        frames = PhotoSource(images, annotations)
     trained_on = None if training is None else TrainingSet.of(PretrainingSet(training))
     built = build_toolbox(frames, out, toolbox, training=trained_on, workers=workers or _cores())
     print("\n".join([f"{task:32} {built.manifest.counts[task]:6} items" for task in built.tasks]))

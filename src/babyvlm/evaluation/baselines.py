@@ -98,7 +98,9 @@ class BlindMatch:
             for number, turn in enumerate(question.turns):
                 looks = [appearance(images(name)) for name in turn.images]
                 choice = self._choose(turn, looks, seen)
-                replies.append(Reply(text=_guess(question, number, _BLIND_SEED) if choice is None else turn.options[choice]))
+                replies.append(
+                    Reply(text=_guess(question, number, _BLIND_SEED) if choice is None else turn.options[choice])
+                )
                 seen += looks
             yield Response(item=question.id, replies=tuple(replies))
 

@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, DynamicCache
 
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation.respondents import Family, ImageReader
-from babyvlm.folders import MANIFEST
+from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels
 from babyvlm.model.tokenizer import EOS, PAD
@@ -31,7 +31,7 @@ class LocalModel:
 
     Args:
         checkpoint: A folder written by ``babyvlm train``.
-        name: As the report shows it; the folder's name when empty.
+        name: As the report shows it; made of recipe and stage when empty.
         batch_size: Questions answered together.
         max_new_tokens: Longest reply, tokens.
         device: Where the model runs.
@@ -52,7 +52,7 @@ class LocalModel:
                 path=checkpoint,
                 remedy="Give the folder of one stage, such as OUT/instruction of babyvlm train",
             )
-        self.name = name or checkpoint.resolve().name
+        self.name = name or _shown_name(checkpoint)
         self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         model, loading = BabyLlavaForConditionalGeneration.from_pretrained(
@@ -154,3 +154,10 @@ class LocalModel:
         replies_BR = torch.stack(generated, dim=1)
         kept = [[token for token in row if token not in (PAD, EOS)] for row in replies_BR.tolist()]
         return [self._tokenizer.decode(row).strip() for row in kept], [len(row) for row in kept], mask_BP
+
+
+def _shown_name(checkpoint: Path) -> str:
+    """The recipe, and the stage unless it is the last."""
+    made = read_manifest(checkpoint, "checkpoint").configuration
+    recipe, stage = made.get("recipe", checkpoint.resolve().name), made.get("stage", "instruction")
+    return f"BabyLLaVA-V2 {recipe}" if stage == "instruction" else f"BabyLLaVA-V2 {recipe}, {stage} stage"

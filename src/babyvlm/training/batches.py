@@ -14,7 +14,6 @@ import numpy as np
 from babyvlm.errors import ConfigError
 from babyvlm.training.configuration import MixturePhase
 
-
 _PASS_TOKENS = 750
 """What one more forward and backward pass costs, in tokens, measured on the nursery's model, where it matters most."""
 

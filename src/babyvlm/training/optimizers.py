@@ -37,10 +37,10 @@ class Muon(torch.optim.Optimizer):
         super().__init__(groups, {"momentum": momentum, "weight_decay": 0.0})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Takes one step from the gradients at hand."""
         for group in self.param_groups:
-            by_shape: dict[torch.Size, list[nn.Parameter]] = {}
+            by_shape: dict[torch.Size, list[torch.Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     by_shape.setdefault(parameter.shape, []).append(parameter)
@@ -48,7 +48,7 @@ class Muon(torch.optim.Optimizer):
                 for parameter in members:
                     if "momentum" not in self.state[parameter]:
                         self.state[parameter]["momentum"] = torch.zeros_like(parameter)
-                gradients = [parameter.grad for parameter in members]
+                gradients = [parameter.grad for parameter in members if parameter.grad is not None]
                 momenta = [self.state[parameter]["momentum"] for parameter in members]
                 torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
                 ahead = torch._foreach_lerp(gradients, momenta, group["momentum"])

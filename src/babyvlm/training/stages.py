@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -24,7 +25,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, ViTModel
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
 from babyvlm.folders import Manifest, fresh_folder, read_manifest
-from babyvlm.model.configuration import model_config, vision_config
+from babyvlm.model.configuration import BabyLlavaConfig, model_config, vision_config
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, normalise, processor
 from babyvlm.model.tokenizer import train_tokenizer
@@ -242,12 +243,12 @@ class Trainer:
         )
         self._save(model, tokenizer, stage, log)
 
-    def _config(self):
+    def _config(self) -> BabyLlavaConfig:
         config = model_config(self.recipe.model)
         config._attn_implementation = self.recipe.attention
         return config
 
-    def _common(self) -> dict:
+    def _common(self) -> dict[str, Any]:
         return {
             "accelerator": self.accelerator,
             "out": self.out,
