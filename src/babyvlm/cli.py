@@ -32,7 +32,7 @@ app.command(corpus_app, name="corpus", help="Recordings with their transcripts a
 def render(
     *,
     out: Path,
-    nursery: Annotated[NurseryConfig, arg(name="")] = NurseryConfig(),
+    nursery: Annotated[NurseryConfig, arg(name="")] = NurseryConfig(),  # noqa: B008
     workers: int = 0,
 ) -> None:
     """Render the simulated nursery: mp4 files with sound, transcripts and boxes.

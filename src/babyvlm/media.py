@@ -115,7 +115,7 @@ def _rotation(frame: av.VideoFrame) -> int:
 
 def _upright(frame: av.VideoFrame) -> Image.Image:
     """The frame as RGB, turned by its rotation flag (degrees counter-clockwise, as FFmpeg gives it)."""
-    image: Image.Image = frame.to_image()  # type: ignore[no-untyped-call]
+    image: Image.Image = frame.to_image()
     rotation = _rotation(frame)
     turns = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
     return image.transpose(turns[rotation]) if rotation in turns else image

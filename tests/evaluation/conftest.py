@@ -64,7 +64,7 @@ def toolbox(tmp_path_factory):
                     gold=gold,
                     options=("A", "B"),
                     labels=tuple(f"o{fresh.index(name)}" for name in pair),
-                )  # fmt: skip
+                )
             )
         items.append(item("memory", turns))
     items.sort(key=lambda entry: (entry.task, entry.id))

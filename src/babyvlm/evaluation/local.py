@@ -13,6 +13,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoTokenizer, DynamicCache
@@ -55,9 +56,10 @@ class LocalModel:
         self.name = name or _shown_name(checkpoint)
         self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        model, loading = BabyLlavaForConditionalGeneration.from_pretrained(
+        loaded: Any = BabyLlavaForConditionalGeneration.from_pretrained(
             checkpoint, output_loading_info=True, dtype=torch.float32
         )
+        model, loading = loaded
         if problems := [f"{kind}: {sorted(keys)[:3]}" for kind, keys in loading.items() if keys]:
             raise CheckpointError("the weights do not fit the model: " + "; ".join(problems), path=checkpoint)
         self._model = model.to(self._device).eval()
@@ -153,7 +155,7 @@ class LocalModel:
             ids_BL = chosen_B[:, None]
         replies_BR = torch.stack(generated, dim=1)
         kept = [[token for token in row if token not in (PAD, EOS)] for row in replies_BR.tolist()]
-        return [self._tokenizer.decode(row).strip() for row in kept], [len(row) for row in kept], mask_BP
+        return [str(self._tokenizer.decode(row)).strip() for row in kept], [len(row) for row in kept], mask_BP
 
 
 def _shown_name(checkpoint: Path) -> str:

@@ -62,7 +62,7 @@ class BabyLlavaModel(LlavaModel):
         """Projects tower features into the language model and lays them out one for each placeholder."""
         projected_UTD = self.multi_modal_projector(features_UTD)
         placed_NTD = projected_UTD if image_index_N is None else projected_UTD[image_index_N]
-        return BaseModelOutputWithPooling(last_hidden_state=features_UTD, pooler_output=list(placed_NTD))
+        return BaseModelOutputWithPooling(last_hidden_state=features_UTD, pooler_output=list(placed_NTD))  # type: ignore[arg-type]
 
 
 class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):

@@ -118,7 +118,7 @@ def svg_of(figure: Figure, name: str) -> str:
     buffer = io.BytesIO()
     with style_context(), matplotlib.rc_context({"svg.hashsalt": name}):
         blank = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=blank)  # type: ignore[no-untyped-call]
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=blank)
     # Laid out once: the PDF is to look the same, and the layout takes longer than the drawing.
     figure.set_layout_engine("none")
     return re.sub(r"font-family: ?[^;\"]+|(?<=px )'DejaVu Sans'[^;\"]*", _font, buffer.getvalue().decode())
@@ -132,7 +132,7 @@ def pdf_of(figure: Figure) -> bytes:
     """The figure as a PDF, without any date."""
     buffer = io.BytesIO()
     with style_context():
-        FigureCanvasPdf(figure).print_pdf(buffer, metadata=dict.fromkeys(("CreationDate", "Creator", "Producer")))  # type: ignore[no-untyped-call]
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata=dict.fromkeys(("CreationDate", "Creator", "Producer")))
     return buffer.getvalue()
 
 

@@ -80,9 +80,9 @@ class Journal:
         line |= {"samples_per_s": round(self._samples / elapsed_s, 1), "tokens_per_s": round(self._tokens / elapsed_s)}
         self._samples, self._tokens, self._since_s = 0, 0, now_s
         self._lines.append(json.dumps(line))
-        for name, value in line.items() if self._writer is not None else ():
-            if name != "step":
-                self._writer.add_scalar(name, value, step)
+        if self._writer is not None:
+            for name in line.keys() - {"step"}:
+                self._writer.add_scalar(name, line[name], step)
         self._bar.set_postfix_str(f"loss {figures['loss']:.3f}, {line['tokens_per_s']:,} tok/s", refresh=False)
 
     def close(self) -> None:
