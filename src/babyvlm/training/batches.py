@@ -15,7 +15,7 @@ from babyvlm.errors import ConfigError
 from babyvlm.training.configuration import MixturePhase
 
 _PASS_TOKENS = 750
-"""What one more forward and backward pass costs, in tokens, measured on the nursery's model, where it matters most."""
+"""What one more forward and backward pass costs, in tokens, a rough fit on the nursery's model."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -69,7 +69,7 @@ def run_in_processes(target: Callable[..., None], arguments: tuple[Any, ...], pr
 def keep_freed_memory() -> None:
     """Asks glibc to keep freed blocks for the next step, and not to hand them back to the kernel and zero new ones.
 
-    Without it a tenth or more of a CPU step goes into page faults. Elsewhere than on glibc it does nothing.
+    A profile of the nursery's training showed page faults. Elsewhere than on glibc it does nothing.
     """
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
