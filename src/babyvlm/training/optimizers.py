@@ -1,6 +1,6 @@
 """Optimizers of all stages: AdamW, and on request Muon for the matrices inside the blocks.
 
-Muon (Jordan et al. 2024) takes steps of orthogonalised momentum; in short trials of the nursery recipe its training loss
+Muon (Jordan et al. 2024) takes steps of orthogonalised momentum; in short trials of the nursery recipe its loss
 fell sooner than AdamW's (docs/log.md). DEVIATION: the published scripts use AdamW throughout, and so does ``saycam``.
 """
 
