@@ -261,7 +261,7 @@ def doctor() -> None:
 
 
 @app.command(name="demo")
-def demo(*, out: Path, hours: float = 0.75, seed: int = 0) -> None:
+def demo(*, out: Path, hours: float = 0.9, seed: int = 0) -> None:
     """Run everything on the simulated nursery, in minutes, on two cores; ends with a link to the report.
 
     Args:

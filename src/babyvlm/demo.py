@@ -15,16 +15,16 @@ from babyvlm.cli import main
 from babyvlm.folders import MANIFEST
 
 INSTRUCTION_ITEMS = {
-    "object_counting": 3000,
-    "who_has_more_naturalistic": 2400,
-    "who_has_more_synthetic": 2400,
-    "picture_vocabulary": 2400,
-    "localization": 2000,
-    "left_right": 1200,
-    "spatial_details": 1200,
-    "visual_delayed_response_binary": 1200,
-    "visual_delayed_response_open": 1200,
-    "memory": 400,
+    "object_counting": 6000,
+    "who_has_more_naturalistic": 4000,
+    "who_has_more_synthetic": 5000,
+    "picture_vocabulary": 2000,
+    "localization": 6000,
+    "left_right": 2000,
+    "spatial_details": 2000,
+    "visual_delayed_response_binary": 2000,
+    "visual_delayed_response_open": 3000,
+    "memory": 250,
 }
 """Not the published proportions: a model that sees each item a few times at most needs different ones most where the
 nursery's hour holds few arrangements, and has no time for many memory items of fifteen rounds."""
@@ -62,7 +62,7 @@ def run_demo(out: Path, *, hours: float, seed: int) -> None:
         str(seed),
         *items,
         "--instruction.exits.max-frames",
-        "6",
+        "5",
     )
     build = (
         "toolbox",
@@ -75,7 +75,9 @@ def run_demo(out: Path, *, hours: float, seed: int) -> None:
         "--seed",
         str(seed),
         "--exits.max-frames",
-        "6",
+        "5",
+        "--items-per-task",
+        "200",
     )
     step("toolbox", toolbox / MANIFEST, *build)
     train = ("train", "nursery", f"seed={seed}", "--data", data, "--out", model)

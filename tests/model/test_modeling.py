@@ -8,6 +8,7 @@ from transformers import AutoModelForImageTextToText
 from babyvlm.errors import ConfigError
 from babyvlm.model import BabyLlavaForConditionalGeneration, ModelShape, model_config
 from babyvlm.model.modeling import IGNORED, parameter_counts
+from babyvlm.model.packed_attention import packed
 
 SHAPE = ModelShape(
     image_size=32, patch_size=16, vision_width=32, vision_layers=2, vision_heads=2, text_width=32, text_layers=2,
@@ -96,6 +97,50 @@ def test_right_padding_changes_nothing_before_it(model, batch):
     padded_BL = F.pad(ids_BL, (0, 9), value=0)
     padded = model(input_ids=padded_BL, pixel_values=pixels_NCHW).logits[:, :24]
     torch.testing.assert_close(padded, model(input_ids=ids_BL, pixel_values=pixels_NCHW).logits, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("kernel", ["eager", "sdpa"])
+def test_samples_in_one_row_do_not_see_each_other(kernel):
+    """Loss and every gradient are those of the samples one by one."""
+    torch.manual_seed(0)
+    config = model_config(SHAPE)
+    config._attn_implementation = {"text_config": packed(kernel), "vision_config": "eager"}
+    model = BabyLlavaForConditionalGeneration(config)
+    samples = [torch.randint(4, 300, (length,)) for length in (12, 9, 24, 24, 7)]
+    samples[0][2:7] = samples[2][0:5] = samples[2][8:13] = IMAGE
+    pixels_NCHW = torch.randn(2, 3, 32, 32)
+    index_N = torch.tensor([0, 1, 0])
+    blocks = ((2, 12), (2, 24), (1, 7))
+
+    def labels_of(ids):
+        return torch.cat([torch.tensor([IGNORED]), ids[1:].masked_fill(ids[1:] == IMAGE, IGNORED)])
+
+    ids_1T = torch.cat([*samples[:2], torch.zeros(3, dtype=torch.long), *samples[2:]])[None]
+    labels = [*map(labels_of, samples[:2]), torch.full((3,), IGNORED), *map(labels_of, samples[2:])]
+    row = model(
+        input_ids=ids_1T,
+        labels=torch.cat(labels)[None],
+        pixel_values=pixels_NCHW,
+        image_index=index_N,
+        blocks=blocks,
+        num_items_in_batch=1,
+        use_cache=False,
+    ).loss
+    row.backward()
+    together = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    alone = torch.tensor(0.0)
+    for number, ids in enumerate(samples):
+        shown = {0: index_N[:1], 2: index_N[1:]}.get(number)
+        pictures = {} if shown is None else {"pixel_values": pixels_NCHW, "image_index": shown}
+        loss = model(
+            input_ids=ids[None], labels=labels_of(ids)[None], num_items_in_batch=1, use_cache=False, **pictures
+        ).loss
+        loss.backward()
+        alone += loss.detach()
+    torch.testing.assert_close(row.detach(), alone)
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(together[name], parameter.grad, atol=1e-5, rtol=1e-4, msg=name)
 
 
 def test_saved_and_loaded_through_the_auto_class_it_is_the_same(model, batch, tmp_path):

@@ -70,9 +70,10 @@ def test_saved_processor_agrees_with_training(tokenizer, encoder):
     assert (inputs.pixel_values - ours).abs().max() < 1e-5
 
 
+@pytest.mark.parametrize("fit", ["pad", "stretch"])
 @pytest.mark.parametrize("size", [(64, 64), (60, 40), (30, 90)])
-def test_pixels_are_those_of_the_image_processor(size):
+def test_pixels_are_those_of_the_image_processor(size, fit):
     picture = Image.fromarray(np.random.default_rng(1).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8))
-    expected = image_processor(32)(picture, return_tensors="pt").pixel_values
-    found = normalise(torch.tensor(square_pixels(picture, 32))[None])
+    expected = image_processor(32, fit)(picture, return_tensors="pt").pixel_values
+    found = normalise(torch.tensor(square_pixels(picture, 32, fit))[None])
     assert (found - expected).abs().max() < 1e-5

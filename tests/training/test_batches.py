@@ -1,4 +1,4 @@
-"""Which samples a step draws."""
+"""Which samples a step draws, and how they lie in a row."""
 
 from collections import Counter
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from babyvlm.errors import ConfigError
-from babyvlm.training.batches import BatchPlan, Sample, micro_batches
+from babyvlm.training.batches import BatchPlan, Row, Sample, pack
 from babyvlm.training.configuration import MixturePhase
+from babyvlm.training.samples import collate
 
 SIZES = {"image": 50, "video": 20, "empty": 0}
 
@@ -45,23 +46,27 @@ def test_weights_that_name_nothing_are_refused():
         plan(phases=[MixturePhase(weights={"image": 0})])
 
 
-def test_micro_batches_hold_every_sample_within_the_budget():
+def samples_of(lengths):
+    return [Sample(ids=np.full(n, n, np.int32), labels=np.full(n, n, np.int32), images=()) for n in lengths]
+
+
+def test_rows_hold_every_sample_within_the_budget():
     lengths = np.random.default_rng(0).integers(1, 60, 100)
-    samples = [Sample(ids=np.zeros(n, np.int32), labels=np.zeros(n, np.int32), images=()) for n in lengths]
-    groups = micro_batches(samples, 64)
-    assert sorted(len(sample) for group in groups for sample in group) == sorted(lengths)
-    assert all(len(group) * max(map(len, group)) <= 64 for group in groups)
-    assert len(micro_batches(samples[:1], 1)) == 1  # longer than the budget: a group to itself
+    rows = pack(samples_of(lengths), 256)
+    assert sorted(len(sample) for row in rows for group in row.groups for sample in group) == sorted(lengths)
+    assert all(row.num_tokens <= 256 for row in rows)
+    assert len(rows) < 100 * 60 / 256
+    assert len(pack(samples_of([300]), 256)) == 1  # longer than the budget: a row to itself
 
 
-def test_grouping_costs_no_more_than_any_contiguous_one():
+def test_groups_cost_no_more_than_any_contiguous_ones():
     lengths = [20, 22, 25, 240, 250, 900]
-    samples = [Sample(ids=np.zeros(n, np.int32), labels=np.zeros(n, np.int32), images=()) for n in lengths]
 
     def cost(groups):
-        return sum(len(group) * max(group) + 750 for group in groups)
+        return sum(len(group) * max(group) + 100 for group in groups)
 
-    found = [[len(sample) for sample in group] for group in micro_batches(samples, 10_000)]
+    (row,) = pack(samples_of(lengths), 10_000)
+    found = [[len(sample) for sample in group] for group in row.groups]
     every = []
     for cuts in range(2 ** (len(lengths) - 1)):
         groups = [[lengths[0]]]
@@ -71,3 +76,12 @@ def test_grouping_costs_no_more_than_any_contiguous_one():
             groups[-1].append(length)
         every.append(cost(groups))
     assert cost(found) == min(every)
+
+
+def test_a_row_is_laid_out_group_by_group_and_learns_no_first_token():
+    pair, four = tuple(samples_of([2, 3])), tuple(samples_of([4]))
+    ids_1T, labels_1T, _, _ = collate(Row(groups=(pair, four)))
+    assert ids_1T.shape == labels_1T.shape == (1, 128)  # lengths in eights, rows in 128s
+    assert ids_1T[0, :24].tolist() == [2] * 2 + [0] * 6 + [3] * 3 + [0] * 5 + [4] * 4 + [0] * 4
+    learned = {place: label for place, label in enumerate(labels_1T[0].tolist()) if label != -100}
+    assert learned == {1: 2, 9: 3, 10: 3, 17: 4, 18: 4, 19: 4}

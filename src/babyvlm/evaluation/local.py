@@ -65,7 +65,7 @@ class LocalModel:
         self._model = model.to(self._device).eval()
         self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
         config = model.config
-        self._image_size = config.vision_config.image_size
+        self._image_size, self._image_fit = config.vision_config.image_size, config.image_fit
         self._encoder = ConversationEncoder(
             self._tokenizer, image_token_id=config.image_token_index, image_tokens=config.image_seq_length
         )
@@ -92,7 +92,7 @@ class LocalModel:
                 placeholders = turn.prompt.count(IMAGE_TOKEN)
                 prompt = turn.prompt if placeholders else IMAGE_TOKEN * len(turn.images) + turn.prompt
                 rows.append(self._encoder.user(prompt, first=number == 0))
-                pixels += [square_pixels(images(name), self._image_size) for name in turn.images]
+                pixels += [square_pixels(images(name), self._image_size, self._image_fit) for name in turn.images]
             ids_BL, new_mask_BL = self._pad_left(rows)
             mask_BP = torch.cat([mask_BP, new_mask_BL], dim=1)
             texts, lengths, mask_BP = self._generate(ids_BL, pixels, mask_BP, cache)

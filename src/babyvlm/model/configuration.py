@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from transformers import LlamaConfig, LlavaConfig, ViTConfig
 
 from babyvlm.errors import ConfigError
+
+Fit = Literal["pad", "stretch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +18,9 @@ class ModelShape:
 
     image_size: int = 224
     """Side of the square input picture, pixels (paper)."""
+    image_fit: Fit = "pad"
+    """How a picture becomes square: padded with the mean colour (published), or stretched, which leaves no token empty
+    (ours, where tokens are few)."""
     patch_size: int = 16
     """Side of one patch, pixels (paper: ViT-L/16)."""
     vision_width: int = 1024
@@ -78,6 +84,7 @@ class BabyLlavaConfig(LlavaConfig):
     """Configuration of :class:`babyvlm.model.BabyLlavaForConditionalGeneration`."""
 
     model_type = "babyllava"
+    image_fit: Fit = "pad"
 
 
 def vision_config(shape: ModelShape) -> ViTConfig:
@@ -118,6 +125,7 @@ def model_config(shape: ModelShape) -> BabyLlavaConfig:
         text_config=text,
         image_token_index=shape.vocabulary,
         image_seq_length=shape.image_tokens,
+        image_fit=shape.image_fit,
         vision_feature_select_strategy="full",
         vision_feature_layer=-1,
         tie_word_embeddings=shape.tie_embeddings,

@@ -6,11 +6,12 @@
 B samples, L tokens, V vocabulary; N placeholders for pictures, U distinct pictures, C channels, H x W pixels,
 T tokens a picture, D width.
 
-A small subclass of transformers' LLaVA. It differs in three things:
+A small subclass of transformers' LLaVA. It differs in four things:
 - visual features are the tower's final output after its last layer norm, class token included, as the published
   tower returns them (plain LLaVA takes ``hidden_states[k]``, which for a ViT is before that norm);
 - a picture shown several times in a batch is encoded once (``image_index``), or not at all when its features are given;
-- with labels, logits are computed at supervised positions only.
+- with labels, logits are computed at supervised positions only;
+- samples of many lengths may lie in one row, none seeing another (``blocks``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.llava.modeling_llava import LlavaCausalLMOutputWithPast, LlavaModel
 
 from babyvlm.model.configuration import BabyLlavaConfig
+from babyvlm.model.packed_attention import Blocks, row_arguments
 
 IGNORED = -100
 """Label of a token that is not learned."""
@@ -83,6 +85,7 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
         image_index: torch.Tensor | None = None,
         vision_features: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | float | None = None,
+        blocks: Blocks | None = None,
         **kwargs: Any,
     ) -> LlavaCausalLMOutputWithPast:
         """Logits, or with ``labels`` the loss.
@@ -94,11 +97,15 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
             image_index: N; which distinct picture each placeholder shows. Without it U = N, in order.
             vision_features: The distinct pictures' tower output, UTD, in place of ``pixel_values``.
             num_items_in_batch: What the summed loss is divided by; the number of learned tokens when absent.
+            blocks: Where ``input_ids`` is one row of samples, how they lie in it; needs an attention named by
+                :func:`babyvlm.model.packed_attention.packed`. The first label of a sample must be ``IGNORED``.
             **kwargs: As for transformers' LLaVA.
 
         Returns:
             With labels: ``loss``, and ``logits`` (M, V) at the M supervised positions only. Otherwise ``logits`` BLV.
         """
+        if blocks is not None and input_ids is not None:
+            kwargs |= row_arguments(blocks, input_ids.device)
         if vision_features is None and pixel_values is not None and image_index is not None:
             vision_features = self.model.vision_tower(pixel_values=pixel_values).last_hidden_state
         if vision_features is not None:

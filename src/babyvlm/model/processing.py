@@ -17,7 +17,7 @@ from PIL import Image
 from transformers import LlavaProcessor, PreTrainedTokenizerBase
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 
-from babyvlm.model.configuration import ModelShape
+from babyvlm.model.configuration import Fit, ModelShape
 from babyvlm.model.modeling import IGNORED
 from babyvlm.model.tokenizer import EOS, SOS
 from babyvlm.records import IMAGE_TOKEN, Turn
@@ -41,10 +41,10 @@ CHAT_TEMPLATE = (
 """``baby_v1`` for transformers' ``apply_chat_template``; the tokenizer itself prefixes ``<sos>``."""
 
 
-def image_processor(image_size: int) -> LlavaImageProcessorPil:
-    """Pads to a square with the mean colour, resizes bilinearly, normalises with ImageNet's mean and deviation."""
+def image_processor(image_size: int, fit: Fit = "pad") -> LlavaImageProcessorPil:
+    """Makes square, resizes bilinearly, normalises with ImageNet's mean and deviation."""
     return LlavaImageProcessorPil(
-        do_pad=True,
+        do_pad=fit == "pad",
         do_resize=True,
         size={"height": image_size, "width": image_size},
         resample=BILINEAR,
@@ -54,18 +54,19 @@ def image_processor(image_size: int) -> LlavaImageProcessorPil:
     )
 
 
-def square_pixels(image: Image.Image, image_size: int) -> np.ndarray:
+def square_pixels(image: Image.Image, image_size: int, fit: Fit = "pad") -> np.ndarray:
     """The picture as the image processor sees it before normalisation.
 
     Args:
         image: Any picture.
         image_size: Side of the result, pixels.
+        fit: How it becomes square.
 
     Returns:
         uint8 array, (3, image_size, image_size).
     """
     image = image.convert("RGB")
-    if image.width != image.height:
+    if image.width != image.height and fit == "pad":
         side = max(image.size)
         square = Image.new("RGB", (side, side), tuple(int(mean * 255) for mean in IMAGENET_MEAN))
         square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
@@ -84,7 +85,7 @@ def normalise(pixels_NCHW: torch.Tensor) -> torch.Tensor:
 def processor(shape: ModelShape, tokenizer: PreTrainedTokenizerBase) -> LlavaProcessor:
     """The transformers processor saved with a checkpoint."""
     return LlavaProcessor(
-        image_processor=image_processor(shape.image_size),
+        image_processor=image_processor(shape.image_size, shape.image_fit),
         tokenizer=tokenizer,
         patch_size=shape.patch_size,
         vision_feature_select_strategy="full",

@@ -9,6 +9,7 @@ toolbox/
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -33,6 +34,8 @@ class ToolboxConfig:
     """Sub-tasks to build items for."""
     items_per_task: int = 120
     """Items of each sub-task (ours; published test sets hold 250 to 3019)."""
+    items: Mapping[str, int] = field(default_factory=dict)
+    """Sub-tasks that get another number of items than the rest."""
     seed: int = 0
     """Everything random follows from it."""
     max_crops: int = 2500
@@ -45,8 +48,11 @@ class ToolboxConfig:
     def __post_init__(self) -> None:
         if not self.tasks:
             raise ConfigError("no task is named; leave out tasks to build all of them")
-        for task in self.tasks:
+        for task in (*self.tasks, *self.items):
             task_named(task)
+        for task, count in self.items.items():
+            if count < 1:
+                raise ConfigError(f"items: {task} must get at least 1 item, not {count}; leave it out of tasks instead")
         for name in ("items_per_task", "max_crops", "max_reuse"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
@@ -81,7 +87,7 @@ def build_toolbox(
     refuse_existing(out)
     drawing = draw(
         source,
-        dict.fromkeys(config.tasks, config.items_per_task),
+        {task: config.items.get(task, config.items_per_task) for task in config.tasks},
         pictures=config.pictures,
         exits=config.exits,
         seed=config.seed,

@@ -1,6 +1,6 @@
 """Which samples a step learns from: a pure function of (seed, step), so that resume is exact.
 
-sources {name: samples} ── weights by phase ── draws of step s ── sorted by length ── micro-batches
+sources {name: samples} ── weights by phase ── draws of step s ── sorted by length ── rows
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import numpy as np
 from babyvlm.errors import ConfigError
 from babyvlm.training.configuration import MixturePhase
 
-_PASS_TOKENS = 750
-"""What one more forward and backward pass costs, in tokens, a rough fit on the nursery's model."""
+_GROUP_TOKENS = 100
+"""What attention over one more group costs, in tokens, a rough fit on the nursery's model."""
+_ROUND_LENGTH, _ROUND_ROW = 8, 128
+"""Lengths of samples and of rows are multiples of these: kernels are compiled for each shape they meet."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,24 +98,60 @@ class BatchPlan:
         return drawn
 
 
-def micro_batches(samples: Sequence[Sample], max_tokens: int) -> list[list[Sample]]:
-    """Groups samples of similar length, each group padded to its longest, so that the whole costs least.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """Samples of one forward pass, one behind the other, none seeing another."""
 
-    A group costs its padded tokens and a fixed price for one more pass, and holds at most ``max_tokens`` padded tokens;
-    a sample longer than that has a group to itself.
+    groups: tuple[tuple[Sample, ...], ...]
+    """Samples of like length; each group is padded to its longest."""
+
+    @property
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """Samples and padded length of each group, and what fills the row up to a round number of tokens."""
+        blocks = tuple((len(group), _rounded(max(map(len, group)), _ROUND_LENGTH)) for group in self.groups)
+        filled = sum(samples * length for samples, length in blocks)
+        rest = _rounded(filled, _ROUND_ROW) - filled
+        return (*blocks, (1, rest)) if rest else blocks
+
+    @property
+    def num_tokens(self) -> int:
+        """Padding included."""
+        return sum(samples * length for samples, length in self.blocks)
+
+
+def _rounded(size: int, step: int) -> int:
+    return -(-size // step) * step
+
+
+def pack(samples: Sequence[Sample], max_tokens: int) -> list[Row]:
+    """Puts samples into rows of at most ``max_tokens`` tokens; a longer sample has a row to itself.
+
+    Groups are cut so that padding and the price of a group together cost least.
     """
-    ordered = sorted(samples, key=len)
+    rows: list[list[tuple[Sample, ...]]] = []
+    room = 0
+    for group in _groups(sorted(samples, key=len), max_tokens):
+        size = len(group) * _rounded(max(map(len, group)), _ROUND_LENGTH)
+        if size > room:
+            rows.append([])
+            room = max_tokens
+        rows[-1].append(group)
+        room -= size
+    return [Row(groups=tuple(groups)) for groups in rows]
+
+
+def _groups(ordered: Sequence[Sample], max_tokens: int) -> list[tuple[Sample, ...]]:
     # cheapest[end]: least cost of the first `end` samples, and where the last of their groups begins
     cheapest: list[tuple[int, int]] = [(0, 0)]
     for end in range(1, len(ordered) + 1):
-        longest = len(ordered[end - 1])
+        longest = _rounded(len(ordered[end - 1]), _ROUND_LENGTH)
         first = max(0, end - max(1, max_tokens // longest))
-        costs = ((cheapest[start][0] + (end - start) * longest + _PASS_TOKENS, start) for start in range(first, end))
+        costs = ((cheapest[start][0] + (end - start) * longest + _GROUP_TOKENS, start) for start in range(first, end))
         cheapest.append(min(costs))
-    groups: list[list[Sample]] = []
+    groups: list[tuple[Sample, ...]] = []
     end = len(ordered)
     while end:
         start = cheapest[end][1]
-        groups.append(ordered[start:end])
+        groups.append(tuple(ordered[start:end]))
         end = start
     return groups[::-1]

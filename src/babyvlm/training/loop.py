@@ -1,6 +1,6 @@
 """The training loop of every stage that has a language model in it (stages 0 language, 1, 2 and 3 of the paper).
 
-    step s ── BatchPlan ── samples ── micro-batches ── forward, backward ── clip ── AdamW ── log
+    step s ── BatchPlan ── samples ── rows ── forward, backward ── clip ── AdamW ── log
                                       loss = sum over learned tokens / learned tokens of the whole step
 
 One optimizer step can be followed here from front to back; checkpoints and logging are calls.
@@ -23,7 +23,7 @@ from accelerate import Accelerator
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
 from babyvlm.model.processing import normalise
 from babyvlm.progress import progress
-from babyvlm.training.batches import BatchPlan, Sample, micro_batches
+from babyvlm.training.batches import BatchPlan, Sample, pack
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import MixturePhase, Optimisation, Part
 from babyvlm.training.journal import Journal
@@ -72,7 +72,7 @@ def train_language_model(
         optimisation: Rates, batch size, duration.
         trains: Parts that learn.
         mixture: How often each source is drawn.
-        micro_batch_tokens: Largest forward pass, padded tokens.
+        micro_batch_tokens: Largest forward pass, tokens.
         cache_vision_features: Whether to run the frozen tower once for every picture beforehand.
         accelerator: Device, precision, processes.
         out: The run's folder.
@@ -136,10 +136,10 @@ def train_language_model(
         samples = [sources[source][index] for source, index in plan.step(step)]
         learned = sum(sample.num_learned for sample in samples)
         mine = samples[accelerator.process_index :: accelerator.num_processes]
-        groups = micro_batches(mine, micro_batch_tokens)
+        rows = pack(mine, micro_batch_tokens)
         loss = torch.zeros((), device=accelerator.device)
-        for number, group in enumerate(groups):
-            ids_BL, labels_BL, distinct, index_N = collate(group)
+        for number, row in enumerate(rows):
+            ids_1T, labels_1T, distinct, index_N = collate(row)
             inputs = {}
             if distinct and features_UTD is not None:
                 inputs["vision_features"] = features_UTD[distinct].to(accelerator.device)
@@ -147,13 +147,14 @@ def train_language_model(
                 inputs["pixel_values"] = normalise(pictures.pixels_NCHW[distinct].to(accelerator.device))
             if distinct:
                 inputs["image_index"] = index_N.to(accelerator.device)
-            # Gradients of several processes are averaged, and only with the last micro-batch.
-            last = number == len(groups) - 1
+            # Gradients of several processes are averaged, and only with the last row.
+            last = number == len(rows) - 1
             with contextlib.nullcontext() if last else accelerator.no_sync(wrapped), accelerator.autocast():
                 part = wrapped(
-                    input_ids=ids_BL.to(accelerator.device),
-                    labels=labels_BL.to(accelerator.device),
+                    input_ids=ids_1T.to(accelerator.device),
+                    labels=labels_1T.to(accelerator.device),
                     num_items_in_batch=learned / accelerator.num_processes,
+                    blocks=row.blocks,
                     use_cache=False,
                     **inputs,
                 ).loss

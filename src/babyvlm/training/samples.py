@@ -18,12 +18,13 @@ from transformers import PreTrainedTokenizerBase
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.images import decode_image
+from babyvlm.model.configuration import Fit
 from babyvlm.model.modeling import IGNORED
 from babyvlm.model.processing import ConversationEncoder, square_pixels
 from babyvlm.model.tokenizer import EOS, SOS
 from babyvlm.progress import progress
 from babyvlm.records import Conversation, Utterance
-from babyvlm.training.batches import Sample
+from babyvlm.training.batches import Row, Sample
 from babyvlm.training.configuration import MultimodalStage
 
 
@@ -34,12 +35,20 @@ class PixelTable:
         data: Where the pictures are.
         image_ids: Pictures to hold; repeats are dropped.
         size: Side, pixels.
+        fit: How a picture becomes square.
         path: The file, made anew; it may be removed once the table is no longer used.
         accelerator: The processes that share the work.
     """
 
     def __init__(
-        self, data: PretrainingSet, image_ids: Iterable[str], size: int, path: Path, accelerator: Accelerator
+        self,
+        data: PretrainingSet,
+        image_ids: Iterable[str],
+        *,
+        size: int,
+        fit: Fit,
+        path: Path,
+        accelerator: Accelerator,
     ) -> None:
         self.index = {image_id: number for number, image_id in enumerate(dict.fromkeys(image_ids))}
         shape = (len(self.index), 3, size, size)
@@ -50,7 +59,7 @@ class PixelTable:
         table_NCHW = np.lib.format.open_memmap(path, mode="r+")
 
         def load(image_id: str) -> None:
-            table_NCHW[self.index[image_id]] = square_pixels(decode_image(data.jpeg(image_id)), size)
+            table_NCHW[self.index[image_id]] = square_pixels(decode_image(data.jpeg(image_id)), size, fit)
 
         mine = list(self.index)[accelerator.process_index :: accelerator.num_processes]
         with ThreadPoolExecutor(1 if accelerator.num_processes > 1 else None) as pool:
@@ -119,19 +128,21 @@ def pack_utterances(
     return samples
 
 
-def collate(samples: Sequence[Sample], pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor, list[int], torch.Tensor]:
-    """Right-pads samples into tensors.
+def collate(row: Row, pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor, list[int], torch.Tensor]:
+    """Lays a row's samples one behind the other, padding each group to its longest.
 
     Returns:
-        ids_BL, labels_BL, the distinct pictures' numbers (U), and for each placed picture its place among them (N).
+        ids_1T, labels_1T, the distinct pictures' numbers (U), and for each placed picture its place among them (N).
     """
-    longest = max(map(len, samples))
-    ids_BL = np.full((len(samples), longest), pad_id, dtype=np.int64)
-    labels_BL = np.full((len(samples), longest), IGNORED, dtype=np.int64)
-    for row, sample in enumerate(samples):
-        ids_BL[row, : len(sample)] = sample.ids
-        labels_BL[row, : len(sample)] = sample.labels
-    placed = [image for sample in samples for image in sample.images]
+    ids_T = np.full(row.num_tokens, pad_id, dtype=np.int64)
+    labels_T = np.full(row.num_tokens, IGNORED, dtype=np.int64)
+    start = 0
+    for group, (_, length) in zip(row.groups, row.blocks, strict=False):  # the last block may be filling
+        for sample in group:
+            ids_T[start : start + len(sample)] = sample.ids
+            labels_T[start + 1 : start + len(sample)] = sample.labels[1:]  # before the first there is nothing
+            start += length
+    placed = [image for group in row.groups for sample in group for image in sample.images]
     distinct = {image: number for number, image in enumerate(dict.fromkeys(placed))}
     index_N = torch.tensor([distinct[image] for image in placed], dtype=torch.long)
-    return torch.from_numpy(ids_BL), torch.from_numpy(labels_BL), list(distinct), index_N
+    return torch.from_numpy(ids_T)[None], torch.from_numpy(labels_T)[None], list(distinct), index_N

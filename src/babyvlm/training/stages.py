@@ -27,6 +27,7 @@ from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
 from babyvlm.folders import Manifest, fresh_folder, read_manifest
 from babyvlm.model.configuration import BabyLlavaConfig, model_config, vision_config
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.model.packed_attention import packed
 from babyvlm.model.processing import ConversationEncoder, normalise, processor
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.training.checkpoints import Resume, ResumePoint
@@ -178,7 +179,14 @@ class Trainer:
 
     def _pictures(self, images: Iterable[str], size: int) -> PixelTable:
         """The pictures of one stage, in a file of the run's folder that the stage's end removes."""
-        return PixelTable(self.data, images, size, self.out / _PICTURES, self.accelerator)
+        return PixelTable(
+            self.data,
+            images,
+            size=size,
+            fit=self.recipe.model.image_fit,
+            path=self.out / _PICTURES,
+            accelerator=self.accelerator,
+        )
 
     def _language(self) -> None:
         tokenizer = self.tokenizer()
@@ -218,7 +226,7 @@ class Trainer:
             )
         tokenizer = self.tokenizer()
         model = BabyLlavaForConditionalGeneration.from_pretrained(
-            self.out / before, attn_implementation=self.recipe.attention, dtype=torch.float32
+            self.out / before, attn_implementation=self._attention(), dtype=torch.float32
         )
         rows = [row for name in knobs.formats for row in self.data.conversations(name, "train")]
         pictures = self._pictures((image for row in rows for image in row.images), self.recipe.model.image_size)
@@ -245,8 +253,11 @@ class Trainer:
 
     def _config(self) -> BabyLlavaConfig:
         config = model_config(self.recipe.model)
-        config._attn_implementation = self.recipe.attention
+        config._attn_implementation = self._attention()
         return config
+
+    def _attention(self) -> dict[str, str]:
+        return {"text_config": packed(self.recipe.attention), "vision_config": self.recipe.attention}
 
     def _common(self) -> dict[str, Any]:
         return {

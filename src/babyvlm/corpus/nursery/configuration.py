@@ -25,7 +25,7 @@ _FIRST_MONTH, _LAST_MONTH = 6, 32
 class NurseryConfig:
     """What to render."""
 
-    hours: float = 0.75
+    hours: float = 0.9
     """Video in all, in hours (ours; the published corpus has 478)."""
     seed: int = 0
     """The same seed gives the same bytes (ours)."""
@@ -39,11 +39,11 @@ class NurseryConfig:
     """Length of one recording, in seconds (ours)."""
     annotation_fps: int = 5
     """Frames with boxes per second; divides ``fps`` (ours)."""
-    train_fraction: float = 0.72
+    train_fraction: float = 0.77
     """Share of the recordings in the training split (ours)."""
-    validation_fraction: float = 0.08
+    validation_fraction: float = 0.07
     """Share of the recordings in the validation split (ours)."""
-    test_fraction: float = 0.20
+    test_fraction: float = 0.16
     """Share of the recordings in the test split (ours)."""
     utterances_per_minute: float = 18.0
     """How much is said (ours, about as dense as SAYCam's transcripts)."""

@@ -1,7 +1,7 @@
 """What happens in a recording: a sequence of episodes, each with its objects, their motions and what could be said.
 
 naming       a caregiver holds up one thing after another; it is put down, or leaves
-groups       one to twelve of a kind lie on a floor or table, rearranged now and then
+groups       one to twelve of a kind lie on a plain mat, rearranged now and then
 departures   things leave the frame, one at a time, by all eight ways; some come in first
 looking      the child looks about a busy room, where things are elsewhere now and then
 """
@@ -29,7 +29,7 @@ from babyvlm.corpus.nursery.scenes import DIRECTIONS, Departure, Episode, Episod
 CardT = TypeVar("CardT")
 
 LARGEST_GROUP = 12
-_SHARES: dict[EpisodeKind, float] = {"naming": 0.30, "departures": 0.44, "groups": 0.21, "looking": 0.05}
+_SHARES: dict[EpisodeKind, float] = {"naming": 0.27, "departures": 0.455, "groups": 0.215, "looking": 0.06}
 """Of a recording's time."""
 _SPANS_S: dict[EpisodeKind, tuple[float, float]] = {
     "naming": (10.0, 12.0),
@@ -37,8 +37,10 @@ _SPANS_S: dict[EpisodeKind, tuple[float, float]] = {
     "groups": (8.0, 10.0),
     "looking": (6.0, 9.0),
 }
-_ARRANGEMENT_S = 2.25
-"""How long things lie as they do before they lie otherwise, on average."""
+_LOOKED_AT_S = (2.25,)
+"""How long things in a busy room stay as they are before they are otherwise, one arrangement after another."""
+_LAID_OUT_S = (1.8, 0.6, 0.6, 1.8, 0.6)
+"""The same for groups, most of which are only shown in passing; no divisor in common with the numbers."""
 _LOTS = 11
 """Steps from the smallest to the largest groups; has no divisor in common with the numbers, so that each meets each."""
 _SHORTEST_S = 5.0
@@ -231,7 +233,7 @@ class Director:
     def _naming(self, start: int, num_frames: int) -> Episode:
         draw, fps, aspect = self.draw, self.config.fps, self.config.aspect
         begin_s, span_s = start / fps, num_frames / fps
-        room = choose_room(draw, "room", "room", "surface", "garden")
+        room = choose_room(draw, "mat", "mat", "mat", "room", "surface", "garden")
         shows = 1 if span_s < 7.6 else 2
         names = [self._named.take() for _ in range(shows)]
         stands = [
@@ -308,15 +310,15 @@ class Director:
     def _departures(self, start: int, num_frames: int) -> Episode:
         draw, fps, aspect = self.draw, self.config.fps, self.config.aspect
         begin_s, span_s = start / fps, num_frames / fps
-        room = choose_room(draw, "room", "surface", "surface", "garden")
+        room = choose_room(draw, "mat") if draw.random() < 0.8 else choose_room(draw, "room", "surface", "garden")
         props, mentions, departures = [], [], []
         now_s = draw.uniform(0.2, 0.5)
         turn = 0
         while now_s < span_s - 1.7:
             category = self._moved.take()
             number, flip = self._number_of(category), draw.random() < 0.5
-            members = draw.choice((2, 3)) if draw.random() < 0.15 else 1
-            size = draw.uniform(0.18, 0.22) if members > 1 else draw.uniform(0.24, 0.42)
+            members = draw.choice((2, 3)) if draw.random() < 0.1 else 1
+            size = draw.uniform(0.2, 0.24) if members > 1 else draw.uniform(0.3, 0.48)
             leaving = None
             enters = draw.random() < 0.15
             leave_s = self._tick(now_s + (0.9 if enters else 0.1))
@@ -355,8 +357,7 @@ class Director:
                 later = Exit(way=out.way, speed=out.speed, duration_s=out.duration_s + gap * member / out.speed)
                 track = self._out(track, later, leave_s)
                 time_F = np.arange(num_frames) / fps
-                if enters:
-                    track = track.only(time_F >= now_s)
+                track = track.only(time_F >= now_s)  # put down, or uncovered, when its turn has come
                 # What leaves first stands in front, so that nothing hides a departure.
                 prop = self._prop(category, track, depth=_FRONT - turn, number=number, flip=flip, shadow=False)
                 props.append(prop)
@@ -376,7 +377,7 @@ class Director:
             )
             now_s, turn = end_s + draw.uniform(0.0, 0.15), turn + 1
         names = [prop.category for prop in props]
-        if draw.random() < 0.4:
+        if draw.random() < 0.2:
             for name, stay in zip(self._others(1, *names), self._stays(room, 1, (0.16, 0.26), 1), strict=True):
                 props.append(self._resting(name, stay, num_frames, room))
         camera = head_camera(draw, num_frames, fps, 0.0)
@@ -390,13 +391,13 @@ class Director:
 
     def _groups(self, start: int, num_frames: int) -> Episode:
         draw, fps = self.draw, self.config.fps
-        room = choose_room(draw, "surface")
+        room = choose_room(draw, "mat")
         category = self._grouped.take()
         beside = self._others(1, category)[0]
         props, mentions = [], []
-        for first, last in self._arrangements(num_frames):
+        for first, last in self._arrangements(num_frames, _LAID_OUT_S):
             number = self._numbers.take()
-            extra = draw.choice((0, 0, 0, 1, 2, 3, 4)) if number < LARGEST_GROUP else 0
+            extra = draw.choice((0, 0, 0, 0, 0, 1, 2)) if number < LARGEST_GROUP else 0
             extra = min(extra, 14 - number)
             lot = (self._lots.take() + draw.random()) / _LOTS
             stays = arrange(draw, number, extra, lot, self.config.aspect)
@@ -414,9 +415,9 @@ class Director:
 
     def _looking(self, start: int, num_frames: int) -> Episode:
         draw, fps = self.draw, self.config.fps
-        room = choose_room(draw, "room", "room", "surface", "garden")
+        room = choose_room(draw, "mat", "mat", "mat", "room", "surface", "garden")
         props, mentions = [], []
-        for first, last in self._arrangements(num_frames):
+        for first, last in self._arrangements(num_frames, _LOOKED_AT_S):
             stays = self._about(draw.randint(4, 8))
             name = self._named.take()
             names = [name, *self._others(len(stays) - 1, name)]
@@ -451,12 +452,14 @@ class Director:
         ]
         return stays
 
-    def _arrangements(self, num_frames: int) -> list[tuple[int, int]]:
+    def _arrangements(self, num_frames: int, lasting_s: tuple[float, ...]) -> list[tuple[int, int]]:
         """The first frame of each arrangement of an episode, and the first that is not of it."""
         every = self.config.fps // self.config.annotation_fps
-        count = max(1, round(num_frames / self.config.fps / _ARRANGEMENT_S))
-        bounds = [round(num_frames * k / count / every) * every for k in range(count + 1)]
-        return list(itertools.pairwise(bounds))
+        steps = itertools.cycle([max(1, round(length * self.config.annotation_fps)) * every for length in lasting_s])
+        bounds = [0]
+        while num_frames - bounds[-1] > (step := next(steps)):
+            bounds.append(bounds[-1] + step)
+        return list(itertools.pairwise([*bounds, num_frames]))
 
 
 def _from_to(first: int, last: int, num_frames: int) -> np.ndarray:

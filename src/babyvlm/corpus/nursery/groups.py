@@ -13,9 +13,9 @@ import numpy as np
 
 from babyvlm.corpus.nursery.motion import Stay
 
-_SMALLEST, _LARGEST = 0.11, 0.6
-_SIZES = (0.11, 0.295)
-_TOTAL_AREAS = (0.02, 1.2)
+_SMALLEST, _LARGEST = 0.15, 0.7
+_SIZES = (0.16, 0.295)
+_TOTAL_AREAS = (0.1, 1.2)
 _SIZE_APART_SHARE = 0.5
 _SPREADS = (0.05, 0.42)
 _MARGIN = 0.03

@@ -1,4 +1,4 @@
-"""Backgrounds: rooms, table tops and rugs seen from above, gardens. Nothing in them belongs to a category."""
+"""Backgrounds: rooms, gardens, and table tops, rugs and plain mats from above. Nothing in them is of any category."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from babyvlm.corpus.nursery.pen import (
     mixed,
 )
 
-RoomKind = Literal["room", "surface", "garden"]
+RoomKind = Literal["room", "surface", "mat", "garden"]
 MARGIN = 0.45
 """How far the picture of a room goes on beyond the resting frame, in frame heights."""
 
@@ -47,12 +47,12 @@ class Room:
     kind: RoomKind
     seed: str
     horizon: float
-    """Where the floor begins, in frame heights from the top; 0 for a surface."""
+    """Where the floor begins, in frame heights from the top; 0 for a surface or mat."""
 
 
 def choose_room(draw: random.Random, *kinds: RoomKind) -> Room:
     kind = draw.choice(kinds)
-    horizon = 0.0 if kind == "surface" else draw.uniform(0.28, 0.5)
+    horizon = 0.0 if kind in ("surface", "mat") else draw.uniform(0.28, 0.5)
     return Room(kind=kind, seed=str(draw.random()), horizon=horizon)
 
 
@@ -78,7 +78,8 @@ def draw_room(room: Room, aspect: float, height_px: int) -> skia.Image:
     canvas.scale(height_px, height_px)
     canvas.translate(MARGIN, MARGIN)
     look = Look(room.seed)
-    {"room": _room, "surface": _surface, "garden": _garden}[room.kind](canvas, look, room.horizon, aspect)
+    paint = {"room": _room, "surface": _surface, "mat": _mat, "garden": _garden}[room.kind]
+    paint(canvas, look, room.horizon, aspect)
     return surface.makeImageSnapshot()
 
 
@@ -231,6 +232,13 @@ def _surface(canvas: skia.Canvas, look: Look, horizon: float, aspect: float) -> 
         tilt = look.between(-0.05, 0.05)
         corners = [(left, top), (right, top), (right, edge + tilt), (left, edge - tilt)]
         _polygon(canvas, corners, _paint(look.colour(*_FLOORS)))
+
+
+def _mat(canvas: skia.Canvas, look: Look, horizon: float, aspect: float) -> None:
+    """A plain pale mat, seen from above."""
+    base = mixed(look.colour(*_WALLS), WHITE, look.between(0.2, 0.6))
+    left, right, top, bottom = -MARGIN, aspect + MARGIN, -MARGIN, 1 + MARGIN
+    _rect(canvas, left, top, right, bottom, _faded(lighter(base, 0.1), darker(base, 0.06), top, bottom))
 
 
 def _garden(canvas: skia.Canvas, look: Look, horizon: float, aspect: float) -> None:

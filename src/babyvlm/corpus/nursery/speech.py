@@ -21,6 +21,7 @@ _ABSENT_SHARE = 0.3
 _CHILD_SHARE = 0.12
 _REPEAT_SHARE = 0.2
 _SHORTEST_S, _LONGEST_S = 1.0, 3.0
+_SPOKEN_OF_S = 1.5
 _SHORTEST_GAP_S = 0.25
 _SHORTEST_SHOWN_S = 0.8
 
@@ -230,7 +231,7 @@ def converse(config: NurseryConfig, plan: RecordingPlan, episodes: list[Episode]
     length_s = config.recording_frames / config.fps
     every_s = 60 / config.utterances_per_minute
     caregivers = draw.choices(("Mother", "Father", "Grandmother", "Grandfather"), (5, 3, 2, 1), k=2)
-    mentions = [mention for episode in episodes for mention in episode.mentions]
+    mentions = [mention for episode in episodes for mention in episode.mentions if not _is_passing(mention)]
     shows = [mention for mention in mentions if mention.kind == "name" and draw.random() < _SHOW_SHARE]
     spoken: list[Spoken] = []
     now_s = first_s = draw.uniform(0.3, 1.5)
@@ -284,6 +285,11 @@ def _absent(config: NurseryConfig, episodes: list[Episode], now_s: float) -> lis
         for prop in episode.props
     }
     return [name for name in CATEGORIES if name not in near]
+
+
+def _is_passing(mention: Mention) -> bool:
+    """Whether a group is gone before its number is said."""
+    return mention.kind == "group" and mention.end_s - mention.start_s < _SPOKEN_OF_S
 
 
 def _naming(draw: random.Random, stage: int, mention: Mention, *, by_child: bool, again: bool) -> str:

@@ -1,0 +1,92 @@
+"""Attention over samples that lie one behind the other in a single row, none seeing another.
+
+    row     | sample sample sample | sample sample |   hidden states (1, T, D), T = sum of B x L over the blocks
+    blocks  |     B = 3 of L       |  B = 2 of L'  |   samples of like length, right-padded to the longest
+
+Everything but attention works token by token and takes the row as it is, so that a pass has one fixed cost however
+many lengths it holds. Attention takes the row apart into blocks, views without a copy, and runs the chosen
+kernel of transformers on each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AttentionInterface
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, AttentionMaskInterface
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers.models.llama.modeling_llama import eager_attention_forward
+
+Blocks = tuple[tuple[int, int], ...]
+"""(samples B, tokens L each) of every block of a row, in order."""
+
+KERNELS = ("eager", "sdpa", "flash_attention_2")
+
+
+def packed(kernel: str) -> str:
+    """The name under which transformers knows ``kernel`` with packing. Without blocks it is ``kernel`` itself.
+
+    >>> packed("sdpa")
+    'packed_sdpa'
+    """
+    return f"packed_{kernel}"
+
+
+def row_arguments(blocks: Blocks, device: torch.device) -> dict[str, Any]:
+    """Arguments of the language model for a row: places within each sample, and a mask that keeps it from making one.
+
+    Args:
+        blocks: Of the row.
+        device: Of the model.
+    """
+    positions = [torch.arange(length, device=device).repeat(samples) for samples, length in blocks]
+    # transformers hands a four-dimensional mask on as it is; packed attention does not read it.
+    return {
+        "position_ids": torch.cat(positions)[None],
+        "attention_mask": torch.zeros(1, 1, 1, 1, device=device),
+        "blocks": blocks,
+    }
+
+
+class _Packed:
+    def __init__(self, kernel: str) -> None:
+        self.kernel = kernel
+
+    def __call__(
+        self,
+        module: nn.Module,
+        query_BHLK: torch.Tensor,
+        key_BGLK: torch.Tensor,
+        value_BGLK: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        blocks: Blocks | None = None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.kernel, eager_attention_forward)
+        if blocks is None:
+            return attend(module, query_BHLK, key_BGLK, value_BGLK, attention_mask, **kwargs)
+        outputs_1THK, start = [], 0
+        for samples, length in blocks:
+            end = start + samples * length
+            query, key, value = (
+                row[0, :, start:end].unflatten(1, (samples, length)).transpose(0, 1)
+                for row in (query_BHLK, key_BGLK, value_BGLK)
+            )
+            mask = _causal(length, query) if self.kernel == "eager" else None
+            output_BLHK, _ = attend(module, query, key, value, mask, **kwargs)
+            outputs_1THK.append(output_BLHK.flatten(0, 1)[None])
+            start = end
+        return torch.cat(outputs_1THK, dim=1), None
+
+
+def _causal(length: int, like: torch.Tensor) -> torch.Tensor:
+    """Additive mask, (1, 1, L, L)."""
+    lowest = torch.full((length, length), torch.finfo(like.dtype).min, dtype=like.dtype, device=like.device)
+    return lowest.triu(1)[None, None]
+
+
+for _kernel in KERNELS:
+    AttentionInterface.register(packed(_kernel), _Packed(_kernel))
+    AttentionMaskInterface.register(packed(_kernel), ALL_MASK_ATTENTION_FUNCTIONS[_kernel])
