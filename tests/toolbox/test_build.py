@@ -190,14 +190,19 @@ def test_same_seed_same_bytes_for_any_number_of_workers(toolbox, corpus, tmp_pat
     same, different, missing = filecmp.cmpfiles(toolbox.folder, again.folder, names, shallow=False)
     assert len(same) == len(names) and not different and not missing
     other = build_toolbox(
-        CorpusSource(corpus, "test"), tmp_path / "other", ToolboxConfig(items_per_task=24, max_crops=300, seed=1)
+        CorpusSource(corpus, "test"),
+        tmp_path / "other",
+        ToolboxConfig(items_per_task=24, items={"memory": 3}, max_crops=300, seed=1),
     )
+    assert sum(item.task == "memory" for item in other.items) == 3
     assert {item.id for item in other.items} != {item.id for item in again.items}
 
 
 def test_bad_folders_and_knobs_are_refused_by_name(toolbox, corpus, tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'memory'"):
         ToolboxConfig(tasks=("memroy",))
+    with pytest.raises(ConfigError, match="memory must get at least 1 item"):
+        ToolboxConfig(items={"memory": 0})
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "note.txt").write_text("mine")
     with pytest.raises(OutputExistsError, match=r"note\.txt"):
