@@ -77,7 +77,10 @@ def run_demo(out: Path, *, hours: float, seed: int) -> None:
         "--exits.max-frames",
         "5",
         "--items-per-task",
-        "200",
+        "400",
+        "--items",
+        "memory",
+        "120",
     )
     step("toolbox", toolbox / MANIFEST, *build)
     train = ("train", "nursery", f"seed={seed}", "--data", data, "--out", model)

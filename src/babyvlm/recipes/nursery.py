@@ -13,9 +13,9 @@ from babyvlm.training.configuration import (
 )
 
 _MORE = {
-    "who_has_more_synthetic": 0.4,
-    "who_has_more_naturalistic": 0.4,
-    "localization": 0.2,
+    "who_has_more_synthetic": 0.43,
+    "who_has_more_naturalistic": 0.43,
+    "localization": 0.14,
 }
 _WHERE = {
     "localization": 0.7,
@@ -31,16 +31,16 @@ _LEAVING = {
     "who_has_more_naturalistic": 0.1,
 }
 _ALL = {
-    "object_counting": 0.24,
-    "localization": 0.13,
-    "left_right": 0.12,
-    "spatial_details": 0.12,
+    "object_counting": 0.22,
+    "who_has_more_synthetic": 0.18,
+    "who_has_more_naturalistic": 0.15,
+    "localization": 0.14,
     "visual_delayed_response_open": 0.08,
     "visual_delayed_response_binary": 0.05,
-    "who_has_more_synthetic": 0.1,
-    "who_has_more_naturalistic": 0.08,
-    "picture_vocabulary": 0.06,
-    "memory": 0.02,
+    "left_right": 0.06,
+    "spatial_details": 0.06,
+    "picture_vocabulary": 0.05,
+    "memory": 0.01,
 }
 
 
@@ -114,9 +114,9 @@ def nursery() -> Recipe:
             formats=("instruction",),
             trains=("vision", "connector", "language"),
             mixture=(
-                MixturePhase(until=0.2, weights=_MORE),
-                MixturePhase(until=0.36, weights=_WHERE),
-                MixturePhase(until=0.6, weights=_LEAVING),
+                MixturePhase(until=0.24, weights=_MORE),
+                MixturePhase(until=0.38, weights=_WHERE),
+                MixturePhase(until=0.62, weights=_LEAVING),
                 MixturePhase(weights=_ALL),
             ),
             micro_batch_tokens=16384,
