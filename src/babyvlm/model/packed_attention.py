@@ -10,6 +10,7 @@ kernel of transformers on each.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
@@ -67,6 +68,7 @@ class _Packed:
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.kernel, eager_attention_forward)
         if blocks is None:
             return attend(module, query_BHLK, key_BGLK, value_BGLK, attention_mask, **kwargs)
+        kwargs.pop("position_ids", None)  # those of the row, from which a kernel would guess at packing of its own
         outputs_1THK, start = [], 0
         for samples, length in blocks:
             end = start + samples * length
@@ -74,16 +76,17 @@ class _Packed:
                 row[0, :, start:end].unflatten(1, (samples, length)).transpose(0, 1)
                 for row in (query_BHLK, key_BGLK, value_BGLK)
             )
-            mask = _causal(length, query) if self.kernel == "eager" else None
+            mask = _causal(length, query.dtype, query.device) if self.kernel == "eager" else None
             output_BLHK, _ = attend(module, query, key, value, mask, **kwargs)
             outputs_1THK.append(output_BLHK.flatten(0, 1)[None])
             start = end
         return torch.cat(outputs_1THK, dim=1), None
 
 
-def _causal(length: int, like: torch.Tensor) -> torch.Tensor:
+@functools.lru_cache(maxsize=32)  # every layer asks for the same few
+def _causal(length: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Additive mask, (1, 1, L, L)."""
-    lowest = torch.full((length, length), torch.finfo(like.dtype).min, dtype=like.dtype, device=like.device)
+    lowest = torch.full((length, length), torch.finfo(dtype).min, dtype=dtype, device=device)
     return lowest.triu(1)[None, None]
 
 

@@ -137,7 +137,8 @@ def collate(row: Row, pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor, list
     ids_T = np.full(row.num_tokens, pad_id, dtype=np.int64)
     labels_T = np.full(row.num_tokens, IGNORED, dtype=np.int64)
     start = 0
-    for group, (_, length) in zip(row.groups, row.blocks, strict=False):  # the last block may be filling
+    # Behind the groups' blocks there may be one that fills the row up.
+    for group, (_, length) in zip(row.groups, row.blocks[: len(row.groups)], strict=True):
         for sample in group:
             ids_T[start : start + len(sample)] = sample.ids
             labels_T[start + 1 : start + len(sample)] = sample.labels[1:]  # before the first there is nothing

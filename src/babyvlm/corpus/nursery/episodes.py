@@ -40,7 +40,7 @@ _SPANS_S: dict[EpisodeKind, tuple[float, float]] = {
 _LOOKED_AT_S = (2.25,)
 """How long things in a busy room stay as they are before they are otherwise, one arrangement after another."""
 _LAID_OUT_S = (1.8, 0.6, 0.6, 1.8, 0.6)
-"""The same for groups, most of which are only shown in passing; no divisor in common with the numbers."""
+"""The same for groups, most of which are only shown in passing."""
 _LOTS = 11
 """Steps from the smallest to the largest groups; has no divisor in common with the numbers, so that each meets each."""
 _SHORTEST_S = 5.0

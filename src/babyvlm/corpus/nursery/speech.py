@@ -12,7 +12,7 @@ from babyvlm.corpus.nursery.configuration import NurseryConfig, RecordingPlan
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.corpus.nursery.scenes import Episode, Mention
 
-_SHOW_SHARE = 0.85
+_SHOW_SHARE = 0.92
 """Of the things held up, how many are named again and again until they are put down."""
 _NAMES_SHARE = 0.35
 """Of all other moments, while there is something to speak of."""
@@ -22,6 +22,7 @@ _CHILD_SHARE = 0.12
 _REPEAT_SHARE = 0.2
 _SHORTEST_S, _LONGEST_S = 1.0, 3.0
 _SPOKEN_OF_S = 1.5
+"""A group that stays less long is gone before its number is said."""
 _SHORTEST_GAP_S = 0.25
 _SHORTEST_SHOWN_S = 0.8
 
@@ -288,7 +289,7 @@ def _absent(config: NurseryConfig, episodes: list[Episode], now_s: float) -> lis
 
 
 def _is_passing(mention: Mention) -> bool:
-    """Whether a group is gone before its number is said."""
+    """Whether it is a group laid out too briefly to be spoken of."""
     return mention.kind == "group" and mention.end_s - mention.start_s < _SPOKEN_OF_S
 
 
