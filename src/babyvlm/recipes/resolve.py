@@ -40,7 +40,7 @@ def resolve(name: str, changes: Sequence[str] = ()) -> Recipe:
     7
     """
     if name not in RECIPES:
-        raise ConfigError(f"unknown recipe {name!r}{_nearest(name, RECIPES)}. There are: {', '.join(RECIPES)}")
+        raise ConfigError(f"unknown recipe {name!r}{_nearest(name, RECIPES)} There are: {', '.join(RECIPES)}")
     recipe = RECIPES[name]()
     for change in changes:
         key, equals, value = change.partition("=")
@@ -54,7 +54,7 @@ def _replace(node: Any, path: Sequence[str], value: str, key: str) -> Any:
     fields = {field.name for field in dataclasses.fields(node)}
     head, *rest = path
     if head not in fields:
-        raise ConfigError(f"unknown knob {key!r}{_nearest(head, fields)}. Knobs here: {', '.join(sorted(fields))}")
+        raise ConfigError(f"unknown knob {key!r}{_nearest(head, fields)} Knobs here: {', '.join(sorted(fields))}")
     current = getattr(node, head)
     if rest:
         if not dataclasses.is_dataclass(current):
@@ -87,7 +87,7 @@ def _parse(value: str, hint: Any, key: str) -> Any:
 
 def _nearest(word: str, known: Any) -> str:
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f"; did you mean {close[0]!r}?" if close else "."
 
 
 def describe(recipe: Recipe) -> str:
