@@ -30,15 +30,25 @@ _LEAVING = {
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
 }
+_SAME = {
+    "left_right": 0.36,
+    "spatial_details": 0.26,
+    "memory": 0.01,
+    "localization": 0.13,
+    "visual_delayed_response_open": 0.08,
+    "visual_delayed_response_binary": 0.04,
+    "who_has_more_synthetic": 0.06,
+    "who_has_more_naturalistic": 0.06,
+}
 _ALL = {
-    "object_counting": 0.22,
-    "who_has_more_synthetic": 0.18,
-    "who_has_more_naturalistic": 0.15,
+    "object_counting": 0.18,
+    "who_has_more_synthetic": 0.16,
+    "who_has_more_naturalistic": 0.13,
     "localization": 0.14,
     "visual_delayed_response_open": 0.08,
     "visual_delayed_response_binary": 0.05,
-    "left_right": 0.06,
-    "spatial_details": 0.06,
+    "left_right": 0.10,
+    "spatial_details": 0.10,
     "picture_vocabulary": 0.05,
     "memory": 0.01,
 }
@@ -109,14 +119,15 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1150, beta2=0.99
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1040, beta2=0.99
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
             mixture=(
-                MixturePhase(until=0.24, weights=_MORE),
-                MixturePhase(until=0.38, weights=_WHERE),
-                MixturePhase(until=0.62, weights=_LEAVING),
+                MixturePhase(until=0.22, weights=_MORE),
+                MixturePhase(until=0.36, weights=_WHERE),
+                MixturePhase(until=0.52, weights=_LEAVING),
+                MixturePhase(until=0.70, weights=_SAME),
                 MixturePhase(weights=_ALL),
             ),
             micro_batch_tokens=16384,
