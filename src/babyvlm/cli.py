@@ -18,6 +18,7 @@ from babyvlm.curation.configuration import CurationConfig
 from babyvlm.errors import BabyVLMError, ConfigError
 from babyvlm.records import Split
 from babyvlm.toolbox import InstructionConfig, ToolboxConfig
+from babyvlm.toolbox.detection import DetectionConfig
 
 Layout = Literal["auto", "saycam", "babyview", "plain"]
 Stage = Literal["vision", "language", "alignment", "joint", "instruction"]
@@ -139,6 +140,7 @@ def build(
     toolbox: Annotated[ToolboxConfig, arg(name="")] = ToolboxConfig(),  # noqa: B008
     split: Split = "test",
     training: Path | None = None,
+    review: Path | None = None,
     workers: int = 0,
 ) -> None:
     """Build the toolbox's items from a corpus with boxes, or from annotated photographs.
@@ -151,11 +153,13 @@ def build(
         toolbox: Which items are built, and how.
         split: Recordings of the corpus to build from.
         training: Curated set that must share no recording and no near-duplicate frame with the items.
+        review: Decisions of ``babyvlm toolbox review``, to be applied.
         workers: Processes; 0 for one a core.
     """
     from babyvlm.corpus import open_corpus
     from babyvlm.curation.sets import PretrainingSet
     from babyvlm.toolbox import CorpusSource, FrameSource, PhotoSource, TrainingSet, build_toolbox
+    from babyvlm.toolbox.review import read_decisions
 
     if (images is None) != (annotations is None) or (images is None) == (source is None):
         raise ConfigError("give either SOURCE, a corpus with boxes, or both --images and --annotations")
@@ -166,8 +170,63 @@ def build(
         assert images is not None and annotations is not None
         frames = PhotoSource(images, annotations)
     trained_on = None if training is None else TrainingSet.of(PretrainingSet(training))
-    built = build_toolbox(frames, out, toolbox, training=trained_on, workers=workers or _cores())
+    decided = None if review is None else read_decisions(review)
+    built = build_toolbox(frames, out, toolbox, training=trained_on, review=decided, workers=workers or _cores())
     print("\n".join([f"{task:32} {built.manifest.counts[task]:6} items" for task in built.tasks]))
+
+
+@toolbox_app.command(name="review")
+def review_items(
+    toolbox: Positional[Path],
+    *,
+    decisions: Path,
+    reviewer: str = "",
+    host: str = "127.0.0.1",
+    port: int = 8321,
+    i_may_share: Literal["", "restricted"] = "",
+) -> None:
+    """Accept, reject or relabel items in the browser. ``babyvlm toolbox build --review`` applies the decisions.
+
+    Args:
+        toolbox: Folder written by ``babyvlm toolbox build``.
+        decisions: File of decisions, one line an item, begun when absent; keep it under version control.
+        reviewer: Your name or initials, noted with each decision.
+        host: Address to listen at; the default lets no other machine in.
+        port: Port to listen at.
+        i_may_share: ``restricted`` lets other machines see restricted pictures.
+    """
+    from babyvlm.toolbox import open_toolbox
+    from babyvlm.toolbox.review import read_decisions
+    from babyvlm.toolbox.review.server import serve_review
+
+    serve_review(
+        open_toolbox(toolbox),
+        read_decisions(decisions, must_exist=False),
+        host=host,
+        port=port,
+        reviewer=reviewer,
+        may_share_restricted=i_may_share == "restricted",
+    )
+
+
+@toolbox_app.command(name="detect")
+def detect_boxes(
+    images: Positional[Path],
+    *,
+    out: Path,
+    detection: Annotated[DetectionConfig, arg(name="")],
+) -> None:
+    """Propose boxes for photographs that have none, with Grounding DINO, as a COCO file to build from.
+
+    Args:
+        images: Folder of photographs.
+        out: COCO file to write.
+        detection: What is looked for, and with which detector.
+    """
+    from babyvlm.toolbox.detection.detector import detect
+
+    for label, count in detect(images, out, detection).items():
+        print(f"{label:32} {count:6} boxes")
 
 
 @app.command(name="evaluate")

@@ -26,6 +26,7 @@ IMAGE_TOKEN = "<image>"
 
 Split = Literal["train", "validation", "test"]
 Format = Literal["image", "video", "interleaved", "instruction"]
+Difficulty = Literal["unknown", "easy", "medium", "hard"]
 
 
 class Record(BaseModel):
@@ -193,6 +194,9 @@ class Item(Record):
     chance: float = Field(ge=0, le=1)
     """Expected value of the task's primary metric under uniform guessing."""
     age_span_months: tuple[float, float | None] = (0, None)
+    """Ages that the measure spans; where the item turns on a word, not before the word is commonly said."""
+    difficulty: Difficulty = "unknown"
+    """As the builder rates it, by rules of its own for each task; no measured difficulty."""
     category: str = ""
     """The word, object or number the item turns on, for break-downs."""
     licence: str = "unknown"

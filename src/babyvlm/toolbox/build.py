@@ -16,14 +16,17 @@ from pathlib import Path
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.records import write_jsonl
+from babyvlm.toolbox.builders import MemoryTests
 from babyvlm.toolbox.disjoint import TrainingSet, prove_disjoint
 from babyvlm.toolbox.drafts import IMAGE_SUFFIX
 from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
+from babyvlm.toolbox.review import Decisions, apply_decisions
 from babyvlm.toolbox.sources import FrameSource, boxes_digest
 from babyvlm.toolbox.tasks import TASKS, task_named
 from babyvlm.toolbox.views import PictureConfig
+from babyvlm.toolbox.vocabulary import WordConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,10 @@ class ToolboxConfig:
     """Crops cut for items to share (ours)."""
     max_reuse: int = 4
     """How many items of a task may turn on the same object in the same frame (ours)."""
+    words: WordConfig = field(default_factory=WordConfig)
+    memory_tests: MemoryTests = "random"
+    """In which order a Memory item tests what it taught: ``random``, or ``rotated``, which gives every serial position
+    every lag equally often over five items (ours)."""
     pictures: PictureConfig = field(default_factory=PictureConfig)
     exits: ExitConfig = field(default_factory=ExitConfig)
 
@@ -65,6 +72,7 @@ def build_toolbox(
     *,
     workers: int = 0,
     training: TrainingSet | None = None,
+    review: Decisions | None = None,
 ) -> Toolbox:
     """Builds items from a source and writes them as a toolbox folder.
 
@@ -77,6 +85,7 @@ def build_toolbox(
         config: What to build.
         workers: Processes besides this one; the result does not depend on it.
         training: What a model was or will be trained on; given, the manifest says how far the items keep away from it.
+        review: Decisions of reviewers: what they rejected is left out, what they corrected is corrected.
 
     Raises:
         OutputExistsError: ``out`` already holds something.
@@ -93,10 +102,15 @@ def build_toolbox(
         seed=config.seed,
         max_crops=config.max_crops,
         max_reuse=config.max_reuse,
+        words=config.words,
+        memory_tests=config.memory_tests,
         workers=workers,
     )
     order = {task: place for place, task in enumerate(TASKS)}
     items = [draft.item(drawing.pictures, source.licence, source.split) for draft in drawing.drafts]
+    reviewed = apply_decisions(items, review.by_item.values(), source=review.path) if review else None
+    if reviewed is not None:
+        items = list(reviewed.items)
     items.sort(key=lambda item: (order[item.task], item.id))
     if not items:
         raise InputError(
@@ -117,6 +131,9 @@ def build_toolbox(
             skipped=dict(sorted(drawing.skipped.items())),
             notes=list(drawing.notes),
         )
+        if reviewed is not None:
+            manifest.notes.append("review: " + ", ".join(f"{count} {what}" for what, count in reviewed.counts.items()))
+            manifest.skipped["item: rejected in review"] = reviewed.counts.get("rejected", 0)
         if training is not None:
             proof = prove_disjoint(items, partial / IMAGES, training)
             manifest.notes.append(proof.sentence)

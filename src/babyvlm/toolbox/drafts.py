@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from babyvlm.records import Conversation, Item, ItemTurn, Origin, Split, Turn, content_id
+from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Origin, Split, Turn, content_id
 from babyvlm.toolbox.compose import Composed
 from babyvlm.toolbox.tasks import task_named
 from babyvlm.toolbox.views import Picture, View
@@ -38,6 +38,9 @@ class Draft:
     task: str
     turns: tuple[DraftTurn, ...]
     category: str
+    difficulty: Difficulty = "unknown"
+    from_months: float = 0.0
+    """Age before which the item's word is hardly said, months; 0 where it turns on no word."""
 
     @property
     def images(self) -> Iterable[Shown]:
@@ -77,7 +80,8 @@ class Draft:
             split=split,
             turns=turns,
             chance=spec.chance,
-            age_span_months=spec.age_span_months,
+            age_span_months=_later_start(spec.age_span_months, self.from_months),
+            difficulty=self.difficulty,
             category=self.category,
             licence=strictest_licence({licence(view.source) for view in self.views}),
         )
@@ -99,6 +103,17 @@ class Draft:
         """The id of the item or sample: it depends on what is asked, shown and answered."""
         content = [[turn.prompt, turn.gold, *(pictures[image].id for image in turn.images)] for turn in self.turns]
         return content_id(self.task, content)
+
+
+def _later_start(span: tuple[float, float | None], from_months: float) -> tuple[float, float | None]:
+    """The span, begun no earlier than ``from_months``, but never emptied.
+
+    >>> _later_start((6, 24), 14), _later_start((6, 24), 30)
+    ((14, 24), (24, 24))
+    """
+    start, end = span
+    later = max(start, from_months)
+    return (later if end is None else min(later, end)), end
 
 
 def strictest_licence(licences: set[str]) -> str:

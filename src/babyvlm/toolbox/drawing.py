@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from babyvlm.progress import progress
-from babyvlm.toolbox.builders import CROP_BUILDERS, FRAME_BUILDERS, Bench, choose_pool
+from babyvlm.toolbox.builders import CROP_BUILDERS, FRAME_BUILDERS, Bench, MemoryTests, choose_pool
 from babyvlm.toolbox.builders.matching import MIN_EXEMPLARS, NEAR_MISSES
 from babyvlm.toolbox.compose import Composed, render_composition
 from babyvlm.toolbox.drafts import Draft, Shown
@@ -22,6 +22,7 @@ from babyvlm.toolbox.sources import FrameSource
 from babyvlm.toolbox.survey import Sighting, survey
 from babyvlm.toolbox.tasks import TASKS
 from babyvlm.toolbox.views import Picture, PictureConfig, View, load_pictures, parallel_map
+from babyvlm.toolbox.vocabulary import WordConfig
 
 _MIRRORS_PER_ITEM = 2.0  # crops mirrored for each Left/Right item wanted: some turn out symmetric
 _COMPOSITIONS_PER_JOB = 64
@@ -49,6 +50,8 @@ def draw(
     max_crops: int,
     max_reuse: int,
     workers: int,
+    words: WordConfig | None = None,
+    memory_tests: MemoryTests = "random",
     augment: bool = False,
 ) -> Drawing:
     """Builds drafts of every wanted task, and their pictures.
@@ -62,13 +65,24 @@ def draw(
         max_crops: Size of the pool of crops that items share.
         max_reuse: How many items of a task may turn on the same object in the same frame.
         workers: Processes besides this one; the result does not depend on it.
+        words: What the word tasks know of words, and which foils they get.
+        memory_tests: In which order Memory tests what it taught.
         augment: Mirror some samples and show exits from different moments on: for training, never for a benchmark.
 
     Raises:
         MediaError: A recording or photograph is missing or does not decode.
     """
     found = survey(source, pictures)
-    bench = Bench(found=found, pictures=pictures, exits=exits, seed=seed, max_reuse=max_reuse, augment=augment)
+    bench = Bench(
+        found=found,
+        pictures=pictures,
+        exits=exits,
+        seed=seed,
+        max_reuse=max_reuse,
+        words=words or WordConfig(),
+        memory_tests=memory_tests,
+        augment=augment,
+    )
     built = {task: build(bench, wanted[task]) for task, build in FRAME_BUILDERS.items() if wanted.get(task)}
     views = {view for made in built.values() for draft in made.drafts for view in draft.views}
     pool: tuple[Sighting, ...] = ()

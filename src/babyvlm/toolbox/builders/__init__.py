@@ -1,6 +1,6 @@
 """One builder a sub-task: from a bench full of boxes and crops to drafts of items."""
 
-from babyvlm.toolbox.builders.bench import Bench, Builder, Built, choose_pool
+from babyvlm.toolbox.builders.bench import Bench, Builder, Built, MemoryTests, choose_pool
 from babyvlm.toolbox.builders.delayed_response import delayed_response_binary, delayed_response_open
 from babyvlm.toolbox.builders.language import localization, looking_while_listening, picture_vocabulary
 from babyvlm.toolbox.builders.matching import left_right, spatial_details
@@ -32,4 +32,4 @@ CROP_BUILDERS: dict[str, Builder] = {
 }
 """Builders that draw on the pool of crops."""
 
-__all__ = ["CROP_BUILDERS", "FRAME_BUILDERS", "Bench", "Builder", "Built", "choose_pool"]
+__all__ = ["CROP_BUILDERS", "FRAME_BUILDERS", "Bench", "Builder", "Built", "MemoryTests", "choose_pool"]

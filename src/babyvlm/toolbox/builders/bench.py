@@ -6,12 +6,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from babyvlm.toolbox.drafts import Draft, spread
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.survey import Sighting, Survey
 from babyvlm.toolbox.views import Picture, PictureConfig, View
+from babyvlm.toolbox.vocabulary import WordConfig
+
+MemoryTests = Literal["random", "rotated"]
+"""``random``, or ``rotated``: in the order of learning, begun one object later from item to item, so that over five
+items every serial position is tested after every lag equally often."""
 
 
 class Built(NamedTuple):
@@ -33,6 +38,9 @@ class Bench:
     """How many items of one task may turn on the same object in the same frame."""
     augment: bool = False
     """Whether samples may be mirrored, and exits shown from different moments on: for training, not for a benchmark."""
+    words: WordConfig = field(default_factory=WordConfig)
+    memory_tests: MemoryTests = "random"
+    """In which order a Memory item tests what it taught."""
     pool: tuple[Sighting, ...] = ()
     """The crops to draw from, categories and objects alternating."""
     crops: Mapping[View, Picture] = field(default_factory=dict)
@@ -52,6 +60,11 @@ class Bench:
         for sighting in self.pool:
             groups[sighting.label].append(sighting)
         return dict(sorted(groups.items()))
+
+    def spoken_from(self, label: str) -> float:
+        """The age at which the label's word is commonly said, months; 0 where the vocabulary does not know it."""
+        word = self.words.vocabulary.find(label)
+        return (word.acquired_months or 0.0) if word else 0.0
 
     def targets(self, sightings: Iterable[Sighting], count: int, rng: Random) -> list[Sighting]:
         """At most ``count`` sightings to turn items on: categories alternate, none more than `max_reuse` times."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.directions import DIRECTIONS, mirror_image, opposite
+from babyvlm.toolbox.directions import DIRECTIONS, is_corner, mirror_image, opposite
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
 from babyvlm.toolbox.exits import Exit, find_exits
 from babyvlm.toolbox.survey import frame_size, view_of
@@ -65,7 +65,14 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
                 options = (direction, opposite(direction)) if first else (opposite(direction), direction)
                 prompt = delayed_response_binary_prompt(label, options, len(views))
             turn = DraftTurn(prompt=prompt, images=views, options=options, gold=direction, labels=(label,) * len(views))
-            drafts.append(Draft(task=task, turns=(turn,), category=label))
+            drafts.append(
+                Draft(
+                    task=task,
+                    turns=(turn,),
+                    category=label,
+                    difficulty="easy" if len(options) == 2 else "hard" if is_corner(direction) else "medium",
+                )
+            )
     supply = ", ".join(f"{len(found)} {direction}" for direction, found in ways.items())
     return Built(drafts, f"exits by direction: {supply}")
 

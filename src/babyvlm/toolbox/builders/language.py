@@ -40,7 +40,9 @@ def _word_to_picture(bench: Bench, count: int, task: str, num_options: int) -> B
     drafts = []
     for target, gold in zip(targets, balanced(options, len(targets), rng), strict=True):
         foils = []
-        for label in rng.sample(sorted(by_label), len(by_label)):
+        order = rng.sample(sorted(by_label), len(by_label))
+        order.sort(key=lambda label: bench.words.distance(target.label, label))
+        for label in order:
             # A foil whose crop also shows the target's category would be right as well.
             fitting = [foil for foil in by_label[label] if target.label not in foil.labels_in_view]
             if fitting:
@@ -57,7 +59,16 @@ def _word_to_picture(bench: Bench, count: int, task: str, num_options: int) -> B
             gold=gold,
             labels=tuple(sighting.label for sighting in shown),
         )
-        drafts.append(Draft(task=task, turns=(turn,), category=target.label))
+        near = sum(bench.words.is_near(target.label, foil.label) for foil in foils)
+        drafts.append(
+            Draft(
+                task=task,
+                turns=(turn,),
+                category=target.label,
+                difficulty="easy" if near == 0 else "hard" if near == len(foils) else "medium",
+                from_months=bench.spoken_from(target.label),
+            )
+        )
     return Built(drafts, f"{len(bench.pool)} objects in the open, each asked for at most {bench.max_reuse} times")
 
 
@@ -89,7 +100,16 @@ def localization(bench: Bench, count: int) -> Built:
                 gold=letter,
                 labels=(single.box.label,),
             )
-            drafts.append(Draft(task="localization", turns=(turn,), category=single.box.label))
+            others = len(single.frame.boxes) - 1
+            drafts.append(
+                Draft(
+                    task="localization",
+                    turns=(turn,),
+                    category=single.box.label,
+                    difficulty="easy" if others <= 1 else "medium" if others <= 3 else "hard",
+                    from_months=bench.spoken_from(single.box.label),
+                )
+            )
     return Built(drafts, f"{len(singles)} objects are the only one of their category in their frame and in the open")
 
 

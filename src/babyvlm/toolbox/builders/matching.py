@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
+from babyvlm.records import Difficulty
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.survey import Sighting
@@ -33,7 +35,12 @@ def left_right(bench: Bench, count: int) -> Built:
         label = rng.choice([label for label in others if label != target.label])
         foils = [target.variant("mirror"), rng.choice(others[label]).view]
         labels = ["mirrored", label]
-        drafts.append(_matching_draft("left_right", left_right_prompt(), target, foils, labels, gold, rng))
+        drafts.append(
+            replace(
+                _matching_draft("left_right", left_right_prompt(), target, foils, labels, gold, rng),
+                difficulty=_difficulty(bench, target, foils[:1], bench.pictures.min_mirror_difference),
+            )
+        )
     return Built(drafts, f"{len(lopsided)} of {len(bench.pool)} objects differ enough from their mirror image")
 
 
@@ -61,9 +68,18 @@ def spatial_details(bench: Bench, count: int) -> Built:
         if len(foils) == 2:
             gold = golds[len(drafts)]
             drafts.append(
-                _matching_draft("spatial_details", spatial_details_prompt(), target, foils, labels, gold, rng)
+                replace(
+                    _matching_draft("spatial_details", spatial_details_prompt(), target, foils, labels, gold, rng),
+                    difficulty=_difficulty(bench, target, foils, bench.pictures.min_foil_difference),
+                )
             )
     return Built(drafts, f"{len(bench.pool)} objects in the open, not all with two others to compare")
+
+
+def _difficulty(bench: Bench, target: Sighting, foils: Sequence[View], least: float) -> Difficulty:
+    """By how far the nearest foil's pixels are from the target's, in multiples of what is required at least."""
+    nearest = min(middle_difference(bench.crops[foil], bench.crops[target.view]) for foil in foils)
+    return "easy" if nearest >= 2 * least else "medium" if nearest >= 1.4 * least else "hard"
 
 
 def _is_told_apart(bench: Bench, target: Sighting, foil: View) -> bool:

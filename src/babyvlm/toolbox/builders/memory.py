@@ -24,7 +24,10 @@ def memory(bench: Bench, count: int) -> Built:
         return Built([], f"{_NUM_OBJECTS} different objects are needed, the source shows {len(bench.pool)}")
     # Every item takes fifteen objects; reuse is counted over those.
     possible = max(1, len(bench.pool) * bench.max_reuse // _NUM_OBJECTS)
-    drafts = [_memory_draft(_draw_objects(by_label, rng), rng) for _ in range(min(count, possible))]
+    drafts = [
+        _memory_draft(_draw_objects(by_label, rng), rng, rotation=number if bench.memory_tests == "rotated" else None)
+        for number in range(min(count, possible))
+    ]
     return Built(drafts, f"{len(bench.pool)} objects in the open, {_NUM_OBJECTS} to an item")
 
 
@@ -42,12 +45,16 @@ def _draw_objects(by_label: dict[str, list[Sighting]], rng: Random) -> list[Sigh
     return chosen
 
 
-def _memory_draft(objects: list[Sighting], rng: Random) -> Draft:
+def _memory_draft(objects: list[Sighting], rng: Random, *, rotation: int | None = None) -> Draft:
     names = _distinct_names(objects)
     learned, novel = list(range(MEMORY_BASE)), list(range(MEMORY_BASE, _NUM_OBJECTS))
     rounds = [(new, rng.randrange(new)) for new in learned[1:]]
     # Each half of the test shows every learned object once, so that both tests of one are apart.
-    tested = rng.sample(learned, MEMORY_BASE) + rng.sample(learned, MEMORY_BASE)
+    if rotation is None:
+        tested = rng.sample(learned, MEMORY_BASE) + rng.sample(learned, MEMORY_BASE)
+    else:
+        start = rotation % MEMORY_BASE
+        tested = (learned[start:] + learned[:start]) * 2
     rounds += list(zip(novel, tested, strict=True))
     golds = balanced(LETTERS[:2], MEMORY_BASE - 1, rng) + balanced(LETTERS[:2], 2 * MEMORY_BASE, rng)
     turns = [
@@ -64,7 +71,13 @@ def _memory_draft(objects: list[Sighting], rng: Random) -> Draft:
                 labels=tuple(names[which] for which in shown),
             )
         )
-    return Draft(task="memory", turns=tuple(turns), category="")
+    kinds = len({sighting.label for sighting in objects})
+    return Draft(
+        task="memory",
+        turns=tuple(turns),
+        category="",
+        difficulty="easy" if kinds == len(objects) else "medium" if 3 * kinds >= 2 * len(objects) else "hard",
+    )
 
 
 def _distinct_names(objects: list[Sighting]) -> list[str]:

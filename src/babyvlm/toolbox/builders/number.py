@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from babyvlm.records import Difficulty
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.windows import CountedView, counted_views
 from babyvlm.toolbox.compose import plan_composition
@@ -23,6 +24,16 @@ _EXEMPLARS_IN_A_PICTURE = 4
 _PAIR_TRIES = 20
 
 
+def _count_difficulty(number: int) -> Difficulty:
+    """By what is seen at a glance (three) and what most have learned to count before school (six)."""
+    return "easy" if number <= 3 else "medium" if number <= 6 else "hard"
+
+
+def _ratio_difficulty(more: int, fewer: int) -> Difficulty:
+    """By ratio, which is what comparisons of number turn on: infants tell 2:1 apart, and later 3:2."""
+    return "easy" if more >= 2 * fewer else "medium" if 2 * more >= 3 * fewer else "hard"
+
+
 def subitizing(bench: Bench, count: int) -> Built:
     """How many, one to four, in a composed picture."""
     rng, by_label = bench.rng("subitizing"), _cut_outs(bench)
@@ -36,7 +47,7 @@ def subitizing(bench: Bench, count: int) -> Built:
         views = rng.sample(by_label[label], min(_EXEMPLARS_IN_A_PICTURE, len(by_label[label])))
         picture = plan_composition(views, int(gold), rng, fix_total_area=fix_area)
         turn = DraftTurn(prompt=count_prompt(label), images=(picture,), options=options, gold=gold, labels=(label,))
-        drafts.append(Draft(task="subitizing", turns=(turn,), category=gold))
+        drafts.append(Draft(task="subitizing", turns=(turn,), category=gold, difficulty=_count_difficulty(int(gold))))
     return Built(drafts)
 
 
@@ -60,7 +71,14 @@ def who_has_more_synthetic(bench: Bench, count: int) -> Built:
             gold=gold,
             labels=tuple(f"{number} {label}" for number in counts),
         )
-        drafts.append(Draft(task="who_has_more_synthetic", turns=(turn,), category=f"{more}:{fewer}"))
+        drafts.append(
+            Draft(
+                task="who_has_more_synthetic",
+                turns=(turn,),
+                category=f"{more}:{fewer}",
+                difficulty=_ratio_difficulty(more, fewer),
+            )
+        )
     return Built(drafts)
 
 
@@ -91,7 +109,9 @@ def object_counting(bench: Bench, count: int) -> Built:
                 gold=str(number),
                 labels=(counted.label,),
             )
-            drafts.append(Draft(task="object_counting", turns=(turn,), category=str(number)))
+            drafts.append(
+                Draft(task="object_counting", turns=(turn,), category=str(number), difficulty=_count_difficulty(number))
+            )
     supply = ", ".join(f"{len(frames)} of {number}" for number, frames in by_number.items())
     return Built(drafts, f"frames by number of objects: {supply}")
 
@@ -137,5 +157,7 @@ def who_has_more_naturalistic(bench: Bench, count: int) -> Built:
             gold=gold,
             labels=tuple(f"{counted.count} {counted.label}" for counted in pair),
         )
-        drafts.append(Draft(task=task, turns=(turn,), category=f"{more}:{fewer}"))
+        drafts.append(
+            Draft(task=task, turns=(turn,), category=f"{more}:{fewer}", difficulty=_ratio_difficulty(more, fewer))
+        )
     return Built(drafts, f"{len(bench.found.counted)} frames to count in, {len(supply)} pairs of different numbers")
