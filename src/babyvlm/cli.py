@@ -5,6 +5,7 @@ Heavy rooms are imported inside the commands that need them, so that ``--help`` 
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ from tyro.extras import SubcommandApp
 
 from babyvlm.corpus.nursery.configuration import NurseryConfig
 from babyvlm.curation.configuration import CurationConfig
-from babyvlm.errors import BabyVLMError, ConfigError
+from babyvlm.errors import BabyVLMError, ConfigError, OutputExistsError
 from babyvlm.records import Split
 from babyvlm.toolbox import InstructionConfig, ToolboxConfig
 from babyvlm.toolbox.detection import DetectionConfig
@@ -271,6 +272,54 @@ def score(run: Positional[Path], *, scoring: Literal["default", "reference"] = "
     from babyvlm.evaluation.table import describe_scores
 
     print(describe_scores(score_run(run, scoring)))
+
+
+@app.command(name="compare")
+def compare_runs(
+    runs: Positional[tuple[Path, ...]],
+    *,
+    seeds: bool = False,
+    out: Path | None = None,
+) -> None:
+    """Test whether two runs differ, item by item; or put runs of one model with several seeds together.
+
+    Args:
+        runs: Folders written by ``babyvlm evaluate`` on the same toolbox: two, or with --seeds two or more.
+        seeds: Mean, standard deviation and range over the runs, in place of a test.
+        out: JSON file to write the figures to as well.
+    """
+    from babyvlm.evaluation.compare import compare_folders, spread_folders
+    from babyvlm.evaluation.table import describe_comparison, describe_spread
+
+    if out is not None and out.exists():
+        raise OutputExistsError(out, "something")
+    if seeds:
+        spreads = spread_folders(runs)
+        print(describe_spread(spreads))
+        text = json.dumps([row.model_dump(mode="json") for row in spreads], indent=2)
+    else:
+        comparison = compare_folders(runs)
+        print(describe_comparison(comparison))
+        text = comparison.model_dump_json(indent=2)
+    if out is not None:
+        out.write_text(text + "\n", encoding="utf-8")
+
+
+@app.command(name="power")
+def power(*, difference: float, differing: float | None = None, accuracy: float = 0.5, power: float = 0.8) -> None:
+    """Say how many items a study needs to find a difference between two respondents.
+
+    Args:
+        difference: Difference in accuracy to be found, 0 to 1.
+        differing: Share of the items on which the two differ, if both answer the same items.
+        accuracy: The lower of the two accuracies, if they answer different items.
+        power: Chance to find the difference, 0 to 1.
+    """
+    from babyvlm.evaluation.statistics import items_needed
+
+    needed = items_needed(difference, differing=differing, accuracy=accuracy, power=power)
+    which = "items that both answer" if differing is not None else "items for each of the two"
+    print(f"{needed:,} {which}: a difference of {100 * difference:g} points, power {100 * power:g}%, 5% two-sided")
 
 
 @app.command(name="report")

@@ -14,6 +14,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -22,7 +23,7 @@ from babyvlm.evaluation.respondents import Family, Respondent
 from babyvlm.folders import code_revision, package_versions
 from babyvlm.progress import progress
 from babyvlm.records import SCHEMA_VERSION, Item, Response, read_jsonl
-from babyvlm.toolbox import Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score
+from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
 
 
 class Run(BaseModel):
@@ -131,14 +132,7 @@ def score_run(out: Path, scoring: Scoring = "default") -> Scores:
         DataFolderError: The folder is no run, its toolbox has changed, or responses are missing.
     """
     run = read_run(out)
-    toolbox = open_toolbox(Path(os.path.normpath(out.resolve() / run.toolbox)))
-    if toolbox_hash(toolbox) != run.toolbox_hash:
-        raise DataFolderError(
-            "the toolbox is not the one this run answered",
-            path=toolbox.folder,
-            remedy="Evaluate again, in a new folder",
-        )
-    items = select_items(toolbox, run.tasks, run.limit)
+    items = select_items(_toolbox_of(out, run), run.tasks, run.limit)
     responses = list(read_jsonl(out / "responses.jsonl", Response))
     if missing := len({item.id for item in items} - {response.item for response in responses}):
         raise DataFolderError(
@@ -169,6 +163,39 @@ def read_run(out: Path) -> Run:
         return Run.model_validate_json(path.read_text(encoding="utf-8"))
     except ValidationError as error:
         raise DataFolderError(f"does not parse: {error.errors()[0]['msg']}", path=path) from error
+
+
+class Judged(NamedTuple):
+    """A run's items with what its replies were worth."""
+
+    run: Run
+    items: list[Item]
+    scores: dict[str, ItemScore]
+    """By item id; items without a response are absent."""
+
+
+def judge_run(out: Path, scoring: Scoring = "default") -> Judged:
+    """Judges a run's replies item by item.
+
+    Raises:
+        DataFolderError: The folder is no run, or its toolbox is missing or has changed.
+    """
+    run = read_run(out)
+    items = select_items(_toolbox_of(out, run), run.tasks, run.limit)
+    responses = {response.item: response for response in read_jsonl(out / "responses.jsonl", Response)}
+    scores = {item.id: score_item(item, responses[item.id], scoring=scoring) for item in items if item.id in responses}
+    return Judged(run, items, scores)
+
+
+def _toolbox_of(out: Path, run: Run) -> Toolbox:
+    toolbox = open_toolbox(Path(os.path.normpath(out.resolve() / run.toolbox)))
+    if toolbox_hash(toolbox) != run.toolbox_hash:
+        raise DataFolderError(
+            "the toolbox is not the one this run answered",
+            path=toolbox.folder,
+            remedy="Evaluate again, in a new folder",
+        )
+    return toolbox
 
 
 def toolbox_hash(toolbox: Toolbox) -> str:

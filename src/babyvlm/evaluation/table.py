@@ -1,7 +1,10 @@
-"""A run's scores as text."""
+"""Scores and comparisons as text."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from babyvlm.evaluation.statistics import Comparison, Interval, Spread
 from babyvlm.toolbox import Scores
 
 
@@ -15,4 +18,42 @@ def describe_scores(scores: Scores) -> str:
             f"  {100 * task.chance:6.1f}  {task.items:5}  {', '.join(odd)}".rstrip()
         )
     lines.append(f"{'mean of sub-tasks':32} {100 * scores.overall:6.1f}")
+    return "\n".join(lines)
+
+
+def describe_comparison(comparison: Comparison) -> str:
+    """Two runs beside each other, one line for each sub-task."""
+    lines = [
+        f"first:  {comparison.first}",
+        f"second: {comparison.second}",
+        "",
+        f"{'sub-task':32} {'items':>6} {'first':>6} {'second':>6}  {'difference':>21}  {'p':>7} {'p (Holm)':>8}",
+    ]
+    for task in comparison.tasks:
+        lines.append(
+            f"{task.task:32} {task.items:6} {100 * task.first:6.1f} {100 * task.second:6.1f}  "
+            f"{_difference(task.difference):>21}  {task.p:7.4f} {task.p_holm:8.4f}"
+        )
+    lines += [
+        f"{'mean of sub-tasks':32} {'':6} {'':6} {'':6}  {_difference(comparison.mean_difference):>21}  (over items)",
+        f"{'':32} {'':6} {'':6} {'':6}  {_difference(comparison.mean_difference_by_recordings):>21}  (over recordings)",
+        "",
+        "Second less first, in percentage points, with 95% bootstrap intervals; p: exact McNemar test, two-sided.",
+    ]
+    return "\n".join(lines)
+
+
+def _difference(interval: Interval) -> str:
+    return f"{100 * interval.value:+.1f} ({100 * interval.low:+.1f} to {100 * interval.high:+.1f})"
+
+
+def describe_spread(spreads: Sequence[Spread]) -> str:
+    """Several runs of one model put together, one line for each sub-task."""
+    lines = [f"{'sub-task':32} {'mean':>6} {'sd':>6}  {'lowest':>6} {'highest':>7}  {'runs':>4}"]
+    for row in spreads:
+        deviation = f"{100 * row.deviation:6.1f}" if row.deviation is not None else f"{'':6}"
+        lines.append(
+            f"{row.name:32} {100 * row.mean:6.1f} {deviation}  {100 * row.lowest:6.1f} {100 * row.highest:7.1f}"
+            f"  {row.runs:4}"
+        )
     return "\n".join(lines)

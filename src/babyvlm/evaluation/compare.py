@@ -1,0 +1,66 @@
+"""Runs compared: run folders in, tests and spreads out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from babyvlm.errors import ConfigError
+from babyvlm.evaluation.runs import Judged, judge_run
+from babyvlm.evaluation.statistics import Comparison, Spread, compare, spread
+from babyvlm.toolbox import summarise
+
+
+def compare_folders(folders: Sequence[Path]) -> Comparison:
+    """Compares two runs on the items that both answered.
+
+    Raises:
+        ConfigError: Not two runs, one run twice, or runs on different toolboxes.
+        DataFolderError: A folder is no run, or its toolbox is missing or has changed.
+    """
+    if len(folders) != 2:
+        raise ConfigError(f"give two runs to compare, not {len(folders)}; with --seeds, two or more are put together")
+    first, second = _on_one_toolbox(folders)
+    names = _told_apart(folders, (first, second))
+    return compare(first.items, first.scores, second.scores, names=(names[0], names[1]))
+
+
+def spread_folders(folders: Sequence[Path]) -> tuple[Spread, ...]:
+    """Puts runs together that differ in nothing but a seed.
+
+    Raises:
+        ConfigError: Fewer than two runs, or one run twice.
+        DataFolderError: A folder is no run, or its toolbox is missing or has changed.
+    """
+    if len(folders) < 2:
+        raise ConfigError(f"give at least two runs to put together, not {len(folders)}")
+    _refuse_repeats(folders)
+    figures = []
+    for folder in folders:
+        judged = judge_run(folder)
+        scores = summarise(judged.scores.values(), judged.items)
+        figures.append({task.task: task.value for task in scores.tasks} | {"mean of sub-tasks": scores.overall})
+    return spread(figures)
+
+
+def _on_one_toolbox(folders: Sequence[Path]) -> list[Judged]:
+    _refuse_repeats(folders)
+    judged = [judge_run(folder) for folder in folders]
+    for folder, one in zip(folders, judged, strict=True):
+        if one.run.toolbox_hash != judged[0].run.toolbox_hash:
+            raise ConfigError(f"{folder}: answered another toolbox than {folders[0]}; pairs need the same items")
+    return judged
+
+
+def _refuse_repeats(folders: Sequence[Path]) -> None:
+    repeated = [folder for folder, times in Counter(folder.resolve() for folder in folders).items() if times > 1]
+    if repeated:
+        raise ConfigError(f"{repeated[0]}: the same run is given twice")
+
+
+def _told_apart(folders: Sequence[Path], judged: Sequence[Judged]) -> list[str]:
+    names = [one.run.respondent for one in judged]
+    if len(set(names)) == len(names):
+        return names
+    return [f"{name} ({folder.resolve().name})" for name, folder in zip(names, folders, strict=True)]
