@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -103,7 +104,7 @@ def test_every_cell_equals_the_saved_scores(runs: dict[str, Path], tmp_path: Pat
         name = json.loads((folder / "run.json").read_text())["respondent"]
         saved = json.loads((folder / "scores.json").read_text())["babyvlm"]
         assert float(rows[name, "mean"]["value"]) == saved["overall"]
-        assert f'<td class="mean">{100 * saved["overall"]:.1f}</td>' in page
+        assert f'<td class="mean">{100 * saved["overall"]:.1f}<span class="interval">' in page
         for task in saved["tasks"]:
             row = rows[name, task["task"]]
             for column in ("value", "low", "high", "chance"):
@@ -326,3 +327,22 @@ def test_corpus_statistics(curated: Path) -> None:
     assert statistics.total("train").hours == 0.75
     assert statistics.total().recordings == 3 and statistics.vocabulary == 6
     assert statistics.counts["image-utterance pairs"] == {"train": 1234, "validation": 0, "test": 7}
+
+
+def test_the_page_compares_the_main_run_and_puts_seeds_together(runs: dict[str, Path], tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    shutil.copytree(runs["model"], again)
+    meta = json.loads((again / "run.json").read_text())
+    toolbox = os.path.normpath(runs["model"].resolve() / meta["toolbox"])
+    (again / "run.json").write_text(json.dumps(meta | {"toolbox": os.path.relpath(toolbox, again)}))
+    write_report([*runs.values(), again], tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "against the others, item by item" in page and "2 runs together" in page
+    with (tmp_path / "page_files" / "comparisons.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    same = [row for row in rows if row["first"].endswith("(again)") and row["p"]]
+    assert len(same) == len(TASKS) and all(float(row["p"]) == 1 and float(row["difference"]) == 0 for row in same)
+    adults = [row for row in rows if row["first"] == "adults" and row["p"]]
+    assert all(float(row["difference"]) <= 0 for row in adults)
+    with (tmp_path / "page_files" / "seeds.csv").open() as file:
+        assert {float(row["standard_deviation"]) for row in csv.DictReader(file)} == {0.0}

@@ -32,7 +32,7 @@ def describe_comparison(comparison: Comparison) -> str:
     for task in comparison.tasks:
         lines.append(
             f"{task.task:32} {task.items:6} {100 * task.first:6.1f} {100 * task.second:6.1f}  "
-            f"{_difference(task.difference):>21}  {task.p:7.4f} {task.p_holm:8.4f}"
+            f"{_difference(task.difference):>21}  {_p_value(task.p):>7} {_p_value(task.p_holm):>8}"
         )
     lines += [
         f"{'mean of sub-tasks':32} {'':6} {'':6} {'':6}  {_difference(comparison.mean_difference):>21}  (over items)",
@@ -41,6 +41,10 @@ def describe_comparison(comparison: Comparison) -> str:
         "Second less first, in percentage points, with 95% bootstrap intervals; p: exact McNemar test, two-sided.",
     ]
     return "\n".join(lines)
+
+
+def _p_value(p: float) -> str:
+    return f"{p:.4f}" if p >= 0.0001 else "<.0001"
 
 
 def _difference(interval: Interval) -> str:

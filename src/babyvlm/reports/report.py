@@ -84,7 +84,12 @@ def write_report(
         figures.training_curves(trained.stages) if trained else None,
         figures.time_spent(seconds),
     ]
-    written = [tables.results_table(results), tables.published_table(), *tables.breakdown_tables(results)]
+    written = [
+        tables.results_table(results),
+        tables.published_table(),
+        *tables.breakdown_tables(results),
+        *tables.comparison_tables(results),
+    ]
     written += tables.training_tables(trained) if trained else []
     written += [tables.corpus_table(corpus)] if corpus else []
 
@@ -169,7 +174,12 @@ def _render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "count": lambda number: f"{number:,}", "duration": figures.duration}
+    environment.filters |= {
+        "percent": _percent,
+        "points": _points,
+        "count": lambda number: f"{number:,}",
+        "duration": figures.duration,
+    }
     toolbox = results.toolbox
     notes = toolbox.manifest.notes
     asked = {item.id: item for run in results.runs for item in run.items}
@@ -228,6 +238,10 @@ def _odd_outcomes(run: RunResult) -> str:
 
 def _percent(share: float, digits: int = 1) -> str:
     return f"{100 * share:.{digits}f}"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:+.1f}".replace("-", "−")
 
 
 def _domains(tasks: Sequence[str]) -> list[tuple[str, int]]:

@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.evaluation.respondents import Family
 from babyvlm.evaluation.runs import Run, read_run, select_items, toolbox_hash
+from babyvlm.evaluation.statistics import Comparison, Overall, Spread, compare, overall, spread
 from babyvlm.records import Item, Outcome, Response, read_jsonl
 from babyvlm.toolbox import ItemScore, Scores, TaskScore, Toolbox, open_toolbox, score_item
 
@@ -50,6 +51,13 @@ class RunResult:
             for item in self.items
             if item.id in self.responses
         }
+
+    @cached_property
+    def overall(self) -> Overall | None:
+        """The mean with its intervals; None where every reply failed."""
+        if not any(score.metrics for score in self.judged.values()):
+            return None
+        return overall(self.items, self.judged)
 
     @property
     def family(self) -> Family:
@@ -122,6 +130,34 @@ class Results:
             return False
         guesses = self.random.by_task.get(task) if self.random else None
         return guesses is None or result.low > guesses.high
+
+    @cached_property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Every other run against the main one, on the items that both have a figure for."""
+        found = []
+        for run in self.ordered:
+            shared = {
+                item
+                for item, score in run.judged.items()
+                if score.metrics and self.main.judged.get(item, score).metrics
+            } & self.main.judged.keys()
+            if run is not self.main and shared:
+                found.append(compare(self.main.items, run.judged, self.main.judged, names=(run.name, self.main.name)))
+        return tuple(found)
+
+    @cached_property
+    def spreads(self) -> dict[str, tuple[Spread, ...]]:
+        """Runs of one respondent, as with several seeds, put together; by the respondent's name."""
+        groups: dict[str, list[RunResult]] = {}
+        for run in self.ordered:
+            groups.setdefault(run.run.respondent, []).append(run)
+        return {
+            name: spread(
+                [{task.task: task.value for task in run.scores.tasks} | {"mean": run.scores.overall} for run in runs]
+            )
+            for name, runs in groups.items()
+            if len(runs) > 1
+        }
 
     def above_chance(self, run: RunResult) -> tuple[str, ...]:
         """The sub-tasks in which a respondent is above chance."""

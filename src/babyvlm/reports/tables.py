@@ -96,7 +96,9 @@ def results_table(results: Results) -> Table:
             above = int(results.is_above_chance(run, task.task))
             figures = (task.task, task.primary_metric, task.value, task.low, task.high, task.chance, above)
             rows.append((run.name, run.family, *figures, *asked))
-        mean = ("mean", "", run.scores.overall, None, None, run.chance, None)
+        sure = run.overall.by_recordings if run.overall else None
+        ends = (sure.low, sure.high) if sure else (None, None)
+        mean = ("mean", "", run.scores.overall, *ends, run.chance, None)
         items = sum(task.items for task in run.scores.tasks), sum(task.scored for task in run.scores.tasks)
         rows.append((run.name, run.family, *mean, *items, *run.outcomes.values()))
     return Table("results", (*columns, "items", "scored", *(f"rounds_{outcome}" for outcome in outcomes)), tuple(rows))
@@ -155,6 +157,32 @@ def breakdown_tables(results: Results) -> list[Table]:
         Table("accuracy_by_number", ("respondent", "task", "number", *columns), tuple(numbers)),
         Table("memory_by_round", ("respondent", "phase", "round", *columns), tuple(rounds)),
         Table("confusions", ("respondent", "task", "right_answer", "reply", "items"), tuple(pairs)),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def comparison_tables(results: Results) -> list[Table]:
+    """The main respondent against every other, and runs of one respondent put together."""
+    columns = ("first", "second", "task", "items", "first_value", "second_value", "difference", "low", "high")
+    pairs: list[tuple[Cell, ...]] = []
+    for row in results.comparisons:
+        for task in row.tasks:
+            change = task.difference
+            figures = (task.items, task.first, task.second, change.value, change.low, change.high)
+            pairs.append((row.first, row.second, task.task, *figures, task.p, task.p_holm))
+        for name, mean in (
+            ("mean, over items", row.mean_difference),
+            ("mean, over recordings", row.mean_difference_by_recordings),
+        ):
+            pairs.append((row.first, row.second, name, None, None, None, mean.value, mean.low, mean.high, None, None))
+    seeds = tuple(
+        (name, row.name, row.runs, row.mean, row.deviation, row.lowest, row.highest)
+        for name, rows in results.spreads.items()
+        for row in rows
+    )
+    tables = [
+        Table("comparisons", (*columns, "p", "p_holm"), tuple(pairs)),
+        Table("seeds", ("respondent", "task", "runs", "mean", "standard_deviation", "lowest", "highest"), seeds),
     ]
     return [table for table in tables if table.rows]
 
