@@ -17,39 +17,39 @@ _MORE = {
     "who_has_more_naturalistic": 0.43,
     "localization": 0.14,
 }
-_WHERE = {
-    "localization": 0.7,
+_SAME = {
+    "left_right": 0.7,
+    "spatial_details": 0.1,
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
-    "object_counting": 0.1,
+}
+_WHERE = {
+    "localization": 0.66,
+    "who_has_more_synthetic": 0.09,
+    "who_has_more_naturalistic": 0.09,
+    "object_counting": 0.08,
+    "left_right": 0.04,
+    "spatial_details": 0.04,
 }
 _LEAVING = {
-    "visual_delayed_response_open": 0.45,
-    "visual_delayed_response_binary": 0.2,
-    "localization": 0.15,
+    "visual_delayed_response_open": 0.42,
+    "visual_delayed_response_binary": 0.16,
+    "localization": 0.14,
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
-}
-_SAME = {
-    "left_right": 0.36,
-    "spatial_details": 0.26,
-    "memory": 0.01,
-    "localization": 0.13,
-    "visual_delayed_response_open": 0.08,
-    "visual_delayed_response_binary": 0.04,
-    "who_has_more_synthetic": 0.06,
-    "who_has_more_naturalistic": 0.06,
+    "left_right": 0.04,
+    "spatial_details": 0.04,
 }
 _ALL = {
-    "object_counting": 0.18,
-    "who_has_more_synthetic": 0.16,
-    "who_has_more_naturalistic": 0.13,
+    "object_counting": 0.19,
+    "who_has_more_synthetic": 0.17,
+    "who_has_more_naturalistic": 0.14,
     "localization": 0.14,
     "visual_delayed_response_open": 0.08,
     "visual_delayed_response_binary": 0.05,
-    "left_right": 0.10,
-    "spatial_details": 0.10,
-    "picture_vocabulary": 0.05,
+    "left_right": 0.09,
+    "spatial_details": 0.09,
+    "picture_vocabulary": 0.04,
     "memory": 0.01,
 }
 
@@ -124,10 +124,10 @@ def nursery() -> Recipe:
             formats=("instruction",),
             trains=("vision", "connector", "language"),
             mixture=(
-                MixturePhase(until=0.22, weights=_MORE),
-                MixturePhase(until=0.36, weights=_WHERE),
-                MixturePhase(until=0.52, weights=_LEAVING),
-                MixturePhase(until=0.70, weights=_SAME),
+                MixturePhase(until=0.20, weights=_MORE),
+                MixturePhase(until=0.34, weights=_SAME),
+                MixturePhase(until=0.47, weights=_WHERE),
+                MixturePhase(until=0.63, weights=_LEAVING),
                 MixturePhase(weights=_ALL),
             ),
             micro_batch_tokens=16384,
