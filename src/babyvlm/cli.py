@@ -330,6 +330,8 @@ def report(
     training: Path | None = None,
     data: Path | None = None,
     times: Path | None = None,
+    elsewhere: tuple[Path, ...] = (),
+    browse: int = 25,
     share_restricted: bool = False,
 ) -> None:
     """Write the comparison page of some runs, with its tables and figures.
@@ -340,11 +342,22 @@ def report(
         training: Run of ``babyvlm train`` whose curves to show.
         data: Curated set whose statistics to show.
         times: JSON file of stage names and seconds, as ``babyvlm demo`` writes it.
+        elsewhere: Runs of the same respondents on another toolbox, as out of domain.
+        browse: Items of each sub-task in the item browser beside the page; 0 for none.
         share_restricted: Embed pictures of restricted licence; by default the page leaves them out and says so.
     """
     from babyvlm.reports import write_report
 
-    write_report(runs, out, training=training, data=data, times=times, share_restricted=share_restricted)
+    write_report(
+        runs,
+        out,
+        training=training,
+        data=data,
+        times=times,
+        elsewhere=elsewhere,
+        browse=browse,
+        share_restricted=share_restricted,
+    )
 
 
 @app.command(name="config")

@@ -23,7 +23,7 @@ from pydantic import Field
 
 from babyvlm.errors import ConfigError
 from babyvlm.records import Item, Record
-from babyvlm.toolbox import ItemScore
+from babyvlm.toolbox import ItemScore, wilson_interval
 from babyvlm.toolbox.tasks import TASKS
 
 REPLICATES = 2000
@@ -304,6 +304,28 @@ def items_needed(
         accuracy * (1 - accuracy) + higher * (1 - higher)
     )
     return math.ceil((spread_ / difference) ** 2)
+
+
+def independent_difference(first: float, first_items: float, second: float, second_items: float) -> Interval:
+    """The difference of two accuracies on different items, second less first, after Newcombe (1998, method 10).
+
+    Args:
+        first: Accuracy, 0 to 1.
+        first_items: How many items it rests on.
+        second: Accuracy, 0 to 1.
+        second_items: How many items it rests on.
+
+    >>> independent_difference(0.5, 100, 0.7, 100).low > 0
+    True
+    """
+    low_1, high_1 = wilson_interval(first, first_items)
+    low_2, high_2 = wilson_interval(second, second_items)
+    value = second - first
+    return Interval(
+        value=value,
+        low=value - math.hypot(second - low_2, high_1 - first),
+        high=value + math.hypot(high_2 - second, first - low_1),
+    )
 
 
 class _Figures:

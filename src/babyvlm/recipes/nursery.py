@@ -17,28 +17,27 @@ _MORE = {
     "who_has_more_naturalistic": 0.43,
     "localization": 0.14,
 }
-_SAME = {
-    "left_right": 0.7,
-    "spatial_details": 0.1,
+_WHERE = {
+    "localization": 0.7,
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
-}
-_WHERE = {
-    "localization": 0.66,
-    "who_has_more_synthetic": 0.09,
-    "who_has_more_naturalistic": 0.09,
-    "object_counting": 0.08,
-    "left_right": 0.04,
-    "spatial_details": 0.04,
+    "object_counting": 0.1,
 }
 _LEAVING = {
-    "visual_delayed_response_open": 0.42,
-    "visual_delayed_response_binary": 0.16,
-    "localization": 0.14,
+    "visual_delayed_response_open": 0.45,
+    "visual_delayed_response_binary": 0.2,
+    "localization": 0.15,
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
-    "left_right": 0.04,
-    "spatial_details": 0.04,
+}
+_SAME = {
+    "left_right": 0.6,
+    "spatial_details": 0.12,
+    "localization": 0.1,
+    "visual_delayed_response_open": 0.06,
+    "visual_delayed_response_binary": 0.02,
+    "who_has_more_synthetic": 0.05,
+    "who_has_more_naturalistic": 0.05,
 }
 _ALL = {
     "object_counting": 0.19,
@@ -119,15 +118,20 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1040, beta2=0.99
+                learning_rate=1.5e-3,
+                matrix_learning_rate=0.01,
+                batch_size=64,
+                steps=1070,
+                decay_fraction=0.45,
+                beta2=0.99,
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
             mixture=(
-                MixturePhase(until=0.20, weights=_MORE),
-                MixturePhase(until=0.34, weights=_SAME),
-                MixturePhase(until=0.47, weights=_WHERE),
-                MixturePhase(until=0.63, weights=_LEAVING),
+                MixturePhase(until=0.22, weights=_MORE),
+                MixturePhase(until=0.35, weights=_WHERE),
+                MixturePhase(until=0.51, weights=_LEAVING),
+                MixturePhase(until=0.62, weights=_SAME),
                 MixturePhase(weights=_ALL),
             ),
             micro_batch_tokens=16384,

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from babyvlm.records import Item
 from babyvlm.reports.results import RunResult
 from babyvlm.toolbox import wilson_interval
 from babyvlm.toolbox.directions import DIRECTIONS
@@ -76,6 +77,66 @@ def memory_course(result: RunResult) -> MemoryCourse | None:
                 right[number] += turn.outcome == "right"
     rounds = tuple(Share(number, right[number], trials[number]) for number in sorted(trials))
     return MemoryCourse(rounds, base) if rounds else None
+
+
+def memory_by_lag(result: RunResult) -> tuple[Share, ...]:
+    """Accuracy in the test rounds of Memory by lag: rounds since the old picture was last shown.
+
+    Only items whose labels tell the old picture are counted.
+    """
+    right: Counter[int] = Counter()
+    trials: Counter[int] = Counter()
+    for item in result.items:
+        judged = result.judged.get(item.id)
+        if item.task != "memory" or judged is None:
+            continue
+        base = memory_base(item)
+        shown_at: dict[str, int] = {}
+        for number, (turn, outcome) in enumerate(zip(item.turns, judged.turns, strict=True)):
+            seen_before = [label for label in turn.labels if label in shown_at]
+            if number >= base and len(seen_before) == 1 and outcome.outcome != "failed":
+                lag = number - shown_at[seen_before[0]]
+                trials[lag] += 1
+                right[lag] += outcome.outcome == "right"
+            shown_at.update(dict.fromkeys(turn.labels, number))
+    return tuple(Share(lag, right[lag], trials[lag]) for lag in sorted(trials))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How often two respondents are right on the same items of a sub-task."""
+
+    task: str
+    both: int
+    only_first: int
+    only_second: int
+    neither: int
+
+    @property
+    def items(self) -> int:
+        return self.both + self.only_first + self.only_second + self.neither
+
+
+def is_right(result: RunResult, item: Item) -> bool | None:
+    """Whether an item earned at least half of its primary metric; None where it has no figure."""
+    judged = result.judged.get(item.id)
+    if judged is None or not judged.metrics:
+        return None
+    return judged.metrics[TASKS[item.task].primary_metric] >= 0.5
+
+
+def agreements(first: RunResult, second: RunResult) -> tuple[Agreement, ...]:
+    """By sub-task, on the items that both have a figure for."""
+    counts: dict[str, Counter[tuple[bool, bool]]] = {}
+    for item in first.items:
+        one, other = is_right(first, item), is_right(second, item)
+        if one is not None and other is not None:
+            counts.setdefault(item.task, Counter())[one, other] += 1
+    return tuple(
+        Agreement(task, found[True, True], found[True, False], found[False, True], found[False, False])
+        for task in TASKS
+        if (found := counts.get(task))
+    )
 
 
 @dataclass(frozen=True)

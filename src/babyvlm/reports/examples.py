@@ -25,7 +25,8 @@ _REPLY_CHARACTERS = 120
 _ROUND_REPLY_CHARACTERS = 28
 _JPEG_QUALITY = 78
 _WITHHELD_PX = 56
-_RESTRICTED = "restricted"
+RESTRICTED = "restricted"
+"""How the licences of gated material begin."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +127,7 @@ def _choose(task: str, results: Results) -> list[Item]:
 
 
 def _show(item: Item, results: Results, share_restricted: bool) -> ShownItem:
-    withheld = item.licence if item.licence.startswith(_RESTRICTED) and not share_restricted else ""
+    withheld = item.licence if item.licence.startswith(RESTRICTED) and not share_restricted else ""
     turns = range(len(item.turns))
     if len(item.turns) > 1:
         base = memory_base(item)
@@ -221,6 +222,6 @@ def withheld_items(items: Sequence[Item]) -> dict[str, int]:
     """How many items are of each restricted licence."""
     counts: dict[str, int] = {}
     for item in items:
-        if item.licence.startswith(_RESTRICTED):
+        if item.licence.startswith(RESTRICTED):
             counts[item.licence] = counts.get(item.licence, 0) + 1
     return dict(sorted(counts.items()))

@@ -12,7 +12,15 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from babyvlm.reports.breakdowns import Confusion, MemoryCourse, Share, by_number, confusion, memory_course
+from babyvlm.reports.breakdowns import (
+    Confusion,
+    MemoryCourse,
+    Share,
+    by_number,
+    confusion,
+    memory_by_lag,
+    memory_course,
+)
 from babyvlm.reports.curves import StageLog
 from babyvlm.reports.results import Results, RunResult
 from babyvlm.reports.style import ACCENT, CHANCE, INK, MUTED, RULE, Look, light_grid, looks, new_figure, style_context
@@ -132,6 +140,30 @@ def memory_by_round(results: Results) -> Drawn | None:
         _legend(figure, axes, results, look)
     words = ", ".join(f"round {share.x}: {100 * share.value:.0f}%" for share in first.rounds)
     return Drawn("memory_by_round", figure, f"Accuracy in memory items by round. {words}.")
+
+
+def memory_by_lag_figure(results: Results) -> Drawn | None:
+    """Accuracy in test rounds by lag; None where nobody's memory items tell it."""
+    courses = {run.name: shares for run in results.ordered if (shares := memory_by_lag(run))}
+    if not courses:
+        return None
+    look = looks([run.name for run in results.ordered], results.main.name)
+    first = courses.get(results.main.name, next(iter(courses.values())))
+    with style_context():
+        figure = new_figure(2.4)
+        axes = figure.subplots()
+        axes.axhline(50, color=CHANCE, linestyle="--", linewidth=1, zorder=2)
+        for (name, shares), offset in zip(courses.items(), _dodge(len(courses)), strict=True):
+            _shares(axes, shares, look[name], offset)
+        axes.xaxis.set_major_locator(MaxNLocator(15, integer=True))
+        axes.set_ylim(-2, 102)
+        axes.set_yticks(range(0, 101, 25))
+        axes.set_xlabel("rounds since the old picture was last shown")
+        axes.set_ylabel("accuracy, %")
+        light_grid(axes)
+        _legend(figure, axes, results, look)
+    words = ", ".join(f"lag {share.x}: {100 * share.value:.0f}%" for share in first)
+    return Drawn("memory_by_lag", figure, f"Accuracy in the test rounds of Memory by lag. {words}.")
 
 
 def confusions(run: RunResult) -> list[Drawn]:
@@ -297,6 +329,7 @@ __all__ = [
     "accuracy_by_task",
     "confusions",
     "duration",
+    "memory_by_lag_figure",
     "memory_by_round",
     "time_spent",
     "training_curves",

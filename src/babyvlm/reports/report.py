@@ -24,11 +24,13 @@ from babyvlm.errors import DataFolderError, OutputExistsError
 from babyvlm.folders import MANIFEST, Manifest, code_revision, fresh_folder, package_versions, read_manifest
 from babyvlm.records import SCHEMA_VERSION, Outcome
 from babyvlm.reports import figures, tables
+from babyvlm.reports.breakdowns import agreements
+from babyvlm.reports.browser import browsed_items, browser_data
 from babyvlm.reports.corpus import SPLITS, CorpusStatistics, read_corpus
 from babyvlm.reports.curves import TrainingRun, read_training
 from babyvlm.reports.examples import choose_examples, withheld_items
 from babyvlm.reports.published import PUBLISHED, SOURCES
-from babyvlm.reports.results import FAMILIES, Results, RunResult, read_results
+from babyvlm.reports.results import FAMILIES, Elsewhere, Results, RunResult, read_elsewhere, read_results
 from babyvlm.reports.style import inline_svg, pdf_of, svg_of
 from babyvlm.toolbox import TASKS
 
@@ -50,6 +52,8 @@ def write_report(
     training: Path | None = None,
     data: Path | None = None,
     times: Path | None = None,
+    elsewhere: Sequence[Path] = (),
+    browse: int = 25,
     share_restricted: bool = False,
 ) -> None:
     """Writes the comparison page of some runs.
@@ -60,6 +64,8 @@ def write_report(
         training: Run of ``babyvlm train`` whose curves to show.
         data: Curated set whose statistics to show.
         times: JSON file of names and seconds.
+        elsewhere: Runs of the same respondents on another toolbox, as out of domain.
+        browse: Items of each sub-task in the item browser; 0 for no browser.
         share_restricted: Whether pictures of a restricted licence may be embedded.
 
     Raises:
@@ -72,6 +78,7 @@ def write_report(
         raise OutputExistsError(out, "a page" if out.is_file() else "a folder")
     _refuse_foreign(beside)
     results = read_results(runs)
+    others = read_elsewhere(elsewhere, results)
     trained = read_training(training) if training is not None else None
     corpus = read_corpus(data) if data is not None else None
     seconds = read_times(times) if times is not None else {}
@@ -81,6 +88,7 @@ def write_report(
         figures.accuracy_by_number(results),
         *figures.confusions(results.main),
         figures.memory_by_round(results),
+        figures.memory_by_lag_figure(results),
         figures.training_curves(trained.stages) if trained else None,
         figures.time_spent(seconds),
     ]
@@ -107,7 +115,12 @@ def write_report(
             width_in = figure.figure.get_figwidth()
             inline[figure.name] = Markup(inline_svg(svg, figure.name, figure.description, width_in))
 
-    page = _render(results, trained, corpus, seconds, inline, beside.name, sorted(files), share_restricted)
+    environment = _environment()
+    if browse > 0:
+        files["items.html"] = _render_browser(environment, results, browse, out.name, share_restricted).encode()
+    page = _render(
+        environment, others, results, trained, corpus, seconds, inline, beside.name, sorted(files), share_restricted
+    )
     if beside.exists():
         shutil.rmtree(beside)
     with fresh_folder(beside) as partial:
@@ -158,6 +171,8 @@ def read_times(path: Path) -> dict[str, float]:
 
 
 def _render(
+    environment: Environment,
+    elsewhere: Sequence[Elsewhere],
     results: Results,
     training: TrainingRun | None,
     corpus: CorpusStatistics | None,
@@ -167,19 +182,6 @@ def _render(
     files: Sequence[str],
     share_restricted: bool,
 ) -> str:
-    environment = Environment(
-        loader=PackageLoader("babyvlm.reports"),
-        autoescape=select_autoescape(("html", "j2")),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "percent": _percent,
-        "points": _points,
-        "count": lambda number: f"{number:,}",
-        "duration": figures.duration,
-    }
     toolbox = results.toolbox
     notes = toolbox.manifest.notes
     asked = {item.id: item for run in results.runs for item in run.items}
@@ -192,6 +194,9 @@ def _render(
         ],
         tasks=[TASKS[task] for task in results.tasks],
         domains=_domains(results.tasks),
+        elsewhere=elsewhere,
+        rival=results.rival,
+        agreements=agreements(results.main, results.rival) if results.rival else (),
         mean_chance=sum(map(results.chance, results.tasks)) / max(1, len(results.tasks)),
         published=PUBLISHED,
         sources=SOURCES,
@@ -219,7 +224,42 @@ def _render(
         revision=code_revision(),
         run_versions=_distinct_versions(results),
         schema=SCHEMA_VERSION,
-        style=Markup((Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")),
+        style=_style(),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("babyvlm.reports"),
+        autoescape=select_autoescape(("html", "j2")),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": _percent,
+        "points": _points,
+        "count": lambda number: f"{number:,}",
+        "duration": figures.duration,
+    }
+    return environment
+
+
+def _style() -> Markup:
+    return Markup((Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8"))
+
+
+def _render_browser(
+    environment: Environment, results: Results, per_task: int, page: str, share_restricted: bool
+) -> str:
+    items = browsed_items(results, per_task)
+    return environment.get_template("items.html.j2").render(
+        data=browser_data(results, items, share_restricted=share_restricted),
+        asked=len({item.id for run in results.runs for item in run.items}),
+        withheld=0 if share_restricted else sum(withheld_items(items).values()),
+        marks={str(outcome): mark for outcome, mark in _MARKS.items()},
+        page=page,
+        style=_style(),
     )
 
 

@@ -20,9 +20,18 @@ from pydantic import ValidationError
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.evaluation.respondents import Family
 from babyvlm.evaluation.runs import Run, read_run, select_items, toolbox_hash
-from babyvlm.evaluation.statistics import Comparison, Overall, Spread, compare, overall, spread
+from babyvlm.evaluation.statistics import (
+    Comparison,
+    Interval,
+    Overall,
+    Spread,
+    compare,
+    independent_difference,
+    overall,
+    spread,
+)
 from babyvlm.records import Item, Outcome, Response, read_jsonl
-from babyvlm.toolbox import ItemScore, Scores, TaskScore, Toolbox, open_toolbox, score_item
+from babyvlm.toolbox import TASKS, ItemScore, Scores, TaskScore, Toolbox, open_toolbox, score_item
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
 """The groups of rows, in the order of the published table."""
@@ -109,6 +118,11 @@ class Results:
         return next((run for run in self.runs if run.run.model == "baseline:blind-match"), None)
 
     @property
+    def rival(self) -> RunResult | None:
+        """The respondent to look at disagreements with: the next that is no baseline."""
+        return next((run for run in self.ordered if run.family != "baseline" and run is not self.main), None)
+
+    @property
     def ordered(self) -> tuple[RunResult, ...]:
         """By family, as published; within a family in the order given."""
         return tuple(sorted(self.runs, key=lambda run: FAMILIES.index(run.family)))
@@ -173,6 +187,61 @@ class Results:
             for task in self.above_chance(run)
             if task in blind and self.is_above_chance(self.blind, task) and blind[task].value >= run.by_task[task].value
         )
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A respondent's figures on another toolbox, beside those on this page's."""
+
+    name: str
+    toolbox: str
+    """Name of the other toolbox's folder."""
+    here: RunResult
+    there: RunResult
+    differences: dict[str, Interval]
+    """There less here, by sub-task; items differ, so that they are compared as independent samples."""
+
+    @property
+    def mean_here(self) -> float:
+        """Mean over the sub-tasks asked in both places."""
+        return sum(self.here.by_task[task].value for task in self.differences) / len(self.differences)
+
+    @property
+    def mean_there(self) -> float:
+        """Mean over the sub-tasks asked in both places."""
+        return sum(self.there.by_task[task].value for task in self.differences) / len(self.differences)
+
+
+def read_elsewhere(folders: Sequence[Path], results: Results) -> tuple[Elsewhere, ...]:
+    """Runs of the page's respondents on other toolboxes, as out of domain.
+
+    Raises:
+        ConfigError: A run answered this page's toolbox, nobody on this page is its respondent, or the two share no
+            sub-task.
+        DataFolderError: A folder is no scored run, or its toolbox is missing or has changed.
+    """
+    found = []
+    for folder in folders:
+        there = read_results([folder]).runs[0]
+        here = next((run for run in results.ordered if run.run.respondent == there.run.respondent), None)
+        if there.run.toolbox_hash == results.main.run.toolbox_hash:
+            raise ConfigError(f"{folder}: answered the same toolbox as the others; give it among the runs")
+        if here is None:
+            raise ConfigError(
+                f"{folder}: {there.run.respondent} is not among the runs of this page; give its run on this toolbox too"
+            )
+        differences = {}
+        for task in TASKS:
+            one, other = here.by_task.get(task), there.by_task.get(task)
+            if one is not None and other is not None and one.scored and other.scored:
+                differences[task] = independent_difference(
+                    one.value, one.effective_size, other.value, other.effective_size
+                )
+        if not differences:
+            raise ConfigError(f"{folder}: shares no sub-task with {here.folder}")
+        name = Path(there.run.toolbox).name
+        found.append(Elsewhere(name=here.name, toolbox=name, here=here, there=there, differences=differences))
+    return tuple(found)
 
 
 def read_results(folders: Sequence[Path]) -> Results:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from babyvlm.records import Outcome
-from babyvlm.reports.breakdowns import by_number, confusion, memory_course
+from babyvlm.reports.breakdowns import by_number, confusion, memory_by_lag, memory_course
 from babyvlm.reports.corpus import SPLITS, CorpusStatistics
 from babyvlm.reports.curves import TrainingRun
 from babyvlm.reports.published import PUBLISHED, SOURCES
@@ -139,7 +139,7 @@ def published_table() -> Table:
 def breakdown_tables(results: Results) -> list[Table]:
     """By number of objects, by round, and confusions; those that no run has anything for are left out."""
     columns = ("value", "low", "high", "right", "trials")
-    numbers, rounds, pairs = [], [], []
+    numbers, rounds, lags, pairs = [], [], [], []
     for run in results.ordered:
         for task in ("object_counting", "subitizing"):
             for share in by_number(run, task):
@@ -148,6 +148,9 @@ def breakdown_tables(results: Results) -> list[Table]:
         for share in course.rounds if course else ():
             phase = "learning" if course and share.x <= course.learning_rounds else "testing"
             rounds.append((run.name, phase, share.x, share.value, *share.interval, share.right, share.trials))
+        lags += [
+            (run.name, share.x, share.value, *share.interval, share.right, share.trials) for share in memory_by_lag(run)
+        ]
         for task in ("visual_delayed_response_open", "localization"):
             found = confusion(run, task)
             if found is not None:
@@ -156,6 +159,7 @@ def breakdown_tables(results: Results) -> list[Table]:
     tables = [
         Table("accuracy_by_number", ("respondent", "task", "number", *columns), tuple(numbers)),
         Table("memory_by_round", ("respondent", "phase", "round", *columns), tuple(rounds)),
+        Table("memory_by_lag", ("respondent", "rounds_since_shown", *columns), tuple(lags)),
         Table("confusions", ("respondent", "task", "right_answer", "reply", "items"), tuple(pairs)),
     ]
     return [table for table in tables if table.rows]
