@@ -20,6 +20,7 @@ from babyvlm.errors import BabyVLMError, ConfigError, OutputExistsError
 from babyvlm.records import Split
 from babyvlm.toolbox import InstructionConfig, ToolboxConfig
 from babyvlm.toolbox.detection import DetectionConfig
+from babyvlm.toolbox.published import ExportLayout, ImportConfig
 
 Layout = Literal["auto", "saycam", "babyview", "plain"]
 Stage = Literal["vision", "language", "alignment", "joint", "instruction"]
@@ -174,6 +175,47 @@ def build(
     decided = None if review is None else read_decisions(review)
     built = build_toolbox(frames, out, toolbox, training=trained_on, review=decided, workers=workers or _cores())
     print("\n".join([f"{task:32} {built.manifest.counts[task]:6} items" for task in built.tasks]))
+
+
+@toolbox_app.command(name="import")
+def import_published(
+    source: Positional[str],
+    *,
+    out: Path,
+    image_root: Path | None = None,
+    published: Annotated[ImportConfig, arg(name="")] = ImportConfig(),  # noqa: B008
+) -> None:
+    """Import published items, in any layout in which they are distributed. Nothing of them is lost.
+
+    Args:
+        source: Folder (<task>/data.json, <split>/<task>/data.json or <task>_<split>.json), JSON file, or the name of a
+            hub data set (owner/name).
+        out: Folder to write.
+        image_root: Where the picture paths of a bare JSON file start; its own folder when not given.
+        published: How they are read.
+    """
+    from babyvlm.toolbox.published import import_items, report_import, warn_of_problems
+
+    imported = import_items(source, out, published, image_root=image_root)
+    warn_of_problems(imported)
+    print(report_import(imported))
+
+
+@toolbox_app.command(name="export")
+def export_published(toolbox: Positional[Path], *, out: Path, layout: ExportLayout | None = None) -> None:
+    """Write a toolbox's items as the published ones are distributed.
+
+    Args:
+        toolbox: Folder written by ``babyvlm toolbox import`` or ``build``.
+        out: Folder to write.
+        layout: ``source`` as imported, ``tree``, ``flat`` or ``bare``; ``source``, or for built items ``tree``, when
+            not given.
+    """
+    from babyvlm.toolbox import open_toolbox
+    from babyvlm.toolbox.published import export_items
+
+    for path, count in export_items(open_toolbox(toolbox), out, layout).items():
+        print(f"{path:48} {count:6} records")
 
 
 @toolbox_app.command(name="review")

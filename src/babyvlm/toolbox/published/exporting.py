@@ -1,0 +1,159 @@
+"""Items out, in a published layout.
+
+source   the files and pictures as they were imported, equal record by record and byte by byte
+tree     <split>/<task>/data.json and <split>/<task>/images/
+flat     <task>_<split>.json and images/<task>/
+bare     one JSON file, records.json, and images/
+
+Items that were built, not imported, get a record of the published form; what that form has no place for (licence,
+category, difficulty, origin) goes under its ``meta`` key.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from babyvlm.errors import ConfigError, DataFolderError
+from babyvlm.folders import fresh_folder, refuse_existing
+from babyvlm.records import Item, Split
+from babyvlm.toolbox.folder import IMAGES, Toolbox
+from babyvlm.toolbox.published.layouts import PUBLISHED_NAMES, RECORDS, SPLIT_NAMES
+from babyvlm.toolbox.published.records import (
+    PublishedRecord,
+    all_images,
+    attached_paths,
+    image_paths,
+    published_records,
+    with_paths,
+)
+
+ExportLayout = Literal["source", "tree", "flat", "bare"]
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """A record to write, with its pictures in `images/` by the path it names them with."""
+
+    record: dict[str, Any]
+    pictures: dict[str, str]
+    task: str
+    split: Split
+
+
+def export_items(toolbox: Toolbox, out: Path, layout: ExportLayout | None = None) -> dict[str, int]:
+    """Writes a toolbox's items in a published layout.
+
+    Args:
+        toolbox: Imported or built.
+        out: The folder to write; absent or empty.
+        layout: ``source`` for imported items and ``tree`` for built ones when None.
+
+    Returns:
+        How many records each written file holds, by its path.
+
+    Raises:
+        ConfigError: ``source`` is asked for, and the items were not imported.
+        DataFolderError: A picture is missing.
+        OutputExistsError: ``out`` already holds something.
+    """
+    refuse_existing(out)
+    imported = list(published_records(toolbox.folder))
+    layout = layout or ("source" if imported else "tree")
+    if layout not in get_args(ExportLayout):
+        raise ConfigError(f"there is no layout {layout!r}; choose one of {', '.join(get_args(ExportLayout))}")
+    if layout == "source" and not imported:
+        raise ConfigError(f"{toolbox.folder}: these items were built, not imported; choose --layout tree, flat or bare")
+    with fresh_folder(out) as partial:
+        if layout == "source":
+            return _write_source(toolbox, imported, partial)
+        known = {item.id: item for item in toolbox.items}
+        entries = [_imported_entry(published, known) for published in imported]
+        from_records = {published.item for published in imported}
+        entries += [_built_entry(item) for item in toolbox.items if item.id not in from_records]
+        return _write_entries(toolbox, entries, partial, layout)
+
+
+def _write_source(toolbox: Toolbox, imported: list[PublishedRecord], out: Path) -> dict[str, int]:
+    by_file: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for published in imported:
+        by_file[published.file.path].append(published.record)
+    # Files that held no record at all are in the manifest alone.
+    for path in toolbox.manifest.inputs:
+        by_file.setdefault(path, [])
+    for location, stored in all_images(imported).items():
+        _copy(toolbox, stored, out / location)
+    for path, records in by_file.items():
+        _write_json(out / path, records)
+    return {path: len(records) for path, records in by_file.items()}
+
+
+def _imported_entry(published: PublishedRecord, items: dict[str, Item]) -> _Entry:
+    item = items.get(published.item or "")
+    return _Entry(
+        record=published.record,
+        pictures={image.named: image.stored for image in published.images if image.stored is not None},
+        task=item.task if item is not None else published.file.task or _UNKNOWN,
+        split=published.file.split,
+    )
+
+
+def _built_entry(item: Item) -> _Entry:
+    conversations = []
+    for turn in item.turns:
+        conversations += [{"from": "human", "value": turn.prompt}, {"from": "gpt", "value": turn.gold}]
+    images = [name for turn in item.turns for name in turn.images]
+    record: dict[str, Any] = {"id": item.id, "image": images, "conversations": conversations}
+    if any(turn.labels for turn in item.turns):
+        labels = [list(turn.labels) for turn in item.turns]
+        record["labels"] = labels if len(labels) > 1 else labels[0]
+    record["meta"] = {
+        "licence": item.licence,
+        "category": item.category,
+        "difficulty": item.difficulty,
+        "variant": item.variant,
+        "origins": [[origin.model_dump() for origin in turn.origins] for turn in item.turns],
+    }
+    return _Entry(record=record, pictures={name: name for name in images}, task=item.task, split=item.split)
+
+
+def _write_entries(toolbox: Toolbox, entries: list[_Entry], out: Path, layout: ExportLayout) -> dict[str, int]:
+    written: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for entry in entries:
+        task = PUBLISHED_NAMES.get(entry.task, entry.task)
+        split = SPLIT_NAMES[entry.split]
+        path, pictures, prefix = {
+            "tree": (f"{split}/{task}/{RECORDS}", f"{split}/{task}/images", "images"),
+            "flat": (f"{task}_{split}.json", f"images/{task}", f"images/{task}"),
+            "bare": ("records.json", "images", "images"),
+        }[layout]
+        renamed = {}
+        for named in dict.fromkeys([*image_paths(entry.record), *attached_paths(entry.record)]):
+            stored = entry.pictures.get(named)
+            # A picture that the source did not hold keeps its path, so that nothing is made up.
+            if stored is not None:
+                renamed[named] = f"{prefix}/{stored}"
+                _copy(toolbox, stored, out / pictures / stored)
+        written[path].append(with_paths(entry.record, renamed))
+    for path, records in written.items():
+        _write_json(out / path, records)
+    return {path: len(records) for path, records in sorted(written.items())}
+
+
+def _copy(toolbox: Toolbox, stored: str, target: Path) -> None:
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.write_bytes((toolbox.folder / IMAGES / stored).read_bytes())
+    except OSError as error:
+        raise DataFolderError(f"does not read ({error})", path=toolbox.image_path(stored)) from error
+
+
+def _write_json(path: Path, records: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

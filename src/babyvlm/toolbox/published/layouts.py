@@ -1,0 +1,236 @@
+"""Where published records and their pictures lie: the layouts in the wild, and how tasks and splits are spelled.
+
+tree    <root>/[<split>/]<task>/data.json         pictures in <task>/images/, paths relative to <task>/
+flat    <root>/<task>_<split>.json                pictures in <root>/images/<task>/, paths relative to either
+bare    one JSON file                             picture paths relative to a given image root
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from babyvlm.errors import InputError
+from babyvlm.records import Split
+from babyvlm.toolbox.published.records import SourceFile
+
+_SPLITS: dict[str, Split] = {
+    "train": "train", "training": "train",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+SPLIT_NAMES: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
+"""How published folders spell our splits."""
+
+_SPELLINGS: dict[str, tuple[str, ...]] = {
+    "looking_while_listening": ("lookingwhilelistening", "lwl", "winoground", "babywinoground"),
+    "picture_vocabulary": ("picturevocabulary", "picturevocab", "picturevocabselected", "pv", "vocabulary"),
+    "localization": ("localization", "localize", "localisation", "localise"),
+    "left_right": ("leftright",),
+    "spatial_details": ("spatialdetails", "spatialdetail", "spatial"),
+    "visual_delayed_response_binary": ("visualdelayedresponsebinary", "vdrbinary", "vdrimage", "vdr"),
+    "visual_delayed_response_open": ("visualdelayedresponseopen", "vdropen"),
+    "memory": ("memory",),
+    "who_has_more_synthetic": ("whohasmoresynthetic", "comparesynthetic", "comparesynth"),
+    "who_has_more_naturalistic": (
+        "whohasmorenaturalistic", "whohasmorereal", "whohasmore", "comparereal", "comparenaturalistic", "compare",
+    ),
+    "subitizing": ("subitizing", "subitize", "subitising"),
+    "object_counting": ("objectcounting", "counting", "count"),
+}  # fmt: skip
+_BY_SPELLING = {spelling: task for task, spellings in _SPELLINGS.items() for spelling in spellings}
+PUBLISHED_NAMES: dict[str, str] = {
+    "looking_while_listening": "looking_while_listening",
+    "picture_vocabulary": "picture_vocabulary",
+    "localization": "localize",
+    "left_right": "leftright",
+    "spatial_details": "spatialdetails",
+    "visual_delayed_response_binary": "vdr_binary",
+    "visual_delayed_response_open": "vdr_open",
+    "memory": "memory",
+    "who_has_more_synthetic": "compare_synthetic",
+    "who_has_more_naturalistic": "compare_real",
+    "subitizing": "subitize",
+    "object_counting": "count",
+}
+"""How published folders spell our sub-tasks."""
+
+RECORDS = "data.json"
+
+
+def task_spelled(name: str) -> str | None:
+    """The sub-task that a folder or file name means.
+
+    >>> task_spelled("vdr-binary"), task_spelled("baby_pv"), task_spelled("notes")
+    ('visual_delayed_response_binary', 'picture_vocabulary', None)
+    """
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    for spelling in (plain, plain.removesuffix("task"), plain.removeprefix("baby"), plain.removeprefix("nih")):
+        if spelling in _BY_SPELLING:
+            return _BY_SPELLING[spelling]
+    return None
+
+
+def split_spelled(name: str) -> Split | None:
+    """The split that a folder name means; None where it means none."""
+    return _SPLITS.get(name.lower())
+
+
+def read_stem(stem: str) -> tuple[str | None, Split | None]:
+    """Task and split that a file's stem says.
+
+    >>> read_stem("picture_vocab_test"), read_stem("leftright"), read_stem("abc")
+    (('picture_vocabulary', 'test'), ('left_right', None), (None, None))
+    """
+    parts = re.split(r"[_\-.]", stem)
+    for place in (-1, 0):
+        if len(parts) > 1 and (split := split_spelled(parts[place])):
+            rest = parts[:-1] if place == -1 else parts[1:]
+            return task_spelled("_".join(rest)), split
+    return task_spelled(stem), None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundFile:
+    """A file of records, read."""
+
+    source: SourceFile
+    path: Path
+    records: tuple[dict[str, Any], ...]
+    image_folders: tuple[Path, ...]
+    """Where its picture paths may start, the likeliest first."""
+    root: Path
+    """No picture may lie outside it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Everything in a source."""
+
+    files: tuple[FoundFile, ...]
+    passed_over: tuple[str, ...]
+    """JSON files that hold no records, relative to the source."""
+
+
+def find_files(source: Path, *, image_root: Path | None = None, task: str | None = None) -> Found:
+    """Reads every file of records of a source.
+
+    Args:
+        source: A folder in one of the published layouts, or one JSON file.
+        image_root: Where picture paths start; beside the records when None.
+        task: The sub-task of records whose file name does not say.
+
+    Raises:
+        InputError: There is nothing at ``source``, or no file of records in it, or one that does not parse.
+    """
+    if source.is_file():
+        stem_task, split = read_stem(source.stem)
+        described = SourceFile(path=source.name, layout="bare", task=stem_task or task, split=split or "test")
+        records = read_records(source)
+        if records is None:
+            raise InputError("holds no list of conversation records", path=source)
+        root = image_root or source.parent
+        return Found(files=(_found(described, source, records, [root, root / "images"], root),), passed_over=())
+    if not source.is_dir():
+        raise InputError("there is no such folder or file", path=source)
+    files, passed_over = [], []
+    for path in _json_files(source):
+        relative = path.relative_to(source)
+        records = read_records(path)
+        if records is None:
+            passed_over.append(str(relative))
+            continue
+        base = image_root or path.parent
+        if path.name == RECORDS and len(relative.parts) > 1:
+            splits = [split for part in relative.parts[:-2] if (split := split_spelled(part))]
+            named = task_spelled(path.parent.name) or task
+            described = SourceFile(
+                path=str(relative), layout="tree", task=named, split=splits[-1] if splits else "test"
+            )
+            folders = [base, base / "images", source]
+        else:
+            stem_task, split = read_stem(path.stem)
+            splits = [found for part in relative.parts[:-1] if (found := split_spelled(part))]
+            described = SourceFile(
+                path=str(relative),
+                layout="flat",
+                task=stem_task or task,
+                split=split or (splits[-1] if splits else "test"),
+            )
+            pictures = base / "images"
+            names = {path.stem, re.sub(r"[_\-](?:train|val|validation|test)$", "", path.stem)}
+            folders = [base, pictures, *(pictures / name for name in sorted(names, key=len))]
+        files.append(_found(described, path, records, folders, image_root or source))
+    if not files:
+        raise InputError(
+            "no file of conversation records here",
+            path=source,
+            remedy="Expected <task>/data.json, <split>/<task>/data.json or <task>_<split>.json",
+        )
+    return Found(files=tuple(files), passed_over=tuple(passed_over))
+
+
+def _found(
+    described: SourceFile, path: Path, records: tuple[dict[str, Any], ...], folders: list[Path], root: Path
+) -> FoundFile:
+    return FoundFile(source=described, path=path, records=records, image_folders=tuple(folders), root=root)
+
+
+def _json_files(source: Path) -> Iterator[Path]:
+    """JSON files in a stable order; hidden folders are not entered."""
+    for folder, names, files in os.walk(source):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in sorted(files):
+            if name.endswith(".json") and not name.startswith("."):
+                yield Path(folder) / name
+
+
+def read_records(path: Path) -> tuple[dict[str, Any], ...] | None:
+    """The conversation records of a JSON file; None where it holds something else.
+
+    Raises:
+        InputError: The file is no JSON, or one of its records is not like the others.
+    """
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"is no JSON ({error})", path=path, remedy="Was it copied whole?") from error
+    if not isinstance(loaded, list) or not any(
+        isinstance(entry, dict) and "conversations" in entry for entry in loaded
+    ):
+        return () if loaded == [] else None
+    for number, entry in enumerate(loaded):
+        if not isinstance(entry, dict):
+            raise InputError(
+                f"a {type(entry).__name__} among the records, where an object belongs", path=path, place=f"[{number}]"
+            )
+    return tuple(loaded)
+
+
+def locate(named: str, found: FoundFile) -> tuple[Path | None, str]:
+    """Where a picture lies that a record names.
+
+    Args:
+        named: The path in the record.
+        found: The file that the record is in.
+
+    Returns:
+        The file, None where it is missing or lies outside the source, and its place relative to the source's root.
+    """
+    written = named.lstrip("/")
+    root = os.path.normpath(found.root)
+    first = ""
+    for folder in found.image_folders:
+        candidate = os.path.normpath(folder / written)
+        place = os.path.relpath(candidate, root)
+        if place.startswith(".."):
+            continue
+        first = first or place
+        if (path := Path(candidate)).is_file():
+            return path, place
+    return None, first
