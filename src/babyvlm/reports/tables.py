@@ -17,6 +17,7 @@ from babyvlm.reports.corpus import SPLITS, CorpusStatistics
 from babyvlm.reports.curves import TrainingRun
 from babyvlm.reports.published import PUBLISHED, SOURCES
 from babyvlm.reports.results import Results
+from babyvlm.toolbox.tasks import is_hard
 
 Cell = str | int | float | None
 
@@ -97,7 +98,8 @@ def results_table(results: Results) -> Table:
             figures = (task.task, task.primary_metric, task.value, task.low, task.high, task.chance, above)
             rows.append((run.name, run.family, *figures, *asked))
         mean = ("mean", "", run.scores.overall, None, None, run.chance, None)
-        items = sum(task.items for task in run.scores.tasks), sum(task.scored for task in run.scores.tasks)
+        counted = [task for task in run.scores.tasks if not is_hard(task.task)]
+        items = sum(task.items for task in counted), sum(task.scored for task in counted)
         rows.append((run.name, run.family, *mean, *items, *run.outcomes.values()))
     return Table("results", (*columns, "items", "scored", *(f"rounds_{outcome}" for outcome in outcomes)), tuple(rows))
 
