@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 from tyro.extras import SubcommandApp
 
+from babyvlm.audit import AuditConfig
 from babyvlm.corpus.nursery.configuration import NurseryConfig
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.errors import BabyVLMError, ConfigError, OutputExistsError
@@ -216,6 +218,41 @@ def export_published(toolbox: Positional[Path], *, out: Path, layout: ExportLayo
 
     for path, count in export_items(open_toolbox(toolbox), out, layout).items():
         print(f"{path:48} {count:6} records")
+
+
+@toolbox_app.command(name="audit")
+def audit_command(
+    toolbox: Positional[Path],
+    *,
+    out: Path,
+    training: Path | None = None,
+    against: tuple[Path, ...] = (),
+    audit: Annotated[AuditConfig, arg(name="")] = AuditConfig(),  # noqa: B008
+) -> None:
+    """Find what gives a toolbox's answers away: shortcuts, uneven answers, leaks, duplicates, overlap with training.
+
+    Args:
+        toolbox: Folder written by ``babyvlm toolbox build``.
+        out: Folder to write: audit.json, and audit.html to read.
+        training: Curated set that must not share pictures with the toolbox.
+        against: Other toolboxes that must not share items or pictures with it.
+        audit: How it is judged.
+    """
+    from babyvlm.audit import audit_toolbox, render_page, write_audit
+    from babyvlm.curation.sets import PretrainingSet
+    from babyvlm.folders import Manifest, fresh_folder, refuse_existing
+    from babyvlm.toolbox import TrainingSet, open_toolbox
+
+    refuse_existing(out)
+    opened, others = open_toolbox(toolbox), [open_toolbox(other) for other in against]
+    trained_on = None if training is None else TrainingSet.of(PretrainingSet(training))
+    found = audit_toolbox(opened, against=others, training=trained_on, config=audit)
+    with fresh_folder(out) as partial:
+        write_audit(found, partial)
+        (partial / "audit.html").write_text(render_page(found), encoding="utf-8")
+        Manifest(kind="audit", configuration=asdict(audit), inputs={"toolbox": found.toolbox_hash}).write(partial)
+    for row in found.rows:
+        print(f"{row.row:32} {row.items:6} items  {row.verdict:13}  {', '.join(row.shortcuts)}".rstrip())
 
 
 @toolbox_app.command(name="review")

@@ -162,6 +162,7 @@ class Question(Record):
 
     id: str
     task: str
+    variant: str = "published"
     turns: tuple[QuestionTurn, ...] = Field(min_length=1)
 
 
@@ -205,7 +206,7 @@ class Item(Record):
         """The item as a respondent sees it: no answer, no label, no origin."""
         shown = QuestionTurn.model_fields
         turns = tuple(QuestionTurn(**{name: getattr(turn, name) for name in shown}) for turn in self.turns)
-        return Question(id=self.id, task=self.task, turns=turns)
+        return Question(id=self.id, task=self.task, variant=self.variant, turns=turns)
 
 
 def content_id(*parts: object) -> str:

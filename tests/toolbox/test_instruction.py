@@ -11,14 +11,13 @@ from babyvlm.errors import ConfigError, InputError
 from babyvlm.images import ImageStore
 from babyvlm.toolbox import (
     TASKS,
+    Fingerprints,
     InstructionConfig,
     TrainingSet,
     prove_disjoint,
     published_proportions,
-    training_hashes,
     write_instruction_set,
 )
-from babyvlm.toolbox.disjoint import difference_hash
 
 CONFIG = InstructionConfig(items=published_proportions(300), validation_share=0.1, max_crops=200)
 
@@ -63,17 +62,16 @@ def test_held_out_tasks_cannot_be_asked_for():
 
 def test_the_proof_finds_shared_recordings_and_near_duplicates(toolbox, instruction):
     images = toolbox.folder / "images"
+    store = ImageStore(instruction / "images")
     training = TrainingSet(
-        recordings=frozenset({"R4", "R5"}), hashes=training_hashes(ImageStore(instruction / "images"))
+        recordings=frozenset({"R4", "R5"}), prints=Fingerprints.of(store.read(name) for name in store.ids)
     )
     assert prove_disjoint(toolbox.items, images, training).recordings == 4
     with pytest.raises(InputError, match="'R2'"):
-        prove_disjoint(toolbox.items, images, TrainingSet(recordings=frozenset({"R2"}), hashes=training.hashes))
+        prove_disjoint(toolbox.items, images, TrainingSet(recordings=frozenset({"R2"}), prints=training.prints))
     item = next(item for item in toolbox.items if item.task == "object_counting")
     picture = toolbox.image(item.turns[0].images[0])
-    none = TrainingSet(recordings=frozenset(), hashes=training.hashes[:0])
+    none = TrainingSet(recordings=frozenset(), prints=training.prints.some([]))
     assert prove_disjoint([item], images, none).near_duplicates == 0
-    rescaled = TrainingSet(
-        recordings=frozenset(), hashes=training.hashes[:1] * 0 + difference_hash(picture.resize((200, 150)))
-    )
+    rescaled = TrainingSet(recordings=frozenset(), prints=Fingerprints.of([picture.resize((200, 150))]))
     assert prove_disjoint([item], images, rescaled).near_duplicates == 1

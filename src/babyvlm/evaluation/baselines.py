@@ -15,13 +15,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from PIL import Image
 
 from babyvlm.evaluation.respondents import Family, ImageReader
 from babyvlm.records import Item, Question, QuestionTurn, Reply, Response
+from babyvlm.toolbox.looks import appearance
+from babyvlm.toolbox.tasks import row_name
 
-_THUMBNAIL = 32
-_BINS = 8
 _BLIND_SEED = 1_000_003  # other guesses than the random respondent's, which would make the two rows alike
 
 
@@ -64,7 +63,7 @@ class Majority:
     def __init__(self, items: Sequence[Item]) -> None:
         counts: dict[str, Counter[str]] = {}
         for item in items:
-            counts.setdefault(item.task, Counter()).update(turn.gold for turn in item.turns)
+            counts.setdefault(row_name(item.task, item.variant), Counter()).update(turn.gold for turn in item.turns)
         self._commonest: Mapping[str, list[str]] = {
             task: [answer for answer, _ in sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))]
             for task, counter in counts.items()
@@ -73,8 +72,9 @@ class Majority:
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
         for question in questions:
             replies = []
+            known = self._commonest.get(row_name(question.task, question.variant), ())
             for turn in question.turns:
-                ranked = [answer for answer in self._commonest.get(question.task, ()) if answer in turn.options]
+                ranked = [answer for answer in known if answer in turn.options]
                 replies.append(Reply(text=ranked[0] if ranked else turn.options[0]))
             yield Response(item=question.id, replies=tuple(replies))
 
@@ -112,17 +112,3 @@ class BlindMatch:
         if seen and len(looks) == len(turn.options):
             return int(np.argmax([min(np.abs(look - old).mean() for old in seen) for look in looks]))
         return None
-
-
-def appearance(image: Image.Image) -> np.ndarray:
-    """What blind matching sees of a picture: 32x32 luminance and an 8-bin histogram of each colour, weighed alike.
-
-    Returns:
-        float32 vector, (32 * 32 + 3 * 8,).
-    """
-    small = image.convert("RGB").resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BILINEAR)
-    luminance = np.asarray(small.convert("L"), dtype=np.float32).ravel() / 255
-    colours = np.asarray(small, dtype=np.uint8).reshape(-1, 3)
-    histogram = np.concatenate([np.bincount(channel // (256 // _BINS), minlength=_BINS) for channel in colours.T])
-    weighed = histogram.astype(np.float32) / _THUMBNAIL**2 * (luminance.size / histogram.size)
-    return np.concatenate([luminance, weighed])

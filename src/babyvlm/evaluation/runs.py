@@ -24,6 +24,7 @@ from babyvlm.folders import code_revision, package_versions
 from babyvlm.progress import progress
 from babyvlm.records import SCHEMA_VERSION, Item, Response, read_jsonl
 from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
+from babyvlm.toolbox.tasks import row_name
 
 
 class Run(BaseModel):
@@ -47,7 +48,7 @@ class Run(BaseModel):
 
 
 def select_items(toolbox: Toolbox, tasks: Sequence[str] = (), limit: int | None = None) -> list[Item]:
-    """The items of some tasks, at most ``limit`` of each.
+    """The items of some tasks (``left_right.hard`` names a hard variant), at most ``limit`` of each.
 
     Raises:
         ConfigError: A task of which the toolbox has no item.
@@ -59,10 +60,11 @@ def select_items(toolbox: Toolbox, tasks: Sequence[str] = (), limit: int | None 
     counts: dict[str, int] = {}
     chosen = []
     for item in toolbox.items:
-        if tasks and item.task not in tasks:
+        row = row_name(item.task, item.variant)
+        if tasks and row not in tasks:
             continue
-        counts[item.task] = counts.get(item.task, 0) + 1
-        if limit is None or counts[item.task] <= limit:
+        counts[row] = counts.get(row, 0) + 1
+        if limit is None or counts[row] <= limit:
             chosen.append(item)
     return chosen
 
@@ -108,7 +110,7 @@ def evaluate(
         model=model or respondent.name,
         toolbox=os.path.relpath(toolbox.folder.resolve(), out.resolve()),
         toolbox_hash=toolbox_hash(toolbox),
-        tasks=sorted({item.task for item in items}),
+        tasks=sorted({row_name(item.task, item.variant) for item in items}),
         limit=limit,
         packages=package_versions(),
         code_revision=code_revision(),

@@ -266,7 +266,7 @@ def _render_browser(
 def _odd_outcomes(run: RunResult) -> str:
     """What was neither right nor wrong, by sub-task; empty where nothing was."""
     parts = []
-    for score in run.scores.tasks:
+    for score in (score for score in run.scores.tasks if score.task in TASKS):
         found = [
             f"{number} {name}" for name, number in score.outcomes.items() if number and name not in ("right", "wrong")
         ]

@@ -32,6 +32,7 @@ from babyvlm.evaluation.statistics import (
 )
 from babyvlm.records import Item, Outcome, Response, read_jsonl
 from babyvlm.toolbox import TASKS, ItemScore, Scores, TaskScore, Toolbox, open_toolbox, score_item
+from babyvlm.toolbox.tasks import is_hard
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
 """The groups of rows, in the order of the published table."""
@@ -47,7 +48,7 @@ class RunResult:
     run: Run
     scores: Scores
     items: tuple[Item, ...]
-    """What was asked."""
+    """What was asked, hard variants aside: those are rows of ``results.csv``, and no part of the page."""
     responses: dict[str, Response]
     """By item id."""
 
@@ -84,14 +85,15 @@ class RunResult:
     @property
     def chance(self) -> float:
         """Mean chance level of the sub-tasks present, 0 to 1."""
-        return sum(task.chance for task in self.scores.tasks) / max(1, len(self.scores.tasks))
+        chances = [task.chance for task in self.scores.tasks if not is_hard(task.task)]
+        return sum(chances) / max(1, len(chances))
 
     @property
     def outcomes(self) -> dict[Outcome, int]:
-        """Rounds by outcome, over all sub-tasks."""
+        """Rounds by outcome, over all sub-tasks, hard variants aside."""
         total: Counter[Outcome] = Counter()
         for task in self.scores.tasks:
-            total.update(task.outcomes)
+            total.update({} if is_hard(task.task) else task.outcomes)
         return {outcome: total[outcome] for outcome in get_args(Outcome)}
 
 
@@ -131,7 +133,7 @@ class Results:
     def tasks(self) -> tuple[str, ...]:
         """The sub-tasks that somebody was asked, in the order of tables."""
         asked = {task for run in self.runs for task in run.by_task}
-        return tuple(task for task in self.toolbox.tasks if task in asked)
+        return tuple(task for task in self.toolbox.tasks if task in asked and not is_hard(task))
 
     def chance(self, task: str) -> float:
         """The chance level of a sub-task's items."""
@@ -292,7 +294,7 @@ def _read_result(folder: Path, run: Run, toolbox: Toolbox) -> RunResult:
         folder=folder,
         run=run,
         scores=read_scores(folder),
-        items=tuple(select_items(toolbox, run.tasks, run.limit)),
+        items=tuple(item for item in select_items(toolbox, run.tasks, run.limit) if item.variant != "hard"),
         responses={response.item: response for response in read_jsonl(folder / "responses.jsonl", Response)},
     )
 

@@ -17,6 +17,7 @@ from babyvlm.reports.corpus import SPLITS, CorpusStatistics
 from babyvlm.reports.curves import TrainingRun
 from babyvlm.reports.published import PUBLISHED, SOURCES
 from babyvlm.reports.results import Results
+from babyvlm.toolbox.tasks import is_hard
 
 Cell = str | int | float | None
 
@@ -99,7 +100,8 @@ def results_table(results: Results) -> Table:
         sure = run.overall.by_recordings if run.overall else None
         ends = (sure.low, sure.high) if sure else (None, None)
         mean = ("mean", "", run.scores.overall, *ends, run.chance, None)
-        items = sum(task.items for task in run.scores.tasks), sum(task.scored for task in run.scores.tasks)
+        counted = [task for task in run.scores.tasks if not is_hard(task.task)]
+        items = sum(task.items for task in counted), sum(task.scored for task in counted)
         rows.append((run.name, run.family, *mean, *items, *run.outcomes.values()))
     return Table("results", (*columns, "items", "scored", *(f"rounds_{outcome}" for outcome in outcomes)), tuple(rows))
 

@@ -5,7 +5,7 @@ training split         -> write_instruction_set -> conversations for instruction
 """
 
 from babyvlm.toolbox.build import ToolboxConfig, build_toolbox
-from babyvlm.toolbox.disjoint import Disjointness, TrainingSet, prove_disjoint, training_hashes
+from babyvlm.toolbox.disjoint import Disjointness, Fingerprints, TrainingSet, near_duplicates, prove_disjoint
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.folder import Toolbox, open_toolbox
 from babyvlm.toolbox.instruction import InstructionConfig, published_proportions, write_instruction_set
@@ -30,6 +30,7 @@ __all__ = [
     "CorpusSource",
     "Disjointness",
     "ExitConfig",
+    "Fingerprints",
     "FrameSource",
     "InstructionConfig",
     "ItemScore",
@@ -45,6 +46,7 @@ __all__ = [
     "TurnScore",
     "build_toolbox",
     "leaderboard_results",
+    "near_duplicates",
     "open_toolbox",
     "prove_disjoint",
     "published_proportions",
@@ -53,7 +55,6 @@ __all__ = [
     "score_item",
     "summarise",
     "task_named",
-    "training_hashes",
     "wilson_interval",
     "write_instruction_set",
 ]

@@ -22,9 +22,10 @@ from babyvlm.toolbox.drafts import IMAGE_SUFFIX
 from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
+from babyvlm.toolbox.retakes import RetakeConfig
 from babyvlm.toolbox.review import Decisions, apply_decisions
 from babyvlm.toolbox.sources import FrameSource, boxes_digest
-from babyvlm.toolbox.tasks import TASKS, task_named
+from babyvlm.toolbox.tasks import HARD_TASKS, ROWS, TASKS, Variant, row_name, task_named
 from babyvlm.toolbox.views import PictureConfig
 from babyvlm.toolbox.vocabulary import WordConfig
 
@@ -35,6 +36,9 @@ class ToolboxConfig:
 
     tasks: tuple[str, ...] = tuple(TASKS)
     """Sub-tasks to build items for."""
+    variants: tuple[Variant, ...] = ("published",)
+    """``published``, ``hard`` or both: hard items are built so that matching pixels, or adding up areas, falls to
+    chance. They are scored in rows of their own, outside the overall mean (ours)."""
     items_per_task: int = 120
     """Items of each sub-task (ours; published test sets hold 250 to 3019)."""
     items: Mapping[str, int] = field(default_factory=dict)
@@ -51,18 +55,34 @@ class ToolboxConfig:
     every lag equally often over five items (ours)."""
     pictures: PictureConfig = field(default_factory=PictureConfig)
     exits: ExitConfig = field(default_factory=ExitConfig)
+    retakes: RetakeConfig = field(default_factory=RetakeConfig)
 
     def __post_init__(self) -> None:
         if not self.tasks:
             raise ConfigError("no task is named; leave out tasks to build all of them")
         for task in (*self.tasks, *self.items):
             task_named(task)
+        if not self.wanted:
+            raise ConfigError(
+                f"{', '.join(self.tasks)}: no hard variant. There is one of {', '.join(HARD_TASKS)}; "
+                "add them to tasks, or published to variants"
+            )
         for task, count in self.items.items():
             if count < 1:
                 raise ConfigError(f"items: {task} must get at least 1 item, not {count}; leave it out of tasks instead")
         for name in ("items_per_task", "max_crops", "max_reuse"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+
+    @property
+    def wanted(self) -> dict[str, int]:
+        """Items to build, by row."""
+        return {
+            row_name(task, variant): self.items.get(task, self.items_per_task)
+            for variant in self.variants
+            for task in self.tasks
+            if variant == "published" or task in HARD_TASKS
+        }
 
 
 def build_toolbox(
@@ -96,7 +116,7 @@ def build_toolbox(
     refuse_existing(out)
     drawing = draw(
         source,
-        {task: config.items.get(task, config.items_per_task) for task in config.tasks},
+        config.wanted,
         pictures=config.pictures,
         exits=config.exits,
         seed=config.seed,
@@ -104,14 +124,15 @@ def build_toolbox(
         max_reuse=config.max_reuse,
         words=config.words,
         memory_tests=config.memory_tests,
+        retakes=config.retakes,
         workers=workers,
     )
-    order = {task: place for place, task in enumerate(TASKS)}
+    order = {row: place for place, row in enumerate(ROWS)}
     items = [draft.item(drawing.pictures, source.licence, source.split) for draft in drawing.drafts]
     reviewed = apply_decisions(items, review.by_item.values(), source=review.path) if review else None
     if reviewed is not None:
         items = list(reviewed.items)
-    items.sort(key=lambda item: (order[item.task], item.id))
+    items.sort(key=lambda item: (order[row_name(item.task, item.variant)], item.id))
     if not items:
         raise InputError(
             f"no item of any task can be built from {len(source.frames)} boxed frames of split {source.split!r}",
@@ -127,7 +148,7 @@ def build_toolbox(
             kind="toolbox",
             configuration={**asdict(config), "split": source.split},
             inputs={"boxes": boxes_digest(source.frames)},
-            counts=dict(Counter(item.task for item in items)),
+            counts=dict(Counter(row_name(item.task, item.variant) for item in items)),
             skipped=dict(sorted(drawing.skipped.items())),
             notes=list(drawing.notes),
         )

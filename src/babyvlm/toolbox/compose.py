@@ -86,10 +86,15 @@ def plan_composition(views: Sequence[View], count: int, rng: Random, *, fix_tota
                 side_px=side_px,
             )
         )
+    return plan_background(tuple(placements), rng)
+
+
+def plan_background(placements: tuple[Placement, ...], rng: Random) -> Composed:
+    """What is placed, on a surface of some colour and texture."""
     level = rng.randint(150, 235)
     background = tuple(min(255, max(0, level + rng.randint(-22, 22))) for _ in range(3))
     return Composed(
-        placements=tuple(placements),
+        placements=placements,
         background=(background[0], background[1], background[2]),
         texture=rng.choice((0.0, 8.0, 16.0)),
         seed=rng.getrandbits(32),

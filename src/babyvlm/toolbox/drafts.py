@@ -13,10 +13,11 @@ from typing import TypeVar
 
 from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Origin, Split, Turn, content_id
 from babyvlm.toolbox.compose import Composed
-from babyvlm.toolbox.tasks import task_named
+from babyvlm.toolbox.retakes import Retake
+from babyvlm.toolbox.tasks import Variant, row_name, task_named
 from babyvlm.toolbox.views import Picture, View
 
-Shown = View | Composed
+Shown = View | Composed | Retake
 IMAGE_SUFFIX = ".jpg"
 
 
@@ -38,6 +39,7 @@ class Draft:
     task: str
     turns: tuple[DraftTurn, ...]
     category: str
+    variant: Variant = "published"
     difficulty: Difficulty = "unknown"
     from_months: float = 0.0
     """Age before which the item's word is hardly said, months; 0 where it turns on no word."""
@@ -69,7 +71,7 @@ class Draft:
                 gold=turn.gold,
                 labels=turn.labels,
                 origins=tuple(
-                    image.origin if isinstance(image, View) else Origin(source="synthetic") for image in turn.images
+                    Origin(source="synthetic") if isinstance(image, Composed) else image.origin for image in turn.images
                 ),
             )
             for turn in self.turns
@@ -77,6 +79,7 @@ class Draft:
         return Item(
             id=self.content_id(pictures),
             task=self.task,
+            variant=self.variant,
             split=split,
             turns=turns,
             chance=spec.chance,
@@ -102,7 +105,7 @@ class Draft:
     def content_id(self, pictures: Mapping[Shown, Picture]) -> str:
         """The id of the item or sample: it depends on what is asked, shown and answered."""
         content = [[turn.prompt, turn.gold, *(pictures[image].id for image in turn.images)] for turn in self.turns]
-        return content_id(self.task, content)
+        return content_id(row_name(self.task, self.variant), content)
 
 
 def _later_start(span: tuple[float, float | None], from_months: float) -> tuple[float, float | None]:

@@ -8,7 +8,7 @@ boxes -> survey -> drafts that need boxes alone ─┐
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -18,14 +18,15 @@ from babyvlm.toolbox.builders.matching import MIN_EXEMPLARS, NEAR_MISSES
 from babyvlm.toolbox.compose import Composed, render_composition
 from babyvlm.toolbox.drafts import Draft, Shown
 from babyvlm.toolbox.exits import ExitConfig
+from babyvlm.toolbox.retakes import Retake, RetakeConfig, render_retake
 from babyvlm.toolbox.sources import FrameSource
 from babyvlm.toolbox.survey import Sighting, survey
-from babyvlm.toolbox.tasks import TASKS
+from babyvlm.toolbox.tasks import ROWS
 from babyvlm.toolbox.views import Picture, PictureConfig, View, load_pictures, parallel_map
 from babyvlm.toolbox.vocabulary import WordConfig
 
 _MIRRORS_PER_ITEM = 2.0  # crops mirrored for each Left/Right item wanted: some turn out symmetric
-_COMPOSITIONS_PER_JOB = 64
+_RECIPES_PER_JOB = 64
 _JOBS_WORTH_WORKERS = 8
 
 
@@ -52,13 +53,14 @@ def draw(
     workers: int,
     words: WordConfig | None = None,
     memory_tests: MemoryTests = "random",
+    retakes: RetakeConfig | None = None,
     augment: bool = False,
 ) -> Drawing:
     """Builds drafts of every wanted task, and their pictures.
 
     Args:
         source: Boxed frames of one split.
-        wanted: Items to build, by task.
+        wanted: Items to build, by task; ``left_right.hard`` names a hard variant.
         pictures: How pictures are cut.
         exits: When an object has plainly left the frame.
         seed: Everything random follows from it.
@@ -67,6 +69,7 @@ def draw(
         workers: Processes besides this one; the result does not depend on it.
         words: What the word tasks know of words, and which foils they get.
         memory_tests: In which order Memory tests what it taught.
+        retakes: How pictures of hard items are re-photographed.
         augment: Mirror some samples and show exits from different moments on: for training, never for a benchmark.
 
     Raises:
@@ -81,6 +84,8 @@ def draw(
         max_reuse=max_reuse,
         words=words or WordConfig(),
         memory_tests=memory_tests,
+        retakes=retakes or RetakeConfig(),
+        workers=workers,
         augment=augment,
     )
     built = {task: build(bench, wanted[task]) for task, build in FRAME_BUILDERS.items() if wanted.get(task)}
@@ -103,12 +108,13 @@ def draw(
     }
     shown: dict[Shown, Picture] = {}
     shown.update(loaded.items())
-    composed = {image for drafts in whole.values() for draft in drafts for image in draft.images}
-    recipes = sorted((image for image in composed if isinstance(image, Composed)), key=_recipe_order)
-    shown.update(_compose(recipes, loaded, workers))
+    made_up = {image for drafts in whole.values() for draft in drafts for image in draft.images}
+    composed = sorted((image for image in made_up if isinstance(image, Composed)), key=_recipe_order)
+    retaken = sorted((image for image in made_up if isinstance(image, Retake)), key=_retake_order)
+    shown.update(_make([*composed, *retaken], loaded, workers))
     drafts: list[Draft] = []
     notes: list[str] = []
-    for task in (task for task in TASKS if task in whole):
+    for task in (row for row in ROWS if row in whole):
         distinct = {draft.content_id(shown): draft for draft in whole[task]}
         drafts += distinct.values()
         if repeats := len(whole[task]) - len(distinct):
@@ -122,9 +128,10 @@ def draw(
 
 def _variants(pool: tuple[Sighting, ...], wanted: Mapping[str, int]) -> set[View]:
     """The crops that are needed mirrored, or as near misses, besides as they are."""
-    mirrored = pool[: int(wanted.get("left_right", 0) * _MIRRORS_PER_ITEM)]
+    most = max(wanted.get("left_right", 0), wanted.get("left_right.hard", 0))
+    mirrored = pool[: int(most * _MIRRORS_PER_ITEM)]
     views = {sighting.variant("mirror") for sighting in mirrored}
-    if wanted.get("spatial_details"):
+    if wanted.get("spatial_details") or wanted.get("spatial_details.hard"):
         exemplars: dict[str, set[str]] = {}
         for sighting in pool:
             exemplars.setdefault(sighting.label, set()).add(sighting.exemplar)
@@ -137,17 +144,24 @@ def _recipe_order(composed: Composed) -> tuple[int, int]:
     return composed.seed, len(composed.placements)
 
 
-def _compose(
-    recipes: list[Composed], loaded: Mapping[View, Picture], workers: int
-) -> Iterable[tuple[Composed, Picture]]:
-    chunks = [recipes[start : start + _COMPOSITIONS_PER_JOB] for start in range(0, len(recipes), _COMPOSITIONS_PER_JOB)]
+def _retake_order(retake: Retake) -> tuple[object, ...]:
+    return retake.seed, retake.view.source, retake.view.time_s, retake.view.window, retake.view.variant
+
+
+def _make(
+    recipes: Sequence[Composed | Retake], loaded: Mapping[View, Picture], workers: int
+) -> Iterable[tuple[Composed | Retake, Picture]]:
+    chunks = [recipes[start : start + _RECIPES_PER_JOB] for start in range(0, len(recipes), _RECIPES_PER_JOB)]
     jobs = [(chunk, {view: loaded[view] for recipe in chunk for view in recipe.views}) for chunk in chunks]
-    # Few pictures are composed sooner than processes start.
-    done = parallel_map(_compose_chunk, jobs, workers=workers if len(jobs) > _JOBS_WORTH_WORKERS else 0)
+    # Few pictures are made sooner than processes start.
+    done = parallel_map(_make_chunk, jobs, workers=workers if len(jobs) > _JOBS_WORTH_WORKERS else 0)
     for chunk, pictures in zip(chunks, progress(done, description="composing pictures", total=len(jobs)), strict=True):
         yield from zip(chunk, pictures, strict=True)
 
 
-def _compose_chunk(job: tuple[list[Composed], dict[View, Picture]]) -> list[Picture]:
+def _make_chunk(job: tuple[Sequence[Composed | Retake], dict[View, Picture]]) -> list[Picture]:
     recipes, crops = job
-    return [render_composition(recipe, crops) for recipe in recipes]
+    return [
+        render_composition(recipe, crops) if isinstance(recipe, Composed) else render_retake(recipe, crops[recipe.view])
+        for recipe in recipes
+    ]

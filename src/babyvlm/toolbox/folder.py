@@ -11,7 +11,7 @@ from PIL import Image
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import Manifest, read_manifest
 from babyvlm.records import Item, read_jsonl
-from babyvlm.toolbox.tasks import TASKS
+from babyvlm.toolbox.tasks import ROWS, TASKS, row_name
 
 ITEMS = "items.jsonl"
 IMAGES = "images"
@@ -27,9 +27,9 @@ class Toolbox:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The sub-tasks that have items, in the order of tables."""
-        present = {item.task for item in self.items}
-        return tuple(task for task in TASKS if task in present)
+        """The sub-tasks that have items, in the order of tables; a hard variant is one of its own."""
+        present = {row_name(item.task, item.variant) for item in self.items}
+        return tuple(row for row in ROWS if row in present)
 
     def image_path(self, name: str) -> Path:
         """The file of a picture that an item names."""

@@ -22,7 +22,7 @@ from babyvlm.errors import InputError
 from babyvlm.records import Item, ItemTurn, Outcome, Record, Reply, Response
 from babyvlm.toolbox.directions import DIRECTIONS, neighbours
 from babyvlm.toolbox.replies import Scoring, is_refusal, read_answer
-from babyvlm.toolbox.tasks import TASKS, TaskSpec, task_named
+from babyvlm.toolbox.tasks import ROWS, TASKS, TaskSpec, is_hard, row_name, task_named
 
 _Z = 1.959964  # two-sided 95%
 
@@ -40,6 +40,7 @@ class ItemScore(Record):
 
     item: str
     task: str
+    """The sub-task; with ``.hard`` behind it, its hard variant."""
     category: str
     turns: tuple[TurnScore, ...]
     metrics: dict[str, float]
@@ -50,6 +51,7 @@ class TaskScore(Record):
     """One sub-task's result."""
 
     task: str
+    """The sub-task; with ``.hard`` behind it, its hard variant."""
     primary_metric: str
     value: float
     """The primary metric, 0 to 1; 0 where every item failed."""
@@ -75,7 +77,7 @@ class Scores(Record):
     scoring: Scoring
     tasks: tuple[TaskScore, ...]
     overall: float
-    """Mean of the primary metrics of the sub-tasks present."""
+    """Mean of the primary metrics of the sub-tasks present, hard variants aside."""
     not_asked: int
     """Items without a response; they count in nothing."""
 
@@ -124,7 +126,9 @@ def score_item(item: Item, response: Response, *, scoring: Scoring = "default") 
             if spec.answers == "direction":
                 near = turns[0].answer in DIRECTIONS and turns[0].answer in neighbours(item.turns[0].gold)
                 metrics["acc_adjacent"] = float(right or near)
-    return ItemScore(item=item.id, task=item.task, category=item.category, turns=turns, metrics=metrics)
+    return ItemScore(
+        item=item.id, task=row_name(item.task, item.variant), category=item.category, turns=turns, metrics=metrics
+    )
 
 
 def _memory_metrics(item: Item, turns: Sequence[TurnScore]) -> dict[str, float]:
@@ -182,16 +186,18 @@ def summarise(judged: Iterable[ItemScore], items: Iterable[Item], *, scoring: Sc
     by_task: dict[str, list[ItemScore]] = defaultdict(list)
     for item_score in judged:
         by_task[item_score.task].append(item_score)
-    tasks = tuple(_task_score(TASKS[task], by_task[task], known) for task in TASKS if by_task[task])
+    tasks = tuple(_task_score(row, by_task[row], known) for row in ROWS if by_task[row])
+    counted = [task.value for task in tasks if not is_hard(task.task)]
     return Scores(
         scoring=scoring,
         tasks=tasks,
-        overall=fmean(task.value for task in tasks) if tasks else 0.0,
+        overall=fmean(counted) if counted else 0.0,
         not_asked=len(known) - sum(map(len, by_task.values())),
     )
 
 
-def _task_score(spec: TaskSpec, judged: Sequence[ItemScore], items: dict[str, Item]) -> TaskScore:
+def _task_score(row: str, judged: Sequence[ItemScore], items: dict[str, Item]) -> TaskScore:
+    spec = TASKS[row.removesuffix(".hard")]
     counted = [item_score for item_score in judged if item_score.metrics]
     names = counted[0].metrics if counted else {}
     metrics = {name: fmean(item_score.metrics[name] for item_score in counted) for name in names}
@@ -203,7 +209,7 @@ def _task_score(spec: TaskSpec, judged: Sequence[ItemScore], items: dict[str, It
     low, high = wilson_interval(value, size)
     tally = Counter(turn.outcome for item_score in judged for turn in item_score.turns)
     return TaskScore(
-        task=spec.name,
+        task=row,
         primary_metric=spec.primary_metric,
         value=value,
         low=low,
@@ -259,6 +265,8 @@ def leaderboard_results(scores: Scores) -> dict[str, dict[str, dict[str, float]]
     absent = {"looking_while_listening", "subitizing"}
     return {
         "results": {
-            TASKS[task.task].leaderboard_key: dict(task.metrics) for task in scores.tasks if task.task not in absent
+            TASKS[task.task].leaderboard_key: dict(task.metrics)
+            for task in scores.tasks
+            if task.task not in absent and not is_hard(task.task)
         }
     }

@@ -211,6 +211,37 @@ TASKS: dict[str, TaskSpec] = {spec.name: spec for spec in _ALL}
 """The twelve sub-tasks by name, in the order of tables."""
 
 
+Variant = Literal["published", "hard"]
+"""Which items of a sub-task: in the published style, or built so that shortcuts fall to chance."""
+HARD_TASKS = (
+    "left_right",
+    "spatial_details",
+    "memory",
+    "who_has_more_synthetic",
+    "subitizing",
+    "object_counting",
+)
+"""The sub-tasks that have a hard variant."""
+
+
+def row_name(task: str, variant: str) -> str:
+    """The row of tables and scores that an item counts in: a hard variant has its own.
+
+    >>> row_name("memory", "published"), row_name("memory", "hard")
+    ('memory', 'memory.hard')
+    """
+    return f"{task}.hard" if variant == "hard" else task
+
+
+ROWS = (*TASKS, *(row_name(task, "hard") for task in TASKS if task in HARD_TASKS))
+"""Every row that scores may have, in the order of tables: the twelve sub-tasks, then the hard variants."""
+
+
+def is_hard(row: str) -> bool:
+    """Whether a row is a hard variant, which counts in no overall mean and on no leaderboard."""
+    return row.endswith(".hard")
+
+
 def task_named(name: str) -> TaskSpec:
     """The sub-task of this name.
 

@@ -2,6 +2,8 @@
 
 from babyvlm.toolbox.builders.bench import Bench, Builder, Built, MemoryTests, choose_pool
 from babyvlm.toolbox.builders.delayed_response import delayed_response_binary, delayed_response_open
+from babyvlm.toolbox.builders.hard_matching import left_right_hard, memory_hard, spatial_details_hard
+from babyvlm.toolbox.builders.hard_number import object_counting_hard, subitizing_hard, who_has_more_synthetic_hard
 from babyvlm.toolbox.builders.language import localization, looking_while_listening, picture_vocabulary
 from babyvlm.toolbox.builders.matching import left_right, spatial_details
 from babyvlm.toolbox.builders.memory import memory
@@ -29,6 +31,12 @@ CROP_BUILDERS: dict[str, Builder] = {
     "memory": memory,
     "who_has_more_synthetic": who_has_more_synthetic,
     "subitizing": subitizing,
+    "left_right.hard": left_right_hard,
+    "spatial_details.hard": spatial_details_hard,
+    "memory.hard": memory_hard,
+    "who_has_more_synthetic.hard": who_has_more_synthetic_hard,
+    "subitizing.hard": subitizing_hard,
+    "object_counting.hard": object_counting_hard,
 }
 """Builders that draw on the pool of crops."""
 

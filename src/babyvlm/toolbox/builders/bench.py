@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 
 from babyvlm.toolbox.drafts import Draft, spread
 from babyvlm.toolbox.exits import ExitConfig
+from babyvlm.toolbox.retakes import RetakeConfig
 from babyvlm.toolbox.survey import Sighting, Survey
 from babyvlm.toolbox.views import Picture, PictureConfig, View
 from babyvlm.toolbox.vocabulary import WordConfig
@@ -41,6 +42,10 @@ class Bench:
     words: WordConfig = field(default_factory=WordConfig)
     memory_tests: MemoryTests = "random"
     """In which order a Memory item tests what it taught."""
+    retakes: RetakeConfig = field(default_factory=RetakeConfig)
+    """How pictures of hard items are re-photographed."""
+    workers: int = 0
+    """Processes that may look at pictures; what is built does not depend on it."""
     pool: tuple[Sighting, ...] = ()
     """The crops to draw from, categories and objects alternating."""
     crops: Mapping[View, Picture] = field(default_factory=dict)

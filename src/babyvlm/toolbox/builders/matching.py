@@ -37,8 +37,8 @@ def left_right(bench: Bench, count: int) -> Built:
         labels = ["mirrored", label]
         drafts.append(
             replace(
-                _matching_draft("left_right", left_right_prompt(), target, foils, labels, gold, rng),
-                difficulty=_difficulty(bench, target, foils[:1], bench.pictures.min_mirror_difference),
+                matching_draft("left_right", left_right_prompt(), target, foils, labels, gold, rng),
+                difficulty=matching_difficulty(bench, target, foils[:1], bench.pictures.min_mirror_difference),
             )
         )
     return Built(drafts, f"{len(lopsided)} of {len(bench.pool)} objects differ enough from their mirror image")
@@ -54,7 +54,13 @@ def is_lopsided(bench: Bench, sighting: Sighting) -> bool:
 
 def spatial_details(bench: Bench, count: int) -> Built:
     """The same crop and two that differ in detail: other exemplars of the category, or near misses of the target."""
-    rng, by_label = bench.rng("spatial_details"), bench.by_label
+    drafts = spatial_detail_drafts(bench, count, bench.rng("spatial_details"))
+    return Built(drafts, f"{len(bench.pool)} objects in the open, not all with two others to compare")
+
+
+def spatial_detail_drafts(bench: Bench, count: int, rng: Random) -> list[Draft]:
+    """Drafts of Spatial Details, as many of ``count`` as there are targets with two foils."""
+    by_label = bench.by_label
     golds = balanced(LETTERS[:3], count, rng)
     drafts: list[Draft] = []
     for target in bench.targets(bench.pool, _SPARE_TARGETS * count, rng):
@@ -69,14 +75,14 @@ def spatial_details(bench: Bench, count: int) -> Built:
             gold = golds[len(drafts)]
             drafts.append(
                 replace(
-                    _matching_draft("spatial_details", spatial_details_prompt(), target, foils, labels, gold, rng),
-                    difficulty=_difficulty(bench, target, foils, bench.pictures.min_foil_difference),
+                    matching_draft("spatial_details", spatial_details_prompt(), target, foils, labels, gold, rng),
+                    difficulty=matching_difficulty(bench, target, foils, bench.pictures.min_foil_difference),
                 )
             )
-    return Built(drafts, f"{len(bench.pool)} objects in the open, not all with two others to compare")
+    return drafts
 
 
-def _difficulty(bench: Bench, target: Sighting, foils: Sequence[View], least: float) -> Difficulty:
+def matching_difficulty(bench: Bench, target: Sighting, foils: Sequence[View], least: float) -> Difficulty:
     """By how far the nearest foil's pixels are from the target's, in multiples of what is required at least."""
     nearest = min(middle_difference(bench.crops[foil], bench.crops[target.view]) for foil in foils)
     return "easy" if nearest >= 2 * least else "medium" if nearest >= 1.4 * least else "hard"
@@ -109,9 +115,10 @@ def _other_exemplars(
     return foils, [f"{target.label}, another"] * len(foils)
 
 
-def _matching_draft(
+def matching_draft(
     task: str, prompt: str, target: Sighting, foils: list[View], labels: list[str], gold: str, rng: Random
 ) -> Draft:
+    """The draft of a matching item: the target, then it and its foils in random order around the right place."""
     options = LETTERS[:3]
     order = rng.sample(range(2), 2)
     images = [foils[index] for index in order]

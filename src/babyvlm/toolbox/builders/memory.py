@@ -19,16 +19,21 @@ _NUM_OBJECTS = 3 * MEMORY_BASE  # those learned, and a new one for each test rou
 
 def memory(bench: Bench, count: int) -> Built:
     """Items of fifteen rounds; the answer is always the new picture."""
-    rng, by_label = bench.rng("memory"), bench.by_label
+    return Built(*memory_drafts(bench, count, bench.rng("memory")))
+
+
+def memory_drafts(bench: Bench, count: int, rng: Random) -> tuple[list[Draft], str]:
+    """Drafts of Memory, and what kept them from being more."""
+    by_label = bench.by_label
     if len({sighting.exemplar for sighting in bench.pool}) < _NUM_OBJECTS:
-        return Built([], f"{_NUM_OBJECTS} different objects are needed, the source shows {len(bench.pool)}")
+        return [], (f"{_NUM_OBJECTS} different objects are needed, the source shows {len(bench.pool)}")
     # Every item takes fifteen objects; reuse is counted over those.
     possible = max(1, len(bench.pool) * bench.max_reuse // _NUM_OBJECTS)
     drafts = [
         _memory_draft(_draw_objects(by_label, rng), rng, rotation=number if bench.memory_tests == "rotated" else None)
         for number in range(min(count, possible))
     ]
-    return Built(drafts, f"{len(bench.pool)} objects in the open, {_NUM_OBJECTS} to an item")
+    return drafts, f"{len(bench.pool)} objects in the open, {_NUM_OBJECTS} to an item"
 
 
 def _draw_objects(by_label: dict[str, list[Sighting]], rng: Random) -> list[Sighting]:

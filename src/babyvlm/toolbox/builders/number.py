@@ -20,23 +20,23 @@ from babyvlm.toolbox.tasks import (
 from babyvlm.toolbox.views import View
 
 _PAIR = LETTERS[:2]
-_EXEMPLARS_IN_A_PICTURE = 4
+EXEMPLARS_IN_A_PICTURE = 4
 _PAIR_TRIES = 20
 
 
-def _count_difficulty(number: int) -> Difficulty:
+def count_difficulty(number: int) -> Difficulty:
     """By what is seen at a glance (three) and what most have learned to count before school (six)."""
     return "easy" if number <= 3 else "medium" if number <= 6 else "hard"
 
 
-def _ratio_difficulty(more: int, fewer: int) -> Difficulty:
+def ratio_difficulty(more: int, fewer: int) -> Difficulty:
     """By ratio, which is what comparisons of number turn on: infants tell 2:1 apart, and later 3:2."""
     return "easy" if more >= 2 * fewer else "medium" if 2 * more >= 3 * fewer else "hard"
 
 
 def subitizing(bench: Bench, count: int) -> Built:
     """How many, one to four, in a composed picture."""
-    rng, by_label = bench.rng("subitizing"), _cut_outs(bench)
+    rng, by_label = bench.rng("subitizing"), cut_outs(bench)
     if not by_label:
         return Built([], "no object in the open to compose pictures of")
     options = TASKS["subitizing"].options
@@ -44,16 +44,16 @@ def subitizing(bench: Bench, count: int) -> Built:
     areas = balanced((True, False), count, rng)
     drafts = []
     for label, gold, fix_area in zip(labels, balanced(options, count, rng), areas, strict=True):
-        views = rng.sample(by_label[label], min(_EXEMPLARS_IN_A_PICTURE, len(by_label[label])))
+        views = rng.sample(by_label[label], min(EXEMPLARS_IN_A_PICTURE, len(by_label[label])))
         picture = plan_composition(views, int(gold), rng, fix_total_area=fix_area)
         turn = DraftTurn(prompt=count_prompt(label), images=(picture,), options=options, gold=gold, labels=(label,))
-        drafts.append(Draft(task="subitizing", turns=(turn,), category=gold, difficulty=_count_difficulty(int(gold))))
+        drafts.append(Draft(task="subitizing", turns=(turn,), category=gold, difficulty=count_difficulty(int(gold))))
     return Built(drafts)
 
 
 def who_has_more_synthetic(bench: Bench, count: int) -> Built:
     """Two composed pictures of a category, one to twelve objects in each."""
-    rng, by_label = bench.rng("who_has_more_synthetic"), _cut_outs(bench)
+    rng, by_label = bench.rng("who_has_more_synthetic"), cut_outs(bench)
     if not by_label:
         return Built([], "no object in the open to compose pictures of")
     numbers = range(1, MAX_COUNT + 1)
@@ -61,7 +61,7 @@ def who_has_more_synthetic(bench: Bench, count: int) -> Built:
     labels, areas = balanced(list(by_label), count, rng), balanced((True, False), count, rng)
     drafts = []
     for (more, fewer), label, fix_area, gold in zip(pairs, labels, areas, balanced(_PAIR, count, rng), strict=True):
-        views = rng.sample(by_label[label], min(_EXEMPLARS_IN_A_PICTURE, len(by_label[label])))
+        views = rng.sample(by_label[label], min(EXEMPLARS_IN_A_PICTURE, len(by_label[label])))
         counts = (more, fewer) if gold == "A" else (fewer, more)
         images = tuple(plan_composition(views, number, rng, fix_total_area=fix_area) for number in counts)
         turn = DraftTurn(
@@ -76,13 +76,13 @@ def who_has_more_synthetic(bench: Bench, count: int) -> Built:
                 task="who_has_more_synthetic",
                 turns=(turn,),
                 category=f"{more}:{fewer}",
-                difficulty=_ratio_difficulty(more, fewer),
+                difficulty=ratio_difficulty(more, fewer),
             )
         )
     return Built(drafts)
 
 
-def _cut_outs(bench: Bench) -> dict[str, list[View]]:
+def cut_outs(bench: Bench) -> dict[str, list[View]]:
     """Crops to compose pictures of, by category: of objects on their own, where a category has any such."""
     cut_outs = {}
     for label, sightings in bench.by_label.items():
@@ -110,7 +110,7 @@ def object_counting(bench: Bench, count: int) -> Built:
                 labels=(counted.label,),
             )
             drafts.append(
-                Draft(task="object_counting", turns=(turn,), category=str(number), difficulty=_count_difficulty(number))
+                Draft(task="object_counting", turns=(turn,), category=str(number), difficulty=count_difficulty(number))
             )
     supply = ", ".join(f"{len(frames)} of {number}" for number, frames in by_number.items())
     return Built(drafts, f"frames by number of objects: {supply}")
@@ -158,6 +158,6 @@ def who_has_more_naturalistic(bench: Bench, count: int) -> Built:
             labels=tuple(f"{counted.count} {counted.label}" for counted in pair),
         )
         drafts.append(
-            Draft(task=task, turns=(turn,), category=f"{more}:{fewer}", difficulty=_ratio_difficulty(more, fewer))
+            Draft(task=task, turns=(turn,), category=f"{more}:{fewer}", difficulty=ratio_difficulty(more, fewer))
         )
     return Built(drafts, f"{len(bench.found.counted)} frames to count in, {len(supply)} pairs of different numbers")

@@ -21,6 +21,7 @@ from babyvlm.errors import ConfigError, DataFolderError, MissingExtraError
 from babyvlm.records import Item, Record
 from babyvlm.toolbox.folder import Toolbox
 from babyvlm.toolbox.review.decisions import Decision, Decisions, Verdict, apply_decisions
+from babyvlm.toolbox.tasks import row_name
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -112,7 +113,7 @@ def review_app(toolbox: Toolbox, decisions: Decisions, *, reviewer: str = "") ->
 
     @app.get("/api/items")
     def listing(task: str = "", show: Show = "undecided", offset: int = 0, limit: int = 20) -> Listing:
-        of_task = [item for item in toolbox.items if task in ("", item.task)]
+        of_task = [item for item in toolbox.items if task in ("", row_name(item.task, item.variant))]
         found = {item.id: decisions.by_item.get(item.id) for item in of_task}
         wanted = [
             item

@@ -1,0 +1,38 @@
+"""An audit as one self-contained page, readable on a phone and in print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from babyvlm.audit.records import Audit
+from babyvlm.toolbox.tasks import TASKS, is_hard
+
+
+def render_page(audit: Audit) -> str:
+    """The page's HTML."""
+    environment = Environment(
+        loader=PackageLoader("babyvlm.audit"),
+        autoescape=select_autoescape(["html", "j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "p": _p, "title": title}
+    style = (Path(__file__).parent / "templates" / "audit.css").read_text(encoding="utf-8")
+    verdicts = {name: [row for row in audit.rows if row.verdict == name] for name in _VERDICTS}
+    return environment.get_template("audit.html.j2").render(audit=audit, verdicts=verdicts, style=Markup(style))
+
+
+_VERDICTS = ("shortcut", "clean", "too few items")
+
+
+def title(row: str) -> str:
+    """A row's name in words."""
+    return TASKS[row.removesuffix(".hard")].title + (", hard" if is_hard(row) else "")
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"

@@ -1,0 +1,254 @@
+"""Re-photographs: the same crop as another camera, in other light, from a step aside, would have taken it.
+
+    crop ──> turned, nearer or farther, shifted, seen aslant ──> lit otherwise, tinted ──> soft, grainy, compressed
+
+Every picture of a hard matching or memory item is a retake, right options and foils alike and from one distribution, so
+that no two pictures of an item share pixels. Nothing is mirrored and no colour changes its name: people still see the
+answer.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from babyvlm.errors import ConfigError
+from babyvlm.records import Origin
+from babyvlm.toolbox.looks import MATCHERS, Look
+from babyvlm.toolbox.views import Picture, View, open_jpeg
+
+_WEIGHT = 4.0  # how much more each matcher counts than the next: more than all later ones can be off together
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetakeConfig:
+    """How far a re-photograph goes from its crop, and how many are looked at."""
+
+    turn_deg: float = 12.0
+    """Largest turn of the camera either way, degrees (ours)."""
+    nearest: float = 1.1
+    """Largest size of the object relative to its crop (ours)."""
+    farthest: float = 0.72
+    """Smallest size of the object relative to its crop (ours)."""
+    shift: float = 0.09
+    """Largest shift either way, as a fraction of the picture (ours)."""
+    slant: float = 0.10
+    """Largest shear, as of a step aside (ours)."""
+    light: float = 0.55
+    """Largest change of exposure either way, in powers of two (ours)."""
+    gamma: float = 0.35
+    """Largest change of the tone curve either way, in powers of two (ours)."""
+    shade: float = 0.40
+    """Largest fall of light from one side to the other, as a fraction (ours)."""
+    tint: float = 0.13
+    """Largest change of red against blue either way, as a fraction: lamp light to shade (ours)."""
+    blur_px: float = 0.9
+    """Largest radius of softness, pixels (ours)."""
+    grain: float = 7.0
+    """Largest deviation of the noise, of 255 (ours)."""
+    worst_quality: int = 45
+    """Lowest JPEG quality that a picture passes through (ours)."""
+    takes: int = 4
+    """Retakes of each picture from which an item's are chosen (ours)."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.farthest <= self.nearest <= 1.5:
+            raise ConfigError(
+                f"sizes must be 0 < farthest <= nearest <= 1.5, not farthest {self.farthest}, nearest {self.nearest}"
+            )
+        for name in ("shift", "slant", "light", "gamma", "shade", "tint"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
+        if not (0 <= self.turn_deg <= 45 and self.blur_px >= 0 and self.grain >= 0):
+            raise ConfigError("turn_deg must lie between 0 and 45; blur_px and grain must not be negative")
+        if not 1 <= self.worst_quality <= 95:
+            raise ConfigError(f"worst_quality must lie between 1 and 95, not {self.worst_quality}")
+        if self.takes < 1:
+            raise ConfigError(f"takes must be at least 1, not {self.takes}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retake:
+    """How to make one re-photograph; equal recipes make equal bytes."""
+
+    view: View
+    camera: RetakeConfig
+    seed: int
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        return (self.view,)
+
+    @property
+    def origin(self) -> Origin:
+        return self.view.origin
+
+
+def render_retake(recipe: Retake, crop: Picture) -> Picture:
+    """Takes the picture of a crop."""
+    camera, rng = recipe.camera, Random(recipe.seed)
+    image = _moved(open_jpeg(crop.jpeg), camera, rng)
+    width, height = image.size
+    lit = np.asarray(image, np.float32) / 255
+    across, down = np.meshgrid(
+        np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
+    )
+    angle, shade = rng.uniform(0, 2 * math.pi), rng.uniform(0, camera.shade) / 2
+    lit = lit ** (2 ** rng.uniform(-camera.gamma, camera.gamma))
+    lit *= (2 ** rng.uniform(-camera.light, camera.light)) * (
+        1 + shade * (math.cos(angle) * across + math.sin(angle) * down)
+    )[..., None]
+    warmth = rng.uniform(-camera.tint, camera.tint)
+    lit *= np.array([1 + warmth, 1.0, 1 - warmth], np.float32)
+    # Bright parts are rolled off, not cut off: what is in them stays visible.
+    lit = np.where(lit > 0.85, 0.85 + 0.15 * np.tanh((lit - 0.85) / 0.15), lit) * 255
+    # The noise of film: soft grain, as strong in every channel.
+    lit += np.random.default_rng(recipe.seed).normal(0, rng.uniform(0, camera.grain), (height, width, 1))
+    taken = Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
+    taken = taken.filter(ImageFilter.GaussianBlur(rng.uniform(0, camera.blur_px)))
+    squeezed = io.BytesIO()
+    taken.save(squeezed, format="JPEG", quality=rng.randint(camera.worst_quality, 95))
+    return Picture.of(Image.open(squeezed))
+
+
+def _moved(image: Image.Image, camera: RetakeConfig, rng: Random) -> Image.Image:
+    """The picture turned, scaled, sheared and shifted; its surroundings are continued by reflection."""
+    width, height = image.size
+    turn = math.radians(rng.uniform(-camera.turn_deg, camera.turn_deg))
+    size = math.exp(rng.uniform(math.log(camera.farthest), math.log(camera.nearest)))
+    slant = rng.uniform(-camera.slant, camera.slant)
+    shift = [rng.uniform(-camera.shift, camera.shift) * side for side in (width, height)]
+    rim = max(width, height) // 2
+    pixels: NDArray[np.uint8] = np.pad(np.asarray(image), ((rim, rim), (rim, rim), (0, 0)), mode="reflect")
+    cos, sin = math.cos(turn) / size, math.sin(turn) / size
+    # From a pixel of the result to one of the padded picture, about the middles of both.
+    xx, xy, yx, yy = cos, sin + slant * cos, -sin, cos - slant * sin
+    middle_x, middle_y = width / 2 + shift[0], height / 2 + shift[1]
+    return Image.fromarray(pixels).transform(
+        (width, height),
+        Image.Transform.AFFINE,
+        (
+            xx,
+            xy,
+            rim + width / 2 - xx * middle_x - xy * middle_y,
+            yx,
+            yy,
+            rim + height / 2 - yx * middle_x - yy * middle_y,
+        ),
+        resample=Image.Resampling.BICUBIC,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Taken:
+    """A retake with what each of the `MATCHERS` sees of it."""
+
+    recipe: Retake
+    looks: tuple[Look, ...]
+
+
+def take(view: View, crop: Picture, camera: RetakeConfig, rng: Random) -> list[Taken]:
+    """Several retakes of one crop, to choose from."""
+    recipes = [Retake(view=view, camera=camera, seed=rng.getrandbits(32)) for _ in range(camera.takes)]
+    images = [open_jpeg(render_retake(recipe, crop).jpeg) for recipe in recipes]
+    return [
+        Taken(recipe=recipe, looks=tuple(matcher.look(image) for matcher in MATCHERS))
+        for recipe, image in zip(recipes, images, strict=True)
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchPlan:
+    """A matching item whose retakes are to be chosen."""
+
+    views: tuple[View, ...]
+    """The picture to find again, then the options."""
+    gold: int
+    """Place of the right option among the options."""
+    ranks: tuple[int, ...]
+    """For each of the `MATCHERS`, how many options are to look more like the target than the right one does."""
+    camera: RetakeConfig
+    seed: int
+
+
+def choose_match(plan: MatchPlan, crops: Sequence[Picture]) -> tuple[Retake, ...]:
+    """The retakes of a matching item under which the matchers rank the right option as planned, as far as can be.
+
+    Over all items the planned ranks are even, so that no matcher, nor its opposite, tells the right option. Matchers
+    count in their order: the first is met before the second is asked.
+    """
+    rng = Random(plan.seed)
+    targets, *options = [take(view, crop, plan.camera, rng) for view, crop in zip(plan.views, crops, strict=True)]
+    best: tuple[float, tuple[Taken, ...]] | None = None
+    shape = [len(option) for option in options]
+    combinations = np.stack(np.unravel_index(np.arange(math.prod(shape)), shape), axis=1)
+    for target in targets:
+        missed = np.zeros(len(combinations))
+        for place, (matcher, wanted) in enumerate(zip(MATCHERS, plan.ranks, strict=True)):
+            away = np.array(
+                [
+                    [matcher.difference(target.looks[place], taken.looks[place]) for taken in option]
+                    for option in options
+                ]
+            )
+            apart = away[np.arange(len(options))[None, :], combinations]
+            nearer = (apart < apart[:, plan.gold : plan.gold + 1]).sum(axis=1)
+            missed += np.abs(nearer - wanted) * _WEIGHT**-place
+        found = int(missed.argmin())
+        if best is None or missed[found] < best[0]:
+            chosen = tuple(option[which] for option, which in zip(options, combinations[found], strict=True))
+            best = float(missed[found]), (target, *chosen)
+    assert best is not None
+    return tuple(taken.recipe for taken in best[1])
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemoryPlan:
+    """A memory item whose retakes are to be chosen."""
+
+    rounds: tuple[tuple[View, ...], ...]
+    """What each round shows: one picture, then always the new one and an old one."""
+    new_looks_newer: tuple[tuple[bool, ...], ...]
+    """For each round, and each of the matchers that memory is held against, whether the new picture is to be less like
+    everything seen before than the old one is."""
+    camera: RetakeConfig
+    seed: int
+
+
+MEMORY_MATCHERS = 3
+"""Memory is held against the first so many of the `MATCHERS`."""
+
+
+def choose_memory(plan: MemoryPlan, crops: Sequence[Sequence[Picture]]) -> tuple[tuple[Retake, ...], ...]:
+    """The retakes of a memory item, under which the new picture of a round looks newer as often as planned.
+
+    Old pictures are photographed again each time they are shown.
+    """
+    rng = Random(plan.seed)
+    seen: list[list[Look]] = [[] for _ in range(MEMORY_MATCHERS)]
+    chosen: list[tuple[Retake, ...]] = []
+    for views, pictures, wanted in zip(plan.rounds, crops, plan.new_looks_newer, strict=True):
+        shown = [take(view, crop, plan.camera, rng) for view, crop in zip(views, pictures, strict=True)]
+        picked = tuple(takes[0] for takes in shown)
+        if len(shown) == 2:
+            missed = np.zeros((len(shown[0]), len(shown[1])))
+            for place, looks in enumerate(seen):
+                known = np.stack(looks)
+                new, old = (
+                    np.array([np.abs(known - taken.looks[place]).mean(axis=1).min() for taken in takes])
+                    for takes in shown
+                )
+                missed += ((new[:, None] > old[None, :]) != wanted[place]) * _WEIGHT**-place
+            row, column = np.unravel_index(int(missed.argmin()), missed.shape)
+            picked = shown[0][int(row)], shown[1][int(column)]
+        for place, looks in enumerate(seen):
+            looks += [taken.looks[place] for taken in picked]
+        chosen.append(tuple(taken.recipe for taken in picked))
+    return tuple(chosen)
