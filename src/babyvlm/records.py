@@ -164,6 +164,15 @@ class Question(Record):
     task: str
     variant: str = "published"
     turns: tuple[QuestionTurn, ...] = Field(min_length=1)
+    history: tuple[str, ...] = ()
+    """Replies to show as the respondent's own in the rounds before the one asked, one for each turn but the last; empty
+    for what it did reply."""
+
+    @model_validator(mode="after")
+    def _history_precedes_the_last_turn(self) -> Self:
+        if self.history and len(self.history) != len(self.turns) - 1:
+            raise ValueError(f"{len(self.history)} earlier replies for {len(self.turns)} turns")
+        return self
 
 
 class ItemTurn(QuestionTurn):
@@ -202,11 +211,17 @@ class Item(Record):
     """The word, object or number the item turns on, for break-downs."""
     licence: str = "unknown"
 
-    def question(self) -> Question:
-        """The item as a respondent sees it: no answer, no label, no origin."""
+    def question(self, *, gold_history: bool = False) -> Question:
+        """The item as a respondent sees it: no answer, no label, no origin.
+
+        Args:
+            gold_history: Whether to hand over the right answers of all rounds but the last, to be shown as earlier
+                replies (teacher forcing).
+        """
         shown = QuestionTurn.model_fields
         turns = tuple(QuestionTurn(**{name: getattr(turn, name) for name in shown}) for turn in self.turns)
-        return Question(id=self.id, task=self.task, variant=self.variant, turns=turns)
+        history = tuple(turn.gold for turn in self.turns[:-1]) if gold_history else ()
+        return Question(id=self.id, task=self.task, variant=self.variant, turns=turns, history=history)
 
 
 def content_id(*parts: object) -> str:

@@ -5,7 +5,11 @@
 Rows of a batch go through the rounds together. Each round's new tokens are padded on the left, padding is masked out,
 and a token's position counts only what is not masked; so a reply does not depend on the rows beside it.
 
-B rows, L tokens of a round, P tokens before it.
+Where the reply to be remembered is not the one just written (``--history gold``, ``--answer likelihood``), what was
+written is masked out and the other's tokens open the next round. Likelihoods are those of an option and its ``<eos>``,
+all options of a batch read in one pass on from the cached prompt.
+
+B rows, K options, L tokens of a round, P tokens before it.
 """
 
 from __future__ import annotations
@@ -19,7 +23,10 @@ import torch
 from transformers import AutoTokenizer, DynamicCache
 
 from babyvlm.errors import CheckpointError
-from babyvlm.evaluation.respondents import Family, ImageReader
+from babyvlm.evaluation import kv_cache
+from babyvlm.evaluation.configuration import AnswerMode
+from babyvlm.evaluation.provenance import weights_revision
+from babyvlm.evaluation.respondents import Family, ImageReader, failed_response
 from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels
@@ -34,6 +41,7 @@ class LocalModel:
         checkpoint: A folder written by ``babyvlm train``.
         name: As the report shows it; made of recipe and stage when empty.
         batch_size: Questions answered together.
+        answer: Whether to write a reply, or to take the likeliest option.
         max_new_tokens: Longest reply, tokens.
         device: Where the model runs.
 
@@ -45,7 +53,14 @@ class LocalModel:
     sends_data_out = False
 
     def __init__(
-        self, checkpoint: Path, *, name: str = "", batch_size: int = 32, max_new_tokens: int = 8, device: str = ""
+        self,
+        checkpoint: Path,
+        *,
+        name: str = "",
+        batch_size: int = 32,
+        max_new_tokens: int = 8,
+        answer: AnswerMode = "generate",
+        device: str = "",
     ) -> None:
         if not (checkpoint / "config.json").is_file() or not (checkpoint / MANIFEST).is_file():
             raise CheckpointError(
@@ -54,7 +69,8 @@ class LocalModel:
                 remedy="Give the folder of one stage, such as OUT/instruction of babyvlm train",
             )
         self.name = name or _shown_name(checkpoint)
-        self._batch_size, self._max_new_tokens = batch_size, max_new_tokens
+        self.revision = weights_revision(checkpoint)
+        self._batch_size, self._max_new_tokens, self._answer = batch_size, max_new_tokens, answer
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         loaded: Any = BabyLlavaForConditionalGeneration.from_pretrained(
             checkpoint, output_loading_info=True, dtype=torch.float32
@@ -65,13 +81,22 @@ class LocalModel:
         self._model = model.to(self._device).eval()
         self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
         config = model.config
+        self._context = config.text_config.max_position_embeddings
         self._image_size, self._image_fit = config.vision_config.image_size, config.image_fit
         self._encoder = ConversationEncoder(
             self._tokenizer, image_token_id=config.image_token_index, image_tokens=config.image_seq_length
         )
 
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
-        ordered = sorted(questions, key=lambda question: (len(question.turns), question.task, question.id))
+        fitting = []
+        for question in questions:
+            if (tokens := self._most_tokens(question)) > self._context:
+                yield failed_response(
+                    question, f"context too short: up to {tokens} tokens, and the model takes {self._context}"
+                )
+            else:
+                fitting.append(question)
+        ordered = sorted(fitting, key=lambda question: (len(question.turns), question.task, question.id))
         start = 0
         while start < len(ordered):
             rounds = len(ordered[start].turns)
@@ -79,28 +104,96 @@ class LocalModel:
             yield from self._answer_batch(batch, images)
             start += len(batch)
 
+    def _prompt(self, question: Question, number: int) -> list[int]:
+        turn = question.turns[number]
+        placed = IMAGE_TOKEN in turn.prompt
+        prompt = turn.prompt if placed else IMAGE_TOKEN * len(turn.images) + turn.prompt
+        return self._encoder.user(prompt, first=number == 0)
+
+    def _most_tokens(self, question: Question) -> int:
+        prompts = sum(len(self._prompt(question, number)) for number in range(len(question.turns)))
+        return prompts + len(question.turns) * self._max_new_tokens
+
+    def _spelled(self, reply: str) -> list[int]:
+        """A reply's tokens as training writes them."""
+        return [*self._encoder.text(f" {reply}"), EOS]
+
     @torch.inference_mode()
     def _answer_batch(self, batch: Sequence[Question], images: ImageReader) -> Iterator[Response]:
         cache = DynamicCache(config=self._model.config.text_config)
         mask_BP = torch.zeros((len(batch), 0), dtype=torch.long, device=self._device)
         replies: list[list[Reply]] = [[] for _ in batch]
+        remembered: list[list[int]] = [[] for _ in batch]  # replies yet to be read, at the start of the next round
         for number in range(len(batch[0].turns)):
             began_s = time.monotonic()
-            rows, pixels = [], []
-            for question in batch:
-                turn = question.turns[number]
-                placeholders = turn.prompt.count(IMAGE_TOKEN)
-                prompt = turn.prompt if placeholders else IMAGE_TOKEN * len(turn.images) + turn.prompt
-                rows.append(self._encoder.user(prompt, first=number == 0))
-                pixels += [square_pixels(images(name), self._image_size, self._image_fit) for name in turn.images]
+            rows = [said + self._prompt(q, number) for said, q in zip(remembered, batch, strict=True)]
+            shown = [name for question in batch for name in question.turns[number].images]
+            pixels = [square_pixels(images(name), self._image_size, self._image_fit) for name in shown]
             ids_BL, new_mask_BL = self._pad_left(rows)
             mask_BP = torch.cat([mask_BP, new_mask_BL], dim=1)
-            texts, lengths, mask_BP = self._generate(ids_BL, pixels, mask_BP, cache)
+            if self._answer == "likelihood":
+                texts, lengths = self._likeliest(ids_BL, pixels, mask_BP, cache, [q.turns[number].options for q in batch])
+            else:
+                prompted = mask_BP
+                texts, lengths, mask_BP = self._generate(ids_BL, pixels, mask_BP, cache)
+            for row, question in enumerate(batch):
+                if number == len(question.turns) - 1 or (self._answer == "generate" and not question.history):
+                    continue
+                remembered[row] = self._spelled(question.history[number] if question.history else texts[row])
+                if self._answer == "generate":
+                    mask_BP[row, prompted.shape[1] :] = 0
             latency_s = (time.monotonic() - began_s) / len(batch)
             for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
                 replies[row].append(Reply(text=text, latency_s=round(latency_s, 5), tokens=length))
         for question, given in zip(batch, replies, strict=True):
             yield Response(item=question.id, replies=tuple(given))
+
+    def _likeliest(
+        self,
+        ids_BL: torch.Tensor,
+        pixels: Sequence,
+        mask_BP: torch.Tensor,
+        cache: DynamicCache,
+        options: Sequence[Sequence[str]],
+    ) -> tuple[list[str], list[int]]:
+        """The option of highest likelihood of each row, and its length in tokens; the cache holds the prompt after."""
+        inputs = {}
+        if pixels:
+            inputs["pixel_values"] = normalise(torch.stack([torch.tensor(p) for p in pixels]).to(self._device))
+        positions_BL = (mask_BP.cumsum(1) - 1).clamp(min=0)[:, -ids_BL.shape[1] :]
+        first_BV = self._model(
+            input_ids=ids_BL,
+            attention_mask=mask_BP,
+            position_ids=positions_BL,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+            **inputs,
+        ).logits[:, -1]
+        spelled = [[self._spelled(option) for option in row] for row in options]
+        most, longest = max(map(len, spelled)), max(len(ids) for row in spelled for ids in row)
+        tails_BKL = torch.full((len(spelled), most, longest), -1)
+        for row, choices in enumerate(spelled):
+            for place, ids in enumerate(choices):
+                tails_BKL[row, place, : len(ids)] = torch.tensor(ids)
+        tails_BKL = tails_BKL.to(self._device)
+        flat = tails_BKL.flatten(0, 1)
+        prompted = kv_cache.length(cache)
+        kv_cache.repeat(cache, most)
+        full_mask = torch.cat([mask_BP.repeat_interleave(most, 0), (flat >= 0).long()], dim=1)
+        logits = self._model(
+            input_ids=flat.clamp(min=PAD),
+            attention_mask=full_mask,
+            position_ids=(full_mask.cumsum(1) - 1).clamp(min=0)[:, -longest:],
+            past_key_values=cache,
+            use_cache=True,
+        ).logits
+        kv_cache.cut(cache, prompted, every=most)
+        likelihoods_BK = kv_cache.option_likelihoods(logits.unflatten(0, tails_BKL.shape[:2]), first_BV, tails_BKL)
+        best = likelihoods_BK.argmax(-1).tolist()
+        return [row[place] for row, place in zip(options, best, strict=True)], [
+            len(row[place]) for row, place in zip(spelled, best, strict=True)
+        ]
 
     def _pad_left(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
         longest = max(map(len, rows))

@@ -7,11 +7,12 @@ answer, and replies to each of its turns; whether the replies are right is for s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from PIL import Image
 
-from babyvlm.records import Question, Response
+from babyvlm.evaluation.journal import RoundJournal
+from babyvlm.records import Question, Reply, Response
 
 Family = Literal["human", "proprietary", "open-source", "baby model", "baseline"]
 ImageReader = Callable[[str], Image.Image]
@@ -31,3 +32,25 @@ class Respondent(Protocol):
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
         """Replies to every question, in any order, each as soon as it is known."""
         ...
+
+
+@runtime_checkable
+class KeepsRounds(Protocol):
+    """A respondent whose single replies cost something, and are kept one by one."""
+
+    def keep_rounds(self, journal: RoundJournal) -> None:
+        """Takes replies from the journal where it holds them, and adds every new one to it at once."""
+        ...
+
+
+@runtime_checkable
+class KnowsRevision(Protocol):
+    """A respondent that can say which version of itself answers."""
+
+    revision: str
+    """Hash of the weights, commit of the hub, or what the provider reports; empty when not known yet."""
+
+
+def failed_response(question: Question, problem: str) -> Response:
+    """The response to a question that could not be answered at all."""
+    return Response(item=question.id, replies=tuple(Reply(text=None, problem=problem) for _ in question.turns))

@@ -1,8 +1,9 @@
 """One respondent on one toolbox: a run folder that survives interruption and can be scored again without asking again.
 
 RUN/
-├── run.json               who answered what: respondent, toolbox, tasks, versions
+├── run.json               who answered what: respondent, toolbox, tasks, options, versions, machine, dates
 ├── responses.jsonl        one line for each item, durable as soon as it is written
+├── rounds.jsonl           of an API: one line for each reply, so that no reply is paid twice
 ├── <task>_results.json    the task's figures, keyed as the public leaderboard collects them
 └── scores.json            every task's figures with intervals, and the leaderboard's own summary
 """
@@ -12,19 +13,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+import platform
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from babyvlm.errors import ConfigError, DataFolderError
-from babyvlm.evaluation.respondents import Family, Respondent
+from babyvlm.evaluation.configuration import AskConfig
+from babyvlm.evaluation.durable import LOCK, DurableLines, cut_torn_line, only_process
+from babyvlm.evaluation.journal import RoundJournal
+from babyvlm.evaluation.respondents import Family, KeepsRounds, KnowsRevision, Respondent
 from babyvlm.folders import code_revision, package_versions
 from babyvlm.progress import progress
-from babyvlm.records import SCHEMA_VERSION, Item, Response, read_jsonl
+from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, read_jsonl, write_jsonl
 from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
 from babyvlm.toolbox.tasks import row_name
+
+_PARTIAL_RUN = ".run.json.partial"
 
 
 class Run(BaseModel):
@@ -43,8 +53,19 @@ class Run(BaseModel):
     tasks: list[str]
     limit: int | None = None
     """Items a task, the first in the toolbox's order; None for all."""
+    revision: str = ""
+    """Which version of the respondent: a hash of its weights, a commit of the hub, or what its provider reports."""
+    options: dict[str, str | int | None] = {}
+    """Knobs that may change a reply."""
+    seed: int = 0
     packages: dict[str, str] = {}
     code_revision: str = ""
+    hardware: str = ""
+    """The machine that asked."""
+    started: str = ""
+    """UTC."""
+    finished: str = ""
+    """UTC; empty while replies are missing."""
 
 
 def select_items(toolbox: Toolbox, tasks: Sequence[str] = (), limit: int | None = None) -> list[Item]:
@@ -78,6 +99,9 @@ def evaluate(
     tasks: Sequence[str] = (),
     limit: int | None = None,
     share_restricted: bool = False,
+    ask: AskConfig = AskConfig(),  # noqa: B008
+    seed: int = 0,
+    retry_failed: bool = False,
 ) -> Scores:
     """Asks the respondent what it has not answered yet, and scores the run.
 
@@ -89,21 +113,20 @@ def evaluate(
         tasks: Tasks to ask; all when empty.
         limit: Items a task; None for all.
         share_restricted: Whether pictures of restricted licence may leave this machine.
+        ask: How the respondent was told to answer; here its ``history`` decides, the rest is noted.
+        seed: Noted in ``run.json``.
+        retry_failed: Whether to ask again where nothing came back.
 
     Returns:
         The scores, which are also in ``scores.json``.
 
     Raises:
         ConfigError: ``out`` holds another run, or the respondent would send restricted pictures out.
+        DataFolderError: Another process is at it, or there is no room.
     """
     items = select_items(toolbox, tasks, limit)
-    restricted = [item for item in items if item.licence.startswith("restricted")]
-    if restricted and respondent.sends_data_out and not share_restricted:
-        owners = sorted({item.licence for item in restricted})
-        raise ConfigError(
-            f"{len(restricted)} of {len(items)} items hold pictures that may not leave this machine "
-            f"({'; '.join(owners)}), and {respondent.name} sends them out. Nothing was sent"
-        )
+    if respondent.sends_data_out and not share_restricted:
+        refuse_restricted(items, respondent.name)
     run = Run(
         respondent=respondent.name,
         family=respondent.family,
@@ -112,37 +135,102 @@ def evaluate(
         toolbox_hash=toolbox_hash(toolbox),
         tasks=sorted({row_name(item.task, item.variant) for item in items}),
         limit=limit,
+        revision=respondent.revision if isinstance(respondent, KnowsRevision) else "",
+        options=ask.deciding(),
+        seed=seed,
         packages=package_versions(),
         code_revision=code_revision(),
+        hardware=f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        started=_now(),
     )
-    _claim(out, run)
-    answered = _recover_responses(out / "responses.jsonl")
-    questions = [item.question() for item in items if item.id not in answered]
-    with (out / "responses.jsonl").open("a", encoding="utf-8") as file:
-        replies = respondent.answer(questions, toolbox.image)
-        for response in progress(replies, description=f"ask {respondent.name}", total=len(questions), unit="item"):
-            file.write(response.model_dump_json() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    return score_run(out)
+    refuse_foreign(out)
+    out.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        stack.enter_context(only_process(out))
+        _claim(out, run)
+        if retry_failed:
+            _forget_failed(out)
+        answered = _recover_responses(out / "responses.jsonl")
+        waiting = _Waiting([item for item in items if item.id not in answered], gold_history=ask.history == "gold")
+        lines = stack.enter_context(closing(DurableLines(out / "responses.jsonl")))
+        if isinstance(respondent, KeepsRounds):
+            respondent.keep_rounds(stack.enter_context(closing(RoundJournal(out / "rounds.jsonl"))))
+        replies = respondent.answer(waiting, toolbox.image)
+        for response in progress(replies, description=f"ask {respondent.name}", total=len(waiting), unit="item"):
+            lines.write(response.model_dump_json())
+        lines.close()
+        begun = read_run(out)
+        revision = respondent.revision if isinstance(respondent, KnowsRevision) else ""
+        if waiting or not begun.finished:
+            _write_run(out, begun.model_copy(update={"finished": _now(), "revision": revision}))
+        return score_run(out, toolbox=toolbox)
 
 
-def score_run(out: Path, scoring: Scoring = "default") -> Scores:
+def refuse_restricted(items: Sequence[Item], who: str) -> None:
+    """Raises ConfigError where some items' pictures may not leave this machine, and says how many and whose."""
+    restricted = [item for item in items if item.licence.startswith("restricted")]
+    if not restricted:
+        return
+    recordings: dict[str, set[str]] = {}
+    for item in restricted:
+        sources = {origin.source for turn in item.turns for origin in turn.origins} - {"synthetic"}
+        recordings.setdefault(item.licence, set()).update(sources)
+    counts = Counter(item.licence for item in restricted)
+    owners = []
+    for licence, count in sorted(counts.items()):
+        sources = sorted(recordings[licence])
+        named = ", ".join(sources[:3]) + (", ..." if len(sources) > 3 else "")
+        owners.append(f"{licence}: {count} items" + (f" from {len(sources)} sources, {named}" if sources else ""))
+    raise ConfigError(
+        f"{len(restricted)} of {len(items)} items hold pictures that may not leave this machine "
+        f"({'; '.join(owners)}), and {who} sends them out. Nothing was sent. "
+        "Add --i-may-share restricted if your agreement allows it"
+    )
+
+
+class _Waiting(Sequence[Question]):
+    """Questions made when asked for, so that a hundred thousand do not lie in memory twice."""
+
+    def __init__(self, items: Sequence[Item], *, gold_history: bool) -> None:
+        self._items, self._gold_history = items, gold_history
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> Question: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Question]: ...
+    def __getitem__(self, index: int | slice) -> Question | Sequence[Question]:
+        if isinstance(index, slice):
+            return _Waiting(self._items[index], gold_history=self._gold_history)
+        return self._items[index].question(gold_history=self._gold_history)
+
+    def __iter__(self) -> Iterator[Question]:
+        return (item.question(gold_history=self._gold_history) for item in self._items)
+
+
+def score_run(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | None = None) -> Scores:
     """Scores a run's responses, without asking anybody, and writes its result files.
+
+    Args:
+        out: The run folder.
+        scoring: How replies are read.
+        toolbox: The run's toolbox where it is open already.
 
     Raises:
         DataFolderError: The folder is no run, its toolbox has changed, or responses are missing.
     """
     run = read_run(out)
-    items = select_items(_toolbox_of(out, run), run.tasks, run.limit)
-    responses = list(read_jsonl(out / "responses.jsonl", Response))
-    if missing := len({item.id for item in items} - {response.item for response in responses}):
+    items = select_items(_toolbox_of(out, run, toolbox), run.tasks, run.limit)
+    responses = out / "responses.jsonl"
+    if missing := len({item.id for item in items} - {response.item for response in read_jsonl(responses, Response)}):
         raise DataFolderError(
             f"{missing} of {len(items)} items have no response yet",
             path=out,
             remedy="Run babyvlm evaluate again to go on",
         )
-    scores = score(items, responses, scoring=scoring)
+    scores = score(items, read_jsonl(responses, Response), scoring=scoring)
     board = leaderboard_results(scores)
     for key, figures in board["results"].items():
         results = {"results": {key: {f"{metric},none": value for metric, value in figures.items()}}}
@@ -189,8 +277,8 @@ def judge_run(out: Path, scoring: Scoring = "default") -> Judged:
     return Judged(run, items, scores)
 
 
-def _toolbox_of(out: Path, run: Run) -> Toolbox:
-    toolbox = open_toolbox(Path(os.path.normpath(out.resolve() / run.toolbox)))
+def _toolbox_of(out: Path, run: Run, toolbox: Toolbox | None = None) -> Toolbox:
+    toolbox = toolbox or open_toolbox(Path(os.path.normpath(out.resolve() / run.toolbox)))
     if toolbox_hash(toolbox) != run.toolbox_hash:
         raise DataFolderError(
             "the toolbox is not the one this run answered",
@@ -205,33 +293,54 @@ def toolbox_hash(toolbox: Toolbox) -> str:
     return hashlib.sha256("\n".join(item.id for item in toolbox.items).encode()).hexdigest()[:16]
 
 
+def refuse_foreign(out: Path) -> None:
+    """Raises ConfigError where ``out`` holds something that is no run."""
+    if (out / "run.json").is_file():
+        return
+    if out.is_file() or (out.is_dir() and any(path.name not in (LOCK, _PARTIAL_RUN) for path in out.iterdir())):
+        raise ConfigError(f"{out}: already holds something that is no run. Choose another --out")
+
+
 def _claim(out: Path, run: Run) -> None:
     """Makes ``out`` this run's folder, or makes sure that it is already."""
-    path = out / "run.json"
-    if path.is_file():
-        before = read_run(out)
-        for field in ("model", "toolbox_hash", "tasks", "limit"):
-            if getattr(before, field) != getattr(run, field):
-                raise ConfigError(
-                    f"{out}: holds another run ({field} was {getattr(before, field)!r}, now {getattr(run, field)!r}). "
-                    "Choose another --out"
-                )
+    if not (out / "run.json").is_file():
+        refuse_foreign(out)
+        _write_run(out, run)
         return
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise ConfigError(f"{out}: already holds something that is no run. Choose another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
+    before = read_run(out)
+    for field in ("model", "toolbox_hash", "tasks", "limit", "options", "seed", "revision"):
+        # A run of an earlier version does not say all of it; an API says its revision only when it replies.
+        said = field in before.model_fields_set and (field != "revision" or (before.revision and run.revision))
+        if said and getattr(before, field) != getattr(run, field):
+            raise ConfigError(
+                f"{out}: holds another run ({field} was {getattr(before, field)!r}, now {getattr(run, field)!r}). "
+                "Choose another --out"
+            )
+
+
+def _write_run(out: Path, run: Run) -> None:
+    partial = out / _PARTIAL_RUN
     partial.write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.rename(path)
+    partial.rename(out / "run.json")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _recover_responses(path: Path) -> set[str]:
     """Items already answered; a last line torn by a kill is cut off."""
+    cut_torn_line(path)
+    return {response.item for response in read_jsonl(path, Response)} if path.is_file() else set()
+
+
+def _forget_failed(out: Path) -> None:
+    """Takes out the responses in which a reply failed, so that they are asked again; paid rounds stay in the journal."""
+    path = out / "responses.jsonl"
+    cut_torn_line(path)
     if not path.is_file():
-        return set()
-    text = path.read_bytes()
-    whole = text[: text.rfind(b"\n") + 1]
-    if len(whole) < len(text):
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-    return {response.item for response in read_jsonl(path, Response)}
+        return
+    partial = out / ".responses.jsonl.partial"
+    kept = (r for r in read_jsonl(path, Response) if all(x.text is not None or x.refused for x in r.replies))
+    write_jsonl(partial, kept)
+    partial.rename(path)

@@ -1,0 +1,66 @@
+"""How a respondent is asked: every knob of ``babyvlm evaluate`` beyond who, what and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from babyvlm.errors import ConfigError
+
+History = Literal["own", "gold"]
+AnswerMode = Literal["generate", "likelihood"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskConfig:
+    """How a respondent is asked."""
+
+    history: History = "own"
+    """What the earlier rounds of a memory item show as the respondent's replies: its own (paper), or the right ones."""
+    answer: AnswerMode = "generate"
+    """``generate`` writes a reply (paper); ``likelihood`` takes the option with the highest likelihood (ours). An API
+    gives no likelihoods, and a baseline needs none."""
+    max_new_tokens: int | None = None
+    """Longest reply, tokens (ours). None for 8 from our models, 32 from others here, 1024 from an API, where a model
+    may think before it replies."""
+    batch_size: int = 32
+    """Items a local model answers together (ours). Replies do not depend on it."""
+    max_images: int | None = None
+    """Most pictures the model takes in one conversation; an item with more fails at once. None for what the model says
+    of itself."""
+    base_url: str = ""
+    """Address of an API; empty for the provider's own, or what OPENAI_BASE_URL says."""
+    concurrency: int = 8
+    """Items asked of an API at the same time (ours)."""
+    attempts: int = 8
+    """Calls made for one reply before it counts as failed (ours)."""
+    timeout_s: float = 120.0
+    """Longest wait for an API, seconds (ours)."""
+    backoff_s: float = 1.0
+    """Longest wait after a first failed call, seconds (ours). It doubles each time up to 60, and a random share of it is
+    waited."""
+    budget: float | None = None
+    """Most to spend on an API in this run, US dollars. None for no bound."""
+    prices: Path | None = None
+    """JSON file of prices that takes precedence over the packaged one, in the same form."""
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "concurrency", "attempts"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, and is {getattr(self, name)}")
+        for name in ("max_new_tokens", "max_images", "timeout_s", "backoff_s"):
+            if (value := getattr(self, name)) is not None and value <= 0:
+                raise ConfigError(f"--{name.replace('_', '-')} must be above 0, and is {value}")
+        if self.budget is not None and self.budget < 0:
+            raise ConfigError(f"--budget must not be negative, and is {self.budget}")
+
+    def deciding(self) -> dict[str, str | int | None]:
+        """The knobs that may change a reply; a run is gone on with only where they are the same."""
+        return {
+            "history": self.history,
+            "answer": self.answer,
+            "max_new_tokens": self.max_new_tokens,
+            "max_images": self.max_images,
+            "base_url": self.base_url,
+        }
