@@ -6,7 +6,7 @@
     several seeds   mean, standard deviation and range of sub-tasks and mean
     before a study  how many items a difference takes
 
-A composed picture has no recording; such an item moves alone. An item whose pictures come from several recordings is
+Hard variants count in no mean and have rows of their own. A composed picture has no recording; such an item moves alone. An item whose pictures come from several recordings is
 counted with that of its first picture.
 """
 
@@ -24,7 +24,7 @@ from pydantic import Field
 from babyvlm.errors import ConfigError
 from babyvlm.records import Item, Record
 from babyvlm.toolbox import ItemScore, wilson_interval
-from babyvlm.toolbox.tasks import TASKS
+from babyvlm.toolbox.tasks import ROWS, TASKS, row_name
 
 REPLICATES = 2000
 """Bootstrap samples, and random sign flips."""
@@ -118,6 +118,7 @@ def overall(
     Raises:
         ConfigError: No item has a figure.
     """
+    items = [item for item in items if item.variant != "hard"]
     figures = _Figures.of(items, {item_id: _primary(score) for item_id, score in judged.items()})
     value = figures.mean()
     clusters = {recording_of(item) for item in items}
@@ -157,12 +158,13 @@ def compare(
     if not shared:
         raise ConfigError(f"{names[0]} and {names[1]} share no item with a figure; compare runs on the same toolbox")
     differences = {item.id: _number(others[item.id]) - _number(ones[item.id]) for item in shared}
-    figures = _Figures.of(shared, differences)
+    published = [item for item in shared if item.variant != "hard"]
+    figures = _Figures.of(published or shared, differences)
     by_task: dict[str, list[Item]] = defaultdict(list)
     for item in shared:
-        by_task[item.task].append(item)
+        by_task[row_name(item.task, item.variant)].append(item)
     found = []
-    for number, task in enumerate(task for task in TASKS if task in by_task):
+    for number, task in enumerate(task for task in ROWS if task in by_task):
         changes = np.array([differences[item.id] for item in by_task[task]])
         alone = _Figures.of(by_task[task], differences)
         found.append(
@@ -344,8 +346,9 @@ class _Figures:
         for item in items:
             figure = figures.get(item.id)
             if figure is not None:
-                values[item.task].append(figure)
-                clusters[item.task].append(numbers.setdefault(recording_of(item), len(numbers)))
+                row = row_name(item.task, item.variant)
+                values[row].append(figure)
+                clusters[row].append(numbers.setdefault(recording_of(item), len(numbers)))
         if not values:
             raise ConfigError("no item has a figure: every reply failed, or nothing was asked")
         return cls(
@@ -406,7 +409,7 @@ def _interval(value: float, draws: NDArray[np.float64]) -> Interval:
 
 
 def _primary(score: ItemScore) -> float | None:
-    return score.metrics.get(TASKS[score.task].primary_metric)
+    return score.metrics.get(TASKS[score.task.removesuffix(".hard")].primary_metric)
 
 
 def _number(value: float | None) -> float:

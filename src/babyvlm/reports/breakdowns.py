@@ -15,7 +15,7 @@ from babyvlm.reports.results import RunResult
 from babyvlm.toolbox import wilson_interval
 from babyvlm.toolbox.directions import DIRECTIONS
 from babyvlm.toolbox.scoring import memory_base
-from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, TASKS
+from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, TASKS, row_name
 
 NO_ANSWER = "no answer"
 """Column of replies in which no answer could be read, or that were refused."""
@@ -45,7 +45,7 @@ def by_number(result: RunResult, task: str) -> tuple[Share, ...]:
     trials: Counter[int] = Counter()
     for item in result.items:
         judged = result.judged.get(item.id)
-        if item.task == task and judged is not None and judged.metrics:
+        if row_name(item.task, item.variant) == task and judged is not None and judged.metrics:
             number = int(item.turns[0].gold)
             trials[number] += 1
             right[number] += judged.turns[0].outcome == "right"
@@ -68,7 +68,7 @@ def memory_course(result: RunResult) -> MemoryCourse | None:
     base = 0
     for item in result.items:
         judged = result.judged.get(item.id)
-        if item.task != "memory" or judged is None:
+        if row_name(item.task, item.variant) != "memory" or judged is None:
             continue
         base = max(base, memory_base(item))
         for number, turn in enumerate(judged.turns, start=1):
@@ -88,7 +88,7 @@ def memory_by_lag(result: RunResult) -> tuple[Share, ...]:
     trials: Counter[int] = Counter()
     for item in result.items:
         judged = result.judged.get(item.id)
-        if item.task != "memory" or judged is None:
+        if row_name(item.task, item.variant) != "memory" or judged is None:
             continue
         base = memory_base(item)
         shown_at: dict[str, int] = {}
@@ -131,7 +131,7 @@ def agreements(first: RunResult, second: RunResult) -> tuple[Agreement, ...]:
     for item in first.items:
         one, other = is_right(first, item), is_right(second, item)
         if one is not None and other is not None:
-            counts.setdefault(item.task, Counter())[one, other] += 1
+            counts.setdefault(row_name(item.task, item.variant), Counter())[one, other] += 1
     return tuple(
         Agreement(task, found[True, True], found[True, False], found[False, True], found[False, False])
         for task in TASKS
@@ -159,7 +159,7 @@ def confusion(result: RunResult, task: str) -> Confusion | None:
     pairs: Counter[tuple[str, str]] = Counter()
     for item in result.items:
         judged = result.judged.get(item.id)
-        if item.task == task and judged is not None and judged.metrics:
+        if row_name(item.task, item.variant) == task and judged is not None and judged.metrics:
             answer = judged.turns[0].answer
             pairs[_place(item.turns[0].gold, task), _place(answer, task) if answer is not None else NO_ANSWER] += 1
     if not pairs:

@@ -32,7 +32,7 @@ from babyvlm.evaluation.statistics import (
 )
 from babyvlm.records import Item, Outcome, Response, read_jsonl
 from babyvlm.toolbox import TASKS, ItemScore, Scores, TaskScore, Toolbox, open_toolbox, score_item
-from babyvlm.toolbox.tasks import is_hard
+from babyvlm.toolbox.tasks import ROWS, is_hard
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
 """The groups of rows, in the order of the published table."""
@@ -48,7 +48,7 @@ class RunResult:
     run: Run
     scores: Scores
     items: tuple[Item, ...]
-    """What was asked, hard variants aside: those are rows of ``results.csv``, and no part of the page."""
+    """What was asked, hard variants aside: those have a table of their own."""
     responses: dict[str, Response]
     """By item id."""
 
@@ -134,6 +134,12 @@ class Results:
         """The sub-tasks that somebody was asked, in the order of tables."""
         asked = {task for run in self.runs for task in run.by_task}
         return tuple(task for task in self.toolbox.tasks if task in asked and not is_hard(task))
+
+    @property
+    def hard_rows(self) -> tuple[str, ...]:
+        """The hard variants that somebody was asked, in the order of tables."""
+        asked = {task for run in self.runs for task in run.by_task}
+        return tuple(row for row in ROWS if row in asked and is_hard(row))
 
     def chance(self, task: str) -> float:
         """The chance level of a sub-task's items."""
