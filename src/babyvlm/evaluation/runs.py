@@ -130,6 +130,22 @@ def score_run(out: Path, scoring: Scoring = "default") -> Scores:
     Raises:
         DataFolderError: The folder is no run, its toolbox has changed, or responses are missing.
     """
+    scores = run_scores(out, scoring)
+    board = leaderboard_results(scores)
+    for key, figures in board["results"].items():
+        results = {"results": {key: {f"{metric},none": value for metric, value in figures.items()}}}
+        (out / f"{key}_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    saved = {**board, "scoring": scoring, "babyvlm": scores.model_dump(mode="json")}
+    (out / "scores.json").write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
+    return scores
+
+
+def run_scores(out: Path, scoring: Scoring = "default") -> Scores:
+    """Scores a run's responses and writes nothing.
+
+    Raises:
+        DataFolderError: The folder is no run, its toolbox has changed, or responses are missing.
+    """
     run = read_run(out)
     toolbox = open_toolbox(Path(os.path.normpath(out.resolve() / run.toolbox)))
     if toolbox_hash(toolbox) != run.toolbox_hash:
@@ -146,14 +162,7 @@ def score_run(out: Path, scoring: Scoring = "default") -> Scores:
             path=out,
             remedy="Run babyvlm evaluate again to go on",
         )
-    scores = score(items, responses, scoring=scoring)
-    board = leaderboard_results(scores)
-    for key, figures in board["results"].items():
-        results = {"results": {key: {f"{metric},none": value for metric, value in figures.items()}}}
-        (out / f"{key}_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    saved = {**board, "scoring": scoring, "babyvlm": scores.model_dump(mode="json")}
-    (out / "scores.json").write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
-    return scores
+    return score(items, responses, scoring=scoring)
 
 
 def read_run(out: Path) -> Run:
