@@ -10,7 +10,7 @@ import pytest
 import babyvlm
 
 SOURCE = Path(babyvlm.__file__).parent
-FLOW = ["corpus", "curation", "training", "toolbox", "evaluation", "audit", "reports"]
+FLOW = ["corpus", "curation", "training", "toolbox", "evaluation", "audit", "leaderboard", "reports"]
 MODEL_USERS = {"training", "evaluation"}
 
 

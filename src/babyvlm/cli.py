@@ -19,6 +19,7 @@ from babyvlm.audit import AuditConfig
 from babyvlm.corpus.nursery.configuration import NurseryConfig
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.errors import BabyVLMError, ConfigError, OutputExistsError
+from babyvlm.leaderboard import SubmissionConfig
 from babyvlm.records import Split
 from babyvlm.toolbox import InstructionConfig, ToolboxConfig
 from babyvlm.toolbox.detection import DetectionConfig
@@ -255,6 +256,30 @@ def audit_command(
         print(f"{row.row:32} {row.items:6} items  {row.verdict:13}  {', '.join(row.shortcuts)}".rstrip())
 
 
+@toolbox_app.command(name="lmms-eval")
+def lmms_tasks(
+    toolbox: Positional[Path],
+    *,
+    out: Path,
+    scoring: Literal["default", "reference"] = "default",
+    limit: int | None = None,
+) -> None:
+    """Write task files with which lmms-eval 0.7 asks the same items.
+
+    Args:
+        toolbox: Folder written by ``babyvlm toolbox build`` or ``import``.
+        out: Folder to write.
+        scoring: Our own reading of replies, or the published reference's with its faults.
+        limit: Items a task; all when not given.
+    """
+    from babyvlm.leaderboard import write_lmms_tasks
+    from babyvlm.toolbox import open_toolbox
+
+    tasks = write_lmms_tasks(open_toolbox(toolbox), out, scoring=scoring, limit=limit)
+    print(f"python -m lmms_eval --model babyvlm --model_args pretrained=CHECKPOINT --include_path {out} "
+          f"--tasks {','.join(tasks)} --output_path LOGS")
+
+
 @toolbox_app.command(name="review")
 def review_items(
     toolbox: Positional[Path],
@@ -399,6 +424,29 @@ def power(*, difference: float, differing: float | None = None, accuracy: float 
     needed = items_needed(difference, differing=differing, accuracy=accuracy, power=power)
     which = "items that both answer" if differing is not None else "items for each of the two"
     print(f"{needed:,} {which}: a difference of {100 * difference:g} points, power {100 * power:g}%, 5% two-sided")
+
+
+@app.command(name="submit")
+def submit(
+    run: Positional[Path],
+    *,
+    model: Path,
+    out: Path,
+    submission: Annotated[SubmissionConfig, arg(name="")] = SubmissionConfig(),  # noqa: B008
+) -> None:
+    """Write a folder that the public leaderboard takes.
+
+    Args:
+        run: Folder written by ``babyvlm evaluate``.
+        model: The checkpoint folder that answered in it.
+        out: Folder to write.
+        submission: What the leaderboard shows beside the figures.
+    """
+    from babyvlm.leaderboard.submission import why_missing, write_submission
+
+    for key in write_submission(run, model, out, submission):
+        print(f"{key:24} missing, counts as 0 on the leaderboard: {why_missing(key)}")
+    print(f"written to {out}: submission.json, model.py, scores.json")
 
 
 @app.command(name="report")

@@ -48,6 +48,7 @@ def test_outcomes_are_kept_apart_and_only_failures_leave_the_denominator():
     assert result.outcomes == {"right": 1, "wrong": 1, "unparsed": 2, "refused": 1, "failed": 1}
     assert (result.items, result.scored, result.value) == (6, 5, 1 / 5)
     assert (result.low, result.high) == wilson_interval(1 / 5, 5)
+    assert (result.worst, result.best) == (1 / 6, 5 / 6)  # two unparsed, one refused, one failed, of six
 
 
 def test_the_reference_reads_a_cat_as_a_and_counts_a_crash_as_wrong():
@@ -84,6 +85,16 @@ def test_a_memory_item_with_a_failed_round_counts_in_no_metric():
     replies = (*(Reply(text="A") for _ in range(14)), Reply(text=None, problem="time out"))
     result = score([memory_item()], [Response(item="m", replies=replies)]).task("memory")
     assert (result.items, result.scored, result.outcomes["failed"]) == (1, 0, 1) and result.metrics == {}
+    assert (result.worst, result.best) == (0.8, 1.0)  # the last object's second test is open
+
+
+def test_memory_without_labels_goes_by_the_pictures():
+    item = memory_item()
+    turns = tuple(turn.model_copy(update={"labels": (), "images": turn.labels}) for turn in item.turns)
+    replies = respond("m", *"A" * 9, "B", *"A" * 5)
+    labelled = score([item], [replies]).task("memory").metrics
+    assert score([item.model_copy(update={"turns": turns})], [replies]).task("memory").metrics == labelled
+    assert labelled["acc_testing_adjusted"] == 0.8
 
 
 def test_memory_intervals_assume_no_more_trials_than_there_are():

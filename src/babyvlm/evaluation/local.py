@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from transformers import AutoTokenizer, DynamicCache
 
 from babyvlm.errors import CheckpointError
@@ -117,6 +118,31 @@ class LocalModel:
     def _spelled(self, reply: str) -> list[int]:
         """A reply's tokens as training writes them."""
         return [*self._encoder.text(f" {reply}"), EOS]
+
+    @torch.inference_mode()
+    def mean_loss(self, prompt: str, pictures: Sequence[Image.Image], reply: str) -> tuple[float, bool]:
+        """How likely a reply is.
+
+        Args:
+            prompt: What is asked; pictures without any placeholder in it come first.
+            pictures: The pictures it shows.
+            reply: The reply to judge.
+
+        Returns:
+            Mean negative log-likelihood of the reply's tokens and its end, nats, and whether it is the greedy reply.
+        """
+        placeholders = prompt.count(IMAGE_TOKEN)
+        asked = self._encoder.user(prompt if placeholders else IMAGE_TOKEN * len(pictures) + prompt, first=True)
+        replied = [*self._encoder.text(f" {reply}"), EOS]
+        inputs = {}
+        if pictures:
+            stacked = torch.stack([torch.tensor(square_pixels(p, self._image_size, self._image_fit)) for p in pictures])
+            inputs["pixel_values"] = normalise(stacked.to(self._device))
+        ids_BL = torch.tensor([asked + replied], device=self._device)
+        logits_LV = self._model(input_ids=ids_BL, **inputs).logits[0, len(asked) - 1 : -1].float()
+        wanted_L = ids_BL[0, len(asked) :]
+        loss = torch.nn.functional.cross_entropy(logits_LV, wanted_L)
+        return float(loss), bool((logits_LV.argmax(-1) == wanted_L).all())
 
     @torch.inference_mode()
     def _answer_batch(self, batch: Sequence[Question], images: ImageReader) -> Iterator[Response]:

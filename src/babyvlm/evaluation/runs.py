@@ -221,6 +221,27 @@ def score_run(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | Non
     Raises:
         DataFolderError: The folder is no run, its toolbox has changed, or responses are missing.
     """
+    scores = run_scores(out, scoring, toolbox=toolbox)
+    board = leaderboard_results(scores)
+    for key, figures in board["results"].items():
+        results = {"results": {key: {f"{metric},none": value for metric, value in figures.items()}}}
+        (out / f"{key}_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    saved = {**board, "scoring": scoring, "babyvlm": scores.model_dump(mode="json")}
+    (out / "scores.json").write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
+    return scores
+
+
+def run_scores(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | None = None) -> Scores:
+    """Scores a run's responses and writes nothing.
+
+    Args:
+        out: The run folder.
+        scoring: How replies are read.
+        toolbox: The run's toolbox where it is open already.
+
+    Raises:
+        DataFolderError: The folder is no run, its toolbox has changed, or responses are missing.
+    """
     run = read_run(out)
     items = select_items(_toolbox_of(out, run, toolbox), run.tasks, run.limit)
     responses = out / "responses.jsonl"
@@ -230,14 +251,7 @@ def score_run(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | Non
             path=out,
             remedy="Run babyvlm evaluate again to go on",
         )
-    scores = score(items, read_jsonl(responses, Response), scoring=scoring)
-    board = leaderboard_results(scores)
-    for key, figures in board["results"].items():
-        results = {"results": {key: {f"{metric},none": value for metric, value in figures.items()}}}
-        (out / f"{key}_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    saved = {**board, "scoring": scoring, "babyvlm": scores.model_dump(mode="json")}
-    (out / "scores.json").write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
-    return scores
+    return score(items, read_jsonl(responses, Response), scoring=scoring)
 
 
 def read_run(out: Path) -> Run:

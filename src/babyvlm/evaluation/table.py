@@ -9,10 +9,16 @@ from babyvlm.toolbox import Scores
 
 
 def describe_scores(scores: Scores) -> str:
-    """One line for each sub-task: accuracy, 95% interval, chance, outcomes that are neither right nor wrong."""
+    """One line for each sub-task: accuracy, 95% interval, chance, outcomes that are neither right nor wrong.
+
+    Where there are such outcomes, the last column says how low and how high the accuracy could be with each of them
+    taken as wrong, as right.
+    """
     lines = [f"{'sub-task':32} {'%':>6}  {'95% interval':>14}  {'chance':>6}  {'items':>5}"]
     for task in scores.tasks:
         odd = [f"{count} {name}" for name, count in task.outcomes.items() if count and name not in ("right", "wrong")]
+        if odd:
+            odd.append(f"so {100 * task.worst:.1f} to {100 * task.best:.1f}")
         lines.append(
             f"{task.task:32} {100 * task.value:6.1f}  {100 * task.low:5.1f} to {100 * task.high:5.1f}"
             f"  {100 * task.chance:6.1f}  {task.items:5}  {', '.join(odd)}".rstrip()

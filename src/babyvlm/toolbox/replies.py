@@ -4,12 +4,16 @@
     numbers      digits or words, "12", "twelve", "There are two cups"
     directions   "top-left", "Upper left.", "the bottom right corner"
 
-A reply that names several different answers names none. The readers are total: any text gives an answer or None.
+What a model thinks aloud inside tags is set aside. Of what is left, a marked answer (a box, an answer tag or field)
+decides; then what follows "answer", "so" or "therefore"; then the rest, from which answers that are denied ("not A"),
+compared with ("than B") or given as reasons are taken out. A reply that still names several answers names none. The
+readers are total: any text gives an answer or None.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -18,10 +22,26 @@ from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, TaskSpec
 
 Scoring = Literal["default", "reference"]
 
+_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?(?:</\1>|\Z)", re.IGNORECASE | re.DOTALL)
+_CONTROL = re.compile(r"<\|[^<>|]*\|>|</?s>|\[/?INST\]")
+_CJK = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+)")
+_BOXED = re.compile(r"\\boxed\s*\{(?:\s*\\\w+\s*\{)?([^{}]*)\}")
+_TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.IGNORECASE | re.DOTALL)
+_FIELD = re.compile(
+    r"[\"'](?:final_)?(?:answer|choice|option|count|direction)[\"']\s*:\s*[\"']?([^\"'{}\[\],]+)", re.IGNORECASE
+)
+# What comes after the last of these is the conclusion.
+_CONCLUSION = re.compile(
+    r"\b(?:answer|choice)\b(?:\s+(?:is|was|must\s+be|should\s+be|would\s+be))?\s*[:=\-]?|\b(?:therefore|thus|hence|so|actually)\b,?",
+    re.IGNORECASE,
+)
+_REASON = re.compile(r"\b(?:since|because)\b[^.,;\n]*", re.IGNORECASE)
+
 _ORDINALS = ("first", "second", "third", "fourth")
+_SHORT_ORDINALS = ("1st", "2nd", "3rd", "4th")
 _PICTURE = r"(?:image|picture|photo|one|option|choice)"
-_MARK = r"[\s\"'“”‘’`*_()\[\]{}.:,;!?<>]*"
-_WHOLE_LETTER = re.compile(rf"{_MARK}([A-Da-d]){_MARK}")
+_MARK = r"[\s\"'“”‘’`*_()\[\]{}.:,;!?<>。、]*"
+_WHOLE_LETTER = re.compile(rf"{_MARK}([A-Da-d])(?:{_MARK}\1)*{_MARK}")
 _BRACKETED = re.compile(r"[(\[]\s*([A-Da-d])\s*[)\]]")
 _NAMED = re.compile(
     r"\b(?:answer|option|choice|letter|image|picture)\b(?:\s+(?:is|would be|should be))?\s*[:=]?\s*[\"'“*(\[]*"
@@ -30,9 +50,23 @@ _NAMED = re.compile(
 )
 # A capital A before most words is an article: "A cat".
 _CAPITAL = re.compile(
-    r"(?<![\w'’])(?:([B-D])(?![\w'’])|(A)(?=[)\].,:;!?\"'*]|\s*$|\s+(?:is|or|and|because|since|shows|has)\b))"
+    r"(?<![\w'’])(?:([B-D])(?![\w'’])|(A)(?=\s*[)\].,:;!?\"'*/。]|\s*$"
+    r"|\s+(?:is|or|and|has|shows|contains|depicts|matches|looks|seems|appears|would|must|should)\b))"
 )
-_ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)})\b(?:\s+{_PICTURE}\b|{_MARK}$)", re.IGNORECASE)
+_ORDINAL = re.compile(rf"\b({'|'.join((*_ORDINALS, *_SHORT_ORDINALS))})\b(?:\s+{_PICTURE}\b|{_MARK}$)", re.IGNORECASE)
+_PLACE = re.compile(rf"\b(last|middle|left|right)\s+{_PICTURE}\b|\b(former|latter)\b", re.IGNORECASE)
+_OPTION = (
+    rf"(?:(?:in|the|{_PICTURE})\s+)*[(\[]?(?:[A-D]\b|(?:{'|'.join((*_ORDINALS, *_SHORT_ORDINALS))})\b)[)\]]?"
+    rf"(?:\s+{_PICTURE})?"
+)
+# Options that are named only to be set aside.
+_ASIDE = re.compile(
+    rf"\bneither\s+{_OPTION}\s+nor\s+{_OPTION}"
+    rf"|(?:\bnot|n['’]t(?:\s+be)?)\s+{_OPTION}(?:(?:\s*,\s*{_OPTION})*,?\s+n?or\s+{_OPTION})?"
+    rf"|\b(?:than|same\s+as|identical\s+to)\s+{_OPTION}"
+    rf"|{_OPTION}\s+(?:is|are)\s+(?:wrong|incorrect|not)\b[^.,;\n]*",
+    re.IGNORECASE,
+)
 _NUMBERED = re.compile(rf"\b{_PICTURE}\s*(?:number\s*|#\s*)?([1-4])\b(?![.,]\d)", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(rf"{_MARK}([1-4]){_MARK}")
 
@@ -40,8 +74,15 @@ _TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen
 _UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", *_TEENS)
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORDS = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * value for value, word in enumerate(_TENS, 2)}
-_WORDS |= {"none": 0, "dozen": 12}
-_DIGITS = re.compile(r"(?<![\w.,\-−])\d{1,6}(?![\w]|[.,]\d|-\d)", re.ASCII)
+_WORDS |= {"none": 0, "single": 1, "couple": 2, "pair": 2, "dozen": 12}
+_DIGITS = re.compile(r"(?<![\w.,\-−])\d{1,6}(?=[a-z]{3}|(?!\w|[.,]\d|-\d))", re.ASCII)
+_NOTHING = re.compile(r"\b(?:there\s+(?:are|is)|i\s+(?:can\s+)?see)\s+no\b(?!\s+(?:more|fewer|less))", re.IGNORECASE)
+# Numbers that count nothing, or that are denied or taken back.
+_NO_COUNT = re.compile(
+    r"\b(?:image|picture|photo|figure)\s*#?\d+\b|\bone\s+of\s+(?:them|the|these|those)\b"
+    r"|\bnot\s+(?:\d+|[a-z]+)\b(?=\s*(?:,|but\b))|(?:\d+|\b[a-z]+)\s*,\s*no\s*,",
+    re.IGNORECASE,
+)
 # "one" after these is a pronoun, not a number.
 _NUMBER_WORDS = re.compile(
     r"(?<!this )(?<!that )(?<!each )(?<!every )(?<!which )(?<![\w-])"
@@ -61,9 +102,21 @@ _LEFT_VERB = re.compile(
     r"\b(?:has|have|had|it|they|just)\s+left\b|\bleft\s+(?:the|from|through|via|at|by|its|this|out)\b", re.IGNORECASE
 )
 
+_SIDE = r"(?:(?:top|upper|bottom|lower)[\s-]*)?(?:top|bottom|left|right|upper|lower)"
+# Directions that say where something is, or is not, rather than where it leaves.
+_NO_DIRECTION = re.compile(
+    rf"\bfrom\s+(?:the\s+)?{_SIDE}\s+to\s+(?:the\s+)?{_SIDE}\b|\bnot\s+(?:(?:in|at|on|from|through|the)\s+)*{_SIDE}\b"
+    r"|\b(?:left|right)\s+of\s+(?:the|a|an)\s+(?!image|frame|picture|screen|photo|view)\w+"
+    r"|\b(?:that['’]s|that\s+is|you['’]re|all)\s+right\b",
+    re.IGNORECASE,
+)
+
 _REFUSAL = re.compile(
     r"\b(?:i['’]?m|i am)\s+(?:sorry|unable|not able)\b|\bi\s+(?:can['’]?t|cannot|can not|won['’]?t|will not)\s+"
-    r"(?:help|assist|answer|identify|comply|do|provide|process|view|see|determine)|\bas an ai\b",
+    r"(?:help|assist|answer|identify|comply|do|provide|process|view|see|determine)|\bas an ai\b"
+    r"|\bi\s+(?:must|have to)\s+(?:decline|refuse)\b|\bi\s+(?:do not|don['’]t)\s+have\s+the\s+ability\b"
+    r"|\b(?:content|usage|safety)\s+polic(?:y|ies)\b|\bnot\s+comfortable\s+(?:answering|with)\b"
+    r"|\bnot\s+possible\s+for\s+me\b",
     re.IGNORECASE,
 )
 
@@ -80,11 +133,13 @@ def read_answer(text: str, spec: TaskSpec, options: Sequence[str], *, scoring: S
     Returns:
         An option; for numbers and directions any readable answer, on offer or not; None where none can be read.
     """
+    # Some published items ask for a letter where their task asks for a direction.
+    kind = "letter" if options and set(options) <= set(LETTERS) else spec.answers
     if scoring == "reference":
-        return _REFERENCE_READERS[spec.answers](text)
-    if spec.answers == "letter":
+        return _REFERENCE_READERS[kind](text)
+    if kind == "letter":
         return read_letter(text, options, quadrants=spec.name == "localization")
-    return read_number(text) if spec.answers == "number" else read_direction(text)
+    return read_number(text) if kind == "number" else read_direction(text)
 
 
 def read_letter(text: str, options: Sequence[str], *, quadrants: bool = False) -> str | None:
@@ -98,26 +153,79 @@ def read_letter(text: str, options: Sequence[str], *, quadrants: bool = False) -
     >>> read_letter("It is a cat", "AB"), read_letter("(b)", "AB"), read_letter("the second image", "AB")
     (None, 'B', 'B')
     """
+    return _concluded(text, lambda part: _letter_in(part, options, quadrants))
+
+
+def _letter_in(text: str, options: Sequence[str], quadrants: bool) -> set[str]:
+    """Letters that a piece of a reply names, on offer or not."""
     if whole := _WHOLE_LETTER.fullmatch(text) or _WHOLE_NUMBER.fullmatch(text):
         return _on_offer({_as_letter(whole[1])}, options)
+    last_line = text.strip().rpartition("\n")[2]
+    if last_line != text.strip() and (whole := _WHOLE_LETTER.fullmatch(last_line)):
+        return _on_offer({_as_letter(whole[1])}, options)
+    text = _ASIDE.sub(" ", _REASON.sub(" ", text))
     # From the plainest form to the loosest; a plainer one that is there decides.
     for pattern in (_BRACKETED, _NAMED, _CAPITAL, _ORDINAL, _NUMBERED):
         named = {_as_letter(group) for match in pattern.finditer(text) for group in match.groups() if group}
         if named:
             return _on_offer(named, options)
-    if quadrants and (direction := read_direction(text)) in QUADRANTS:
-        return _on_offer({LETTERS[QUADRANTS.index(direction)]}, options)
-    return None
+    if quadrants:
+        named = {LETTERS[QUADRANTS.index(found)] for found in _directions_in(text) if found in QUADRANTS}
+        return _on_offer(named, options) if len(_directions_in(text)) == 1 else set()
+    places = {(first or second).lower() for first, second in _PLACE.findall(text)}
+    return {letter for place in places if (letter := _at_place(place, options))}
+
+
+def _at_place(place: str, options: Sequence[str]) -> str | None:
+    """The option that a word for its place means, which for most words needs a certain number of options."""
+    if place == "last":
+        return options[-1]
+    if place == "middle":
+        return options[1] if len(options) == 3 else None
+    return options[place in ("right", "latter")] if len(options) == 2 else None
+
+
+def _concluded(text: str, read: Callable[[str], set[str]]) -> str | None:
+    """The one answer of a reply: a marked one, else that of its conclusion, else that of all of it."""
+    text = _plain(text)
+    for marked in (_BOXED, _TAGGED, _FIELD):
+        if (parts := marked.findall(text)) and (answer := _only(read(parts[-1].strip()))):
+            return answer
+    if answer := _only(read(text)):
+        return answer
+    *_, conclusion = (None, *_CONCLUSION.finditer(text))
+    return None if conclusion is None else _only(read(text[conclusion.end() :]))
+
+
+def _only(named: set[str]) -> str | None:
+    """The answer, where just one is named and on offer."""
+    return (next(iter(named)) or None) if len(named) == 1 else None
+
+
+def _plain(text: str) -> str:
+    """A reply without thoughts and control marks, in plain characters."""
+    text = _CONTROL.sub(" ", _THOUGHT.sub(" ", text))
+    # An exponent is no number of its own.
+    raised = {c for c in text if unicodedata.decomposition(c).startswith(("<super>", "<sub>"))}
+    plain = "".join(c if c in raised else unicodedata.normalize("NFKC", c) for c in text)
+    return _CJK.sub(r" \1 ", plain)
 
 
 def _as_letter(named: str) -> str:
     if named.isdigit():
         return LETTERS[int(named) - 1]
-    return LETTERS[_ORDINALS.index(named.lower())] if named.lower() in _ORDINALS else named.upper()
+    for words in (_ORDINALS, _SHORT_ORDINALS):
+        if named.lower() in words:
+            return LETTERS[words.index(named.lower())]
+    return named.upper()
 
 
-def _on_offer(named: set[str], options: Sequence[str]) -> str | None:
-    return named.pop() if len(named) == 1 and named <= set(options) else None
+_NONE_ON_OFFER = ""
+"""Stands for an answer that is none of the options."""
+
+
+def _on_offer(named: set[str], options: Sequence[str]) -> set[str]:
+    return {letter if letter in options else _NONE_ON_OFFER for letter in named}
 
 
 def read_number(text: str) -> str | None:
@@ -126,11 +234,24 @@ def read_number(text: str) -> str | None:
     >>> read_number("There are two cups."), read_number("twenty-one"), read_number("2 or 3")
     ('2', '21', None)
     """
-    values = {int(match[0]) for match in _DIGITS.finditer(text)}
+    return _concluded(text, _numbers_in)
+
+
+def _numbers_in(text: str) -> set[str]:
+    """Numbers that a piece of a reply gives as a count; the total alone where the others are its parts."""
+    text = _NO_COUNT.sub(" ", text)
+    found = [(match.start(), int(match[0])) for match in _DIGITS.finditer(text)]
     for match in _NUMBER_WORDS.finditer(text):
         tens, unit, word = match.groups()
-        values.add(_WORDS[tens.lower()] + _WORDS[unit.lower()] if tens else _WORDS[word.lower()])
-    return str(values.pop()) if len(values) == 1 else None
+        value = _WORDS[tens.lower()] + _WORDS[unit.lower()] if tens else _WORDS[word.lower()]
+        found.append((match.start(), value))
+    values = [value for _, value in sorted(found)]
+    if not values:
+        return {"0"} if _NOTHING.search(text) else set()
+    top = max(values)
+    counted_up = top >= 3 and values[:top] == list(range(1, top + 1)) and set(values[top:]) == {top}
+    added_up = len(values) >= 3 and values.count(top) == 1 and sum(values) == 2 * top
+    return {str(top)} if counted_up or added_up else {str(value) for value in values}
 
 
 def read_direction(text: str) -> str | None:
@@ -139,11 +260,16 @@ def read_direction(text: str) -> str | None:
     >>> read_direction("Top-left!"), read_direction("upper left"), read_direction("it left through the top")
     ('top left', 'top left', 'top')
     """
+    return _concluded(text, _directions_in)
+
+
+def _directions_in(text: str) -> set[str]:
+    """Directions that a piece of a reply names."""
     named = set()
-    for match in _DIRECTION.finditer(_LEFT_VERB.sub(" ", text)):
+    for match in _DIRECTION.finditer(_LEFT_VERB.sub(" ", _NO_DIRECTION.sub(" ", text))):
         down, side, alone, down_after = (group.lower() if group else "" for group in match.groups())
         named.add(f"{_VERTICAL.get(down or down_after, '')} {side or alone}".strip())
-    return named.pop() if len(named) == 1 else None
+    return named
 
 
 def is_refusal(text: str) -> bool:

@@ -5,7 +5,7 @@
 
 A failed reply (nothing came back) leaves its item out of every metric and is counted; an unparsed or refused one stays
 in and earns nothing. ``scoring="reference"`` reproduces the published reference instead, in which all three are simply
-wrong.
+wrong. Beside each value stand the worst and the best it could be, with every such reply taken as wrong, as right.
 """
 
 from __future__ import annotations
@@ -58,6 +58,10 @@ class TaskScore(Record):
     low: float
     """Lower end of the 95% Wilson interval of ``value``."""
     high: float
+    worst: float
+    """``value`` over all items asked, if every round that was unparsed, refused or failed had been wrong."""
+    best: float
+    """``value`` over all items asked, if every such round had been right."""
     chance: float
     metrics: dict[str, float]
     """All metrics, means over scored items."""
@@ -116,19 +120,25 @@ def score_item(item: Item, response: Response, *, scoring: Scoring = "default") 
     turns = tuple(
         score_turn(turn, reply, spec, scoring=scoring) for turn, reply in zip(item.turns, response.replies, strict=True)
     )
-    metrics: dict[str, float] = {}
-    if all(turn.outcome != "failed" for turn in turns):
-        if spec.primary_metric == "acc_testing_adjusted":
-            metrics = _memory_metrics(item, turns)
-        else:
-            right = float(turns[0].outcome == "right")
-            metrics = {spec.primary_metric: right}
-            if spec.answers == "direction":
-                near = turns[0].answer in DIRECTIONS and turns[0].answer in neighbours(item.turns[0].gold)
-                metrics["acc_adjacent"] = float(right or near)
+    scored = all(turn.outcome != "failed" for turn in turns)
+    metrics = item_metrics(item, turns) if scored else {}
     return ItemScore(
         item=item.id, task=row_name(item.task, item.variant), category=item.category, turns=turns, metrics=metrics
     )
+
+
+def item_metrics(item: Item, turns: Sequence[TurnScore]) -> dict[str, float]:
+    """The metrics of one item, given what each of its rounds was worth."""
+    spec = task_named(item.task)
+    if spec.primary_metric == "acc_testing_adjusted":
+        return _memory_metrics(item, turns)
+    right = float(turns[0].outcome == "right")
+    metrics = {spec.primary_metric: right}
+    if spec.answers == "direction":
+        gold, answer = item.turns[0].gold, turns[0].answer
+        near = gold in DIRECTIONS and answer in DIRECTIONS and answer in neighbours(gold)
+        metrics["acc_adjacent"] = float(right or near)
+    return metrics
 
 
 def _memory_metrics(item: Item, turns: Sequence[TurnScore]) -> dict[str, float]:
@@ -155,8 +165,10 @@ def memory_base(item: Item) -> int:
 
 
 def _shown_label(turn: ItemTurn, option: str) -> str:
+    """What an option shows: its label, or, in items without labels, the picture itself."""
+    shown = turn.labels or turn.images
     place = turn.options.index(option)
-    return turn.labels[place] if place < len(turn.labels) else ""
+    return shown[place] if place < len(shown) else ""
 
 
 def score(items: Iterable[Item], responses: Iterable[Response], *, scoring: Scoring = "default") -> Scores:
@@ -207,6 +219,7 @@ def _task_score(row: str, judged: Sequence[ItemScore], items: dict[str, Item]) -
         per_item = [item_score.metrics[spec.primary_metric] for item_score in counted]
         size = effective_size(per_item, fmean(memory_base(items[item_score.item]) for item_score in counted))
     low, high = wilson_interval(value, size)
+    worst, best = _bounds(spec, judged, items)
     tally = Counter(turn.outcome for item_score in judged for turn in item_score.turns)
     return TaskScore(
         task=row,
@@ -214,6 +227,8 @@ def _task_score(row: str, judged: Sequence[ItemScore], items: dict[str, Item]) -
         value=value,
         low=low,
         high=high,
+        worst=worst,
+        best=best,
         chance=fmean(items[item_score.item].chance for item_score in judged),
         metrics=metrics,
         items=len(judged),
@@ -221,6 +236,19 @@ def _task_score(row: str, judged: Sequence[ItemScore], items: dict[str, Item]) -
         effective_size=size,
         outcomes={outcome: tally[outcome] for outcome in get_args(Outcome)},
     )
+
+
+def _bounds(spec: TaskSpec, judged: Sequence[ItemScore], items: dict[str, Item]) -> tuple[float, float]:
+    """The primary metric over all items, with every round that is neither right nor wrong taken as wrong, as right."""
+    ends = []
+    for outcome in ("wrong", "right"):
+        settled = TurnScore(outcome=outcome, answer=None)
+        values = []
+        for item_score in judged:
+            turns = [turn if turn.outcome in ("right", "wrong") else settled for turn in item_score.turns]
+            values.append(item_metrics(items[item_score.item], turns)[spec.primary_metric])
+        ends.append(fmean(values))
+    return ends[0], ends[1]
 
 
 def wilson_interval(share: float, size: float) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """Published layouts, spellings and prompts in, and the same files out again, whatever is odd about them."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -214,7 +215,7 @@ def test_what_items_a_tree_makes(tree, tmp_path):
     keys = next(item for item in toolbox.items if item.category == "keys")
     assert keys.turns[0].gold == "13" in keys.turns[0].options and keys.licence == "CC0"
     # The name of a picture is told by its content, never by what it was called.
-    assert not any(name.startswith(("l", "c")) or name.endswith(".jpeg") for name in toolbox_images(toolbox))
+    assert all(re.fullmatch(r"[0-9a-f]{20}\.(jpg|png)", name) for name in toolbox_images(toolbox))
     published = {record.file.path: record for record in published_records(toolbox.folder)}
     box = published["train/localize/data.json"]
     assert (box.box_form, box.box) == ("xywh", (372, 269, 266, 211))
@@ -293,8 +294,8 @@ def test_what_cannot_be_read_is_kept_counted_and_exported(tmp_path, capsys):
     assert "Count the cups, please." in shown.err and "image: outside the source folder" in shown.err
     toolbox = open_toolbox(tmp_path / "toolbox")
     assert toolbox.manifest.skipped == {
-        "answer: not among the options": 1, "file: holds no records": 1, "image: does not open": 1,
-        "image: missing": 1, "image: not as many as the prompt has places for": 1, "image: outside the source folder": 1,
+        "answer: not among the options": 1, "file: holds no records": 1, "image: does not open": 1, "image: missing": 1,
+        "image: not as many as the prompt has places for": 1, "image: outside the source folder": 1,
     }  # fmt: skip
     assert {item.variant for item in toolbox.items} == {"published", "unrecognised"}
     main(["toolbox", "export", str(toolbox.folder), "--out", str(tmp_path / "out")])

@@ -1,0 +1,11 @@
+"""The public leaderboard and lmms-eval, in which it runs.
+
+run + checkpoint -> write_submission   submission.json, model.py, scores.json: a folder the leaderboard takes
+toolbox          -> write_lmms_tasks   task files with which lmms-eval asks the same items
+checkpoint       -> lmms_model.py      the model plug-in with which lmms-eval asks our checkpoints; needs lmms-eval
+"""
+
+from babyvlm.leaderboard.submission import SubmissionConfig, write_submission
+from babyvlm.leaderboard.tasks import write_lmms_tasks
+
+__all__ = ["SubmissionConfig", "write_lmms_tasks", "write_submission"]
