@@ -19,6 +19,7 @@ from babyvlm.audit import AuditConfig
 from babyvlm.corpus.nursery.configuration import NurseryConfig
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.errors import BabyVLMError, ConfigError, OutputExistsError
+from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.leaderboard import SubmissionConfig
 from babyvlm.records import Split
 from babyvlm.toolbox import InstructionConfig, ToolboxConfig
@@ -343,25 +344,46 @@ def evaluate_command(
     tasks: tuple[str, ...] = (),
     limit: int | None = None,
     seed: int = 0,
+    nulls: bool = False,
+    retry_failed: bool = False,
+    i_may_share: Literal["", "restricted"] = "",
+    ask: Annotated[AskConfig, arg(name="")] = AskConfig(),  # noqa: B008
 ) -> None:
     """Let a respondent answer a toolbox's items. Interrupted, the same command goes on where it stopped.
 
     Args:
-        model: A checkpoint folder, or baseline:random, baseline:majority, baseline:blind-match.
+        model: A checkpoint folder, hf:NAME of a model on the hub, openai:NAME, anthropic:NAME, gemini:NAME, or
+            baseline:random, baseline:majority, baseline:blind-match, baseline:text-only:MODEL,
+            baseline:blank-image:MODEL, baseline:shuffled-options:MODEL.
         toolbox: Folder written by ``babyvlm toolbox build``.
         out: The run folder.
         tasks: Tasks to ask; all when not given.
         limit: Items a task; all when not given.
-        seed: Seed of the random baseline.
+        seed: Seed of the random baseline and of shuffled options.
+        nulls: Run every null row too, into RUN/nulls/NAME: random, majority, blind-match, and the same model with text
+            only, with blank images and with shuffled options.
+        retry_failed: Ask again the items of which nothing came back.
+        i_may_share: ``restricted`` lets restricted pictures go to a respondent outside this machine.
+        ask: How the respondent is asked.
     """
-    from babyvlm.evaluation import choose_respondent, evaluate
+    from babyvlm.evaluation import BASELINES, Respondent, choose_nulls, choose_respondent, evaluate
     from babyvlm.evaluation.table import describe_scores
     from babyvlm.toolbox import open_toolbox
 
     opened = open_toolbox(toolbox)
-    respondent = choose_respondent(model, opened, seed=seed)
-    scores = evaluate(respondent, opened, out, model=model, tasks=tasks, limit=limit)
-    print(describe_scores(scores))
+    respondent = choose_respondent(model, opened, seed=seed, ask=ask)
+
+    def run(who: Respondent, folder: Path, named: str) -> None:
+        scores = evaluate(
+            who, opened, folder, model=named, tasks=tasks, limit=limit, share_restricted=i_may_share == "restricted",
+            ask=ask, seed=seed, retry_failed=retry_failed,
+        )  # fmt: skip
+        print(describe_scores(scores))
+
+    run(respondent, out, model)
+    for name, null in choose_nulls(respondent, opened, seed=seed).items() if nulls else ():
+        print(f"\n{null.name}")
+        run(null, out / "nulls" / name, f"baseline:{name}" if name in BASELINES else f"baseline:{name}:{model}")
 
 
 @app.command(name="score")
@@ -459,7 +481,7 @@ def report(
     times: Path | None = None,
     elsewhere: tuple[Path, ...] = (),
     browse: int = 25,
-    share_restricted: bool = False,
+    i_may_share: Literal["", "restricted"] = "",
 ) -> None:
     """Write the comparison page of some runs, with its tables and figures.
 
@@ -471,7 +493,7 @@ def report(
         times: JSON file of stage names and seconds, as ``babyvlm demo`` writes it.
         elsewhere: Runs of the same respondents on another toolbox, as out of domain.
         browse: Items of each sub-task in the item browser beside the page; 0 for none.
-        share_restricted: Embed pictures of restricted licence; by default the page leaves them out and says so.
+        i_may_share: ``restricted`` embeds restricted pictures; by default the page leaves them out and says so.
     """
     from babyvlm.reports import write_report
 
@@ -483,7 +505,7 @@ def report(
         times=times,
         elsewhere=elsewhere,
         browse=browse,
-        share_restricted=share_restricted,
+        share_restricted=i_may_share == "restricted",
     )
 
 

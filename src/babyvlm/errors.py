@@ -10,7 +10,8 @@
     ├── ConfigError              a knob, a recipe or a combination of the two
     ├── MissingExtraError        an optional dependency is not installed
     ├── CheckpointError          a checkpoint that does not load exactly
-    └── TrainingError            training cannot go on (not finite, diverged)
+    ├── TrainingError            training cannot go on (not finite, diverged)
+    └── BudgetError              the next call of an API might pass the budget
 
 A message says what was found, what was expected, where (file, record, line) and what to do.
 """
@@ -85,3 +86,7 @@ class CheckpointError(InputError):
 
 class TrainingError(BabyVLMError):
     """Training cannot go on."""
+
+
+class BudgetError(BabyVLMError):
+    """The next call of an API might pass the budget."""

@@ -31,6 +31,9 @@ class AskConfig:
     of itself."""
     base_url: str = ""
     """Address of an API; empty for the provider's own, or what OPENAI_BASE_URL says."""
+    temperature: float | None = None
+    """Of an API's sampling; 0 for its likeliest reply. None for the provider's default: models that think take no
+    other. Local models always write their likeliest."""
     concurrency: int = 8
     """Items asked of an API at the same time (ours)."""
     attempts: int = 8
@@ -55,7 +58,7 @@ class AskConfig:
         if self.budget is not None and self.budget < 0:
             raise ConfigError(f"--budget must not be negative, and is {self.budget}")
 
-    def deciding(self) -> dict[str, str | int | None]:
+    def deciding(self) -> dict[str, str | int | float | None]:
         """The knobs that may change a reply; a run is gone on with only where they are the same."""
         return {
             "history": self.history,
@@ -63,4 +66,5 @@ class AskConfig:
             "max_new_tokens": self.max_new_tokens,
             "max_images": self.max_images,
             "base_url": self.base_url,
+            "temperature": self.temperature,
         }

@@ -1,6 +1,6 @@
 """Branching off a key/value cache: the options of a question are each read on from the same prompt.
 
-    cache of B rows ── repeat ── B x K rows ── read the options ── keep the first of each K, cut back ── as it was
+cache of B rows ── repeat ── B x K rows ── read the options ── keep the first of each K, cut back ── as it was
 """
 
 from __future__ import annotations

@@ -42,6 +42,7 @@ class LocalModel:
         checkpoint: A folder written by ``babyvlm train``.
         name: As the report shows it; made of recipe and stage when empty.
         batch_size: Questions answered together.
+        max_images: Most pictures an item may show; None for as many as the context takes.
         answer: Whether to write a reply, or to take the likeliest option.
         max_new_tokens: Longest reply, tokens.
         device: Where the model runs.
@@ -61,6 +62,7 @@ class LocalModel:
         batch_size: int = 32,
         max_new_tokens: int = 8,
         answer: AnswerMode = "generate",
+        max_images: int | None = None,
         device: str = "",
     ) -> None:
         if not (checkpoint / "config.json").is_file() or not (checkpoint / MANIFEST).is_file():
@@ -82,6 +84,7 @@ class LocalModel:
         self._model = model.to(self._device).eval()
         self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
         config = model.config
+        self._max_images = max_images
         self._context = config.text_config.max_position_embeddings
         self._image_size, self._image_fit = config.vision_config.image_size, config.image_fit
         self._encoder = ConversationEncoder(
@@ -91,7 +94,10 @@ class LocalModel:
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
         fitting = []
         for question in questions:
-            if (tokens := self._most_tokens(question)) > self._context:
+            shown = sum(len(turn.images) for turn in question.turns)
+            if self._max_images is not None and shown > self._max_images:
+                yield failed_response(question, f"{shown} pictures, and the model takes {self._max_images}")
+            elif (tokens := self._most_tokens(question)) > self._context:
                 yield failed_response(
                     question, f"context too short: up to {tokens} tokens, and the model takes {self._context}"
                 )
@@ -158,7 +164,9 @@ class LocalModel:
             ids_BL, new_mask_BL = self._pad_left(rows)
             mask_BP = torch.cat([mask_BP, new_mask_BL], dim=1)
             if self._answer == "likelihood":
-                texts, lengths = self._likeliest(ids_BL, pixels, mask_BP, cache, [q.turns[number].options for q in batch])
+                texts, lengths = self._likeliest(
+                    ids_BL, pixels, mask_BP, cache, [q.turns[number].options for q in batch]
+                )
             else:
                 prompted = mask_BP
                 texts, lengths, mask_BP = self._generate(ids_BL, pixels, mask_BP, cache)

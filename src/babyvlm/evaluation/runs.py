@@ -55,7 +55,7 @@ class Run(BaseModel):
     """Items a task, the first in the toolbox's order; None for all."""
     revision: str = ""
     """Which version of the respondent: a hash of its weights, a commit of the hub, or what its provider reports."""
-    options: dict[str, str | int | None] = {}
+    options: dict[str, str | int | float | None] = {}
     """Knobs that may change a reply."""
     seed: int = 0
     packages: dict[str, str] = {}

@@ -1,0 +1,48 @@
+"""From ``openai:NAME``, ``anthropic:NAME`` or ``gemini:NAME`` to a respondent."""
+
+from __future__ import annotations
+
+from babyvlm.errors import ConfigError
+from babyvlm.evaluation.apis.client import Client
+from babyvlm.evaluation.apis.prices import price_of
+from babyvlm.evaluation.apis.respondent import ApiRespondent
+from babyvlm.evaluation.configuration import AskConfig
+
+APIS = ("openai", "anthropic", "gemini")
+
+
+def open_api(model: str, ask: AskConfig) -> ApiRespondent:
+    """The respondent behind an API.
+
+    Args:
+        model: Provider, colon, name.
+        ask: How it is asked.
+
+    Raises:
+        ConfigError: No name, no key, likelihoods asked for, or a budget without a price.
+        MissingExtraError: The provider's client is not installed.
+    """
+    provider, _, name = model.partition(":")
+    if not name:
+        raise ConfigError(f"{model!r} names no model; give {provider}:NAME")
+    if ask.answer == "likelihood":
+        raise ConfigError("an API gives no likelihoods; leave --answer likelihood to local models")
+    price = price_of(model, ask.prices)
+    if price is None and ask.budget is not None:
+        raise ConfigError(
+            f"--budget needs a price of {model}, and no table has one. Give yours with --prices FILE.json"
+        )
+    client: Client
+    if provider == "openai":
+        from babyvlm.evaluation.apis.openai import OpenAIClient
+
+        client = OpenAIClient(name, ask.base_url, ask.timeout_s, ask.temperature)
+    elif provider == "anthropic":
+        from babyvlm.evaluation.apis.anthropic import AnthropicClient
+
+        client = AnthropicClient(name, ask.base_url, ask.timeout_s, ask.temperature)
+    else:
+        from babyvlm.evaluation.apis.gemini import GeminiClient
+
+        client = GeminiClient(name, ask.base_url, ask.timeout_s, ask.temperature)
+    return ApiRespondent(client, name, ask, price)

@@ -1,0 +1,67 @@
+"""What a call costs: a dated table of list prices, and what the next call may cost at most.
+
+The table is JSON: ``{"as_of": date, "source": where it was read, "models": {"openai:NAME": {"input": usd, "output": usd,
+"image_tokens": most tokens of one picture}}}``, prices in US dollars for a million tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+
+from babyvlm.errors import ConfigError
+from babyvlm.evaluation.apis.client import Answer, Said
+from babyvlm.records import Record
+
+
+class Price(Record):
+    """Of one model."""
+
+    input: float = Field(ge=0)
+    """US dollars for a million tokens read."""
+    output: float = Field(ge=0)
+    """US dollars for a million tokens written, thoughts included."""
+    image_tokens: int = Field(default=1600, ge=0)
+    """Most tokens that one picture of a toolbox takes; bounds what a call may cost before it is made."""
+
+    def of(self, answer: Answer) -> float:
+        """What a call cost, US dollars."""
+        return (answer.input_tokens * self.input + answer.output_tokens * self.output) / 1e6
+
+    def bound(self, conversation: Sequence[Said], max_tokens: int) -> float:
+        """What a call may cost, US dollars: a token for each two characters, a whole reply."""
+        parts = [part for said in conversation for part in said.parts]
+        tokens = sum(self.image_tokens if isinstance(part, bytes) else len(part) // 2 + 8 for part in parts)
+        return (tokens * self.input + max_tokens * self.output) / 1e6
+
+
+class PriceTable(Record):
+    """List prices on some day."""
+
+    as_of: str
+    source: str
+    models: dict[str, Price]
+
+
+def price_of(model: str, prices: Path | None = None) -> Price | None:
+    """The price of a model, from the user's table or the packaged one; None where neither knows it.
+
+    Args:
+        model: As on the command line, ``openai:NAME``.
+        prices: The user's table.
+
+    Raises:
+        ConfigError: The user's table does not read.
+    """
+    packaged = resources.files("babyvlm.evaluation.apis").joinpath("prices.json").read_text(encoding="utf-8")
+    known = dict(PriceTable.model_validate_json(packaged).models)
+    if prices is not None:
+        try:
+            known |= PriceTable.model_validate_json(prices.read_text(encoding="utf-8")).models
+        except (OSError, ValidationError) as error:
+            problem = error.errors()[0] if isinstance(error, ValidationError) else error
+            raise ConfigError(f"{prices}: no table of prices ({problem})") from error
+    return known.get(model)
