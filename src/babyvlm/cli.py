@@ -238,8 +238,10 @@ def lmms_tasks(
     from babyvlm.toolbox import open_toolbox
 
     tasks = write_lmms_tasks(open_toolbox(toolbox), out, scoring=scoring, limit=limit)
-    print(f"python -m lmms_eval --model babyvlm --model_args pretrained=CHECKPOINT --include_path {out} "
-          f"--tasks {','.join(tasks)} --output_path LOGS")
+    print(
+        f"python -m lmms_eval --model babyvlm --model_args pretrained=CHECKPOINT --include_path {out} "
+        f"--tasks {','.join(tasks)} --output_path LOGS"
+    )
 
 
 @toolbox_app.command(name="review")

@@ -48,7 +48,9 @@ def process_results(doc, results):
 '''
 
 
-def write_lmms_tasks(toolbox: Toolbox, out: Path, *, scoring: Scoring = "default", limit: int | None = None) -> list[str]:
+def write_lmms_tasks(
+    toolbox: Toolbox, out: Path, *, scoring: Scoring = "default", limit: int | None = None
+) -> list[str]:
     """Writes task files for lmms-eval.
 
     Args:
