@@ -100,9 +100,8 @@ def main() -> None:
     }
     target = Path(__file__).parent / "results" / f"lmms_eval_agreement-{result['date']}.json"
     target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(
-        f"{same} of {len(responses)} items with equal replies; {len(figures) - len(apart)} of {len(figures)} figures equal"
-    )
+    equal = len(figures) - len(apart)
+    print(f"{same} of {len(responses)} items with equal replies; {equal} of {len(figures)} figures equal")
     print(f"written to {target}")
     sys.exit(same < len(responses) or bool(apart))
 
