@@ -42,17 +42,18 @@ def environment(folder: Path) -> Path:
     return python
 
 
-def lmms_samples(logs: Path) -> dict[str, list[str]]:
-    """What lmms-eval logged as each item's replies."""
+def lmms_samples(logs: Path, tasks: Path, names: list[str]) -> dict[str, list[str]]:
+    """What lmms-eval logged as each item's replies; it logs a document by its place in the task's file."""
     replies = {}
-    for path in sorted(logs.rglob("*_samples_*.jsonl")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            sample = json.loads(line)
-            if "item" in sample["doc"]:
-                text = sample["filtered_resps"]
-                text = text[0] if isinstance(text, list) else text
-                rounds = len(sample["doc"]["pictures_by_round"])
-                replies[sample["doc"]["id"]] = json.loads(text) if rounds > 1 else [text]
+    for name in names:
+        documents = json.loads((tasks / f"{name}.json").read_text(encoding="utf-8"))
+        for path in logs.rglob(f"*_samples_{name}.jsonl"):
+            for line in path.read_text(encoding="utf-8").splitlines():
+                sample = json.loads(line)
+                document, text = documents[sample["doc_id"]], sample["filtered_resps"]
+                if "item" in document:
+                    text = text[0] if isinstance(text, list) else text
+                    replies[document["id"]] = json.loads(text) if len(document["pictures_by_round"]) > 1 else [text]
     return replies
 
 
@@ -77,7 +78,7 @@ def main() -> None:
         if not results:
             sys.exit(f"lmms-eval wrote no results (exit code {done.returncode}):\n{done.stderr[-3000:]}")
         theirs = json.loads(results[-1].read_text(encoding="utf-8"))["results"]
-        there = lmms_samples(work / "logs")
+        there = lmms_samples(work / "logs", work / "tasks", names)
         scores = evaluate(LocalModel(given.checkpoint), toolbox, work / "run", limit=given.limit)
         responses = list(read_jsonl(work / "run" / "responses.jsonl", Response))
     same = sum([reply.text for reply in response.replies] == there.get(response.item) for response in responses)
