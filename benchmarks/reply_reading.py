@@ -3,6 +3,10 @@
 `tests/toolbox/replies.tsv` is a list of replies as models write them, each labelled by hand with the answer that a
 person notes down. This prints, for our reader and for the published reference's, the share that agrees, by kind, and
 every disagreement of ours.
+
+The labels came first: run on them for the first time, the reader of that day agreed with 80.7%. It was then improved
+on this very list, and one label that contradicted an older test ("a" alone) was changed. So the figure now is of a list
+that the reader knows. `replies_later.tsv` is a short one that it does not: written and labelled after its last change.
 """
 
 from __future__ import annotations
@@ -26,9 +30,9 @@ SPECS = {
 }
 
 
-def labelled() -> list[tuple[str, str, str]]:
-    """Kind, answer and reply of every line."""
-    lines = (ROOT / "tests" / "toolbox" / "replies.tsv").read_text(encoding="utf-8").splitlines()
+def labelled(name: str = "replies.tsv") -> list[tuple[str, str, str]]:
+    """Kind, answer and reply of every line of a list."""
+    lines = (ROOT / "tests" / "toolbox" / name).read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t") for line in lines if not line.startswith("#")]
     # In the file, \n is a line break and \\ a backslash.
     return [
@@ -60,11 +64,15 @@ def main() -> None:
             disagreements.append({"kind": kind, "reply": reply, "label": label, "read": ours})
     for found in disagreements:
         print(f"{found['kind']:10} label {found['label']:>12}  read {found['read']:>12}  {found['reply']!r}")
+    later = labelled("replies_later.tsv")
+    unseen = sum(read(kind, reply) == label for kind, label, reply in later)
     result = {
         "date": str(datetime.date.today()),
         "replies": len(rows),
         "ours": sum(right["ours"].values()) / len(rows),
         "reference": sum(right["reference"].values()) / len(rows),
+        "later_replies": len(later),
+        "ours_later": unseen,
         "by_kind": {
             kind: {"replies": count, "ours": right["ours"][kind], "reference": right["reference"][kind]}
             for kind, count in total.items()
@@ -74,6 +82,7 @@ def main() -> None:
     target = Path(__file__).parent / "results" / f"reply_reading-{result['date']}.json"
     target.write_text(json.dumps(result, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{len(rows)} replies: {result['ours']:.1%} read as labelled, {result['reference']:.1%} by the reference")
+    print(f"{unseen} of {len(later)} replies written after the reader's last change")
     print(f"written to {target}")
 
 

@@ -12,6 +12,7 @@ OUT``. The files name their folder by its full path: write them again where they
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -194,9 +195,11 @@ def process_results(doc: dict[str, Any], results: Sequence[str], scoring: Scorin
     return score_item(item, response, scoring=scoring).metrics
 
 
-def pair_results(doc: dict[str, Any], results: Sequence[tuple[float, bool]]) -> dict[str, dict[str, float]]:
+def pair_results(doc: dict[str, Any], results: Sequence[tuple[float, bool] | str]) -> dict[str, dict[str, float]]:
     """The losses of a pair's two phrases beside one of its pictures, once for each metric made of them."""
-    losses = {f"image{doc['image_index']}_phrase{place}": loss for place, (loss, _) in enumerate(results)}
+    # lmms-eval 0.7.3 turns what loglikelihood returns into text: "(1.5, False)".
+    pairs = [ast.literal_eval(result) if isinstance(result, str) else result for result in results]
+    losses = {f"image{doc['image_index']}_phrase{place}": float(loss) for place, (loss, _) in enumerate(pairs)}
     return {metric: {"instance": doc["instance_id"], **losses} for metric in _WINOGROUND_METRICS}
 
 

@@ -133,7 +133,7 @@ def read_answer(text: str, spec: TaskSpec, options: Sequence[str], *, scoring: S
     Returns:
         An option; for numbers and directions any readable answer, on offer or not; None where none can be read.
     """
-    # Some published items ask for a letter where their task asks for a direction.
+    # DEVIATION: some published items ask for a letter where their task asks for a direction.
     kind = "letter" if options and set(options) <= set(LETTERS) else spec.answers
     if scoring == "reference":
         return _REFERENCE_READERS[kind](text)

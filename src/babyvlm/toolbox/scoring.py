@@ -166,6 +166,7 @@ def memory_base(item: Item) -> int:
 
 def _shown_label(turn: ItemTurn, option: str) -> str:
     """What an option shows: its label, or, in items without labels, the picture itself."""
+    # DEVIATION: without labels the reference has no adjusted figure.
     shown = turn.labels or turn.images
     place = turn.options.index(option)
     return shown[place] if place < len(shown) else ""

@@ -42,6 +42,7 @@ from babyvlm.toolbox.published.records import (
 )
 from babyvlm.toolbox.tasks import TASKS, task_named
 
+# DEVIATION: such prompts are asked all the same, under a variant of their own.
 UNRECOGNISED = "unrecognised"
 _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp", "BMP": ".bmp"}
 _UNSTATED = "restricted: published items, licence not stated (babyvlm toolbox import --licence says otherwise)"
@@ -106,6 +107,7 @@ class _Store:
                     image.verify()
             except Exception as error:  # Pillow raises errors of many kinds on damaged files
                 raise _UnusableError("image: does not open") from error
+            # DEVIATION: not the published name, whose suffix may tell the answer.
             name = hashlib.sha256(content).hexdigest()[:20] + _SUFFIXES.get(kind, ".img")
             self.by_path[path], self.sizes[name], self.formats[name] = name, size, kind
             (self.folder / name).write_bytes(content)
@@ -156,7 +158,8 @@ def import_items(
         problems = Counter(published.problem for published in kept if published.problem)
         _refuse_too_few(folder, config, kept, problems)
         order = {task: place for place, task in enumerate(TASKS)}
-        write_jsonl(partial / ITEMS, sorted(items.values(), key=lambda one: (order[one.task], one.id)))
+        in_order: list[Item] = sorted(items.values(), key=lambda item: (order[item.task], item.id))
+        write_jsonl(partial / ITEMS, in_order)
         write_jsonl(partial / PUBLISHED, kept)
         unrecognised = _unrecognised(kept, items)
         notes += [f"prompt of no published wording, {count} times: {what}" for what, count in unrecognised.items()]
