@@ -30,25 +30,16 @@ _LEAVING = {
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
 }
-_SAME = {
-    "left_right": 0.6,
-    "spatial_details": 0.12,
-    "localization": 0.1,
-    "visual_delayed_response_open": 0.06,
-    "visual_delayed_response_binary": 0.02,
-    "who_has_more_synthetic": 0.05,
-    "who_has_more_naturalistic": 0.05,
-}
 _ALL = {
-    "object_counting": 0.19,
-    "who_has_more_synthetic": 0.17,
-    "who_has_more_naturalistic": 0.14,
+    "object_counting": 0.22,
+    "who_has_more_synthetic": 0.18,
+    "who_has_more_naturalistic": 0.15,
     "localization": 0.14,
     "visual_delayed_response_open": 0.08,
     "visual_delayed_response_binary": 0.05,
-    "left_right": 0.09,
-    "spatial_details": 0.09,
-    "picture_vocabulary": 0.04,
+    "left_right": 0.06,
+    "spatial_details": 0.06,
+    "picture_vocabulary": 0.05,
     "memory": 0.01,
 }
 
@@ -118,20 +109,14 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3,
-                matrix_learning_rate=0.01,
-                batch_size=64,
-                steps=1070,
-                decay_fraction=0.45,
-                beta2=0.99,
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1150, beta2=0.99
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
             mixture=(
-                MixturePhase(until=0.22, weights=_MORE),
-                MixturePhase(until=0.35, weights=_WHERE),
-                MixturePhase(until=0.51, weights=_LEAVING),
-                MixturePhase(until=0.62, weights=_SAME),
+                MixturePhase(until=0.24, weights=_MORE),
+                MixturePhase(until=0.38, weights=_WHERE),
+                MixturePhase(until=0.62, weights=_LEAVING),
                 MixturePhase(weights=_ALL),
             ),
             micro_batch_tokens=16384,

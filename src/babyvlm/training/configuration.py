@@ -43,9 +43,6 @@ class Optimisation:
     """Passes over the data. Set this or ``steps``."""
     warmup_fraction: float = 0.03
     """Part of the steps over which the rate rises from zero (published: 3%)."""
-    decay_fraction: float = 1.0
-    """Part of the steps, the last ones, over which the rate falls along a cosine to zero; before, it stays at its
-    peak (published: all steps after the warm-up)."""
     weight_decay: float = 0.0
     """Decoupled weight decay of matrices; biases and norms have none (published: 0, language stage 0.1)."""
     beta1: float = 0.9
@@ -63,7 +60,6 @@ class Optimisation:
         _refuse(self.steps is not None and self.steps < 1, f"steps={self.steps} must be at least 1")
         _refuse(self.batch_size < 1, f"batch_size={self.batch_size} must be at least 1")
         _refuse(self.learning_rate <= 0, f"learning_rate={self.learning_rate} must be above 0")
-        _refuse(not 0 < self.decay_fraction <= 1, f"decay_fraction={self.decay_fraction} must be above 0, at most 1")
         _refuse(not 0 <= self.warmup_fraction < 1, f"warmup_fraction={self.warmup_fraction} must be in [0, 1)")
 
 

@@ -33,19 +33,16 @@ from babyvlm.training.samples import PixelTable, collate
 _ENCODE_IMAGES = 256
 
 
-def learning_rate_factor(step: int, steps: int, warmup_fraction: float, decay_fraction: float = 1.0) -> float:
-    """Share of the peak rate at a step (counted from 0): linear warm-up, a plateau, then a cosine to zero.
+def learning_rate_factor(step: int, steps: int, warmup_fraction: float) -> float:
+    """Share of the peak rate at a step (counted from 0): linear warm-up, then a cosine to zero.
 
     >>> [round(learning_rate_factor(step, 10, 0.2), 2) for step in (0, 1, 2, 6, 10)]
     [0.5, 1.0, 1.0, 0.5, 0.0]
-    >>> [round(learning_rate_factor(step, 10, 0.2, 0.4), 2) for step in (0, 1, 2, 6, 8, 10)]
-    [0.5, 1.0, 1.0, 1.0, 0.5, 0.0]
     """
     warmup = max(1, round(steps * warmup_fraction))
     if step < warmup:
         return (step + 1) / warmup
-    decay_from = max(warmup, round(steps * (1 - decay_fraction)))
-    return 0.5 * (1 + math.cos(math.pi * max(0, step - decay_from) / max(1, steps - decay_from)))
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 def train_language_model(
@@ -133,7 +130,7 @@ def train_language_model(
     saved_s = time.monotonic()
 
     for step in range(done, steps):
-        factor = learning_rate_factor(step, steps, optimisation.warmup_fraction, optimisation.decay_fraction)
+        factor = learning_rate_factor(step, steps, optimisation.warmup_fraction)
         optimizer.scale(factor)
 
         samples = [sources[source][index] for source, index in plan.step(step)]
