@@ -17,9 +17,19 @@ from babyvlm.errors import ConfigError
 from babyvlm.evaluation.runs import toolbox_hash
 from babyvlm.folders import code_revision, package_versions
 from babyvlm.records import Item, Reply, Response
-from babyvlm.toolbox import Fingerprints, TaskScore, Toolbox, TrainingSet, near_duplicates, score
+from babyvlm.toolbox import (
+    Fingerprints,
+    Toolbox,
+    TrainingSet,
+    near_duplicates,
+    score,
+    score_item,
+    wilson_interval,
+)
+from babyvlm.toolbox.scoring import effective_size, memory_base
 from babyvlm.toolbox.tasks import ROWS, row_name
 
+MEMORY = "memory"
 _EXAMPLES = 5
 
 
@@ -77,6 +87,36 @@ def audit_toolbox(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Earned:
+    """What a strategy earned in a row."""
+
+    value: float
+    chance: float
+    size: float
+    """Number of independent trials it is worth."""
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return wilson_interval(self.value, self.size)
+
+
+def _earned(items: Sequence[Item], responses: Sequence[Response]) -> _Earned:
+    """The primary metric; for Memory the share of test rounds.
+
+    A strategy that merely prefers some objects gets both tests of an object right more often than chance has it, and
+    yet no more rounds.
+    """
+    if items[0].task != MEMORY:
+        (one,) = score(items, responses).tasks
+        return _Earned(value=one.value, chance=one.chance, size=one.effective_size)
+    shares = [
+        score_item(item, response).metrics["acc_testing_raw"] for item, response in zip(items, responses, strict=True)
+    ]
+    tests = float(np.mean([len(item.turns) - memory_base(item) for item in items]))
+    return _Earned(value=float(np.mean(shares)), chance=0.5, size=effective_size(shares, tests))
+
+
 def audit_items(items: Sequence[Item], facts: Facts, config: AuditConfig) -> tuple[RowAudit, ...]:
     """Tries every strategy on every row.
 
@@ -88,7 +128,7 @@ def audit_items(items: Sequence[Item], facts: Facts, config: AuditConfig) -> tup
     by_row: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         by_row[row_name(item.task, item.variant)].append(item)
-    scores: dict[tuple[str, ...], TaskScore] = {}
+    scores: dict[tuple[str, ...], _Earned] = {}
     for row in (row for row in ROWS if by_row[row]):
         for strategy in STRATEGIES:
             answers = strategy.answers(by_row[row], facts)
@@ -97,8 +137,8 @@ def audit_items(items: Sequence[Item], facts: Facts, config: AuditConfig) -> tup
                     Response(item=item.id, replies=tuple(Reply(text=text) for text in texts))
                     for item, texts in zip(by_row[row], answers, strict=True)
                 ]
-                (scores[row, strategy.name],) = score(by_row[row], replies).tasks
-    ps = {key: chance_of_as_much(one.value, one.effective_size, one.chance) for key, one in scores.items()}
+                scores[row, strategy.name] = _earned(by_row[row], replies)
+    ps = {key: chance_of_as_much(one.value, one.size, one.chance) for key, one in scores.items()}
     corrected = holm(ps)
     balances = {(row,): answer_balance(by_row[row]) for row in ROWS if by_row[row]}
     balances_corrected = holm({key: balance.p for key, balance in balances.items()})
@@ -108,11 +148,11 @@ def audit_items(items: Sequence[Item], facts: Facts, config: AuditConfig) -> tup
             StrategyScore(
                 strategy=name,
                 value=one.value,
-                low=one.low,
-                high=one.high,
+                low=one.interval[0],
+                high=one.interval[1],
                 p=ps[of_row, name],
                 p_corrected=corrected[of_row, name],
-                above_chance=one.low > one.chance and corrected[of_row, name] < config.level,
+                above_chance=one.interval[0] > one.chance and corrected[of_row, name] < config.level,
             )
             for (of_row, name), one in scores.items()
             if of_row == row
@@ -124,7 +164,7 @@ def audit_items(items: Sequence[Item], facts: Facts, config: AuditConfig) -> tup
             RowAudit(
                 row=row,
                 items=len(by_row[row]),
-                chance=float(np.mean([item.chance for item in by_row[row]])),
+                chance=next(one.chance for (of_row, _), one in scores.items() if of_row == row),
                 balance=balance,
                 balance_p_corrected=balances_corrected[row,],
                 strategies=tuple(tried),

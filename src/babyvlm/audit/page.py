@@ -20,7 +20,7 @@ def render_page(audit: Audit) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": lambda share: f"{100 * share:.1f}", "p": _p, "title": title}
+    environment.filters |= {"percent": _percent, "p": _p, "title": title}
     style = (Path(__file__).parent / "templates" / "audit.css").read_text(encoding="utf-8")
     verdicts = {name: [row for row in audit.rows if row.verdict == name] for name in _VERDICTS}
     return environment.get_template("audit.html.j2").render(audit=audit, verdicts=verdicts, style=Markup(style))
@@ -32,6 +32,10 @@ _VERDICTS = ("shortcut", "clean", "too few items")
 def title(row: str) -> str:
     """A row's name in words."""
     return TASKS[row.removesuffix(".hard")].title + (", hard" if is_hard(row) else "")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
 
 
 def _p(value: float) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from babyvlm.records import SCHEMA_VERSION, Record
 
 Verdict = Literal["clean", "shortcut", "too few items"]
@@ -28,7 +30,7 @@ class StrategyScore(Record):
 
     strategy: str
     value: float
-    """The sub-task's primary metric, 0 to 1."""
+    """The sub-task's primary metric, 0 to 1; for Memory, the share of its test rounds."""
     low: float
     """Lower end of the 95% Wilson interval of ``value``."""
     high: float
@@ -96,5 +98,5 @@ class Audit(Record):
     """Family-wise level of the tests."""
     rows: tuple[RowAudit, ...]
     duplicates: Duplicates
-    packages: dict[str, str] = {}
+    packages: dict[str, str] = Field(default_factory=dict)
     code_revision: str = ""

@@ -103,9 +103,9 @@ def _file_attributes(items: Sequence[Item], facts: Facts) -> Answers | None:
         yes, no = _without(right, fold), _without(wrong, fold)
         values = Counter(kind for kind, _ in {*yes, *no})
         all_yes, all_no = Counter[str](), Counter[str]()
-        for (kind, value), count in yes.items():
+        for (kind, _), count in yes.items():
             all_yes[kind] += count
-        for (kind, value), count in no.items():
+        for (kind, _), count in no.items():
             all_no[kind] += count
         weights.append(
             {
@@ -239,7 +239,7 @@ def _number_by(measure: Callable[[PictureFacts], float]) -> Callable[[Sequence[I
         values = np.array([measure(facts[item.turns[0].images[0]]) for item in items])
         folds = np.array([_fold(item) for item in items])
         golds = [item.turns[0].gold for item in items]
-        found = []
+        found: Answers = []
         for value, fold, item in zip(values, folds, items, strict=True):
             others = np.flatnonzero(folds != fold)
             nearest = others[np.argsort(np.abs(values[others] - value), kind="stable")[:_NEIGHBOURS]]

@@ -5,8 +5,8 @@ number, these magnitudes are set by plan and not left to go along:
 
     comparing   in half of the pairs the more numerous picture has larger things, more area, more contour and a larger
                 convex hull; in the other half it has smaller things, less area, less contour and a smaller hull
-    counting    in a quarter of the pictures each, things grow with number, have one size, one total area, or even the
-                total area falls with number; the hull is drawn independently
+    counting    in a fifth of the pictures each, things grow with number, have one size, one total area or one contour
+                whatever the number, or total area falls with number; the hull is drawn independently
 
 So none of the magnitudes, nor any sum of them, tells which of two pictures has more.
 """
@@ -32,7 +32,7 @@ _GAP = 1.12  # least distance of centres, in sides
 _LAYOUTS = 24
 _HULL_RATIO = 1.15  # by how much the hulls of a pair differ at least, if they can
 _HULL_PX2 = (4_000, 36_000)  # where the hull of a picture to count in is drawn
-_GROWTH = {"things grow": 0.25, "one size": 0.0, "one area": -0.5, "area falls": -0.75}
+_GROWTH = {"things grow": 0.25, "one size": 0.0, "one area": -0.5, "area falls": -0.75, "one contour": -1.0}
 COUNT_KINDS = tuple(_GROWTH)
 """What is held in a picture to count in; the side of a thing goes with its power of the number."""
 

@@ -116,14 +116,14 @@ def render_composition(recipe: Composed, pictures: Mapping[View, Picture]) -> Pi
         cut = open_jpeg(pictures[placement.view].jpeg).resize(
             (side, side), Image.Resampling.BOX if side < 64 else Image.Resampling.BILINEAR
         )
-        opacity = _soft_disc(side)[..., None]
+        opacity = soft_disc(side)[..., None]
         area = canvas[placement.top : placement.top + side, placement.left : placement.left + side]
         area += opacity * (np.asarray(cut, np.float32) - area)
     return Picture.of(Image.fromarray(np.clip(canvas, 0, 255).astype(np.uint8)))
 
 
 @functools.cache
-def _soft_disc(side_px: int) -> NDArray[np.float32]:
+def soft_disc(side_px: int) -> NDArray[np.float32]:
     """Opacity of a cut-out: 1 in a rounded square, fading to 0 at its rim, so that no hard square betrays the paste."""
     along = np.abs((np.arange(side_px) + 0.5) / side_px * 2 - 1)
     radius = (along[:, None] ** 4 + along[None, :] ** 4) ** 0.25

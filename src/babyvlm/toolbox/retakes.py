@@ -1,6 +1,7 @@
 """Re-photographs: the same crop as another camera, in other light, from a step aside, would have taken it.
 
-    crop ──> turned, nearer or farther, shifted, seen aslant ──> lit otherwise, tinted ──> soft, grainy, compressed
+    crop ──> turned, nearer or farther, shifted, seen aslant ──> laid on another surface
+         ──> lit otherwise, tinted ──> soft, grainy, compressed
 
 Every picture of a hard matching or memory item is a retake, right options and foils alike and from one distribution, so
 that no two pictures of an item share pixels. Nothing is mirrored and no colour changes its name: people still see the
@@ -10,6 +11,7 @@ answer.
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from PIL import Image, ImageFilter
 
 from babyvlm.errors import ConfigError
 from babyvlm.records import Origin
+from babyvlm.toolbox.compose import soft_disc
 from babyvlm.toolbox.looks import MATCHERS, Look
 from babyvlm.toolbox.views import Picture, View, open_jpeg
 
@@ -31,20 +34,22 @@ _WEIGHT = 4.0  # how much more each matcher counts than the next: more than all 
 class RetakeConfig:
     """How far a re-photograph goes from its crop, and how many are looked at."""
 
-    turn_deg: float = 12.0
+    turn_deg: float = 18.0
     """Largest turn of the camera either way, degrees (ours)."""
-    nearest: float = 1.1
+    nearest: float = 1.0
     """Largest size of the object relative to its crop (ours)."""
-    farthest: float = 0.72
+    farthest: float = 0.62
     """Smallest size of the object relative to its crop (ours)."""
-    shift: float = 0.09
+    shift: float = 0.14
     """Largest shift either way, as a fraction of the picture (ours)."""
-    slant: float = 0.10
+    slant: float = 0.15
     """Largest shear, as of a step aside (ours)."""
     light: float = 0.55
     """Largest change of exposure either way, in powers of two (ours)."""
     gamma: float = 0.35
     """Largest change of the tone curve either way, in powers of two (ours)."""
+    clutter: float = 40.0
+    """Largest contrast of the texture of the surface, of 255 (ours)."""
     shade: float = 0.40
     """Largest fall of light from one side to the other, as a fraction (ours)."""
     tint: float = 0.13
@@ -55,7 +60,7 @@ class RetakeConfig:
     """Largest deviation of the noise, of 255 (ours)."""
     worst_quality: int = 45
     """Lowest JPEG quality that a picture passes through (ours)."""
-    takes: int = 4
+    takes: int = 5
     """Retakes of each picture from which an item's are chosen (ours)."""
 
     def __post_init__(self) -> None:
@@ -66,8 +71,8 @@ class RetakeConfig:
         for name in ("shift", "slant", "light", "gamma", "shade", "tint"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
-        if not (0 <= self.turn_deg <= 45 and self.blur_px >= 0 and self.grain >= 0):
-            raise ConfigError("turn_deg must lie between 0 and 45; blur_px and grain must not be negative")
+        if not (0 <= self.turn_deg <= 45 and min(self.blur_px, self.grain, self.clutter) >= 0):
+            raise ConfigError("turn_deg must lie between 0 and 45; blur_px, grain and clutter must not be negative")
         if not 1 <= self.worst_quality <= 95:
             raise ConfigError(f"worst_quality must lie between 1 and 95, not {self.worst_quality}")
         if self.takes < 1:
@@ -94,9 +99,11 @@ class Retake:
 def render_retake(recipe: Retake, crop: Picture) -> Picture:
     """Takes the picture of a crop."""
     camera, rng = recipe.camera, Random(recipe.seed)
-    image = _moved(open_jpeg(crop.jpeg), camera, rng)
-    width, height = image.size
-    lit = np.asarray(image, np.float32) / 255
+    moved, opacity = _moved(open_jpeg(crop.jpeg), camera, rng)
+    height, width = opacity.shape
+    noise = np.random.default_rng(recipe.seed)
+    surface = _surface(width, height, camera, rng, noise)
+    lit = np.clip(surface + opacity[..., None] * (moved - surface), 0, 255) / 255
     across, down = np.meshgrid(
         np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
     )
@@ -110,7 +117,7 @@ def render_retake(recipe: Retake, crop: Picture) -> Picture:
     # Bright parts are rolled off, not cut off: what is in them stays visible.
     lit = np.where(lit > 0.85, 0.85 + 0.15 * np.tanh((lit - 0.85) / 0.15), lit) * 255
     # The noise of film: soft grain, as strong in every channel.
-    lit += np.random.default_rng(recipe.seed).normal(0, rng.uniform(0, camera.grain), (height, width, 1))
+    lit += noise.normal(0, rng.uniform(0, camera.grain), (height, width, 1))
     taken = Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
     taken = taken.filter(ImageFilter.GaussianBlur(rng.uniform(0, camera.blur_px)))
     squeezed = io.BytesIO()
@@ -118,32 +125,44 @@ def render_retake(recipe: Retake, crop: Picture) -> Picture:
     return Picture.of(Image.open(squeezed))
 
 
-def _moved(image: Image.Image, camera: RetakeConfig, rng: Random) -> Image.Image:
-    """The picture turned, scaled, sheared and shifted; its surroundings are continued by reflection."""
+def _surface(
+    width: int, height: int, camera: RetakeConfig, rng: Random, noise: np.random.Generator
+) -> NDArray[np.float32]:
+    """Some surface to lie on: its colour, and a soft texture."""
+    level, contrast, cells = rng.uniform(50, 220), rng.uniform(0, camera.clutter), rng.randint(3, 9)
+    surface = np.empty((height, width, 3), np.float32)
+    surface[:] = [level + rng.uniform(-30, 30) for _ in range(3)]
+    texture = Image.fromarray(noise.uniform(-contrast, contrast, (cells, cells)).astype(np.float32))
+    surface += np.asarray(texture.resize((width, height), Image.Resampling.BICUBIC))[..., None]
+    return surface
+
+
+def _moved(image: Image.Image, camera: RetakeConfig, rng: Random) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The picture turned, scaled, sheared and shifted, and where it covers what is behind it."""
     width, height = image.size
     turn = math.radians(rng.uniform(-camera.turn_deg, camera.turn_deg))
     size = math.exp(rng.uniform(math.log(camera.farthest), math.log(camera.nearest)))
     slant = rng.uniform(-camera.slant, camera.slant)
-    shift = [rng.uniform(-camera.shift, camera.shift) * side for side in (width, height)]
-    rim = max(width, height) // 2
-    pixels: NDArray[np.uint8] = np.pad(np.asarray(image), ((rim, rim), (rim, rim), (0, 0)), mode="reflect")
+    # What is smaller may lie farther from the middle.
+    reach = camera.shift * (1.6 - size)
+    middle_x, middle_y = (side / 2 + rng.uniform(-reach, reach) * side for side in (width, height))
     cos, sin = math.cos(turn) / size, math.sin(turn) / size
-    # From a pixel of the result to one of the padded picture, about the middles of both.
+    # From a pixel of the result to one of the crop, about the middles of both.
     xx, xy, yx, yy = cos, sin + slant * cos, -sin, cos - slant * sin
-    middle_x, middle_y = width / 2 + shift[0], height / 2 + shift[1]
-    return Image.fromarray(pixels).transform(
-        (width, height),
-        Image.Transform.AFFINE,
-        (
-            xx,
-            xy,
-            rim + width / 2 - xx * middle_x - xy * middle_y,
-            yx,
-            yy,
-            rim + height / 2 - yx * middle_x - yy * middle_y,
-        ),
-        resample=Image.Resampling.BICUBIC,
+    window = (
+        xx,
+        xy,
+        width / 2 - xx * middle_x - xy * middle_y,
+        yx,
+        yy,
+        height / 2 - yx * middle_x - yy * middle_y,
     )
+    cut = Image.fromarray((soft_disc(width) * 255).astype(np.uint8)).resize((width, height))
+    moved, opacity = (
+        np.asarray(picture.transform((width, height), Image.Transform.AFFINE, window, Image.Resampling.BICUBIC))
+        for picture in (image, cut)
+    )
+    return moved.astype(np.float32), opacity.astype(np.float32) / np.float32(255)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +192,8 @@ class MatchPlan:
     gold: int
     """Place of the right option among the options."""
     ranks: tuple[int, ...]
-    """For each of the `MATCHERS`, how many options are to look more like the target than the right one does."""
+    """For each of the `MATCHERS`, how many options are to look more like the target than the right one does; and, last,
+    how many are to look more like the other options than the right one does."""
     camera: RetakeConfig
     seed: int
 
@@ -189,9 +209,11 @@ def choose_match(plan: MatchPlan, crops: Sequence[Picture]) -> tuple[Retake, ...
     best: tuple[float, tuple[Taken, ...]] | None = None
     shape = [len(option) for option in options]
     combinations = np.stack(np.unravel_index(np.arange(math.prod(shape)), shape), axis=1)
+    alike = _out_of_line([[taken.looks[0] for taken in option] for option in options], combinations)
+    last = np.abs((alike < alike[:, plan.gold : plan.gold + 1]).sum(axis=1) - plan.ranks[-1]) * _WEIGHT**-1
     for target in targets:
-        missed = np.zeros(len(combinations))
-        for place, (matcher, wanted) in enumerate(zip(MATCHERS, plan.ranks, strict=True)):
+        missed = last.copy()
+        for place, (matcher, wanted) in enumerate(zip(MATCHERS, plan.ranks[:-1], strict=True)):
             away = np.array(
                 [
                     [matcher.difference(target.looks[place], taken.looks[place]) for taken in option]
@@ -200,13 +222,22 @@ def choose_match(plan: MatchPlan, crops: Sequence[Picture]) -> tuple[Retake, ...
             )
             apart = away[np.arange(len(options))[None, :], combinations]
             nearer = (apart < apart[:, plan.gold : plan.gold + 1]).sum(axis=1)
-            missed += np.abs(nearer - wanted) * _WEIGHT**-place
+            missed += np.abs(nearer - wanted) * _WEIGHT ** -(place + (place > 0))
         found = int(missed.argmin())
         if best is None or missed[found] < best[0]:
             chosen = tuple(option[which] for option, which in zip(options, combinations[found], strict=True))
             best = float(missed[found]), (target, *chosen)
     assert best is not None
     return tuple(taken.recipe for taken in best[1])
+
+
+def _out_of_line(looks: list[list[Look]], combinations: NDArray[np.intp]) -> NDArray[np.float64]:
+    """How unlike the other options each option looks, (combinations, options)."""
+    away = np.zeros(combinations.shape)
+    for first, second in itertools.permutations(range(len(looks)), 2):
+        table = np.array([[float(np.abs(one - two).mean()) for two in looks[second]] for one in looks[first]])
+        away[:, first] += table[combinations[:, first], combinations[:, second]]
+    return away
 
 
 @dataclass(frozen=True, kw_only=True)

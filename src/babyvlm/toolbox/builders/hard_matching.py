@@ -67,7 +67,7 @@ def spatial_details_hard(bench: Bench, count: int) -> Built:
 
 def _taken_anew(bench: Bench, drafts: Sequence[Draft], rng: Random) -> list[Draft]:
     """Matching drafts with every picture re-photographed."""
-    ranks = [balanced(range(3), len(drafts), rng) for _ in MATCHERS]
+    ranks = [balanced(range(3), len(drafts), rng) for _ in range(len(MATCHERS) + 1)]
     jobs = []
     for number, draft in enumerate(drafts):
         (turn,) = draft.turns
