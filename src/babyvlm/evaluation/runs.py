@@ -307,7 +307,7 @@ def _recover_responses(path: Path) -> set[str]:
 
 
 def _forget_failed(out: Path) -> None:
-    """Takes out the responses in which a reply failed, so that they are asked again; paid rounds stay in the journal."""
+    """Takes out responses with a failed reply, so that they are asked again; paid rounds stay in the journal."""
     path = out / "responses.jsonl"
     cut_torn_line(path)
     if not path.is_file():
