@@ -79,8 +79,8 @@ class HubModel:
                 path=name,
                 remedy="Give a hub id or folder that AutoModelForImageTextToText and AutoProcessor load",
             ) from error
-        self._model = self._model.to(self._device).eval()
-        self._tokenizer = getattr(self._processor, "tokenizer", None)
+        self._model.to(self._device).eval()
+        self._tokenizer: Any = getattr(self._processor, "tokenizer", None)
         if self._tokenizer is None or not getattr(self._processor, "chat_template", None):
             raise CheckpointError(
                 "its processor has no chat template", path=name, remedy="Give an instruction-tuned model"

@@ -176,9 +176,9 @@ def refuse_restricted(items: Sequence[Item], who: str) -> None:
     counts = Counter(item.licence for item in restricted)
     owners = []
     for licence, count in sorted(counts.items()):
-        sources = sorted(recordings[licence])
-        named = ", ".join(sources[:3]) + (", ..." if len(sources) > 3 else "")
-        owners.append(f"{licence}: {count} items" + (f" from {len(sources)} sources, {named}" if sources else ""))
+        shown = sorted(recordings[licence])
+        named = ", ".join(shown[:3]) + (", ..." if len(shown) > 3 else "")
+        owners.append(f"{licence}: {count} items" + (f" from {len(shown)} sources, {named}" if shown else ""))
     raise ConfigError(
         f"{len(restricted)} of {len(items)} items hold pictures that may not leave this machine "
         f"({'; '.join(owners)}), and {who} sends them out. Nothing was sent. "
