@@ -35,7 +35,7 @@ def serving(behave):
     calls, lock = [], threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):  # noqa: N802
+        def do_POST(self):
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             with lock:
                 number = len(calls)

@@ -159,9 +159,9 @@ def test_the_other_providers_retry(provider, toolbox):
 
 
 def test_a_bad_key_stops_the_run_at_once(toolbox, tmp_path):
-    with serving(lambda n, body: (401, {}, {"error": {"message": "bad key"}}, 0)) as (url, calls):
-        with pytest.raises(ConfigError, match="bad key"):
-            evaluate(open_api("openai:tiny", ask(url, concurrency=1)), toolbox, tmp_path / "run")
+    barred = serving(lambda n, body: (401, {}, {"error": {"message": "bad key"}}, 0))
+    with barred as (url, calls), pytest.raises(ConfigError, match="bad key"):
+        evaluate(open_api("openai:tiny", ask(url, concurrency=1)), toolbox, tmp_path / "run")
     assert len(calls) == 1
 
 
