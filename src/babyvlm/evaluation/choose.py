@@ -82,6 +82,6 @@ def choose_respondent(
 
 
 def choose_nulls(respondent: Respondent, toolbox: Toolbox, *, seed: int = 0) -> dict[str, Respondent]:
-    """Every row that belongs beside a model's: name -> guessing, the commonest answer, matching, and the model's nulls."""
+    """Every row that belongs beside a model's, by name: guessing, the commonest answer, matching, the model's nulls."""
     named = {name: choose_respondent(f"baseline:{name}", toolbox, seed=seed) for name in BASELINES}
     return named | {name: around(respondent, seed) for name, around in NULLS.items()}

@@ -41,8 +41,8 @@ class AskConfig:
     timeout_s: float = 120.0
     """Longest wait for an API, seconds (ours)."""
     backoff_s: float = 1.0
-    """Longest wait after a first failed call, seconds (ours). It doubles each time up to 60, and a random share of it is
-    waited."""
+    """Longest wait after a first failed call, seconds (ours). It doubles each time up to 60, and a random share of it
+    is waited."""
     budget: float | None = None
     """Most to spend on an API in this run, US dollars. None for no bound."""
     prices: Path | None = None

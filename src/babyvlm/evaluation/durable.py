@@ -1,4 +1,4 @@
-"""Lines that survive a kill: whole or absent, never torn in the middle of a file, and never written by two processes."""
+"""Lines that survive a kill: whole or absent, never torn within a file, and never written by two processes."""
 
 from __future__ import annotations
 

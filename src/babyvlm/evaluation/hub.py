@@ -71,7 +71,7 @@ class HubModel:
         try:
             # The processors that work on PIL images need no torchvision.
             self._processor: Any = AutoProcessor.from_pretrained(name, use_fast=False)
-            self._model: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype)
+            loaded: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype)
         except (OSError, ValueError, ImportError, KeyError) as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise CheckpointError(
@@ -79,8 +79,8 @@ class HubModel:
                 path=name,
                 remedy="Give a hub id or folder that AutoModelForImageTextToText and AutoProcessor load",
             ) from error
-        self._model = self._model.to(self._device).eval()
-        self._tokenizer = getattr(self._processor, "tokenizer", None)
+        self._model: Any = loaded.to(self._device).eval()
+        self._tokenizer: Any = getattr(self._processor, "tokenizer", None)
         if self._tokenizer is None or not getattr(self._processor, "chat_template", None):
             raise CheckpointError(
                 "its processor has no chat template", path=name, remedy="Give an instruction-tuned model"

@@ -5,6 +5,8 @@ cache of B rows ── repeat ── B x K rows ── read the options ── k
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from transformers import DynamicCache
 
@@ -22,6 +24,7 @@ def repeat(cache: DynamicCache, times: int) -> None:
 def cut(cache: DynamicCache, tokens: int, *, every: int = 1) -> None:
     """Keeps the first ``tokens`` tokens and every ``every``-th row, in place."""
     # By hand: the argument of transformers' own crop has meant both what stays and what goes.
+    layer: Any
     for layer in cache.layers:
         layer.keys = layer.keys[::every, :, :tokens].contiguous()
         layer.values = layer.values[::every, :, :tokens].contiguous()

@@ -178,9 +178,9 @@ def refuse_restricted(items: Sequence[Item], who: str) -> None:
     counts = Counter(item.licence for item in restricted)
     owners = []
     for licence, count in sorted(counts.items()):
-        sources = sorted(recordings[licence])
-        named = ", ".join(sources[:3]) + (", ..." if len(sources) > 3 else "")
-        owners.append(f"{licence}: {count} items" + (f" from {len(sources)} sources, {named}" if sources else ""))
+        shown = sorted(recordings[licence])
+        named = ", ".join(shown[:3]) + (", ..." if len(shown) > 3 else "")
+        owners.append(f"{licence}: {count} items" + (f" from {len(shown)} sources, {named}" if shown else ""))
     raise ConfigError(
         f"{len(restricted)} of {len(items)} items hold pictures that may not leave this machine "
         f"({'; '.join(owners)}), and {who} sends them out. Nothing was sent. "
@@ -349,7 +349,7 @@ def _recover_responses(path: Path) -> set[str]:
 
 
 def _forget_failed(out: Path) -> None:
-    """Takes out the responses in which a reply failed, so that they are asked again; paid rounds stay in the journal."""
+    """Takes out responses with a failed reply, so that they are asked again; paid rounds stay in the journal."""
     path = out / "responses.jsonl"
     cut_torn_line(path)
     if not path.is_file():

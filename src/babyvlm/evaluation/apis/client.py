@@ -36,7 +36,7 @@ class Answer(Record):
     """The version that answered, as the provider names it."""
 
 
-class Trouble(Exception):
+class Trouble(Exception):  # noqa: N818 - nobody sees it as an error
     """A call that gave no answer."""
 
 

@@ -1,7 +1,7 @@
 """What a call costs: a dated table of list prices, and what the next call may cost at most.
 
-The table is JSON: ``{"as_of": date, "source": where it was read, "models": {"openai:NAME": {"input": usd, "output": usd,
-"image_tokens": most tokens of one picture}}}``, prices in US dollars for a million tokens.
+The table is JSON: ``{"as_of": date, "source": where it was read, "models": {"openai:NAME": {"input": usd,
+"output": usd, "image_tokens": most tokens of one picture}}}``, prices in US dollars for a million tokens.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ _LONGEST_WAIT_S = 60.0
 _LONGEST_ASKED_WAIT_S = 600.0
 
 
-class _Stopped(Exception):
+class _Stopped(Exception):  # noqa: N818 - a signal between threads
     """Another item ended the run, or the budget did."""
 
 
