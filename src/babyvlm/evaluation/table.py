@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from babyvlm.evaluation.statistics import Comparison, Interval, Spread
 from babyvlm.toolbox import Scores
+from babyvlm.toolbox.tasks import is_hard
 
 
 def describe_scores(scores: Scores) -> str:
@@ -23,7 +24,8 @@ def describe_scores(scores: Scores) -> str:
             f"{task.task:32} {100 * task.value:6.1f}  {100 * task.low:5.1f} to {100 * task.high:5.1f}"
             f"  {100 * task.chance:6.1f}  {task.items:5}  {', '.join(odd)}".rstrip()
         )
-    lines.append(f"{'mean of sub-tasks':32} {100 * scores.overall:6.1f}")
+    if any(not is_hard(task.task) for task in scores.tasks):
+        lines.append(f"{'mean of sub-tasks':32} {100 * scores.overall:6.1f}")
     return "\n".join(lines)
 
 
