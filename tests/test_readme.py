@@ -18,7 +18,18 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("babyvlm ")])
+NEEDS_NOTHING = ("babyvlm power ",)
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith(NEEDS_NOTHING)])
+def test_a_readme_command_that_needs_no_input_runs(command, capsys):
+    main(shlex.split(command)[1:])
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "command", [c for c in COMMANDS if c.startswith("babyvlm ") and not c.startswith(NEEDS_NOTHING)]
+)
 def test_a_readme_command_parses_and_names_what_is_missing(command, tmp_path, monkeypatch, capsys):
     """On an empty folder each must get as far as its missing input: exit code 2 and one of our own messages."""
     monkeypatch.chdir(tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from drawn_corpus import FPS, LABELS, colour, exit_of
 from PIL import Image, ImageOps
 
-from babyvlm.errors import ConfigError, DataFolderError, OutputExistsError
+from babyvlm.errors import ConfigError, DataFolderError, InputError, OutputExistsError
 from babyvlm.records import Reply, Response
 from babyvlm.toolbox import (
     TASKS,
@@ -228,3 +228,37 @@ def test_photographs_of_real_rooms_through_to_a_score(tmp_path):
     scores = score(built.items, responses)
     assert scores.overall == 1.0 and scores.not_asked == 0
     assert score(built.items, responses[::2]).not_asked == len(responses) // 2
+
+
+def test_photographs_and_boxes_that_cannot_be_used_are_counted_and_the_rest_is_built(tmp_path, capsys):
+    images, boxes = tmp_path / "images", tmp_path / "boxes"
+    images.mkdir(), boxes.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        Image.fromarray(rng.integers(0, 255, (240, 320, 3), dtype=np.uint8)).save(images / f"{number}.jpg")
+        (boxes / f"{number}.txt").write_text(f"cup {20 + number} 30 120 130\nball 180 60 270 150\n")
+    whole = (images / "0.jpg").read_bytes()
+    (images / "0.jpg").write_bytes(whole[: len(whole) // 2])  # opens, and does not decode
+    (images / "1.jpg").unlink()
+    for number, line in ((2, "cup 400 30 500 90"), (3, "cup ten 30 500 90"), (4, "hat 180 60 270 150")):
+        (boxes / f"{number}.txt").write_text((boxes / f"{number}.txt").read_text() + line + "\n")
+    source = PhotoSource(images, boxes)
+    assert source.skipped == {
+        "photograph: missing, damaged or ambiguous": 2,
+        "box: does not parse, is empty or leaves its photograph": 2,
+        "box: in the very place of one of another category": 2,
+    }
+    said = capsys.readouterr().err
+    assert "0.jpg" in said and "2.txt, line 3" in said and "2 passed over: photograph" in said
+    built = build_toolbox(source, tmp_path / "out", ToolboxConfig(tasks=("localization",), items_per_task=8))
+    assert len(built.items) == 8 and built.manifest.skipped["photograph: missing, damaged or ambiguous"] == 2
+
+
+def test_a_source_of_which_most_cannot_be_used_is_refused(tmp_path):
+    images, boxes = tmp_path / "images", tmp_path / "boxes"
+    images.mkdir(), boxes.mkdir()
+    for number in range(3):
+        (boxes / f"{number}.txt").write_text("cup 20 30 120 130\n")
+    Image.new("RGB", (240, 320)).save(images / "0.jpg")
+    with pytest.raises(InputError, match="2 of 3 photographs"):
+        PhotoSource(images, boxes)

@@ -11,26 +11,33 @@ The format is told from the files. One-based pixels, as in VOC, fall within the 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import yaml
 from PIL import Image
 
 from babyvlm.corpus.annotations import coco_boxes, fit_box, read_coco
-from babyvlm.errors import AnnotationError, MediaError
+from babyvlm.errors import AnnotationError, InputError, MediaError
 from babyvlm.records import Box, BoxedFrame
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 _NAME_FILES = ("classes.txt", "data.yaml", "data.yml", "dataset.yaml")
 
 
-def read_photo_annotations(annotations: Path, images: Path) -> tuple[BoxedFrame, ...]:
+Passed = Callable[[str, InputError], None]
+"""Told the reason and the error of what is passed over."""
+
+
+def read_photo_annotations(annotations: Path, images: Path, passed: Passed | None = None) -> tuple[BoxedFrame, ...]:
     """Reads the boxes of photographs, in whichever of the four formats they are.
 
     Args:
         annotations: A folder of .txt or .xml files, or a COCO .json file.
         images: The folder of the photographs.
+        passed: Called for each photograph that is missing or damaged and each box that cannot be used, which are then
+            passed over; when not given, the first of them is raised.
 
     Returns:
         One for each annotated photograph, by path relative to ``images``; with no boxes where the file lists none.
@@ -43,11 +50,12 @@ def read_photo_annotations(annotations: Path, images: Path) -> tuple[BoxedFrame,
         raise MediaError("the folder of photographs is missing", path=images)
     if not annotations.exists():
         raise AnnotationError("the annotations are missing", path=annotations)
-    photos = _Photographs(images)
+    photos = _Photographs(images, passed)
     if annotations.is_file():
         frames = _read_coco_photos(annotations, photos)
     elif files := _files(annotations, ".xml"):
-        frames = [_read_voc(path, annotations, photos) for path in files]
+        read = (_read_voc(path, annotations, photos) for path in files)
+        frames = [frame for frame in read if frame is not None]
     elif files := [path for path in _files(annotations, ".txt") if path.name not in _NAME_FILES]:
         frames = _read_text_folder(files, annotations, photos)
     elif len(files := _files(annotations, ".json")) == 1:
@@ -67,14 +75,43 @@ def read_photo_annotations(annotations: Path, images: Path) -> tuple[BoxedFrame,
 class _Photographs:
     """The photographs of a folder, found by what annotations call them."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, passed: Passed | None) -> None:
+        self._folder, self._passed = folder, passed
         found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
         self._paths = sorted(path.relative_to(folder) for path in found)
         self._by_name: dict[str, list[Path]] = {}
         for path in self._paths:
             for name in {path.as_posix(), path.with_suffix("").as_posix(), path.name, path.stem}:
                 self._by_name.setdefault(name, []).append(path)
+
+    def look_up(self, *names: str, annotation: Path) -> tuple[str, tuple[int, int]] | None:
+        """As `find`; None for a photograph that is passed over."""
+        if self._passed is None:
+            return self.find(*names, annotation=annotation)
+        try:
+            found = self.find(*names, annotation=annotation)
+            # Only decoding shows whether the file is whole.
+            with Image.open(self._folder / found[0]) as image:
+                image.load()
+            return found
+        except MediaError as error:
+            self._passed("photograph: missing, damaged or ambiguous", error)
+        except OSError as error:
+            problem = MediaError(f"does not decode ({error})", path=self._folder / found[0])
+            self._passed("photograph: missing, damaged or ambiguous", problem)
+        return None
+
+    def boxes(self, readers: Iterable[Callable[[], Box]]) -> list[Box]:
+        """The boxes that the readers read, without those that are passed over."""
+        boxes = []
+        for read in readers:
+            try:
+                boxes.append(read())
+            except AnnotationError as error:
+                if self._passed is None:
+                    raise
+                self._passed("box: does not parse, is empty or leaves its photograph", error)
+        return boxes
 
     def find(self, *names: str, annotation: Path) -> tuple[str, tuple[int, int]]:
         """Relative path and size, in pixels, of the photograph that the first fitting name means."""
@@ -97,7 +134,10 @@ def _read_coco_photos(path: Path, photos: _Photographs) -> list[BoxedFrame]:
     boxes = coco_boxes(coco, path)
     frames: list[BoxedFrame] = []
     for index, image in enumerate(coco.images):
-        source, size = photos.find(image.file_name, Path(image.file_name).name, annotation=path)
+        found = photos.look_up(image.file_name, Path(image.file_name).name, annotation=path)
+        if found is None:
+            continue
+        source, size = found
         if size != (image.width, image.height):
             raise AnnotationError(
                 f"{source} is said to be {image.width}x{image.height} pixels, and is {size[0]}x{size[1]}",
@@ -109,7 +149,7 @@ def _read_coco_photos(path: Path, photos: _Photographs) -> list[BoxedFrame]:
     return frames
 
 
-def _read_voc(path: Path, folder: Path, photos: _Photographs) -> BoxedFrame:
+def _read_voc(path: Path, folder: Path, photos: _Photographs) -> BoxedFrame | None:
     try:
         root = ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:
@@ -117,13 +157,18 @@ def _read_voc(path: Path, folder: Path, photos: _Photographs) -> BoxedFrame:
     if root.tag != "annotation":
         raise AnnotationError(f"not VOC: expected <annotation>, found <{root.tag}>", path=path)
     own_name = path.relative_to(folder).with_suffix("").as_posix()
-    source, size = photos.find(own_name, path.stem, root.findtext("filename", "").strip(), annotation=path)
-    boxes: list[Box] = []
-    for number, element in enumerate(root.findall("object"), start=1):
+    found = photos.look_up(own_name, path.stem, root.findtext("filename", "").strip(), annotation=path)
+    if found is None:
+        return None
+    source, size = found
+
+    def read(number: int, element: ElementTree.Element) -> Box:
         place, edges = f"object {number}", ("xmin", "ymin", "xmax", "ymax")
         texts = [element.findtext(f"bndbox/{edge}", "") for edge in edges]
-        boxes.append(fit_box(element.findtext("name", ""), _numbers(texts, path, place), size, path=path, place=place))
-    return _frame(source, size, boxes)
+        return fit_box(element.findtext("name", ""), _numbers(texts, path, place), size, path=path, place=place)
+
+    objects = enumerate(root.findall("object"), start=1)
+    return _frame(source, size, photos.boxes(partial(read, number, element) for number, element in objects))
 
 
 def _read_text_folder(files: list[Path], folder: Path, photos: _Photographs) -> list[BoxedFrame]:
@@ -137,10 +182,14 @@ def _read_text_folder(files: list[Path], folder: Path, photos: _Photographs) -> 
             return _read_yolo_line(line, size, path, place, names)
 
     frames: list[BoxedFrame] = []
-    for path, found in lines.items():
-        source, size = photos.find(path.relative_to(folder).with_suffix("").as_posix(), path.stem, annotation=path)
-        numbered = [(f"line {number}", line) for number, line in enumerate(found, start=1) if line.strip()]
-        frames.append(_frame(source, size, [read(line, size, path, place) for place, line in numbered]))
+    for path, text in lines.items():
+        found = photos.look_up(path.relative_to(folder).with_suffix("").as_posix(), path.stem, annotation=path)
+        if found is None:
+            continue
+        source, size = found
+        numbered = [(f"line {number}", line) for number, line in enumerate(text, start=1) if line.strip()]
+        boxes = photos.boxes(partial(read, line, size, path, place) for place, line in numbered)
+        frames.append(_frame(source, size, boxes))
     return frames
 
 

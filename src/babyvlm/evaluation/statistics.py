@@ -6,8 +6,8 @@
     several seeds   mean, standard deviation and range of sub-tasks and mean
     before a study  how many items a difference takes
 
-Hard variants count in no mean and have rows of their own. A composed picture has no recording; such an item moves alone.
-An item whose pictures come from several recordings is counted with that of its first picture.
+Hard variants count in no mean and have rows of their own. A composed picture has no recording; such an item moves
+alone. An item whose pictures come from several recordings is counted with that of its first picture.
 """
 
 from __future__ import annotations

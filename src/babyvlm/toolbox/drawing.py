@@ -96,7 +96,7 @@ def draw(
         views |= {sighting.view for sighting in pool}
         views |= _variants(pool, wanted)
     loaded = load_pictures(source, views, workers=workers)
-    skipped = dict(found.skipped)
+    skipped = {**source.skipped, **found.skipped}
     if missing := len(views - loaded.keys()):
         skipped["picture: past the last frame that decodes"] = missing
     bench = replace(bench, pool=tuple(sighting for sighting in pool if sighting.view in loaded), crops=loaded)

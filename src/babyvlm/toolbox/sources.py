@@ -7,7 +7,9 @@ folder of photographs       PhotoSource    boxes only, every photograph a source
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,9 +17,11 @@ from typing import Protocol
 from PIL import Image
 
 from babyvlm.corpus import Corpus, read_photo_annotations
-from babyvlm.errors import MediaError
+from babyvlm.errors import InputError, MediaError
 from babyvlm.media import frames_at
-from babyvlm.records import BoxedFrame, Split
+from babyvlm.records import Box, BoxedFrame, Split
+
+_SAME_PLACE_PX = 1.0
 
 
 class FrameSource(Protocol):
@@ -25,6 +29,11 @@ class FrameSource(Protocol):
 
     @property
     def split(self) -> Split: ...
+
+    @property
+    def skipped(self) -> Mapping[str, int]:
+        """What of the source cannot be used, by reason."""
+        ...
 
     @property
     def frames(self) -> tuple[BoxedFrame, ...]:
@@ -73,6 +82,24 @@ class PixelReader:
             yield time_s, image
 
 
+def _without_conflicts(frame: BoxedFrame, skipped: Counter[str]) -> BoxedFrame:
+    """The frame without boxes that share their place with one of another category: one of the two must be wrong."""
+    boxes = [
+        box
+        for box in frame.boxes
+        if not any(other.label != box.label and _is_same_place(box, other) for other in frame.boxes)
+    ]
+    if conflicting := len(frame.boxes) - len(boxes):
+        skipped["box: in the very place of one of another category"] += conflicting
+        return frame.model_copy(update={"boxes": tuple(boxes)})
+    return frame
+
+
+def _is_same_place(first: Box, second: Box) -> bool:
+    edges = ("x", "y", "width", "height")
+    return all(abs(getattr(first, edge) - getattr(second, edge)) <= _SAME_PLACE_PX for edge in edges)
+
+
 class CorpusSource:
     """The boxed frames of the recordings of one split of a corpus; recordings without boxes are passed over."""
 
@@ -81,6 +108,7 @@ class CorpusSource:
             recording for recording in corpus.recordings if recording.split == split and corpus.has_boxes(recording)
         ]
         self.split = split
+        self.skipped: Mapping[str, int] = {}
         self.recordings = tuple(recording.id for recording in boxed)
         self.frames = tuple(frame for recording in boxed for frame in corpus.boxed_frames(recording))
         self._licences = {recording.id: recording.licence for recording in boxed}
@@ -102,13 +130,39 @@ class PhotoSource:
         split: The split that the items get.
         licence: The photographs' licence; say ``restricted`` when they may not leave this machine.
 
+    Photographs that are missing or damaged, boxes that cannot be used, and boxes of two categories in one and the same
+    place are left out and counted; the first of each kind is named on standard error.
+
     Raises:
-        AnnotationError: The annotations do not parse or do not fit the photographs.
+        AnnotationError: The annotations do not parse as a whole.
+        InputError: More than half of the photographs or boxes cannot be used.
     """
 
     def __init__(self, images: Path, annotations: Path, *, split: Split = "test", licence: str = "unknown") -> None:
         self.split = split
-        self.frames = read_photo_annotations(annotations, images)
+        skipped: Counter[str] = Counter()
+
+        def passed(reason: str, error: InputError) -> None:
+            if not skipped[reason]:
+                print(f"passed over: {error}", file=sys.stderr)
+            skipped[reason] += 1
+
+        read = read_photo_annotations(annotations, images, passed)
+        self.frames = tuple(_without_conflicts(frame, skipped) for frame in read)
+        self.skipped: Mapping[str, int] = skipped
+        for reason, count in skipped.items():
+            print(f"{count} passed over: {reason}", file=sys.stderr)
+        boxes = sum(len(frame.boxes) for frame in self.frames)
+        for what, bad, good in (
+            ("photographs", sum(n for reason, n in skipped.items() if reason.startswith("photo")), len(self.frames)),
+            ("boxes", sum(n for reason, n in skipped.items() if reason.startswith("box")), boxes),
+        ):
+            if bad > good:
+                raise InputError(
+                    f"{bad} of {bad + good} {what} cannot be used",
+                    path=annotations,
+                    remedy="; ".join(f"{count} {reason}" for reason, count in skipped.items()),
+                )
         self._images, self._licence = images, licence
 
     def licence(self, source: str) -> str:
