@@ -50,7 +50,7 @@ def test_a_question_gives_nothing_away() -> None:
     )
     item = Item(id="i", task="t", split="test", turns=(turn,), chance=0.5, category="dog")
     shown = item.question().model_dump()
-    assert set(shown) == {"id", "task", "turns"}
+    assert set(shown) == {"id", "task", "variant", "turns"}
     assert set(shown["turns"][0]) == {"prompt", "images", "options"}
 
 
