@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from babyvlm.errors import ConfigError
 from babyvlm.evaluation.apis.client import Client
 from babyvlm.evaluation.apis.prices import price_of
@@ -31,6 +33,11 @@ def open_api(model: str, ask: AskConfig) -> ApiRespondent:
     if price is None and ask.budget is not None:
         raise ConfigError(
             f"--budget needs a price of {model}, and no table has one. Give yours with --prices FILE.json"
+        )
+    if price is None:
+        print(
+            f"no table has a price of {model}: costs are noted as 0. Give yours with --prices FILE.json",
+            file=sys.stderr,
         )
     client: Client
     if provider == "openai":
