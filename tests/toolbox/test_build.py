@@ -250,8 +250,15 @@ def test_photographs_and_boxes_that_cannot_be_used_are_counted_and_the_rest_is_b
     }
     said = capsys.readouterr().err
     assert "0.jpg" in said and "2.txt, line 3" in said and "2 passed over: photograph" in said
-    built = build_toolbox(source, tmp_path / "out", ToolboxConfig(tasks=("localization",), items_per_task=8))
-    assert len(built.items) == 8 and built.manifest.skipped["photograph: missing, damaged or ambiguous"] == 2
+    (boxes / "7.txt").write_text((boxes / "7.txt").read_text() + "pea 5 200 12 208\n")
+    source = PhotoSource(images, boxes)
+    built = build_toolbox(
+        source, tmp_path / "out", ToolboxConfig(tasks=("localization", "left_right"), items_per_task=8)
+    )
+    assert any("1 of 3 categories have no box that can be shown alone" in note for note in built.manifest.notes)
+    assert any("pea (1)" in note for note in built.manifest.notes)
+    assert sum(item.task == "localization" for item in built.items) == 8
+    assert built.manifest.skipped["photograph: missing, damaged or ambiguous"] == 2
 
 
 def test_a_source_of_which_most_cannot_be_used_is_refused(tmp_path):

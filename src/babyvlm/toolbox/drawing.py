@@ -8,6 +8,7 @@ boxes -> survey -> drafts that need boxes alone ─┐
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -121,6 +122,13 @@ def draw(
             skipped["item: repeats another"] = skipped.get("item: repeats another", 0) + repeats
         if len(distinct) < wanted[task]:
             notes.append(f"{task}: {len(distinct)} of {wanted[task]} items possible; {built[task].limit}")
+    boxed = Counter(box.label for frame in source.frames for box in frame.boxes)
+    cut = Counter(sighting.label for sighting in found.sightings)
+    if pool and (without := [f"{label} ({boxed[label]})" for label in sorted(boxed) if not cut[label]]):
+        notes.append(
+            f"{len(without)} of {len(boxed)} categories have no box that can be shown alone, with their boxes: "
+            + ", ".join(without)
+        )
     for note in notes:
         print(note, file=sys.stderr)
     return Drawing(drafts=tuple(drafts), pictures=shown, skipped=skipped, notes=tuple(notes))
