@@ -26,6 +26,8 @@ from babyvlm.reports.results import Results, RunResult
 from babyvlm.reports.style import ACCENT, CHANCE, INK, MUTED, RULE, Look, light_grid, looks, new_figure, style_context
 from babyvlm.toolbox import TASKS
 
+_LEGEND_CHARACTERS = 125
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -317,9 +319,10 @@ def _legend(figure: Figure, axes: Axes, results: Results, look: Mapping[str, Loo
         for run in sorted(results.ordered, key=lambda run: run is not results.main)
     ]
     handles.append(axes.plot([], [], color=CHANCE, linestyle="--", linewidth=1, label="chance")[0])
-    figure.legend(
-        handles=handles, loc="outside upper left", ncols=min(5, len(handles)), handlelength=2.2, columnspacing=1.4
-    )
+    # As many columns as the longest name leaves room for.
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    columns = max(1, min(5, len(handles), _LEGEND_CHARACTERS // (longest + 9)))
+    figure.legend(handles=handles, loc="outside upper left", ncols=columns, handlelength=2.2, columnspacing=1.4)
 
 
 __all__ = [
