@@ -31,7 +31,7 @@ GEMINI_REPLY = {
 
 @contextmanager
 def serving(behave):
-    """A server whose n-th call (from 0) is answered by ``behave(n, body) -> (status, headers, bytes or dict, wait_s)``."""
+    """A server whose n-th call, from 0, is answered by ``behave(n, body) -> (status, headers, said, wait_s)``."""
     calls, lock = [], threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
