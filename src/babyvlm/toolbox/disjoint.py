@@ -28,7 +28,7 @@ from babyvlm.records import Format, Item
 
 NEAR_BITS = 5
 """Hashes at most this many of 64 bits apart make a pair a candidate (ours)."""
-MAX_EXCESS = 14.0
+MAX_EXCESS = 20.0
 """Largest excess of a thumbnail's cell over its counterpart's neighbourhood in a near duplicate, of 255 (ours:
 copies encoded again, scaled or shifted stay below it, different exemplars on one mat do not)."""
 _SIDE = 16
