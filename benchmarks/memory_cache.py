@@ -12,7 +12,8 @@ Three ways, one after the other, over the same items with the same weights:
     together   ours, as ``babyvlm evaluate`` does it: items of a batch go through the rounds together
 
 Pictures are made ready once an item in the first way, which favours it. Drawn weights never end a reply, so theirs are
-cut at ``--max-new-tokens`` 2, a letter and its end; a trained model gets the 8 of ``babyvlm evaluate``.
+cut at ``--max-new-tokens`` 2, a letter and its end; a trained model gets the 8 of ``babyvlm evaluate``. One thread by
+default: on a machine that others use too, threads waiting for each other made the times of all three ways meaningless.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def compare(checkpoint: Path, toolbox: Toolbox, items: int, max_new_tokens: int,
     same = {}
     for way, model in ours.items():
         began_s = time.monotonic()
-        given = {response.item: [r.text for r in response.replies] for response in model.answer(questions, toolbox.image)}
+        given = {given.item: [reply.text for reply in given.replies] for given in model.answer(questions, toolbox.image)}
         seconds[way] = time.monotonic() - began_s
         same[way] = sum(
             ours_said == theirs
@@ -124,10 +125,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path, nargs="?")
     parser.add_argument("toolbox", type=Path, nargs="?")
-    parser.add_argument("--items", type=int, default=12)
+    parser.add_argument("--items", type=int, default=8)
     parser.add_argument("--batch-size", type=int, default=32, help="of the third way; 32 is that of babyvlm evaluate")
     parser.add_argument("--max-new-tokens", type=int, help="longest reply; 2 for drawn weights, 8 for a checkpoint")
+    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    torch.set_num_threads(options.threads)
     if (options.checkpoint is None) != (options.toolbox is None):
         parser.error("give a checkpoint and a toolbox, or neither")
     compared = {}
@@ -151,6 +154,7 @@ def main() -> None:
     result = {
         "date": str(datetime.date.today()),
         "cores": os.cpu_count(),
+        "threads": options.threads,
         "load_average": round(os.getloadavg()[0], 1),
         "bound": "together at least 5 times faster than again, every reply the same",
         "models": compared,
