@@ -28,7 +28,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from drawn import draw_pictures, memory_item, write_checkpoint, write_toolbox
 from transformers import AutoTokenizer, DynamicCache
 
 from babyvlm.evaluation.local import LocalModel
@@ -37,6 +36,7 @@ from babyvlm.model.processing import normalise, square_pixels
 from babyvlm.model.tokenizer import EOS, PAD
 from babyvlm.records import Question
 from babyvlm.toolbox import Toolbox, open_toolbox
+from drawn import draw_pictures, memory_item, write_checkpoint, write_toolbox
 
 SHAPES = {
     "nursery shape": {"image_size": 64, "width": 128, "layers": 4, "context": 1536},
@@ -100,7 +100,9 @@ def compare(checkpoint: Path, toolbox: Toolbox, items: int, max_new_tokens: int,
     same = {}
     for way, model in ours.items():
         began_s = time.monotonic()
-        given = {given.item: [reply.text for reply in given.replies] for given in model.answer(questions, toolbox.image)}
+        given = {
+            given.item: [reply.text for reply in given.replies] for given in model.answer(questions, toolbox.image)
+        }
         seconds[way] = time.monotonic() - began_s
         same[way] = sum(
             ours_said == theirs

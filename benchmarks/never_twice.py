@@ -29,11 +29,10 @@ from collections import Counter, defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from drawn import counting_item, draw_pictures, memory_item, write_toolbox
-
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.journal import Round
 from babyvlm.records import Item, Response, read_jsonl
+from drawn import counting_item, draw_pictures, memory_item, write_toolbox
 
 BABYVLM = [sys.executable, "-c", "from babyvlm.cli import main; main()"]
 MARK = re.compile(r"\[item (\d+)\]")
@@ -178,10 +177,7 @@ def main() -> None:
     times = Counter(response.item for response in responses)
     rounds = [(numbers[given.item], turn, reply) for given in responses for turn, reply in enumerate(given.replies)]
     wasted = [  # replies that the server gave and the run does not hold, by the life that asked for them
-        life
-        for number, turn, reply in rounds
-        for said, life in server.paid[number, turn].items()
-        if said != reply.text
+        life for number, turn, reply in rounds for said, life in server.paid[number, turn].items() if said != reply.text
     ]
     by_life = Counter(wasted)
     result = {

@@ -1,4 +1,4 @@
-"""What the benchmarks of evaluation ask and whom, drawn on the spot: toolboxes of noise, checkpoints that learned nothing.
+"""What the benchmarks of evaluation ask and whom, drawn on the spot: toolboxes of noise, untrained checkpoints.
 
 Neither says anything about accuracy; time, memory and counts do not depend on what a picture shows.
 """
@@ -43,9 +43,7 @@ def memory_item(pictures: Sequence[str], mark: str = "") -> Item:
         pair = (pictures[earlier], pictures[number]) if number % 3 else (pictures[number], pictures[earlier])
         gold = "AB"[pair.index(pictures[number])]
         labels = tuple(f"o{pictures.index(name)}" for name in pair)
-        turns.append(
-            _round(mark + "Let's try more. Touch the new image. (A) <image> (B) <image>", pair, gold, labels)
-        )
+        turns.append(_round(mark + "Let's try more. Touch the new image. (A) <image> (B) <image>", pair, gold, labels))
     return _item("memory", turns)
 
 
