@@ -5,6 +5,8 @@
 Rows of a batch go through the rounds together. Each round's new tokens are padded on the left, padding is masked out,
 and a token's position counts only what is not masked; so a reply does not depend on the rows beside it.
 
+The ``<eos>`` that closes a reply is read with the next round's tokens, not in a pass of its own.
+
 Where the reply to be remembered is not the one just written (``--history gold``, ``--answer likelihood``), what was
 written is masked out and the other's tokens open the next round. Likelihoods are those of an option and its ``<eos>``,
 all options of a batch read in one pass on from the cached prompt.
@@ -155,7 +157,7 @@ class LocalModel:
         cache = DynamicCache(config=self._model.config.text_config)
         mask_BP = torch.zeros((len(batch), 0), dtype=torch.long, device=self._device)
         replies: list[list[Reply]] = [[] for _ in batch]
-        remembered: list[list[int]] = [[] for _ in batch]  # replies yet to be read, at the start of the next round
+        remembered: list[list[int]] = [[] for _ in batch]  # yet to be read, at the start of the next round
         for number in range(len(batch[0].turns)):
             began_s = time.monotonic()
             rows = [said + self._prompt(q, number) for said, q in zip(remembered, batch, strict=True)]
@@ -169,7 +171,8 @@ class LocalModel:
                 )
             else:
                 prompted = mask_BP
-                texts, lengths, mask_BP = self._generate(ids_BL, pixels, mask_BP, cache)
+                texts, lengths, mask_BP, unread = self._generate(ids_BL, pixels, mask_BP, cache)
+                remembered = [[EOS] if row in unread else [] for row in range(len(batch))]
             for row, question in enumerate(batch):
                 if number == len(question.turns) - 1 or (self._answer == "generate" and not question.history):
                     continue
@@ -240,7 +243,7 @@ class LocalModel:
 
     def _generate(
         self, ids_BL: torch.Tensor, pixels: Sequence, mask_BP: torch.Tensor, cache: DynamicCache
-    ) -> tuple[list[str], list[int], torch.Tensor]:
+    ) -> tuple[list[str], list[int], torch.Tensor, set[int]]:
         """Replies of one round.
 
         Args:
@@ -250,7 +253,8 @@ class LocalModel:
             cache: Keys and values of the rounds before; extended in place.
 
         Returns:
-            The replies' texts, their lengths in tokens, and the mask with the replies' tokens added.
+            The replies' texts, their lengths in tokens, the mask with the replies' tokens in the cache added, and the
+            rows whose ``<eos>`` is not in it.
         """
         inputs = {}
         if pixels:
@@ -258,7 +262,7 @@ class LocalModel:
         rows = len(ids_BL)
         open_B = torch.ones(rows, dtype=torch.bool, device=self._device)
         generated: list[torch.Tensor] = []
-        for _ in range(self._max_new_tokens + 1):
+        while True:
             positions = (mask_BP.cumsum(1) - 1).clamp(min=0)[:, -ids_BL.shape[1] :]
             logits = self._model(
                 input_ids=ids_BL,
@@ -270,19 +274,20 @@ class LocalModel:
                 **inputs,
             ).logits[:, -1]
             inputs = {}
-            if not bool(open_B.any()):
-                break
             # A finished row is fed padding that counts for nothing; one cut off is closed as in training.
             last = len(generated) == self._max_new_tokens - 1
             chosen_B = torch.full_like(open_B, EOS, dtype=torch.long) if last else logits.argmax(-1)
             chosen_B = torch.where(open_B, chosen_B, PAD)
             generated.append(chosen_B)
-            mask_BP = torch.cat([mask_BP, open_B.long()[:, None]], dim=1)
-            open_B = open_B & (chosen_B != EOS)
+            asked_B, open_B = open_B, open_B & (chosen_B != EOS)
+            if not bool(open_B.any()):
+                break
+            mask_BP = torch.cat([mask_BP, asked_B.long()[:, None]], dim=1)
             ids_BL = chosen_B[:, None]
         replies_BR = torch.stack(generated, dim=1)
         kept = [[token for token in row if token not in (PAD, EOS)] for row in replies_BR.tolist()]
-        return [str(self._tokenizer.decode(row)).strip() for row in kept], [len(row) for row in kept], mask_BP
+        texts = [str(self._tokenizer.decode(row)).strip() for row in kept]
+        return texts, [len(row) for row in kept], mask_BP, set(asked_B.nonzero()[:, 0].tolist())
 
 
 def _shown_name(checkpoint: Path) -> str:
