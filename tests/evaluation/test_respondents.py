@@ -93,6 +93,16 @@ def test_kept_cache_equals_encoding_everything_again(toolbox, checkpoint):
     assert found == expected
 
 
+def test_the_end_of_a_reply_takes_no_pass_of_its_own(toolbox, checkpoint):
+    passes = []
+    model = LocalModel(checkpoint, batch_size=1, max_new_tokens=2)
+    model._model.register_forward_hook(lambda *_: passes.append(1))
+    question = next(item.question() for item in toolbox.items if item.task == "memory")
+    list(model.answer([question], toolbox.image))
+    assert len(question.turns) == 15
+    assert len(passes) <= 15 * 2  # the prompt, and the one token before the end
+
+
 def test_unknown_respondents_are_named(toolbox, tmp_path):
     with pytest.raises(ConfigError, match="blind-match"):
         choose_respondent("baseline:genius", toolbox)
