@@ -31,7 +31,8 @@ test: setup
 demo: $(VENV)/.for-use
 	$(BIN)/babyvlm demo --out demo --seed $(SEED)
 
-bench: setup
+# Some of them measure what the demonstration leaves.
+bench: setup demo
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:

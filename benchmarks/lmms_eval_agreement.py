@@ -59,8 +59,8 @@ def lmms_samples(logs: Path, tasks: Path, names: list[str]) -> dict[str, list[st
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("toolbox", type=Path)
+    parser.add_argument("checkpoint", type=Path, nargs="?", default=ROOT / "demo/model/instruction")
+    parser.add_argument("toolbox", type=Path, nargs="?", default=ROOT / "demo/toolbox")
     parser.add_argument("--limit", type=int, default=10, help="items a task")
     parser.add_argument("--environment", type=Path, default=ROOT / ".lmms")
     given = parser.parse_args()

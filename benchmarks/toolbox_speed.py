@@ -39,7 +39,7 @@ def digest(folder: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("corpus", type=Path)
+    parser.add_argument("corpus", type=Path, nargs="?", default=ROOT / "demo/corpus")
     parser.add_argument("--items", type=int, default=1150, help="items of each sub-task; some allow fewer")
     parser.add_argument("--split", default="train", help="the largest split has most to build from")
     parser.add_argument("--workers", type=int, nargs="+", default=[2, 1, 3])
