@@ -1,10 +1,10 @@
 """Building is fast and repeatable (claim: 12,000 items of mixed sub-tasks from the nursery in at most 2 minutes on two
 cores, with the same bytes for one, two and three workers).
 
-    python benchmarks/toolbox_speed.py CORPUS [--items 1000] [--workers 2 1 3] [--variants published]
+    python benchmarks/toolbox_speed.py [CORPUS] [--items 1000] [--workers 2 1 3] [--variants published]
 
-CORPUS is a rendered nursery (``babyvlm corpus render``). Wall clock and CPU seconds of every build are noted: the first
-depends on what else the machine does.
+CORPUS is a rendered nursery (``babyvlm corpus render``), by default that of the demonstration. Wall clock and CPU
+seconds of every build are noted: the first depends on what else the machine does.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from pathlib import Path
 
 from babyvlm.corpus import open_corpus
 from babyvlm.toolbox import CorpusSource, ToolboxConfig, build_toolbox
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def cpu_s() -> float:
