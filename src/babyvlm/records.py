@@ -224,6 +224,15 @@ class Item(Record):
         return Question(id=self.id, task=self.task, variant=self.variant, turns=turns, history=history)
 
 
+def is_restricted(licence: str) -> bool:
+    """Whether material of this licence must not leave by accident.
+
+    >>> is_restricted("restricted: SAYCam"), is_restricted("CC0")
+    (True, False)
+    """
+    return licence.startswith("restricted")
+
+
 def content_id(*parts: object) -> str:
     """A short id that depends on the parts' values alone.
 

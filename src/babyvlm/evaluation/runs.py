@@ -30,7 +30,7 @@ from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.respondents import Family, KeepsRounds, KnowsRevision, Respondent
 from babyvlm.folders import code_revision, package_versions
 from babyvlm.progress import progress
-from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, read_jsonl, write_jsonl
+from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, is_restricted, read_jsonl, write_jsonl
 from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
 from babyvlm.toolbox.tasks import row_name
 
@@ -168,7 +168,7 @@ def evaluate(
 
 def refuse_restricted(items: Sequence[Item], who: str) -> None:
     """Raises ConfigError where some items' pictures may not leave this machine, and says how many and whose."""
-    restricted = [item for item in items if item.licence.startswith("restricted")]
+    restricted = [item for item in items if is_restricted(item.licence)]
     if not restricted:
         return
     recordings: dict[str, set[str]] = {}
@@ -244,14 +244,14 @@ def run_scores(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | No
     """
     run = read_run(out)
     items = select_items(_toolbox_of(out, run, toolbox), run.tasks, run.limit)
-    responses = out / "responses.jsonl"
-    if missing := len({item.id for item in items} - {response.item for response in read_jsonl(responses, Response)}):
+    scores = score(items, read_jsonl(out / "responses.jsonl", Response), scoring=scoring)
+    if scores.not_asked:
         raise DataFolderError(
-            f"{missing} of {len(items)} items have no response yet",
+            f"{scores.not_asked} of {len(items)} items have no response yet",
             path=out,
             remedy="Run babyvlm evaluate again to go on",
         )
-    return score(items, read_jsonl(responses, Response), scoring=scoring)
+    return scores
 
 
 def read_run(out: Path) -> Run:

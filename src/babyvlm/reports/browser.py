@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image
 
-from babyvlm.records import Item
-from babyvlm.reports.examples import RESTRICTED, data_address, gold_words, prompt_words
+from babyvlm.records import Item, is_restricted
+from babyvlm.reports.examples import data_address, gold_words, prompt_words
 from babyvlm.reports.results import Results
 from babyvlm.toolbox import TASKS
 
@@ -47,7 +47,7 @@ def browser_data(results: Results, items: list[Item], *, share_restricted: bool 
     pictures: list[str] = []
     shown = []
     for item in items:
-        withheld = item.licence.startswith(RESTRICTED) and not share_restricted
+        withheld = is_restricted(item.licence) and not share_restricted
         rounds = []
         for number, turn in enumerate(item.turns):
             seen = []

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from babyvlm.records import IMAGE_TOKEN, Item, ItemTurn, Outcome, Reply
+from babyvlm.records import IMAGE_TOKEN, Item, ItemTurn, Outcome, Reply, is_restricted
 from babyvlm.reports.results import Results, RunResult
 from babyvlm.toolbox import TASKS, Toolbox
 from babyvlm.toolbox.scoring import memory_base
@@ -25,8 +25,6 @@ _REPLY_CHARACTERS = 120
 _ROUND_REPLY_CHARACTERS = 28
 _JPEG_QUALITY = 78
 _WITHHELD_PX = 56
-RESTRICTED = "restricted"
-"""How the licences of gated material begin."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ def _choose(task: str, results: Results) -> list[Item]:
 
 
 def _show(item: Item, results: Results, share_restricted: bool) -> ShownItem:
-    withheld = item.licence if item.licence.startswith(RESTRICTED) and not share_restricted else ""
+    withheld = item.licence if is_restricted(item.licence) and not share_restricted else ""
     turns = range(len(item.turns))
     if len(item.turns) > 1:
         base = memory_base(item)
@@ -222,6 +220,6 @@ def withheld_items(items: Sequence[Item]) -> dict[str, int]:
     """How many items are of each restricted licence."""
     counts: dict[str, int] = {}
     for item in items:
-        if item.licence.startswith(RESTRICTED):
+        if is_restricted(item.licence):
             counts[item.licence] = counts.get(item.licence, 0) + 1
     return dict(sorted(counts.items()))

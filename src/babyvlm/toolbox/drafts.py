@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Origin, Split, Turn, content_id
+from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Origin, Split, Turn, content_id, is_restricted
 from babyvlm.toolbox.compose import Composed
 from babyvlm.toolbox.retakes import Retake
 from babyvlm.toolbox.tasks import Variant, row_name, task_named
@@ -121,7 +121,7 @@ def _later_start(span: tuple[float, float | None], from_months: float) -> tuple[
 
 def strictest_licence(licences: set[str]) -> str:
     """One licence for an item of several sources: a restricted one wins, otherwise all are named."""
-    restricted = sorted(licence for licence in licences if licence.startswith("restricted"))
+    restricted = sorted(filter(is_restricted, licences))
     return " and ".join(restricted or sorted(licences))
 
 

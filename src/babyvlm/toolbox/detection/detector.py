@@ -20,11 +20,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from babyvlm.corpus.photographs import IMAGE_SUFFIXES
 from babyvlm.errors import CheckpointError, ConfigError, InputError, OutputExistsError
 from babyvlm.progress import progress
 from babyvlm.toolbox.detection.configuration import DetectionConfig
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +148,7 @@ def detect(images: Path, out: Path, config: DetectionConfig) -> dict[str, int]:
     paths = sorted(path for path in images.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise InputError(
-            "no photograph here", path=images, remedy=f"Files ending in {', '.join(IMAGE_SUFFIXES)} are read"
+            "no photograph here", path=images, remedy=f"Files ending in {', '.join(sorted(IMAGE_SUFFIXES))} are read"
         )
     detector = Detector(config)
     labels = [label.strip().lower() for label in config.labels]

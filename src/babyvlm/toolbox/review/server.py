@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError
 
 from babyvlm.errors import ConfigError, DataFolderError, MissingExtraError
-from babyvlm.records import Item, Record
+from babyvlm.records import Item, Record, is_restricted
 from babyvlm.toolbox.folder import Toolbox
 from babyvlm.toolbox.review.decisions import Decision, Decisions, Verdict, apply_decisions
 from babyvlm.toolbox.tasks import row_name
@@ -174,7 +174,7 @@ def serve_review(
         ConfigError: Other machines could see restricted pictures, and nobody said that they may.
         MissingExtraError: FastAPI or uvicorn is not installed.
     """
-    restricted = sum(item.licence.startswith("restricted") for item in toolbox.items)
+    restricted = sum(is_restricted(item.licence) for item in toolbox.items)
     if host not in _LOCAL and restricted and not may_share_restricted:
         raise ConfigError(
             f"{restricted} of {len(toolbox.items)} items show restricted pictures, and --host {host} lets others "

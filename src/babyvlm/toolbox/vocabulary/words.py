@@ -32,7 +32,6 @@ _SPELLINGS: Mapping[str, str] = {
     "dining table": "table",
     "diningtable": "table",
     "nightstand": "table",
-    "picture frame": "picture frame",
     "pictureframe": "picture frame",
     "potted plant": "plant",
     "pottedplant": "plant",
