@@ -51,6 +51,7 @@ class ApiRespondent:
         self._spent_usd = self._under_way_usd = 0.0
         self._calls_under_way = 0
         self._dearer = 1.0  # the most by which a call has passed its bound
+        self._dearest_usd = 0.0  # of one call so far
         self._money, self._stop = threading.Condition(), threading.Event()
         self._random = random.Random()  # jitter alone, which is to differ between processes
 
@@ -153,14 +154,18 @@ class ApiRespondent:
         bound = self._price.bound(conversation, self._max_tokens) if self._price else 0.0
         budget = self._ask.budget
         with self._money:
-            while budget is not None and self._spent_usd + self._under_way_usd + bound * self._dearer > budget:
-                likely = bound * self._dearer
-                if self._calls_under_way == 0 or self._spent_usd + likely > budget:
+            while budget is not None:
+                likely = self._likely_usd(bound)
+                if self._spent_usd + likely > budget:
                     raise BudgetError(
                         f"stopped at ${self._spent_usd:.6f} of ${budget:g}: the next call may cost ${likely:.6f}"
                     )
+                untried = bound > 0 and not self._dearest_usd  # what the table says is not yet seen to hold
+                beside = self._spent_usd + self._under_way_usd + likely <= budget
+                if not self._calls_under_way or (beside and not untried):
+                    break
                 self._money.wait()  # what is under way may cost less than it might have
-            likely = bound * self._dearer
+            likely = self._likely_usd(bound)
             self._under_way_usd += likely
             self._calls_under_way += 1
         cost_usd = 0.0
@@ -174,9 +179,14 @@ class ApiRespondent:
                 self._calls_under_way -= 1
                 self._under_way_usd = self._under_way_usd - likely if self._calls_under_way else 0.0
                 self._spent_usd += cost_usd
+                self._dearest_usd = max(self._dearest_usd, cost_usd)
                 if bound:
                     self._dearer = max(self._dearer, cost_usd / bound)
                 self._money.notify_all()
+
+    def _likely_usd(self, bound: float) -> float:
+        """What a call may cost, US dollars: no less than the dearest yet, for a table's bound may be too low."""
+        return max(bound * self._dearer, self._dearest_usd)
 
 
 def _problem(answer: Answer, empty: bool) -> str:
