@@ -1,0 +1,33 @@
+"""The ``babyvlm`` command: parses, calls one function of one room, and turns our errors into a message and exit code 2.
+
+One module a room. Heavy rooms are imported inside the commands that need them, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+
+# isort: off
+# Each adds its commands, in the order in which --help lists them.
+from babyvlm.cli import corpus, training, toolbox, evaluation, reports, machine  # noqa: F401
+
+# isort: on
+from babyvlm.cli.apps import app, corpus_app, toolbox_app
+from babyvlm.errors import BabyVLMError
+
+app.command(corpus_app, name="corpus", help="Recordings with their transcripts and boxes.")
+app.command(toolbox_app, name="toolbox", help="The DevCV Toolbox: its items.")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line; exits with 2 on an error that a person can mend."""
+    try:
+        app.cli(
+            prog="babyvlm", description="From infants' head-camera video to a model and a benchmark.", args=arguments
+        )
+    except BabyVLMError as error:
+        print(f"babyvlm: error: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    except KeyboardInterrupt:
+        print("babyvlm: interrupted; give the same command again to go on or begin anew", file=sys.stderr)
+        raise SystemExit(130) from None

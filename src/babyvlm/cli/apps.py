@@ -1,0 +1,20 @@
+"""The applications that commands are added to, and what several commands share."""
+
+from __future__ import annotations
+
+import os
+from typing import Literal
+
+from tyro.extras import SubcommandApp
+
+Layout = Literal["auto", "saycam", "babyview", "plain"]
+Stage = Literal["vision", "language", "alignment", "joint", "instruction"]
+
+app = SubcommandApp()
+corpus_app = SubcommandApp()
+toolbox_app = SubcommandApp()
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,54 @@
+"""The model: ``train``, ``config``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from babyvlm.cli.apps import Stage, app
+
+
+@app.command(name="train")
+def train(
+    recipe: Positional[str],
+    changes: Positional[tuple[str, ...]] = (),
+    *,
+    data: Path,
+    out: Path,
+    stage: tuple[Stage, ...] = (),
+) -> None:
+    """Train one or all stages of a recipe. Interrupted, the same command goes on where it stopped.
+
+    Args:
+        recipe: ``nursery`` or ``saycam``.
+        changes: Knobs to change, as key=value; ``babyvlm config RECIPE`` lists them.
+        data: Folder written by ``babyvlm curate``.
+        out: Folder of the run.
+        stage: Stages to run; all that the data allow when not given.
+    """
+    from babyvlm.curation.sets import PretrainingSet
+    from babyvlm.recipes import resolve
+    from babyvlm.training import Trainer, possible_stages, run_in_processes, train_in_process, worth_starting
+
+    resolved, opened = resolve(recipe, changes), PretrainingSet(data)
+    stages = stage or possible_stages(opened)
+    processes = worth_starting(resolved.cpu_processes)
+    if processes == 1:
+        Trainer(resolved, opened, out).run(stages)
+    else:
+        Trainer.claim(out, resolved)
+        run_in_processes(train_in_process, (resolved, data, out, stages), processes)
+
+
+@app.command(name="config")
+def config(recipe: Positional[str], changes: Positional[tuple[str, ...]] = ()) -> None:
+    """Print every resolved knob of a recipe, with its meaning, unit and source.
+
+    Args:
+        recipe: ``nursery`` or ``saycam``.
+        changes: Knobs to change, as key=value.
+    """
+    from babyvlm.recipes import describe, resolve
+
+    print(describe(resolve(recipe, changes)))
