@@ -61,6 +61,8 @@ def run_demo(out: Path, *, hours: float, seed: int) -> None:
         "--seed",
         str(seed),
         *items,
+        "--instruction.easy-matching",
+        "2000",
         "--instruction.exits.max-frames",
         "5",
     )

@@ -129,6 +129,15 @@ class Conversation(Record):
     end_s: float | None = None
     task: str = ""
     """The toolbox task of an instruction sample; empty otherwise."""
+    variant: Literal["published", "hard", "easy"] = "published"
+    """``easy`` for an instruction sample that leads up to its task."""
+
+    @property
+    def source(self) -> str:
+        """What mixtures of training weigh it by: its format, or its task with any variant (``left_right.easy``)."""
+        if not self.task:
+            return self.format
+        return self.task if self.variant == "published" else f"{self.task}.{self.variant}"
 
     @model_validator(mode="after")
     def _placeholders_match_images(self) -> Self:

@@ -55,6 +55,19 @@ def test_same_seed_same_bytes_for_any_number_of_workers(corpus, instruction, tmp
     assert same == names
 
 
+def test_easy_matching_shows_other_things_and_is_a_source_of_its_own(corpus, tmp_path):
+    write_instruction_set(corpus, tmp_path / "set", InstructionConfig(items={"left_right": 8}, easy_matching=12))
+    samples = read_conversations(tmp_path / "set" / "instruction.parquet", "train")
+    assert Counter(sample.source for sample in samples) == {
+        "left_right": 8, "left_right.easy": 12, "spatial_details.easy": 12,
+    }  # fmt: skip
+    for sample in samples:
+        target, *options = sample.images
+        assert [image == target for image in options] == [letter == sample.turns[0].answer for letter in "ABC"]
+    with pytest.raises(ConfigError, match="easy_matching"):
+        InstructionConfig(easy_matching=-1)
+
+
 def test_held_out_tasks_cannot_be_asked_for():
     with pytest.raises(ConfigError, match="subitizing is held out"):
         InstructionConfig(items={"subitizing": 10})

@@ -135,6 +135,17 @@ def test_resume_equals_uninterrupted(stage, data, trained, tmp_path, monkeypatch
     assert steps == [1, 2, 3, 4]
 
 
+def test_a_source_that_the_data_lack_is_said_and_left_out(data, trained, tmp_path, capsys):
+    recipe = tiny_recipe()
+    mixture = (MixturePhase(weights={"object_counting": 0.5, "left_right.easy": 0.5}),)
+    recipe = replace(recipe, instruction=replace(recipe.instruction, mixture=mixture))
+    run = fork(trained, tmp_path / "run", recipe, data, without="instruction")
+    Trainer(recipe, data, run).run(["instruction"])
+    assert "hold no left_right.easy" in capsys.readouterr().out
+    rows = [json.loads(line) for line in (run / "instruction" / "metrics.jsonl").open()]
+    assert all(row["loss"] > 0 for row in rows)
+
+
 def test_a_loss_that_is_not_finite_stops_with_the_knob(data, trained, tmp_path):
     recipe = tiny_recipe()
     broken = replace(recipe.instruction.optimisation, learning_rate=1e30, vision_learning_rate=1e30, clip_norm=1e30)

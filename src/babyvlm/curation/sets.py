@@ -44,6 +44,7 @@ CONVERSATION_SCHEMA = pa.schema(
         ("start_s", pa.float64()),
         ("end_s", pa.float64()),
         ("task", pa.string()),
+        ("variant", pa.string()),
     ]
 )
 UTTERANCE_SCHEMA = pa.schema(

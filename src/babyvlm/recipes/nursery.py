@@ -12,33 +12,41 @@ from babyvlm.training.configuration import (
     VisionStage,
 )
 
+_ALIKE = {"left_right.easy": 0.5, "spatial_details.easy": 0.5}
+_SAME = {"left_right": 0.4, "spatial_details": 0.4, "left_right.easy": 0.1, "spatial_details.easy": 0.1}
 _MORE = {
-    "who_has_more_synthetic": 0.43,
-    "who_has_more_naturalistic": 0.43,
-    "localization": 0.14,
+    "who_has_more_synthetic": 0.42,
+    "who_has_more_naturalistic": 0.42,
+    "localization": 0.1,
+    "left_right": 0.03,
+    "spatial_details": 0.03,
 }
 _WHERE = {
-    "localization": 0.7,
+    "localization": 0.64,
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
     "object_counting": 0.1,
+    "left_right": 0.03,
+    "spatial_details": 0.03,
 }
 _LEAVING = {
-    "visual_delayed_response_open": 0.45,
-    "visual_delayed_response_binary": 0.2,
-    "localization": 0.15,
+    "visual_delayed_response_open": 0.42,
+    "visual_delayed_response_binary": 0.18,
+    "localization": 0.14,
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
+    "left_right": 0.03,
+    "spatial_details": 0.03,
 }
 _ALL = {
     "object_counting": 0.22,
     "who_has_more_synthetic": 0.18,
     "who_has_more_naturalistic": 0.15,
-    "localization": 0.14,
-    "visual_delayed_response_open": 0.08,
+    "localization": 0.15,
+    "visual_delayed_response_open": 0.09,
     "visual_delayed_response_binary": 0.05,
-    "left_right": 0.06,
-    "spatial_details": 0.06,
+    "left_right": 0.05,
+    "spatial_details": 0.05,
     "picture_vocabulary": 0.05,
     "memory": 0.01,
 }
@@ -47,9 +55,10 @@ _ALL = {
 def nursery() -> Recipe:
     """Five stages for two cores.
 
-    DEVIATION: Muon for the matrices, a larger spread of the first weights, pictures stretched to squares, the tower
-    trained at the common rate in the instruction stage, and there one group of tasks after another, each until it is
-    begun to be understood: mixed from the start, so small a model learns none of them in as many samples (docs/log.md).
+    DEVIATION: Muon for the matrices, a larger spread of the first weights, pictures stretched to squares. In the
+    instruction stage the connector is whitened first, the tower is trained at the common rate after the first phases,
+    and one group of tasks follows another, easy matching first, each until it is begun to be understood: mixed from
+    the start, so small a model learns none of them in as many samples (docs/log.md).
     """
     return Recipe(
         name="nursery",
@@ -109,17 +118,20 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1150, beta2=0.99
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1050, beta2=0.99
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
             mixture=(
-                MixturePhase(until=0.24, weights=_MORE),
-                MixturePhase(until=0.38, weights=_WHERE),
-                MixturePhase(until=0.62, weights=_LEAVING),
+                MixturePhase(until=0.125, weights=_ALIKE, vision_rate=0.33),
+                MixturePhase(until=0.15, weights=_SAME, vision_rate=0.33),
+                MixturePhase(until=0.36, weights=_MORE),
+                MixturePhase(until=0.48, weights=_WHERE),
+                MixturePhase(until=0.67, weights=_LEAVING),
                 MixturePhase(weights=_ALL),
             ),
             micro_batch_tokens=16384,
+            whiten_connector=True,
         ),
         attention="eager",
         cpu_processes=2,

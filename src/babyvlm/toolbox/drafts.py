@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Origin, Split, Turn, content_id, is_restricted
 from babyvlm.toolbox.compose import Composed
@@ -39,7 +39,7 @@ class Draft:
     task: str
     turns: tuple[DraftTurn, ...]
     category: str
-    variant: Variant = "published"
+    variant: Variant | Literal["easy"] = "published"
     difficulty: Difficulty = "unknown"
     from_months: float = 0.0
     """Age before which the item's word is hardly said, months; 0 where it turns on no word."""
@@ -100,6 +100,7 @@ class Draft:
             split=split,
             recording=sources.pop() if len(sources) == 1 else "",
             task=self.task,
+            variant=self.variant,
         )
 
     def content_id(self, pictures: Mapping[Shown, Picture]) -> str:

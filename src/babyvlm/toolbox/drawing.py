@@ -22,7 +22,7 @@ from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.retakes import Retake, RetakeConfig, render_retake
 from babyvlm.toolbox.sources import FrameSource
 from babyvlm.toolbox.survey import Sighting, survey
-from babyvlm.toolbox.tasks import ROWS
+from babyvlm.toolbox.tasks import EASY_ROWS, ROWS
 from babyvlm.toolbox.views import Picture, PictureConfig, View, load_pictures, parallel_map
 from babyvlm.toolbox.vocabulary import WordConfig
 
@@ -61,7 +61,7 @@ def draw(
 
     Args:
         source: Boxed frames of one split.
-        wanted: Items to build, by task; ``left_right.hard`` names a hard variant.
+        wanted: Items to build, by task; ``left_right.hard`` names a hard variant, ``left_right.easy`` an easy one.
         pictures: How pictures are cut.
         exits: When an object has plainly left the frame.
         seed: Everything random follows from it.
@@ -115,7 +115,7 @@ def draw(
     shown.update(_make([*composed, *retaken], loaded, workers))
     drafts: list[Draft] = []
     notes: list[str] = []
-    for task in (row for row in ROWS if row in whole):
+    for task in (row for row in (*ROWS, *EASY_ROWS) if row in whole):
         distinct = {draft.content_id(shown): draft for draft in whole[task]}
         drafts += distinct.values()
         if repeats := len(whole[task]) - len(distinct):

@@ -23,7 +23,7 @@ from babyvlm.records import Conversation, Split
 from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.sources import CorpusSource, boxes_digest
-from babyvlm.toolbox.tasks import TASKS, task_named
+from babyvlm.toolbox.tasks import EASY_ROWS, TASKS, task_named
 from babyvlm.toolbox.views import PictureConfig
 
 CONVERSATIONS = "instruction.parquet"
@@ -48,6 +48,9 @@ class InstructionConfig:
 
     items: Mapping[str, int] = field(default_factory=lambda: published_proportions(12000))
     """Training items by task (paper: the proportions; ours: the total)."""
+    easy_matching: int = 0
+    """Further training items of Left/Right, and as many of Spatial Details, whose foils show other things (ours): where
+    too little is seen for mirror images and details to be compared from the start, they come first."""
     validation_share: float = 0.03
     """Items of the validation split, as a fraction of those for training (ours)."""
     seed: int = 0
@@ -65,6 +68,8 @@ class InstructionConfig:
                 raise ConfigError(f"{task} is held out from instruction tuning; remove it from items")
             if count < 0:
                 raise ConfigError(f"items[{task!r}] must not be negative, not {count}")
+        if self.easy_matching < 0:
+            raise ConfigError(f"easy_matching must not be negative, not {self.easy_matching}")
         if not 0 <= self.validation_share <= 1:
             raise ConfigError(f"validation_share is a fraction between 0 and 1, not {self.validation_share}")
 
@@ -87,8 +92,9 @@ def write_instruction_set(
     """
     config = config or InstructionConfig()
     refuse_existing(out)
-    validation = {task: -int(-count * config.validation_share // 1) for task, count in config.items.items()}
-    wanted: dict[Split, Mapping[str, int]] = {"train": config.items, "validation": validation}
+    items = {**config.items, **{row: config.easy_matching for row in EASY_ROWS if config.easy_matching}}
+    validation = {task: -int(-count * config.validation_share // 1) for task, count in items.items()}
+    wanted: dict[Split, Mapping[str, int]] = {"train": items, "validation": validation}
     max_crops: dict[Split, int] = {"train": config.max_crops, "validation": max(1, config.max_crops // 10)}
     sources = {split: CorpusSource(corpus, split) for split in wanted}
     drawings = {
@@ -118,7 +124,7 @@ def write_instruction_set(
                 continue
             samples[sample.id] = sample
             jpegs.update((drawing.pictures[image].id, drawing.pictures[image].jpeg) for image in draft.images)
-    counts = Counter(f"{sample.split}: {sample.task}" for sample in samples.values())
+    counts = Counter(f"{sample.split}: {sample.source}" for sample in samples.values())
     if not any(sample.split == "train" for sample in samples.values()):
         raise InputError(
             "no training item can be built from this corpus: its train split has no boxes to build from",

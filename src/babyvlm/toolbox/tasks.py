@@ -222,19 +222,23 @@ HARD_TASKS = (
     "object_counting",
 )
 """The sub-tasks that have a hard variant."""
+EASY_TASKS = ("left_right", "spatial_details")
+"""The sub-tasks that have an easy variant: for training alone, to lead up to them."""
 
 
 def row_name(task: str, variant: str) -> str:
-    """The row of tables and scores that an item counts in: a hard variant has its own.
+    """The row of tables and scores that an item counts in: variants other than the published have their own.
 
     >>> row_name("memory", "published"), row_name("memory", "hard")
     ('memory', 'memory.hard')
     """
-    return f"{task}.hard" if variant == "hard" else task
+    return f"{task}.{variant}" if variant in ("hard", "easy") else task
 
 
 ROWS = (*TASKS, *(row_name(task, "hard") for task in TASKS if task in HARD_TASKS))
 """Every row that scores may have, in the order of tables: the twelve sub-tasks, then the hard variants."""
+EASY_ROWS = tuple(row_name(task, "easy") for task in EASY_TASKS)
+"""Rows that only an instruction set may have."""
 
 
 def is_hard(row: str) -> bool:

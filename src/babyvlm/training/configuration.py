@@ -121,8 +121,11 @@ class MixturePhase:
     weights: Mapping[str, float] = field(default_factory=dict)
     """Source (a format, or a task of the instruction set) to relative weight. An empty mapping draws every sample
     equally often, as published; otherwise sources left out are not drawn."""
+    vision_rate: float = 1.0
+    """What the tower's learning rate is multiplied by in this phase (ours)."""
 
     def __post_init__(self) -> None:
+        _refuse(self.vision_rate < 0, f"vision_rate={self.vision_rate} must not be negative")
         _refuse(not 0 < self.until <= 1, f"until={self.until} must be in (0, 1]")
         _refuse(any(weight < 0 for weight in self.weights.values()), "mixture weights must not be negative")
 
@@ -144,6 +147,8 @@ class MultimodalStage:
     """Largest forward pass, padded tokens (ours)."""
     cache_vision_features: bool = False
     """Encode every picture once beforehand and keep the features in memory; only where the tower is frozen (ours)."""
+    whiten_connector: bool = False
+    """Centre and whiten the connector's output before the stage (ours; not done in the published scripts)."""
 
     def __post_init__(self) -> None:
         _refuse(not self.trains, "a stage must train something")

@@ -14,7 +14,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -88,7 +88,10 @@ def train_language_model(
     """
     size = sum(map(len, sources.values()))
     steps = optimisation.steps or math.ceil((optimisation.epochs or 0) * size / optimisation.batch_size)
-    plan = BatchPlan({name: len(rows) for name, rows in sources.items()}, mixture, optimisation.batch_size, steps, seed)
+    held = {name: len(rows) for name, rows in sources.items() if rows}
+    if absent := sorted({name for phase in mixture for name in phase.weights} - held.keys()):
+        accelerator.print(f"{stage}: the data hold no {', '.join(absent)}; the rest of the mixture is drawn oftener")
+    plan = BatchPlan(held, [_present(phase, held) for phase in mixture], optimisation.batch_size, steps, seed)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(part_of(name) in trains)
     optimizer = Optimizers(((n, p) for n, p in model.named_parameters() if p.requires_grad), optimisation)
@@ -104,7 +107,7 @@ def train_language_model(
 
     fingerprint = hashlib.sha256(
         json.dumps(
-            [asdict(optimisation), [dict(p.weights) for p in mixture], {n: len(r) for n, r in sources.items()}, seed]
+            [asdict(optimisation), [asdict(p) for p in mixture], {n: len(r) for n, r in sources.items()}, seed]
         ).encode()
     ).hexdigest()
     resume = Resume(out, stage, fingerprint)
@@ -131,7 +134,8 @@ def train_language_model(
 
     for step in range(done, steps):
         factor = learning_rate_factor(step, steps, optimisation.warmup_fraction)
-        optimizer.scale(factor)
+        phase = next(phase for phase in mixture if step < round(phase.until * steps))
+        optimizer.scale(factor, phase.vision_rate)
 
         samples = [sources[source][index] for source, index in plan.step(step)]
         learned = sum(sample.num_learned for sample in samples)
@@ -180,6 +184,12 @@ def train_language_model(
 
     journal.close()
     return journal.log
+
+
+def _present(phase: MixturePhase, held: Mapping[str, int]) -> MixturePhase:
+    """A phase without the sources that the data lack; one left with none stays as it is, to be refused."""
+    weights = {name: weight for name, weight in phase.weights.items() if name in held}
+    return replace(phase, weights=weights) if weights else phase
 
 
 @torch.no_grad()

@@ -82,20 +82,21 @@ class Optimizers:
     """
 
     def __init__(self, parameters: Iterable[tuple[str, nn.Parameter]], knobs: Optimisation) -> None:
-        groups: dict[tuple[bool, float, float], list[nn.Parameter]] = {}
+        groups: dict[tuple[bool, bool, float, float], list[nn.Parameter]] = {}
         for name, parameter in parameters:
             in_block = parameter.ndim == 2 and not any(word in name for word in _OUTSIDE_BLOCKS)
             muon = knobs.matrix_learning_rate is not None and in_block
             rate = knobs.matrix_learning_rate if muon else knobs.learning_rate
-            if part_of(name) == "vision" and knobs.vision_learning_rate is not None:
+            vision = part_of(name) == "vision"
+            if vision and knobs.vision_learning_rate is not None:
                 rate = (rate or 0.0) * knobs.vision_learning_rate / knobs.learning_rate
             decay = knobs.weight_decay if parameter.ndim >= 2 else 0.0
-            groups.setdefault((muon, rate or 0.0, decay), []).append(parameter)
+            groups.setdefault((muon, vision, rate or 0.0, decay), []).append(parameter)
         self._optimizers: list[torch.optim.Optimizer] = []
         for muon in (False, True):
             chosen: list[dict[str, Any]] = [
-                {"params": members, "lr": rate, "peak_rate": rate, "weight_decay": decay}
-                for (is_muon, rate, decay), members in groups.items()
+                {"params": members, "lr": rate, "peak_rate": rate, "vision": vision, "weight_decay": decay}
+                for (is_muon, vision, rate, decay), members in groups.items()
                 if is_muon == muon
             ]
             if chosen:
@@ -103,11 +104,11 @@ class Optimizers:
                     Muon(chosen) if muon else torch.optim.AdamW(chosen, betas=(knobs.beta1, knobs.beta2))
                 )
 
-    def scale(self, factor: float) -> None:
-        """Sets every group's rate to this share of its peak."""
+    def scale(self, factor: float, vision_factor: float = 1.0) -> None:
+        """Sets every group's rate to this share of its peak, the tower's to ``vision_factor`` of that."""
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = group["peak_rate"] * factor
+                group["lr"] = group["peak_rate"] * factor * (vision_factor if group["vision"] else 1.0)
 
     def step(self) -> None:
         """Takes a step and forgets the gradients."""

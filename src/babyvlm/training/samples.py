@@ -84,7 +84,7 @@ def encode_conversations(
     index: dict[str, int],
     context: int,
 ) -> tuple[dict[str, list[Sample]], int]:
-    """Samples by source: the task of an instruction sample, the format of any other.
+    """Samples by source: the task of an instruction sample with any variant, the format of any other.
 
     Returns:
         The samples, and how many conversations were left out because they exceed ``context`` tokens.
@@ -103,7 +103,7 @@ def encode_conversations(
             labels=np.array(labels, dtype=np.int32),
             images=tuple(index[image] for image in conversation.images),
         )
-        sources.setdefault(conversation.task or conversation.format, []).append(sample)
+        sources.setdefault(conversation.source, []).append(sample)
     return sources, too_long
 
 

@@ -32,6 +32,7 @@ from babyvlm.model.processing import ConversationEncoder, normalise, processor
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
+from babyvlm.training.connector import whiten_connector
 from babyvlm.training.journal import Journal
 from babyvlm.training.loop import learning_rate_factor, train_language_model
 from babyvlm.training.optimizers import Optimizers
@@ -237,6 +238,8 @@ class Trainer:
             self.accelerator.print(f"{stage}: left out {too_long:,} conversations longer than {shape.context} tokens")
         if not sources:
             raise DataFolderError(f"no training samples of {', '.join(knobs.formats)}", path=self.data.folder)
+        if knobs.whiten_connector:
+            whiten_connector(model, pictures, self.recipe.seed)
         log = train_language_model(
             model.to(self.accelerator.device),
             sources,

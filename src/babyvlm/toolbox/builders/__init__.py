@@ -5,7 +5,7 @@ from babyvlm.toolbox.builders.delayed_response import delayed_response_binary, d
 from babyvlm.toolbox.builders.hard_matching import left_right_hard, memory_hard, spatial_details_hard
 from babyvlm.toolbox.builders.hard_number import object_counting_hard, subitizing_hard, who_has_more_synthetic_hard
 from babyvlm.toolbox.builders.language import localization, looking_while_listening, picture_vocabulary
-from babyvlm.toolbox.builders.matching import left_right, spatial_details
+from babyvlm.toolbox.builders.matching import left_right, left_right_easy, spatial_details, spatial_details_easy
 from babyvlm.toolbox.builders.memory import memory
 from babyvlm.toolbox.builders.number import (
     object_counting,
@@ -37,6 +37,8 @@ CROP_BUILDERS: dict[str, Builder] = {
     "who_has_more_synthetic.hard": who_has_more_synthetic_hard,
     "subitizing.hard": subitizing_hard,
     "object_counting.hard": object_counting_hard,
+    "left_right.easy": left_right_easy,
+    "spatial_details.easy": spatial_details_easy,
 }
 """Builders that draw on the pool of crops."""
 

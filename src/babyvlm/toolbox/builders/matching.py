@@ -1,4 +1,7 @@
-"""The matching tasks: Left/Right and Spatial Details, one picture to find again among three."""
+"""The matching tasks: Left/Right and Spatial Details, one picture to find again among three.
+
+Each has an easy variant for training, in which the foils show other things altogether.
+"""
 
 from __future__ import annotations
 
@@ -56,6 +59,30 @@ def spatial_details(bench: Bench, count: int) -> Built:
     """The same crop and two that differ in detail: other exemplars of the category, or near misses of the target."""
     drafts = spatial_detail_drafts(bench, count, bench.rng("spatial_details"))
     return Built(drafts, f"{len(bench.pool)} objects in the open, not all with two others to compare")
+
+
+def left_right_easy(bench: Bench, count: int) -> Built:
+    """Left/Right as asked, with two other objects in place of mirror image and object."""
+    return _easy(bench, count, "left_right", left_right_prompt())
+
+
+def spatial_details_easy(bench: Bench, count: int) -> Built:
+    """Spatial Details as asked, with objects of two other categories."""
+    return _easy(bench, count, "spatial_details", spatial_details_prompt())
+
+
+def _easy(bench: Bench, count: int, task: str, prompt: str) -> Built:
+    rng, by_label = bench.rng(f"{task}.easy"), bench.by_label
+    if len(by_label) < 3:
+        return Built([], f"objects of {len(by_label)} categories, of 3 that are needed")
+    targets = bench.targets(bench.pool, count, rng)
+    drafts = []
+    for target, gold in zip(targets, balanced(LETTERS[:3], len(targets), rng), strict=True):
+        labels = rng.sample([label for label in by_label if label != target.label], 2)
+        foils = [rng.choice(by_label[label]).view for label in labels]
+        draft = matching_draft(task, prompt, target, foils, labels, gold, rng)
+        drafts.append(replace(draft, variant="easy", difficulty="easy"))
+    return Built(drafts, f"{len(bench.pool)} objects in the open")
 
 
 def spatial_detail_drafts(bench: Bench, count: int, rng: Random) -> list[Draft]:
