@@ -241,17 +241,14 @@ class HubModel:
             whole = self._render([*talk.messages, _assistant(option)], reply=False)
             tail = whole[len(prompt) :] if whole.startswith(prompt) else option
             tails.append(self._tokenizer(tail.rstrip("\n"), add_special_tokens=False).input_ids)
-        longest = max(map(len, tails))
-        tails_KL = torch.full((len(tails), longest), -1, device=self._device)
-        for row, ids in enumerate(tails):
-            tails_KL[row, : len(ids)] = torch.tensor(ids, device=self._device)
-        past = len(talk.cached)
-        kv_cache.repeat(talk.cache, len(tails))
-        mask = torch.cat([torch.ones((len(tails), past), device=self._device), (tails_KL >= 0).float()], 1).long()
+        tails_KL = kv_cache.padded_options([tails])[0].to(self._device)
+        past = torch.ones((len(tails), len(talk.cached)), device=self._device)
         logits_KLV = self._model(
-            input_ids=tails_KL.clamp(min=0), attention_mask=mask, past_key_values=talk.cache, use_cache=True
+            input_ids=tails_KL.clamp(min=0),
+            attention_mask=torch.cat([past, (tails_KL >= 0).float()], 1).long(),
+            past_key_values=kv_cache.branch(talk.cache, len(tails)),
+            use_cache=True,
         ).logits
-        kv_cache.cut(talk.cache, past, every=len(tails))
         likelihoods = kv_cache.option_likelihoods(logits_KLV[None], first_V[None], tails_KL[None])
         best = int(likelihoods[0].argmax())
         return options[best], len(tails[best])
