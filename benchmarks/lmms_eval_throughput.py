@@ -6,7 +6,7 @@ same items of the same checkpoint, with the same replies).
 One after the other, each in a process of its own:
 
     babyvlm evaluate        batches of 32, its default
-    lmms-eval, one_by_one   a model class in the way of the packaged LLaVA ones (``beside_lmms_eval/ask_one_by_one.py``),
+    lmms-eval, one_by_one   a model class in the way of the packaged LLaVA ones (``ask_one_by_one.py``),
                             at a batch size of 1 and at the largest given; compared with is the better of the two
     lmms-eval, babyvlm      our plug-in, which answers with the code of ``babyvlm evaluate`` inside; no part of the
                             claim, it tells what lmms-eval itself adds
