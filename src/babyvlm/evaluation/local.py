@@ -17,6 +17,7 @@ B rows, V vocabulary.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -95,8 +96,9 @@ class LocalModel:
         )
 
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
-        fitting = []
-        for question in questions:
+        # Places, not questions, are sorted: a hundred thousand questions would fill the memory.
+        fitting: list[tuple[int, str, str, int]] = []
+        for place, question in enumerate(questions):
             shown = sum(len(turn.images) for turn in question.turns)
             if self._max_images is not None and shown > self._max_images:
                 yield failed_response(question, f"{shown} pictures, and the model takes {self._max_images}")
@@ -105,15 +107,11 @@ class LocalModel:
                     question, f"context too short: up to {tokens} tokens, and the model takes {self._context}"
                 )
             else:
-                fitting.append(question)
-        ordered = sorted(fitting, key=lambda question: (len(question.turns), question.task, question.id))
+                fitting.append((len(question.turns), question.task, question.id, place))
         pictures = Pictures(self._model, images)
-        start = 0
-        while start < len(ordered):
-            rounds = len(ordered[start].turns)
-            batch = [q for q in ordered[start : start + self._batch_size] if len(q.turns) == rounds]
-            yield from self._answer_batch(batch, pictures)
-            start += len(batch)
+        for _, alike in itertools.groupby(sorted(fitting), key=lambda sorted_by: sorted_by[0]):
+            while batch := [questions[place] for *_, place in itertools.islice(alike, self._batch_size)]:
+                yield from self._answer_batch(batch, pictures)
 
     def _prompt(self, question: Question, number: int) -> list[int]:
         turn = question.turns[number]
