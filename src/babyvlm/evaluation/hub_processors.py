@@ -26,7 +26,7 @@ def load_processor(name: str) -> Any:
     try:
         return AutoProcessor.from_pretrained(name, backend="pil")
     except (ImportError, ValueError, OSError):
-        kind = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(name)), None)
+        kind: Any = PROCESSOR_MAPPING.get(type(AutoConfig.from_pretrained(name)), None)
         if kind is None or "video_processor" not in kind.get_attributes():
             raise
         return _without_video(kind).from_pretrained(name, backend="pil")
