@@ -145,8 +145,8 @@ def main() -> None:
         for name, shape in SHAPES.items():
             with tempfile.TemporaryDirectory() as folder:
                 write_checkpoint(Path(folder) / "model", **shape)
-                pictures = draw_pictures(Path(folder) / "toolbox", 15 + options.items, shape["image_size"])
-                items = [memory_item(pictures[start : start + 15]) for start in range(options.items)]
+                pictures = draw_pictures(Path(folder) / "toolbox", 15 * options.items, shape["image_size"])
+                items = [memory_item(pictures[15 * n : 15 * n + 15]) for n in range(options.items)]
                 write_toolbox(Path(folder) / "toolbox", items)
                 toolbox = open_toolbox(Path(folder) / "toolbox")
                 compared[name] = shape | compare(

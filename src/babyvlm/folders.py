@@ -1,21 +1,24 @@
-"""Output folders that are either whole or absent, and the manifest each of them carries.
+"""Output folders and files that are either whole or absent, and the manifest each folder carries.
 
 with fresh_folder(out) as partial:      .out.partial/ is filled ...
     ...                                 ... and renamed to out/ once the block ends; an error leaves no out/
     Manifest(kind=..., ...).write(partial)
+with whole_file(path) as file: ...      the same for one file, which may be there already and is replaced
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import importlib.metadata
+import os
 import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -23,6 +26,7 @@ from babyvlm.errors import DataFolderError, OutputExistsError
 from babyvlm.records import SCHEMA_VERSION
 
 MANIFEST = "manifest.json"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _RECORDED_PACKAGES = ("babyvlm", "torch", "transformers", "numpy", "av", "pillow", "pyarrow", "skia-python")
 
 
@@ -98,6 +102,44 @@ def fresh_folder(out: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """Yields a text file to write, which becomes ``path`` only when the block ends without an error.
+
+    It is on the disk itself by then: neither a kill nor a power cut leaves half of it.
+
+    Raises:
+        DataFolderError: There is no room; what was at ``path`` before is still there.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException as error:
+        partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and is_no_room(error):
+            raise no_room(path, error) from error
+        raise
+
+
+def is_no_room(error: OSError) -> bool:
+    """Whether something could not be written because a disk, a quota or a file is full."""
+    return error.errno in _NO_ROOM
+
+
+def no_room(path: Path, error: OSError) -> DataFolderError:
+    """What to say then."""
+    return DataFolderError(
+        f"no room left to write ({os.strerror(error.errno or 0)})",
+        path=path,
+        remedy="Make room and give the same command again",
+    )
 
 
 def refuse_existing(out: Path) -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from hub_models import KINDS
 from PIL import Image
 
 from babyvlm.folders import Manifest
@@ -90,4 +91,18 @@ def checkpoint(tmp_path_factory):
     model.save_pretrained(folder)
     processor(SHAPE, train_tokenizer(texts, 300, 2048)).save_pretrained(folder)
     Manifest(kind="checkpoint").write(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def hub_model(tmp_path_factory):
+    """The folder of a tiny model of the hub by its kind, saved when first asked for."""
+    saved = {}
+
+    def folder(kind):
+        if kind not in saved:
+            saved[kind] = tmp_path_factory.mktemp(kind) / f"tiny-{kind}"
+            KINDS[kind](saved[kind])
+        return saved[kind]
+
     return folder

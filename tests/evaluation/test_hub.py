@@ -1,45 +1,32 @@
-"""Models of transformers, tiny and random, saved by the test."""
+"""Models of transformers, tiny and random, of several kinds; each against transformers' own way of asking it."""
+
+import importlib.util
+import json
+import shutil
 
 import pytest
 import torch
-from transformers import LlavaConfig, LlavaForConditionalGeneration
+from hub_models import KINDS
+from transformers import AutoModelForImageTextToText
 
+from babyvlm.cli import main
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation import AskConfig, choose_respondent
-from babyvlm.evaluation.hub import HubModel
-from babyvlm.folders import MANIFEST
+from babyvlm.evaluation.hub import HubModel, load_processor
+from babyvlm.records import Response, read_jsonl
 
-TEXT = {
-    "model_type": "llama", "vocab_size": 301, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-    "num_attention_heads": 2, "num_key_value_heads": 2, "max_position_embeddings": 1024, "pad_token_id": 0,
-    "bos_token_id": 2, "eos_token_id": 3,
-}  # fmt: skip
-VISION = {
-    "model_type": "clip_vision_model", "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-    "num_attention_heads": 2, "image_size": 32, "patch_size": 16,
-}  # fmt: skip
+KEEPS_CACHE = {"llava", "idefics3", "smolvlm"}
+"""The others count positions, or let the tokens of a picture see each other, from a whole conversation only."""
 
 
 @pytest.fixture(scope="module")
-def llava(checkpoint, tmp_path_factory):
-    """A plain LLaVA with our tests' tokenizer and chat template, and no file of ours."""
-    import shutil
-
-    folder = tmp_path_factory.mktemp("llava") / "tiny-llava"
-    shutil.copytree(checkpoint, folder)
-    (folder / MANIFEST).unlink()
-    config = LlavaConfig(
-        text_config=TEXT, vision_config=VISION, image_token_index=300, image_seq_length=5,
-        vision_feature_select_strategy="full", vision_feature_layer=-1,
-    )  # fmt: skip
-    torch.manual_seed(5)
-    model = LlavaForConditionalGeneration(config)
-    for parameter in model.parameters():
-        if parameter.ndim == 2:
-            torch.nn.init.normal_(parameter, std=0.2)
-    model.generation_config.eos_token_id = 3
-    model.save_pretrained(folder)
-    return folder
+def questions(toolbox):
+    """One with one picture, two with four, one of fifteen rounds, of each task some more for a batch."""
+    items = {task: [item for item in toolbox.items if item.task == task] for task in toolbox.tasks}
+    return [
+        item.question() for task, count in (("object_counting", 3), ("left_right", 4), ("memory", 1))
+        for item in items[task][:count]
+    ]  # fmt: skip
 
 
 def texts(respondent, questions, toolbox):
@@ -47,33 +34,97 @@ def texts(respondent, questions, toolbox):
     return {name: [(r.text, r.problem) for r in response.replies] for name, response in answered.items()}
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_contract(kind, hub_model, questions, toolbox):
+    respondent = choose_respondent(f"hf:{hub_model(kind)}", toolbox, ask=AskConfig(max_new_tokens=3))
+    found = texts(respondent, questions, toolbox)
+    assert {name: len(said) for name, said in found.items()} == {q.id: len(q.turns) for q in questions}
+    assert all(text is not None and not problem for said in found.values() for text, problem in said)
+    assert texts(respondent, questions[::-1], toolbox) == found
+    assert (respondent.family, respondent.sends_data_out) == ("open-source", False) and respondent.revision
+    assert list(respondent.answer([], toolbox.image)) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("mode", ["generate", "likelihood"])
-def test_replies_do_not_depend_on_batch_or_cache(llava, toolbox, mode):
-    questions = [item.question() for item in toolbox.items]
-    kept = HubModel(str(llava), ask=AskConfig(batch_size=7, answer=mode, max_new_tokens=6))
-    anew = HubModel(str(llava), ask=AskConfig(batch_size=1, answer=mode, max_new_tokens=6))
+def test_replies_do_not_depend_on_batch_or_cache(kind, mode, hub_model, questions, toolbox):
+    folder = str(hub_model(kind))
+    kept = HubModel(folder, ask=AskConfig(batch_size=3, answer=mode, max_new_tokens=4))
+    anew = HubModel(folder, ask=AskConfig(batch_size=1, answer=mode, max_new_tokens=4))
     anew._keeps_cache = False
     found = texts(kept, questions, toolbox)
     assert found == texts(anew, questions, toolbox)
-    assert kept._keeps_cache and kept._checked
-    assert all(not problem for said in found.values() for _, problem in said)
-    assert len({str(said) for said in found.values()}) > 1
+    assert (kept._keeps_cache and kept._checked) == (kind in KEEPS_CACHE)
+    assert len({str(said) for said in found.values()}) > (3 if mode == "generate" else 2)
 
 
-def test_a_template_that_rewrites_earlier_rounds_is_noticed_once(llava, toolbox, capsys):
+def messages(question, said, toolbox):
+    """A conversation as transformers takes it, up to the round after those answered."""
+    found = []
+    for number, turn in enumerate(question.turns[: len(said) + 1]):
+        pieces, pictures, content = turn.prompt.split("<image>"), iter(turn.images), []
+        for place, piece in enumerate(pieces):
+            content += [{"type": "image", "image": toolbox.image(next(pictures))}] if place else []
+            content += [{"type": "text", "text": piece.strip()}] if piece.strip() else []
+        found.append({"role": "user", "content": content})
+        if number < len(said):
+            found.append({"role": "assistant", "content": [{"type": "text", "text": said[number]}]})
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_replies_are_those_of_transformers_own_generate(kind, hub_model, questions, toolbox):
+    """One picture, four, and a round late in a memory item with the replies before it as they were."""
+    folder = str(hub_model(kind))
+    found = texts(HubModel(folder, ask=AskConfig(max_new_tokens=4)), questions, toolbox)
+    processor, model = load_processor(folder), AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    for question, last in ((questions[0], 0), (questions[4], 0), (questions[-1], 3)):
+        said = [text for text, _ in found[question.id]]
+        inputs = processor.apply_chat_template(
+            messages(question, said[:last], toolbox), add_generation_prompt=True, tokenize=True, return_dict=True,
+            return_tensors="pt",
+        )  # fmt: skip
+        written = model.generate(**inputs, max_new_tokens=4, do_sample=False)[0, inputs["input_ids"].shape[1] :]
+        assert processor.tokenizer.decode(written, skip_special_tokens=True).strip() == said[last]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_likelihoods_are_those_of_each_option_alone(kind, hub_model, questions, toolbox):
+    """Against the whole conversation with the option in it, in one pass without a cache."""
+    folder = str(hub_model(kind))
+    found = texts(HubModel(folder, ask=AskConfig(answer="likelihood")), questions, toolbox)
+    processor, model = load_processor(folder), AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
+    for question, last in ((questions[0], 0), (questions[4], 0), (questions[-1], 2)):
+        said = [text for text, _ in found[question.id]]
+        likelihoods = {}
+        for option in question.turns[last].options:
+            whole, prompt = (
+                processor.apply_chat_template(
+                    messages(question, answered, toolbox)[: 2 * last + 1 + told], add_generation_prompt=not told,
+                    tokenize=True, return_dict=True, return_tensors="pt",
+                )
+                for answered, told in (([*said[:last], option], 1), (said[:last], 0))
+            )  # fmt: skip
+            with torch.no_grad():
+                logs = model(**whole).logits[0].log_softmax(-1)
+            start = prompt["input_ids"].shape[1]
+            ids = whole["input_ids"][0]
+            likelihoods[option] = float(sum(logs[place - 1, ids[place]] for place in range(start, len(ids))))
+        assert said[last] == max(likelihoods, key=likelihoods.get)
+
+
+def test_a_template_that_rewrites_earlier_rounds_is_noticed_once(hub_model, toolbox, capsys):
     question = next(item.question() for item in toolbox.items if item.task == "memory")
-    plain = HubModel(str(llava), ask=AskConfig(max_new_tokens=4))
-    plain._processor.chat_template = plain._processor.chat_template.replace(
-        "{{ ' ' }}{% for", "{{ messages | length }}{% for"
-    )
+    plain = HubModel(str(hub_model("llava")), ask=AskConfig(max_new_tokens=4))
+    plain._processor.chat_template = "{{ messages | length }}" + plain._processor.chat_template
     list(plain.answer([question], toolbox.image))
     assert capsys.readouterr().err.count("encodes the whole conversation") == 1
 
 
-def test_too_many_pictures_or_too_short_a_context_fails_that_item_alone(llava, toolbox):
-    questions = [item.question() for item in toolbox.items]
-    one = texts(HubModel(str(llava), ask=AskConfig(max_images=1, max_new_tokens=2)), questions, toolbox)
-    short = HubModel(str(llava), ask=AskConfig(max_new_tokens=2))
+def test_too_many_pictures_or_too_short_a_context_fails_that_item_alone(hub_model, toolbox):
+    questions, folder = [item.question() for item in toolbox.items], str(hub_model("llava"))
+    one = texts(HubModel(folder, ask=AskConfig(max_images=1, max_new_tokens=2)), questions, toolbox)
+    short = HubModel(folder, ask=AskConfig(max_new_tokens=2))
     short._context = 200
     short = texts(short, questions, toolbox)
     for item in toolbox.items:
@@ -81,9 +132,25 @@ def test_too_many_pictures_or_too_short_a_context_fails_that_item_alone(llava, t
         assert ("context too short" in short[item.id][0][1]) == (item.task == "memory")
 
 
-def test_the_command_line_knows_it_by_folder(llava, toolbox, tmp_path):
-    assert choose_respondent(str(llava), toolbox).family == "open-source"
-    assert choose_respondent(f"hf:{llava}", toolbox).name == "tiny-llava"
+def test_the_command_asks_it_by_folder(hub_model, toolbox, tmp_path, capsys):
+    folder = hub_model("qwen2_vl")
+    assert choose_respondent(str(folder), toolbox).name == "tiny-qwen2_vl"
+    typed = ["evaluate", f"hf:{folder}", str(toolbox.folder), "--out", str(tmp_path / "run"), "--limit", "1"]
+    main([*typed, "--max-new-tokens", "3", "--answer", "likelihood"])
+    assert len(list(read_jsonl(tmp_path / "run" / "responses.jsonl", Response))) == 3
+    assert "failed" not in capsys.readouterr().out
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(CheckpointError, match="does not load"):
         choose_respondent(str(tmp_path), toolbox)
+
+
+def test_a_package_that_a_kind_needs_is_named(hub_model, tmp_path, toolbox):
+    """SmolVLM's own processor spells numbers out; without its package, that is what to install."""
+    if importlib.util.find_spec("num2words"):
+        pytest.skip("num2words is installed here")
+    folder = tmp_path / "smolvlm2"
+    shutil.copytree(hub_model("smolvlm"), folder)
+    said = json.loads((folder / "processor_config.json").read_text())
+    (folder / "processor_config.json").write_text(json.dumps(said | {"processor_class": "SmolVLMProcessor"}))
+    with pytest.raises(CheckpointError, match="It needs num2words: pip install num2words"):
+        choose_respondent(f"hf:{folder}", toolbox)

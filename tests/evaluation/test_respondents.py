@@ -72,6 +72,23 @@ def test_replies_do_not_depend_on_the_batch(toolbox, checkpoint):
     assert len({tuple(texts) for texts in alone.values()}) > 3  # or the comparison would say nothing
 
 
+def test_a_picture_is_encoded_once_a_call_and_anew_in_the_next(toolbox, checkpoint):
+    """Once, or half the time of a memory item goes into pictures known already; anew, for a null shows others by the
+    same names."""
+    model, opened = LocalModel(checkpoint, batch_size=2), []
+
+    def opens(name):
+        opened.append(name)
+        return toolbox.image(name)
+
+    questions = [item.question() for item in toolbox.items if item.task in ("memory", "left_right")]
+    shown = {name for question in questions for turn in question.turns for name in turn.images}
+    list(model.answer(questions, opens))
+    assert sorted(opened) == sorted(shown)
+    list(model.answer(questions, opens))
+    assert len(opened) == 2 * len(shown)
+
+
 def test_kept_cache_equals_encoding_everything_again(toolbox, checkpoint):
     """Against a plain reference: the whole conversation, one token at a time, without cache or padding."""
     item = next(item for item in toolbox.items if item.task == "memory")
@@ -101,6 +118,38 @@ def test_the_end_of_a_reply_takes_no_pass_of_its_own(toolbox, checkpoint):
     list(model.answer([question], toolbox.image))
     assert len(question.turns) == 15
     assert len(passes) <= 15 * 2  # the prompt, and the one token before the end
+
+
+def test_likelihoods_are_those_of_each_option_alone(toolbox, checkpoint):
+    """Against a plain reference: prompt and option in one row, without cache, padding or other options."""
+    items = [item for item in toolbox.items if item.task != "memory"]
+    model = LocalModel(checkpoint, batch_size=7, answer="likelihood")
+    found = replies(model, [item.question() for item in items], toolbox)
+    assert len({tuple(texts) for texts in found.values()}) > 2
+    for item in items:
+        (turn,) = item.turns
+        pictures = [toolbox.image(name) for name in turn.images]
+        losses = {}
+        for option in turn.options:
+            loss, _ = model.mean_loss(turn.prompt, pictures, option)
+            losses[option] = loss * len(model._spelled(option))
+        assert found[item.id] == [min(losses, key=losses.get)]
+
+
+@pytest.mark.parametrize("gold", [False, True])
+def test_likelihoods_leave_no_trace_in_later_rounds(gold, toolbox, checkpoint):
+    """A round's choice, with what the rounds before it chose as given, is that of the whole item."""
+    item = next(item for item in toolbox.items if item.task == "memory")
+    model = LocalModel(checkpoint, answer="likelihood")
+    (chosen,) = replies(model, [item.question(gold_history=gold)], toolbox).values()
+    said = [turn.gold for turn in item.turns] if gold else chosen
+    for last in (1, 6, 14):
+        question = item.question().model_copy(update={"turns": item.question().turns[: last + 1]})
+        given = question.model_copy(update={"history": tuple(said[:last])})
+        assert replies(model, [given], toolbox)[item.id][last] == chosen[last]
+    alone = LocalModel(checkpoint, answer="likelihood", batch_size=1)
+    questions = [item.question(gold_history=gold) for item in toolbox.items]
+    assert replies(alone, questions, toolbox) == replies(model, questions, toolbox)
 
 
 def test_unknown_respondents_are_named(toolbox, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 import time
@@ -11,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from babyvlm.errors import DataFolderError
+from babyvlm.folders import is_no_room, no_room
 
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LOCK = ".lock"
 
 
@@ -46,14 +45,10 @@ class DurableLines:
             if time.monotonic() - self._synced_s >= self._sync_every_s:
                 self._sync()
         except OSError as error:
-            if error.errno not in _NO_ROOM:
+            if not is_no_room(error):
                 raise
             os.ftruncate(self._file, before)
-            raise DataFolderError(
-                f"no room left to write ({os.strerror(error.errno or 0)})",
-                path=self._path,
-                remedy="Make room and give the same command again: it goes on after the last line kept",
-            ) from error
+            raise no_room(self._path, error) from error
 
     def _sync(self) -> None:
         os.fsync(self._file)

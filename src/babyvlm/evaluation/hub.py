@@ -5,11 +5,17 @@
 
 The cache is kept across rounds only where that changes nothing: the tokens of the rounds before must come out of the
 template unchanged, and the first round that is gone on with is compared with encoding everything again. Where either
-fails, every round encodes the whole conversation, and a line on standard error says so once.
+fails, every round encodes the whole conversation, and a line on standard error says so once. It does so from the start
+with models that know some things of a whole conversation alone: positions that depend on the pictures' sizes (Qwen-VL),
+tokens of a picture that see each other both ways (Gemma3), windows that slide.
+
+DEVIATION: the published wrapper encodes the conversation again each round, shows the model its own replies alone, and
+has it write them; here a cache that changes no reply is kept, and gold replies and likelihoods may be asked for.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -19,11 +25,12 @@ from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor, DynamicCache
+from transformers import AutoModelForImageTextToText, DynamicCache
 
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation import kv_cache
 from babyvlm.evaluation.configuration import AskConfig
+from babyvlm.evaluation.hub_processors import load_processor
 from babyvlm.evaluation.provenance import weights_revision
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response
 from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Reply, Response
@@ -31,6 +38,8 @@ from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Reply, Response
 _MAX_NEW_TOKENS = 32
 _ONE_PICTURE = {"blip-2", "git", "instructblip", "kosmos-2", "pix2struct", "vision-encoder-decoder", "florence2"}
 """Model types that take one picture in a conversation."""
+_OFTEN_MISSING = ("torchvision", "timm", "num2words", "sentencepiece")
+"""Packages that some kinds of models need and this one does without."""
 _SAME_LOGITS = 1e-2
 """Largest difference of logits between going on from the cache and encoding again, relative to the largest logit."""
 
@@ -69,15 +78,15 @@ class HubModel:
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
         try:
-            # The processors that work on PIL images need no torchvision.
-            self._processor: Any = AutoProcessor.from_pretrained(name, use_fast=False)
+            self._processor: Any = load_processor(name)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype)
         except (OSError, ValueError, ImportError, KeyError) as error:
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            missing = next((package for package in _OFTEN_MISSING if package in str(error).lower()), "")
+            remedy = "Give a hub id or folder that AutoModelForImageTextToText and AutoProcessor load"
             raise CheckpointError(
-                f"does not load as an image-and-text model of transformers ({first})",
+                f"does not load as an image-and-text model of transformers ({_first_line(error)})",
                 path=name,
-                remedy="Give a hub id or folder that AutoModelForImageTextToText and AutoProcessor load",
+                remedy=f"It needs {missing}: pip install {missing}" if missing else remedy,
             ) from error
         self._model: Any = loaded.to(self._device).eval()
         self._tokenizer: Any = getattr(self._processor, "tokenizer", None)
@@ -96,9 +105,13 @@ class HubModel:
         self._max_images = ask.max_images or (1 if config.model_type in _ONE_PICTURE else None)
         ends = self._model.generation_config.eos_token_id
         self._ends = set(ends if isinstance(ends, list) else [ends]) | {self._tokenizer.eos_token_id}
-        # Positions that depend on the pictures' sizes are counted anew from a whole conversation only.
-        self._keeps_cache = not hasattr(getattr(self._model, "model", None), "get_rope_index")
         self._checked = self._said = False
+        self._takes_types = "token_type_ids" in inspect.signature(self._model.forward).parameters
+        self._keeps_cache = not (
+            hasattr(getattr(self._model, "model", None), "get_rope_index")
+            or self._takes_types
+            or "sliding_attention" in (getattr(text_config, "layer_types", None) or ())
+        )
 
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
         fitting = []
@@ -138,20 +151,22 @@ class HubModel:
         longest = inputs["input_ids"].shape[1]
         if self._context is not None and longest + self._max_new_tokens > self._context:
             return [self._converse(question, images) for question in batch]  # which says of each whether it fits
+        written = self._generate(inputs)
+        latency_s = round((time.monotonic() - began_s) / len(batch), 5)
+        replies = [Reply(text=text, latency_s=latency_s, tokens=tokens) for text, tokens in written]
+        return [Response(item=question.id, replies=(reply,)) for question, reply in zip(batch, replies, strict=True)]
+
+    def _generate(self, inputs: dict[str, torch.Tensor]) -> list[tuple[str, int]]:
+        """Each row's likeliest reply and its length in tokens, as transformers writes it."""
         written = self._model.generate(
             **inputs,
             max_new_tokens=self._max_new_tokens,
             do_sample=False,
             num_beams=1,
             pad_token_id=self._tokenizer.pad_token_id,
-        )[:, longest:]
-        latency_s = round((time.monotonic() - began_s) / len(batch), 5)
-        responses = []
-        for question, ids in zip(batch, written.tolist(), strict=True):
-            kept = self._until_end(ids)
-            reply = Reply(text=self._text(kept), latency_s=latency_s, tokens=len(kept))
-            responses.append(Response(item=question.id, replies=(reply,)))
-        return responses
+        )[:, inputs["input_ids"].shape[1] :]
+        kept = [self._until_end(ids) for ids in written.tolist()]
+        return [(self._text(ids), len(ids)) for ids in kept]
 
     @torch.inference_mode()
     def _converse(self, question: Question, images: ImageReader) -> Response:
@@ -170,40 +185,47 @@ class HubModel:
             began_s = time.monotonic()
             before = len(talk.images)
             _extend(talk, turn, images)
-            logits_V = self._read(talk, before)
+            inputs = self._encode([self._render(talk.messages)], [talk.images])
+            logits_V = self._read(talk, inputs, before) if self._keeps_cache else None
             if self._ask.answer == "likelihood":
-                text, tokens = self._likeliest(talk, turn.options, logits_V)
-            else:
+                text, tokens = self._likeliest(talk, inputs, turn.options, logits_V)
+            elif logits_V is not None:
                 text, tokens = self._write(talk, logits_V)
+            else:
+                ((text, tokens),) = self._generate(inputs)
             replies.append(Reply(text=text, latency_s=round(time.monotonic() - began_s, 5), tokens=tokens))
             talk.messages.append(_assistant(question.history[number] if number < len(question.history) else text))
         return Response(item=question.id, replies=tuple(replies))
 
-    def _read(self, talk: _Talk, old_images: int) -> torch.Tensor:
-        """Reads the conversation up to the reply to be written, from the cache on where it may; returns (V,) logits."""
-        inputs = self._encode([self._render(talk.messages)], [talk.images])
+    def _read(self, talk: _Talk, inputs: dict[str, torch.Tensor], old_images: int) -> torch.Tensor | None:
+        """Reads the conversation up to the reply to be written, from the cache on where there is one.
+
+        Returns:
+            (V,) logits; None where the cache cannot be gone on with, and is given up.
+        """
         ids = tuple(inputs["input_ids"][0].tolist())
-        if talk.cache is not None and self._keeps_cache:
-            shared = next((i for i, (a, b) in enumerate(zip(talk.cached, ids, strict=False)) if a != b), None)
-            shared = min(len(talk.cached), len(ids) - 1) if shared is None else shared
+        if talk.cache is None:
+            talk.cache, talk.cached = DynamicCache(config=self._model.config.get_text_config()), ids
+            pictures = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
+            return self._forward(inputs["input_ids"], talk.cache, 0, pictures)
+        shared = next((i for i, (a, b) in enumerate(zip(talk.cached, ids, strict=False)) if a != b), None)
+        shared = min(len(talk.cached), len(ids) - 1) if shared is None else shared
+        if not shared or self._picture_tokens(ids[:shared]) != self._picture_tokens(talk.cached):
+            self._forget("the chat template writes earlier rounds anew")
+            return None
+        try:
+            kv_cache.cut(talk.cache, shared)
+            tail = torch.tensor([ids[shared:]], device=self._device)
             new = self._pictures(talk.images[old_images:], talk.messages[-1])
-            pictures_all = self._picture_tokens(ids)
-            if pictures_all - self._picture_tokens(ids[shared:]) == self._picture_tokens(talk.cached) and shared:
-                try:
-                    kv_cache.cut(talk.cache, shared)
-                    tail = torch.tensor([ids[shared:]], device=self._device)
-                    logits_V = self._forward(tail, talk.cache, shared, new)
-                    if self._checked or self._agrees(logits_V, inputs):
-                        talk.cached = ids
-                        return logits_V
-                    self._forget("going on from it gave other logits")
-                except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
-                    self._forget(_first_line(error))
-            else:
-                self._forget("the chat template writes earlier rounds anew")
-        talk.cache, talk.cached = DynamicCache(config=self._model.config.get_text_config()), ids
-        pictures = {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
-        return self._forward(inputs["input_ids"], talk.cache, 0, pictures)
+            logits_V = self._forward(tail, talk.cache, shared, new)
+        except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
+            self._forget(_first_line(error))
+            return None
+        if not self._checked and not self._agrees(logits_V, inputs):
+            self._forget("going on from it gave other logits")
+            return None
+        talk.cached = ids
+        return logits_V
 
     def _agrees(self, logits_V: torch.Tensor, inputs: dict[str, torch.Tensor]) -> bool:
         again_V = self._model(**inputs, use_cache=False).logits[0, -1].float()
@@ -232,29 +254,47 @@ class HubModel:
                 talk.cached = (*talk.cached, token)
         return self._text(written), len(written)
 
-    def _likeliest(self, talk: _Talk, options: Sequence[str], first_V: torch.Tensor) -> tuple[str, int]:
+    def _likeliest(
+        self, talk: _Talk, inputs: dict[str, torch.Tensor], options: Sequence[str], first_V: torch.Tensor | None
+    ) -> tuple[str, int]:
         """The option of highest likelihood, as the template writes it with what closes a reply."""
-        assert talk.cache is not None
         prompt = self._render(talk.messages)
         tails = []
         for option in options:
             whole = self._render([*talk.messages, _assistant(option)], reply=False)
             tail = whole[len(prompt) :] if whole.startswith(prompt) else option
             tails.append(self._tokenizer(tail.rstrip("\n"), add_special_tokens=False).input_ids)
-        longest = max(map(len, tails))
-        tails_KL = torch.full((len(tails), longest), -1, device=self._device)
-        for row, ids in enumerate(tails):
-            tails_KL[row, : len(ids)] = torch.tensor(ids, device=self._device)
-        past = len(talk.cached)
-        kv_cache.repeat(talk.cache, len(tails))
-        mask = torch.cat([torch.ones((len(tails), past), device=self._device), (tails_KL >= 0).float()], 1).long()
-        logits_KLV = self._model(
-            input_ids=tails_KL.clamp(min=0), attention_mask=mask, past_key_values=talk.cache, use_cache=True
-        ).logits
-        kv_cache.cut(talk.cache, past, every=len(tails))
-        likelihoods = kv_cache.option_likelihoods(logits_KLV[None], first_V[None], tails_KL[None])
-        best = int(likelihoods[0].argmax())
+        if first_V is None:
+            likelihoods = torch.tensor([self._likelihood(inputs, tail) for tail in tails])
+        else:
+            likelihoods = self._likelihoods(talk, tails, first_V)
+        best = int(likelihoods.argmax())
         return options[best], len(tails[best])
+
+    def _likelihoods(self, talk: _Talk, tails: list[list[int]], first_V: torch.Tensor) -> torch.Tensor:
+        """Log-likelihood of each continuation, all read on from the cache; (K,)."""
+        assert talk.cache is not None
+        tails_KL = kv_cache.padded_options([tails])[0].to(self._device)
+        past = torch.ones((len(tails), len(talk.cached)), device=self._device)
+        logits_KLV = self._model(
+            input_ids=tails_KL.clamp(min=0),
+            attention_mask=torch.cat([past, (tails_KL >= 0).float()], 1).long(),
+            past_key_values=kv_cache.branch(talk.cache, len(tails)),
+            use_cache=True,
+        ).logits
+        return kv_cache.option_likelihoods(logits_KLV[None], first_V[None], tails_KL[None])[0]
+
+    def _likelihood(self, inputs: dict[str, torch.Tensor], tail: list[int]) -> float:
+        """Log-likelihood of one continuation, the whole conversation read again."""
+        tail_1L = torch.tensor([tail], device=self._device)
+        behind = {"input_ids": tail_1L, "attention_mask": torch.ones_like(tail_1L)}
+        longer = {  # what says something of every token; of text, nothing
+            name: torch.cat([value, behind.get(name, torch.zeros_like(tail_1L))], 1)
+            for name, value in inputs.items()
+            if value.shape == inputs["input_ids"].shape
+        }
+        logits_LV = self._model(**inputs | longer, use_cache=False).logits[0, -len(tail) - 1 : -1].float()
+        return float(logits_LV.log_softmax(-1).gather(1, tail_1L.T).sum())
 
     def _render(self, messages: Sequence[Message], *, reply: bool = True) -> str:
         return str(self._processor.apply_chat_template(list(messages), add_generation_prompt=reply, tokenize=False))
@@ -267,7 +307,9 @@ class HubModel:
         inputs = self._processor(
             text=list(texts), padding=True, return_tensors="pt", add_special_tokens=special, **shown
         )
-        kept = {name: value.to(self._device) for name, value in inputs.items() if name != "token_type_ids"}
+        kept = {name: value.to(self._device) for name, value in inputs.items()}
+        if not self._takes_types:  # tokenizers hand them out to models that know none
+            kept.pop("token_type_ids", None)
         return {n: v.to(self._model.dtype) if v.is_floating_point() else v for n, v in kept.items()}
 
     def _pictures(self, images: Sequence[Image.Image], message: Message) -> dict[str, torch.Tensor]:
@@ -289,6 +331,7 @@ class HubModel:
         return str(self._tokenizer.decode(ids, skip_special_tokens=True)).strip()
 
     def _forget(self, why: str) -> None:
+        """Gives the cache up, in this round and all that follow."""
         self._keeps_cache = False
         self._say(f"every round encodes the whole conversation: {why}")
 

@@ -1,33 +1,65 @@
-"""Branching off a key/value cache: the options of a question are each read on from the same prompt.
+"""Key/value caches: one that grows without copying itself for every token, going back, and options read on from one.
 
-cache of B rows ── repeat ── B x K rows ── read the options ── keep the first of each K, cut back ── as it was
+B rows, K options, H heads, L tokens of an option or in a cache, V vocabulary, D width.
 """
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
-from transformers import DynamicCache
+from transformers import Cache, DynamicLayer
 
 
-def length(cache: DynamicCache) -> int:
-    """Tokens in the cache."""
-    return int(cache.get_seq_length())
+class _GrowingLayer(DynamicLayer):
+    """Writes new tokens into room kept for them, where its base copies everything it holds each time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: tuple[torch.Tensor, torch.Tensor] | None = None
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        past, new = self.get_seq_length(), key_states.shape[-2]
+        if self._kept is None or self._kept[0].shape[-2] < past + new:
+            held = super().update(key_states, value_states)
+            # Twice as much each time: a conversation of n tokens is copied log n times, not n.
+            self._kept = _with_room(held[0]), _with_room(held[1])
+        else:
+            for kept, states in zip(self._kept, (key_states, value_states), strict=True):
+                kept[:, :, past : past + new] = states
+        self.keys, self.values = (kept[:, :, : past + new] for kept in self._kept)
+        return self.keys, self.values
 
 
-def repeat(cache: DynamicCache, times: int) -> None:
-    """Each row ``times`` times, one behind the other, in place."""
-    cache.batch_repeat_interleave(times)
+def _with_room(states_BHLD: torch.Tensor) -> torch.Tensor:
+    rows, heads, length, width = states_BHLD.shape
+    roomy = states_BHLD.new_empty((rows, heads, 2 * length, width))
+    roomy[:, :, :length] = states_BHLD
+    return roomy
 
 
-def cut(cache: DynamicCache, tokens: int, *, every: int = 1) -> None:
-    """Keeps the first ``tokens`` tokens and every ``every``-th row, in place."""
+def growing_cache() -> Cache:
+    """An empty cache for a model whose every layer attends to everything before."""
+    return Cache(layer_class_to_replicate=_GrowingLayer)
+
+
+def branch(cache: Cache, times: int) -> Cache:
+    """A cache that goes on from another, each row ``times`` times, one behind the other; the other stays as it is."""
+    branched = copy.copy(cache)
+    branched.layers = [copy.copy(layer) for layer in cache.layers]
+    branched.batch_repeat_interleave(times)  # into tensors of its own
+    return branched
+
+
+def cut(cache: Cache, tokens: int) -> None:
+    """Keeps the first ``tokens`` tokens, in place."""
     # By hand: the argument of transformers' own crop has meant both what stays and what goes.
     layer: Any
     for layer in cache.layers:
-        layer.keys = layer.keys[::every, :, :tokens].contiguous()
-        layer.values = layer.values[::every, :, :tokens].contiguous()
+        layer.keys, layer.values = layer.keys[:, :, :tokens], layer.values[:, :, :tokens]
 
 
 def option_likelihoods(logits_BKLV: torch.Tensor, first_BV: torch.Tensor, tails_BKL: torch.Tensor) -> torch.Tensor:
@@ -46,3 +78,17 @@ def option_likelihoods(logits_BKLV: torch.Tensor, first_BV: torch.Tensor, tails_
     counted_BKL = tails_BKL >= 0
     total_BK = (logs_BKL * counted_BKL).sum(-1)
     return total_BK.masked_fill(~counted_BKL.any(-1), -torch.inf)
+
+
+def padded_options(options: list[list[list[int]]]) -> torch.Tensor:
+    """Options' tokens as :func:`option_likelihoods` takes them: (B, K, L), padded on the right with -1.
+
+    Args:
+        options: Tokens of each option of each row.
+    """
+    most, longest = max(map(len, options)), max(len(ids) for row in options for ids in row)
+    tails_BKL = torch.full((len(options), most, longest), -1)
+    for row, choices in enumerate(options):
+        for place, ids in enumerate(choices):
+            tails_BKL[row, place, : len(ids)] = torch.tensor(ids)
+    return tails_BKL

@@ -2,20 +2,22 @@
 
     round r:  [left padding | new tokens of the round] ── cache ── reply, token by token ── next round
 
-Rows of a batch go through the rounds together. Each round's new tokens are padded on the left, padding is masked out,
-and a token's position counts only what is not masked; so a reply does not depend on the rows beside it.
-
-The ``<eos>`` that closes a reply is read with the next round's tokens, not in a pass of its own.
+Rows of a batch go through the rounds together (``reading.py``). What closes a reply, its ``<eos>`` and a last token cut
+off by the longest reply, is read with the next round's tokens, not in a pass of its own.
 
 Where the reply to be remembered is not the one just written (``--history gold``, ``--answer likelihood``), what was
 written is masked out and the other's tokens open the next round. Likelihoods are those of an option and its ``<eos>``,
 all options of a batch read in one pass on from the cached prompt.
 
-B rows, K options, L tokens of a round, P tokens before it.
+DEVIATION: the published wrapper encodes the whole conversation again each round, shows the model its own replies alone,
+and has it write them; the cache changes no reply, the other two are asked for by name.
+
+B rows, V vocabulary.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -23,12 +25,12 @@ from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoTokenizer, DynamicCache
+from transformers import AutoTokenizer
 
 from babyvlm.errors import CheckpointError
-from babyvlm.evaluation import kv_cache
 from babyvlm.evaluation.configuration import AnswerMode
 from babyvlm.evaluation.provenance import weights_revision
+from babyvlm.evaluation.reading import Pictures, Reading
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response
 from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
@@ -94,8 +96,9 @@ class LocalModel:
         )
 
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
-        fitting = []
-        for question in questions:
+        # Places, not questions, are sorted: a hundred thousand questions would fill the memory.
+        fitting: list[tuple[int, str, str, int]] = []
+        for place, question in enumerate(questions):
             shown = sum(len(turn.images) for turn in question.turns)
             if self._max_images is not None and shown > self._max_images:
                 yield failed_response(question, f"{shown} pictures, and the model takes {self._max_images}")
@@ -104,14 +107,11 @@ class LocalModel:
                     question, f"context too short: up to {tokens} tokens, and the model takes {self._context}"
                 )
             else:
-                fitting.append(question)
-        ordered = sorted(fitting, key=lambda question: (len(question.turns), question.task, question.id))
-        start = 0
-        while start < len(ordered):
-            rounds = len(ordered[start].turns)
-            batch = [q for q in ordered[start : start + self._batch_size] if len(q.turns) == rounds]
-            yield from self._answer_batch(batch, images)
-            start += len(batch)
+                fitting.append((len(question.turns), question.task, question.id, place))
+        pictures = Pictures(self._model, images)
+        for _, alike in itertools.groupby(sorted(fitting), key=lambda sorted_by: sorted_by[0]):
+            while batch := [questions[place] for *_, place in itertools.islice(alike, self._batch_size)]:
+                yield from self._answer_batch(batch, pictures)
 
     def _prompt(self, question: Question, number: int) -> list[int]:
         turn = question.turns[number]
@@ -153,141 +153,63 @@ class LocalModel:
         return float(loss), bool((logits_LV.argmax(-1) == wanted_L).all())
 
     @torch.inference_mode()
-    def _answer_batch(self, batch: Sequence[Question], images: ImageReader) -> Iterator[Response]:
-        cache = DynamicCache(config=self._model.config.text_config)
-        mask_BP = torch.zeros((len(batch), 0), dtype=torch.long, device=self._device)
+    def _answer_batch(self, batch: Sequence[Question], pictures: Pictures) -> Iterator[Response]:
+        reading = Reading.of(self._model, len(batch))
         replies: list[list[Reply]] = [[] for _ in batch]
-        remembered: list[list[int]] = [[] for _ in batch]  # yet to be read, at the start of the next round
+        unread: list[list[int]] = [[] for _ in batch]  # opens the next round
         for number in range(len(batch[0].turns)):
             began_s = time.monotonic()
-            rows = [said + self._prompt(q, number) for said, q in zip(remembered, batch, strict=True)]
+            rows = [left + self._prompt(question, number) for left, question in zip(unread, batch, strict=True)]
             shown = [name for question in batch for name in question.turns[number].images]
-            pixels = [square_pixels(images(name), self._image_size, self._image_fit) for name in shown]
-            ids_BL, new_mask_BL = self._pad_left(rows)
-            mask_BP = torch.cat([mask_BP, new_mask_BL], dim=1)
+            logits_BV = reading.read_rows(rows, pictures.features(shown))
             if self._answer == "likelihood":
-                texts, lengths = self._likeliest(
-                    ids_BL, pixels, mask_BP, cache, [q.turns[number].options for q in batch]
-                )
+                spelled = [[self._spelled(option) for option in q.turns[number].options] for q in batch]
+                best = reading.option_likelihoods(logits_BV, spelled).argmax(-1).tolist()
+                texts = [question.turns[number].options[place] for question, place in zip(batch, best, strict=True)]
+                unread = [row[place] for row, place in zip(spelled, best, strict=True)]
+                lengths = list(map(len, unread))
             else:
-                prompted = mask_BP
-                texts, lengths, mask_BP, unread = self._generate(ids_BL, pixels, mask_BP, cache)
-                remembered = [[EOS] if row in unread else [] for row in range(len(batch))]
-            for row, question in enumerate(batch):
-                if number == len(question.turns) - 1 or (self._answer == "generate" and not question.history):
-                    continue
-                remembered[row] = self._spelled(question.history[number] if question.history else texts[row])
-                if self._answer == "generate":
-                    mask_BP[row, prompted.shape[1] :] = 0
+                prompted = len(reading)
+                written, unread = self._write(reading, logits_BV)
+                texts = [str(self._tokenizer.decode(row)).strip() for row in written]
+                lengths = list(map(len, written))
+            if number < len(batch[0].turns) - 1:
+                for row, question in enumerate(batch):
+                    if question.history:
+                        unread[row] = self._spelled(question.history[number])
+                        if self._answer == "generate":
+                            reading.forget(row, since=prompted)
             latency_s = (time.monotonic() - began_s) / len(batch)
             for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
                 replies[row].append(Reply(text=text, latency_s=round(latency_s, 5), tokens=length))
         for question, given in zip(batch, replies, strict=True):
             yield Response(item=question.id, replies=tuple(given))
 
-    def _likeliest(
-        self,
-        ids_BL: torch.Tensor,
-        pixels: Sequence,
-        mask_BP: torch.Tensor,
-        cache: DynamicCache,
-        options: Sequence[Sequence[str]],
-    ) -> tuple[list[str], list[int]]:
-        """The option of highest likelihood of each row, and its length in tokens; the cache holds the prompt after."""
-        inputs = {}
-        if pixels:
-            inputs["pixel_values"] = normalise(torch.stack([torch.tensor(p) for p in pixels]).to(self._device))
-        positions_BL = (mask_BP.cumsum(1) - 1).clamp(min=0)[:, -ids_BL.shape[1] :]
-        first_BV = self._model(
-            input_ids=ids_BL,
-            attention_mask=mask_BP,
-            position_ids=positions_BL,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-            **inputs,
-        ).logits[:, -1]
-        spelled = [[self._spelled(option) for option in row] for row in options]
-        most, longest = max(map(len, spelled)), max(len(ids) for row in spelled for ids in row)
-        tails_BKL = torch.full((len(spelled), most, longest), -1)
-        for row, choices in enumerate(spelled):
-            for place, ids in enumerate(choices):
-                tails_BKL[row, place, : len(ids)] = torch.tensor(ids)
-        tails_BKL = tails_BKL.to(self._device)
-        flat = tails_BKL.flatten(0, 1)
-        prompted = kv_cache.length(cache)
-        kv_cache.repeat(cache, most)
-        full_mask = torch.cat([mask_BP.repeat_interleave(most, 0), (flat >= 0).long()], dim=1)
-        logits = self._model(
-            input_ids=flat.clamp(min=PAD),
-            attention_mask=full_mask,
-            position_ids=(full_mask.cumsum(1) - 1).clamp(min=0)[:, -longest:],
-            past_key_values=cache,
-            use_cache=True,
-        ).logits
-        kv_cache.cut(cache, prompted, every=most)
-        likelihoods_BK = kv_cache.option_likelihoods(logits.unflatten(0, tails_BKL.shape[:2]), first_BV, tails_BKL)
-        best = likelihoods_BK.argmax(-1).tolist()
-        return [row[place] for row, place in zip(options, best, strict=True)], [
-            len(row[place]) for row, place in zip(spelled, best, strict=True)
-        ]
-
-    def _pad_left(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        longest = max(map(len, rows))
-        ids_BL = torch.full((len(rows), longest), PAD)
-        mask_BL = torch.zeros((len(rows), longest), dtype=torch.long)
-        for row, ids in enumerate(rows):
-            ids_BL[row, longest - len(ids) :] = torch.tensor(ids)
-            mask_BL[row, longest - len(ids) :] = 1
-        return ids_BL.to(self._device), mask_BL.to(self._device)
-
-    def _generate(
-        self, ids_BL: torch.Tensor, pixels: Sequence, mask_BP: torch.Tensor, cache: DynamicCache
-    ) -> tuple[list[str], list[int], torch.Tensor, set[int]]:
-        """Replies of one round.
+    def _write(self, reading: Reading, logits_BV: torch.Tensor) -> tuple[list[list[int]], list[list[int]]]:
+        """Replies of one round, token by token.
 
         Args:
-            ids_BL: The round's new tokens.
-            pixels: Its pictures, uint8, CHW.
-            mask_BP: Which of all tokens so far, these included, count.
-            cache: Keys and values of the rounds before; extended in place.
+            reading: The conversations; goes on to the replies' last tokens but one.
+            logits_BV: After the prompt.
 
         Returns:
-            The replies' texts, their lengths in tokens, the mask with the replies' tokens in the cache added, and the
-            rows whose ``<eos>`` is not in it.
+            Each reply's tokens without what closes it, and each row's tokens that are yet to be read.
         """
-        inputs = {}
-        if pixels:
-            inputs["pixel_values"] = normalise(torch.stack([torch.tensor(p) for p in pixels]).to(self._device))
-        rows = len(ids_BL)
-        open_B = torch.ones(rows, dtype=torch.bool, device=self._device)
-        generated: list[torch.Tensor] = []
-        while True:
-            positions = (mask_BP.cumsum(1) - 1).clamp(min=0)[:, -ids_BL.shape[1] :]
-            logits = self._model(
-                input_ids=ids_BL,
-                attention_mask=mask_BP,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-                **inputs,
-            ).logits[:, -1]
-            inputs = {}
-            # A finished row is fed padding that counts for nothing; one cut off is closed as in training.
-            last = len(generated) == self._max_new_tokens - 1
-            chosen_B = torch.full_like(open_B, EOS, dtype=torch.long) if last else logits.argmax(-1)
-            chosen_B = torch.where(open_B, chosen_B, PAD)
-            generated.append(chosen_B)
-            asked_B, open_B = open_B, open_B & (chosen_B != EOS)
-            if not bool(open_B.any()):
+        open_B = torch.ones(len(logits_BV), dtype=torch.bool, device=self._device)
+        written: list[torch.Tensor] = []
+        while len(written) < self._max_new_tokens - 1:  # one cut off is closed as in training
+            chosen_B = torch.where(open_B, logits_BV.argmax(-1), PAD)
+            written.append(chosen_B)
+            open_B = open_B & (chosen_B != EOS)
+            if not bool(open_B.any()) or len(written) == self._max_new_tokens - 1:
                 break
-            mask_BP = torch.cat([mask_BP, asked_B.long()[:, None]], dim=1)
-            ids_BL = chosen_B[:, None]
-        replies_BR = torch.stack(generated, dim=1)
-        kept = [[token for token in row if token not in (PAD, EOS)] for row in replies_BR.tolist()]
-        texts = [str(self._tokenizer.decode(row)).strip() for row in kept]
-        return texts, [len(row) for row in kept], mask_BP, set(asked_B.nonzero()[:, 0].tolist())
+            # A finished row is fed padding that counts for nothing.
+            logits_BV = reading.read(chosen_B[:, None], open_B[:, None])
+        rows = torch.stack(written, dim=1).tolist() if written else [[]] * len(logits_BV)
+        unread = [
+            [row[-1], EOS] if cut_off and row else [EOS] for row, cut_off in zip(rows, open_B.tolist(), strict=True)
+        ]
+        return [[token for token in row if token not in (PAD, EOS)] for row in rows], unread
 
 
 def _shown_name(checkpoint: Path) -> str:

@@ -15,7 +15,7 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,9 +28,9 @@ from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.durable import LOCK, DurableLines, cut_torn_line, only_process
 from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.respondents import Family, KeepsRounds, KnowsRevision, Respondent
-from babyvlm.folders import code_revision, package_versions
+from babyvlm.folders import code_revision, package_versions, whole_file
 from babyvlm.progress import progress
-from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, is_restricted, read_jsonl, write_jsonl
+from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, is_restricted, read_jsonl
 from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
 from babyvlm.toolbox.tasks import row_name
 
@@ -225,10 +225,15 @@ def score_run(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | Non
     board = leaderboard_results(scores)
     for key, figures in board["results"].items():
         results = {"results": {key: {f"{metric},none": value for metric, value in figures.items()}}}
-        (out / f"{key}_results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+        _write_json(out / f"{key}_results.json", results)
     saved = {**board, "scoring": scoring, "babyvlm": scores.model_dump(mode="json")}
-    (out / "scores.json").write_text(json.dumps(saved, indent=2) + "\n", encoding="utf-8")
+    _write_json(out / "scores.json", saved)
     return scores
+
+
+def _write_json(path: Path, content: dict) -> None:
+    with whole_file(path) as file:
+        file.write(json.dumps(content, indent=2) + "\n")
 
 
 def run_scores(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | None = None) -> Scores:
@@ -287,8 +292,14 @@ def judge_run(out: Path, scoring: Scoring = "default") -> Judged:
     run = read_run(out)
     items = select_items(_toolbox_of(out, run), run.tasks, run.limit)
     responses = {response.item: response for response in read_jsonl(out / "responses.jsonl", Response)}
-    scores = {item.id: score_item(item, responses[item.id], scoring=scoring) for item in items if item.id in responses}
-    return Judged(run, items, scores)
+    return Judged(run, items, judge(items, responses, scoring))
+
+
+def judge(
+    items: Sequence[Item], responses: Mapping[str, Response], scoring: Scoring = "default"
+) -> dict[str, ItemScore]:
+    """What each response was worth, by item id; items without one are absent."""
+    return {item.id: score_item(item, responses[item.id], scoring=scoring) for item in items if item.id in responses}
 
 
 def _toolbox_of(out: Path, run: Run, toolbox: Toolbox | None = None) -> Toolbox:
@@ -333,9 +344,8 @@ def _claim(out: Path, run: Run) -> None:
 
 
 def _write_run(out: Path, run: Run) -> None:
-    partial = out / _PARTIAL_RUN
-    partial.write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    partial.rename(out / "run.json")
+    with whole_file(out / "run.json") as file:
+        file.write(run.model_dump_json(indent=2) + "\n")
 
 
 def _now() -> str:
@@ -354,7 +364,7 @@ def _forget_failed(out: Path) -> None:
     cut_torn_line(path)
     if not path.is_file():
         return
-    partial = out / ".responses.jsonl.partial"
-    kept = (r for r in read_jsonl(path, Response) if all(x.text is not None or x.refused for x in r.replies))
-    write_jsonl(partial, kept)
-    partial.rename(path)
+    with whole_file(path) as file:
+        for response in read_jsonl(path, Response):
+            if all(reply.text is not None or reply.refused for reply in response.replies):
+                file.write(response.model_dump_json() + "\n")

@@ -21,7 +21,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from babyvlm.errors import DataFolderError, OutputExistsError
-from babyvlm.folders import MANIFEST, Manifest, code_revision, fresh_folder, package_versions, read_manifest
+from babyvlm.folders import MANIFEST, Manifest, code_revision, fresh_folder, package_versions, read_manifest, whole_file
 from babyvlm.records import SCHEMA_VERSION, Outcome
 from babyvlm.reports import figures, tables
 from babyvlm.reports.breakdowns import agreements
@@ -130,9 +130,8 @@ def write_report(
             run.name: hashlib.sha256((run.folder / "scores.json").read_bytes()).hexdigest() for run in results.runs
         }
         Manifest(kind=_KIND, inputs=scored, configuration={"files": sorted(files)}).write(partial)
-    unfinished = out.with_name(f".{out.name}.partial")
-    unfinished.write_text(page, encoding="utf-8")
-    unfinished.rename(out)
+    with whole_file(out) as file:
+        file.write(page)
 
 
 def _refuse_foreign(beside: Path) -> None:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.evaluation.respondents import Family
-from babyvlm.evaluation.runs import Run, read_run, select_items, toolbox_hash
+from babyvlm.evaluation.runs import Run, judge, read_run, select_items, toolbox_hash
 from babyvlm.evaluation.statistics import (
     Comparison,
     Interval,
@@ -31,7 +31,7 @@ from babyvlm.evaluation.statistics import (
     spread,
 )
 from babyvlm.records import Item, Outcome, Response, read_jsonl
-from babyvlm.toolbox import TASKS, ItemScore, Scores, TaskScore, Toolbox, open_toolbox, score_item
+from babyvlm.toolbox import TASKS, ItemScore, Scores, TaskScore, Toolbox, open_toolbox
 from babyvlm.toolbox.tasks import ROWS, is_hard
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -55,12 +55,7 @@ class RunResult:
     @cached_property
     def judged(self) -> dict[str, ItemScore]:
         """What each response was worth, by item id; scored as ``scores`` was."""
-        scoring = self.scores.scoring
-        return {
-            item.id: score_item(item, self.responses[item.id], scoring=scoring)
-            for item in self.items
-            if item.id in self.responses
-        }
+        return judge(self.items, self.responses, self.scores.scoring)
 
     @cached_property
     def overall(self) -> Overall | None:

@@ -11,10 +11,11 @@ wrong. Beside each value stand the worst and the best it could be, with every su
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from statistics import fmean, variance
-from typing import get_args
+from typing import cast, get_args
 
 from pydantic import Field
 
@@ -184,72 +185,90 @@ def score(items: Iterable[Item], responses: Iterable[Response], *, scoring: Scor
         InputError: A response to no known item, two to one item, or one that does not fit its item.
     """
     by_id = {item.id: item for item in items}
-    judged: dict[str, ItemScore] = {}
-    for response in responses:
-        if response.item not in by_id or response.item in judged:
-            problem = "a second response to" if response.item in judged else "a response to an unknown"
-            raise InputError(f"{problem} item {response.item!r}", remedy="Was the run made on this toolbox?")
-        judged[response.item] = score_item(by_id[response.item], response, scoring=scoring)
-    return summarise(judged.values(), by_id.values(), scoring=scoring)
+    seen: set[str] = set()
+
+    def judged() -> Iterator[ItemScore]:
+        for response in responses:
+            if response.item not in by_id or response.item in seen:
+                problem = "a second response to" if response.item in seen else "a response to an unknown"
+                raise InputError(f"{problem} item {response.item!r}", remedy="Was the run made on this toolbox?")
+            seen.add(response.item)
+            yield score_item(by_id[response.item], response, scoring=scoring)
+
+    return summarise(judged(), by_id.values(), scoring=scoring)
 
 
 def summarise(judged: Iterable[ItemScore], items: Iterable[Item], *, scoring: Scoring = "default") -> Scores:
-    """Sums up item scores, in the order of the tasks."""
+    """Sums up item scores, in the order of the tasks. Keeps none of them: a hundred thousand take little room."""
     known = {item.id: item for item in items}
-    by_task: dict[str, list[ItemScore]] = defaultdict(list)
+    tallies: dict[str, _Tally] = {}
     for item_score in judged:
-        by_task[item_score.task].append(item_score)
-    tasks = tuple(_task_score(row, by_task[row], known) for row in ROWS if by_task[row])
+        if (tally := tallies.get(item_score.task)) is None:
+            tally = tallies[item_score.task] = _Tally(item_score.task)
+        tally.add(known[item_score.item], item_score)
+    tasks = tuple(tallies[row].score() for row in ROWS if row in tallies)
     counted = [task.value for task in tasks if not is_hard(task.task)]
     return Scores(
         scoring=scoring,
         tasks=tasks,
         overall=fmean(counted) if counted else 0.0,
-        not_asked=len(known) - sum(map(len, by_task.values())),
+        not_asked=len(known) - sum(task.items for task in tasks),
     )
 
 
-def _task_score(row: str, judged: Sequence[ItemScore], items: dict[str, Item]) -> TaskScore:
-    spec = TASKS[row.removesuffix(".hard")]
-    counted = [item_score for item_score in judged if item_score.metrics]
-    names = counted[0].metrics if counted else {}
-    metrics = {name: fmean(item_score.metrics[name] for item_score in counted) for name in names}
-    value = metrics.get(spec.primary_metric, 0.0)
-    size = float(len(counted))
-    if spec.primary_metric == "acc_testing_adjusted" and counted:
-        per_item = [item_score.metrics[spec.primary_metric] for item_score in counted]
-        size = effective_size(per_item, fmean(memory_base(items[item_score.item]) for item_score in counted))
-    low, high = wilson_interval(value, size)
-    worst, best = _bounds(spec, judged, items)
-    tally = Counter(turn.outcome for item_score in judged for turn in item_score.turns)
-    return TaskScore(
-        task=row,
-        primary_metric=spec.primary_metric,
-        value=value,
-        low=low,
-        high=high,
-        worst=worst,
-        best=best,
-        chance=fmean(items[item_score.item].chance for item_score in judged),
-        metrics=metrics,
-        items=len(judged),
-        scored=len(counted),
-        effective_size=size,
-        outcomes={outcome: tally[outcome] for outcome in get_args(Outcome)},
-    )
+class _Tally:
+    """What one sub-task's score is made of, a few numbers an item.
 
+    Args:
+        row: The sub-task; with ``.hard`` behind it, its hard variant.
+    """
 
-def _bounds(spec: TaskSpec, judged: Sequence[ItemScore], items: dict[str, Item]) -> tuple[float, float]:
-    """The primary metric over all items, with every round that is neither right nor wrong taken as wrong, as right."""
-    ends = []
-    for outcome in ("wrong", "right"):
+    def __init__(self, row: str) -> None:
+        self._row, self._spec = row, TASKS[row.removesuffix(".hard")]
+        self._metrics: dict[str, array[float]] = {}
+        self._chances, self._worst, self._best, self._bases = (array("d") for _ in range(4))
+        self._outcomes: Counter[Outcome] = Counter()
+
+    def add(self, item: Item, item_score: ItemScore) -> None:
+        """Counts an item in."""
+        self._chances.append(item.chance)
+        self._outcomes.update(turn.outcome for turn in item_score.turns)
+        for values, outcome in ((self._worst, "wrong"), (self._best, "right")):
+            values.append(self._settled(item, item_score, cast(Outcome, outcome)))
+        if item_score.metrics:
+            self._bases.append(memory_base(item))
+        for name, value in item_score.metrics.items():
+            self._metrics.setdefault(name, array("d")).append(value)
+
+    def _settled(self, item: Item, item_score: ItemScore, outcome: Outcome) -> float:
+        """The primary metric, had every round that is neither right nor wrong ended so."""
         settled = TurnScore(outcome=outcome, answer=None)
-        values = []
-        for item_score in judged:
-            turns = [turn if turn.outcome in ("right", "wrong") else settled for turn in item_score.turns]
-            values.append(item_metrics(items[item_score.item], turns)[spec.primary_metric])
-        ends.append(fmean(values))
-    return ends[0], ends[1]
+        turns = [turn if turn.outcome in ("right", "wrong") else settled for turn in item_score.turns]
+        return item_metrics(item, turns)[self._spec.primary_metric]
+
+    def score(self) -> TaskScore:
+        """The sub-task's result."""
+        metrics = {name: fmean(values) for name, values in self._metrics.items()}
+        value = metrics.get(self._spec.primary_metric, 0.0)
+        size = float(len(self._bases))
+        if self._spec.primary_metric == "acc_testing_adjusted" and self._bases:
+            size = effective_size(self._metrics[self._spec.primary_metric], fmean(self._bases))
+        low, high = wilson_interval(value, size)
+        return TaskScore(
+            task=self._row,
+            primary_metric=self._spec.primary_metric,
+            value=value,
+            low=low,
+            high=high,
+            worst=fmean(self._worst),
+            best=fmean(self._best),
+            chance=fmean(self._chances),
+            metrics=metrics,
+            items=len(self._chances),
+            scored=len(self._bases),
+            effective_size=size,
+            outcomes={outcome: self._outcomes[outcome] for outcome in get_args(Outcome)},
+        )
 
 
 def wilson_interval(share: float, size: float) -> tuple[float, float]:

@@ -158,6 +158,20 @@ def test_the_other_providers_retry(provider, toolbox):
     assert response.replies[0].text == "B" and len(calls) == 4
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "gemini"])
+def test_a_wait_that_the_server_asks_for_is_kept(provider, toolbox, monkeypatch):
+    """Beside our own backoff, which is at most 0.01 s, doubled each time; dates and the like are left to it."""
+    replies = {"openai": openai_reply("B"), "anthropic": ANTHROPIC_REPLY, "gemini": GEMINI_REPLY}
+    asked_s = ["7", "2.5", "Wed, 21 Oct 2026 07:28:00 GMT"]
+    said = [(429, {"retry-after": wait}, {"error": {"message": "slow down"}}, 0) for wait in asked_s]
+    with serving(lambda n, body: said[n] if n < 3 else (200, {}, replies[provider], 0)) as (url, calls):
+        respondent, waited = open_api(f"{provider}:tiny", ask(url)), []
+        monkeypatch.setattr(respondent._stop, "wait", lambda wait_s: bool(waited.append(wait_s)))
+        (response,) = respondent.answer(asked(toolbox, "left_right"), toolbox.image)
+    assert response.replies[0].text == "B" and len(calls) == 4
+    assert 7 <= waited[0] <= 7.01 and 2.5 <= waited[1] <= 2.52 and 0 <= waited[2] <= 0.04
+
+
 def test_a_bad_key_stops_the_run_at_once(toolbox, tmp_path):
     barred = serving(lambda n, body: (401, {}, {"error": {"message": "bad key"}}, 0))
     with barred as (url, calls), pytest.raises(ConfigError, match="bad key"):

@@ -8,8 +8,9 @@ Trouble
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from babyvlm.records import Record
 
@@ -71,6 +72,58 @@ class Client(Protocol):
             Trouble: One of its kinds.
         """
         ...
+
+
+class ProvidersClient(ABC):
+    """A client through a provider's own package: a call, and what its errors and answers mean here."""
+
+    def ask(self, conversation: Sequence[Said], max_tokens: int) -> Answer:
+        """One call, without any retry.
+
+        Raises:
+            Trouble: One of its kinds.
+        """
+        try:
+            answered = self._call(conversation, max_tokens)
+        except Exception as error:
+            meant = self._meaning(error)
+            if isinstance(meant, Answer):
+                return meant
+            if meant is None:
+                raise
+            raise meant from error
+        try:
+            return self._read(answered)
+        except (AttributeError, IndexError, KeyError, TypeError) as error:
+            raise Transient(f"malformed answer: {error}") from error
+
+    @abstractmethod
+    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Any:
+        """The provider's answer, as its package gives it."""
+
+    @abstractmethod
+    def _meaning(self, error: Exception) -> Trouble | Answer | None:
+        """What an error of the call stands for; an answer where it is a refusal, None where it is none of theirs."""
+
+    @abstractmethod
+    def _read(self, answered: Any) -> Answer:
+        """The provider's answer in our form; an attribute or index that is missing makes it a malformed one."""
+
+
+def meaning(errors: Any, error: Exception) -> Trouble | None:
+    """What an error of the openai or anthropic package stands for; the two name theirs alike.
+
+    Args:
+        errors: The package.
+        error: What it raised.
+    """
+    if isinstance(error, errors.APIStatusError):
+        return trouble(error.status_code, str(error), error.response.headers.get("retry-after"))
+    if isinstance(error, errors.APIConnectionError):  # time-outs are among them
+        return Transient(f"{type(error).__name__}: {error}")
+    if isinstance(error, (errors.APIError, ValueError)):
+        return Transient(f"malformed answer: {error}")
+    return None
 
 
 _BARRED = {401, 402, 403, 404}

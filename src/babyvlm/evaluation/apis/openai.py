@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from babyvlm.errors import ConfigError, MissingExtraError
-from babyvlm.evaluation.apis.client import Answer, Said, Transient, Trouble, count_of, text_of, trouble
+from babyvlm.evaluation.apis.client import Answer, ProvidersClient, Said, Trouble, count_of, meaning, text_of
 
 
-class OpenAIClient:
+class OpenAIClient(ProvidersClient):
     """One model of an OpenAI-compatible server.
 
     Args:
@@ -30,13 +30,14 @@ class OpenAIClient:
         key = os.environ.get("OPENAI_API_KEY") or ("none" if address else "")
         if not key:
             raise ConfigError("openai:NAME needs a key in OPENAI_API_KEY, or a server of your own with --base-url")
-        self._errors, self._model = openai, model
+        self._errors: Any = openai
+        self._model = model
         self._sampling = {} if temperature is None else {"temperature": temperature}
         # OpenAI's own models take the newer name alone, most other servers only the older.
         self._limit = "max_tokens" if address else "max_completion_tokens"
         self._client = openai.OpenAI(base_url=address or None, api_key=key, timeout=timeout_s, max_retries=0)
 
-    def ask(self, conversation: Sequence[Said], max_tokens: int) -> Answer:
+    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Any:
         messages: Any = [
             {"role": said.role, "content": [_part(part) for part in said.parts]}
             if said.role == "user"
@@ -44,36 +45,26 @@ class OpenAIClient:
             for said in conversation
         ]
         limit: Any = {self._limit: max_tokens, **self._sampling}
-        try:
-            completion: Any = self._client.chat.completions.create(model=self._model, messages=messages, **limit)
-        except self._errors.APIStatusError as error:
-            if "content_filter" in str(error) or "content_policy" in str(error):
-                return Answer(text="", refused=True, problem=f"refused: {str(error)[:200]}")
-            raise trouble(error.status_code, str(error), error.response.headers.get("retry-after")) from error
-        except self._errors.APIConnectionError as error:  # time-outs are among them
-            raise Transient(f"{type(error).__name__}: {error}") from error
-        except (self._errors.APIError, ValueError) as error:
-            raise Transient(f"malformed answer: {error}") from error
-        try:
-            return _read(completion)
-        except Trouble:
-            raise
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise Transient(f"malformed answer: {error}") from error
+        return self._client.chat.completions.create(model=self._model, messages=messages, **limit)
 
+    def _meaning(self, error: Exception) -> Trouble | Answer | None:
+        filtered = "content_filter" in str(error) or "content_policy" in str(error)
+        if filtered and isinstance(error, self._errors.APIStatusError):
+            return Answer(text="", refused=True, problem=f"refused: {str(error)[:200]}")
+        return meaning(self._errors, error)
 
-def _read(completion: Any) -> Answer:
-    choice = completion.choices[0]
-    message, usage = choice.message, completion.usage
-    refusal = text_of(getattr(message, "refusal", None))
-    return Answer(
-        text=text_of(message.content),
-        refused=bool(refusal) or choice.finish_reason == "content_filter",
-        problem=refusal or str(choice.finish_reason or ""),
-        input_tokens=count_of(getattr(usage, "prompt_tokens", 0)),
-        output_tokens=count_of(getattr(usage, "completion_tokens", 0)),
-        model=str(completion.model or ""),
-    )
+    def _read(self, answered: Any) -> Answer:
+        choice = answered.choices[0]
+        message, usage = choice.message, answered.usage
+        refusal = text_of(getattr(message, "refusal", None))
+        return Answer(
+            text=text_of(message.content),
+            refused=bool(refusal) or choice.finish_reason == "content_filter",
+            problem=refusal or str(choice.finish_reason or ""),
+            input_tokens=count_of(getattr(usage, "prompt_tokens", 0)),
+            output_tokens=count_of(getattr(usage, "completion_tokens", 0)),
+            model=str(answered.model or ""),
+        )
 
 
 def _part(part: str | bytes) -> dict[str, Any]:

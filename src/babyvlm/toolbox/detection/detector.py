@@ -22,6 +22,7 @@ from PIL import Image
 
 from babyvlm.corpus.photographs import IMAGE_SUFFIXES
 from babyvlm.errors import CheckpointError, ConfigError, InputError, OutputExistsError
+from babyvlm.folders import whole_file
 from babyvlm.progress import progress
 from babyvlm.toolbox.detection.configuration import DetectionConfig
 
@@ -179,10 +180,8 @@ def detect(images: Path, out: Path, config: DetectionConfig) -> dict[str, int]:
                     "score": found.score,
                 }
             )
-    partial = out.with_name(out.name + ".partial")
-    partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(json.dumps(coco, indent=1) + "\n", encoding="utf-8")
-    partial.rename(out)
+    with whole_file(out) as file:
+        file.write(json.dumps(coco, indent=1) + "\n")
     return counts
 
 

@@ -9,7 +9,6 @@ their content: the same build makes the same items, and a decision about an item
 from __future__ import annotations
 
 import datetime
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from babyvlm.errors import DataFolderError
+from babyvlm.folders import whole_file
 from babyvlm.records import Item, Record, content_id, read_jsonl
 
 Verdict = Literal["accept", "reject", "relabel"]
@@ -62,14 +62,9 @@ class Decisions:
         self._save({name: kept for name, kept in self.by_item.items() if name != item})
 
     def _save(self, decisions: Mapping[str, Decision]) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(self.path.name + ".partial")
-        with partial.open("w", encoding="utf-8") as file:
+        with whole_file(self.path) as file:
             for name in sorted(decisions):
                 file.write(decisions[name].model_dump_json() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path)
         self.by_item = dict(decisions)
 
 
