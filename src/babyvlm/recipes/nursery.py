@@ -15,11 +15,11 @@ from babyvlm.training.configuration import (
 _ALIKE = {"left_right.easy": 0.5, "spatial_details.easy": 0.5}
 _SAME = {"left_right": 0.4, "spatial_details": 0.4, "left_right.easy": 0.1, "spatial_details.easy": 0.1}
 _MORE = {
-    "who_has_more_synthetic": 0.42,
-    "who_has_more_naturalistic": 0.42,
+    "who_has_more_synthetic": 0.4,
+    "who_has_more_naturalistic": 0.4,
     "localization": 0.1,
-    "left_right": 0.03,
-    "spatial_details": 0.03,
+    "left_right": 0.05,
+    "spatial_details": 0.05,
 }
 _WHERE = {
     "localization": 0.64,
@@ -118,15 +118,15 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1050, beta2=0.99
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1020, beta2=0.99
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
             mixture=(
-                MixturePhase(until=0.125, weights=_ALIKE, vision_rate=0.33),
-                MixturePhase(until=0.15, weights=_SAME, vision_rate=0.33),
-                MixturePhase(until=0.36, weights=_MORE),
-                MixturePhase(until=0.48, weights=_WHERE),
+                MixturePhase(until=0.145, weights=_ALIKE, vision_rate=0.33),
+                MixturePhase(until=0.185, weights=_SAME, vision_rate=0.33),
+                MixturePhase(until=0.38, weights=_MORE),
+                MixturePhase(until=0.5, weights=_WHERE),
                 MixturePhase(until=0.67, weights=_LEAVING),
                 MixturePhase(weights=_ALL),
             ),
