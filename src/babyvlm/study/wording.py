@@ -1,0 +1,56 @@
+"""What a person is told: the published prompt without what only a model needs.
+
+Letters, picture places and instructions on how to spell the answer go, because a person touches what they mean. Every
+published variant of the prompts is read; a prompt of another form is said as it stands, placeholders taken out.
+"""
+
+from __future__ import annotations
+
+import re
+
+from babyvlm.records import IMAGE_TOKEN
+
+# DEVIATION: people are not asked in the words of models. The published study's own wording for people is not known.
+_LEAVES = re.compile(r"(?:does|do) the (?P<thing>.+?)(?: collectively)? leave the frame through", re.IGNORECASE)
+_PART = re.compile(
+    r"which part of the frame (?:does|do) the (?P<thing>.+?)(?: collectively)? leave from", re.IGNORECASE
+)
+_TOUCH_WORD = re.compile(r"Touch the image of '(?P<word>[^']+)'")
+_DROPPED = (
+    re.compile(r"Is it in the \(A\).*", re.DOTALL),
+    re.compile(r"Pay attention to details.*", re.DOTALL),
+    re.compile(r"\.?\s*respond ONLY.*", re.DOTALL),
+    re.compile(r"\bAnswer with a number\.\s*"),
+    re.compile(r"\bAnswer\s+(?=\(A\))"),
+    re.compile(r"\([A-D]\)\s*(?:the (?:first|second|third|fourth) image|(?:top|bottom) (?:left|right) image)?"),
+)
+
+
+def spoken(prompt: str) -> str:
+    """What is shown and said to a person.
+
+    >>> spoken("Touch the image of 'banana' (A)<image> (B)<image>")
+    'Touch the banana.'
+    >>> spoken("<image> Point at the hat. Is it in the (A) top left or (B) top right ...?")
+    'Point at the hat.'
+    >>> spoken("<image><image> which part of the frame does the cow leave from? respond ONLY with one of: 'top'.")
+    'Where did the cow go?'
+    """
+    if found := _LEAVES.search(prompt) or _PART.search(prompt):
+        return f"Where did the {found['thing']} go?"
+    if found := _TOUCH_WORD.search(prompt):
+        return f"Touch the {found['word']}."
+    text = prompt
+    for dropped in _DROPPED:
+        text = dropped.sub(" ", text)
+    text = re.sub(r"\s+", " ", text.replace(IMAGE_TOKEN, " ")).strip(" .,;:")
+    return text if text.endswith(("?", "!")) else f"{text}."
+
+
+def voice_file_stem(said: str) -> str:
+    """The name, without its ending, of the file in which a prompt is recorded.
+
+    >>> voice_file_stem("Touch the teddy bear.")
+    'touch-the-teddy-bear'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-")
