@@ -12,7 +12,6 @@ from babyvlm.errors import ConfigError, InputError
 from babyvlm.study.configuration import ServeConfig, StudyConfig
 from babyvlm.study.service import StudyService
 from babyvlm.study.store import Store, check_password, check_pin
-from babyvlm.study.tables import open_engine
 from babyvlm.toolbox import Toolbox
 
 PASSWORD_VARIABLE = "BABYVLM_STUDY_PASSWORD"
@@ -29,7 +28,7 @@ def open_study(toolbox: Toolbox, database: str, config: StudyConfig, serve: Serv
     if not toolbox.items:
         raise ConfigError(f"{toolbox.folder}: no items to give")
     text = _consent_text(serve.consent)
-    if Store.holds_study(open_engine(database)):
+    if Store.holds_study(database):
         store = Store.open(database)
         store.refuse_other(toolbox, config)
     else:

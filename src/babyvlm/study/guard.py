@@ -66,7 +66,9 @@ class Guard:
             self._on_refused(f"{scope['method']} {scope['path'][:80]}: {message}")
             await _say(send_with_headers, status, message)
             return
-        await self._app(scope, _replay(body or b"") if scope["method"] not in ("GET", "HEAD") else receive, send_with_headers)
+        await self._app(
+            scope, _replay(body or b"") if scope["method"] not in ("GET", "HEAD") else receive, send_with_headers
+        )
 
     def _refusal(self, scope: Scope, body: bytes | None) -> tuple[int, str] | None:
         if body is None:

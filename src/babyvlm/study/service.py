@@ -79,9 +79,18 @@ class StudyService:
         toolbox: Its items.
         consent_text: The text that new participants agree to.
         voice: Folder of recorded prompts.
+        answers_per_s: Most answers a second from one participant, some bursts aside.
     """
 
-    def __init__(self, store: Store, toolbox: Toolbox, consent_text: str, *, voice: Path | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        toolbox: Toolbox,
+        consent_text: str,
+        *,
+        voice: Path | None = None,
+        answers_per_s: float = 5.0,
+    ) -> None:
         self.store, self.toolbox = store, toolbox
         self.config: StudyConfig = store.config
         self._items: dict[str, Item] = {item.id: item for item in toolbox.items}
@@ -91,7 +100,7 @@ class StudyService:
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
         self._lock = Lock()
         self._pin_tries = RateLimiter(Rate(burst=10, every_s=30))
-        self._answers = RateLimiter(Rate(burst=30, every_s=0.2))
+        self._answers = RateLimiter(Rate(burst=30, every_s=1 / answers_per_s))
         self._link_tries = RateLimiter(Rate(burst=20, every_s=6))
         self._events = RateLimiter(Rate(burst=300, every_s=1))
 
@@ -254,12 +263,15 @@ class StudyService:
             if not self.config.gated(found.group):
                 raise RefusedError(422, "Please choose an answer.", "bad request", "skipped", found.code)
             self._require_pin(found, answer.skip_pin)
+        disbelieved: list[str] = []
         try:
             answered, following = self.store.answer(
-                found.code, position, answer.attempt, lambda trial: self._stored(found, trial, answer)
+                found.code, position, answer.attempt, lambda trial: self._stored(found, trial, answer, disbelieved)
             )
         except ConflictError as error:
             raise RefusedError(409, "That answer cannot be taken.", error.kind, str(error), found.code) from error
+        for detail in disbelieved:  # logged only now: the answer's transaction holds the database
+            self.log("clock", detail, found.code)
         after = found.model_copy(update={"position": max(found.position, position + 1)})
         right = None
         if answered.plan.kind == "practice" and answer.choice is not None:
@@ -276,31 +288,28 @@ class StudyService:
             409, "That answer cannot be taken.", "not shown", f"an unknown trial; {found.position} is next", found.code
         )
 
-    def _stored(self, found: Participant, trial: StoredTrial, answer: Answer) -> StoredAnswer:
+    def _stored(self, found: Participant, trial: StoredTrial, answer: Answer, disbelieved: list[str]) -> StoredAnswer:
+        """What is kept of an answer; what is not believed of it is added to ``disbelieved``."""
         options = self._options(trial.plan)
         if answer.choice is not None and answer.choice >= len(options):
             raise RefusedError(422, "There is no such answer.", "bad request", f"option {answer.choice}", found.code)
         now = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
         assert trial.shown is not None
+        elapsed_ms = (now - trial.shown).total_seconds() * 1000
+        reaction_ms = answer.reaction_ms
+        if reaction_ms is not None and not _is_possible(reaction_ms, elapsed_ms):
+            disbelieved.append(f"a reaction time of {reaction_ms:g} ms, {elapsed_ms:.0f} ms after showing")
+            reaction_ms = None
         return StoredAnswer(
             position=trial.plan.position,
             attempt=answer.attempt,
             answer=None if answer.choice is None else options[answer.choice],
             skipped="skipped by the caregiver" if answer.choice is None else "",
-            reaction_ms=self._believed(found, answer.reaction_ms, (now - trial.shown).total_seconds() * 1000),
+            reaction_ms=reaction_ms,
             pointer=answer.pointer,
             hidden=answer.hidden,
             stored=now,
         )
-
-    def _believed(self, found: Participant, reaction_ms: float | None, elapsed_ms: float) -> float | None:
-        """The reaction time, unless it cannot be: no clock lets an answer take longer than it was waited for."""
-        if reaction_ms is None:
-            return None
-        if math.isfinite(reaction_ms) and 0 <= reaction_ms <= elapsed_ms + _CLOCK_SLACK_MS:
-            return round(reaction_ms, 3)
-        self.log("clock", f"a reaction time of {reaction_ms:g} ms, {elapsed_ms:.0f} ms after showing", found.code)
-        return None
 
     def _options(self, plan: PlannedTrial) -> tuple[str, ...]:
         return ATTENTION_OPTIONS if plan.kind == "attention" else self._items[plan.item].turns[plan.turn].options
@@ -387,6 +396,11 @@ class StudyService:
         if found is None:
             raise RefusedError(404, "This session does not exist any more.", "forged link", code)
         return found
+
+
+def _is_possible(reaction_ms: float, elapsed_ms: float) -> bool:
+    """Whether a reaction time can be: nothing takes longer than it was waited for."""
+    return math.isfinite(reaction_ms) and 0 <= reaction_ms <= elapsed_ms + _CLOCK_SLACK_MS
 
 
 def _voice_files(folder: Path | None) -> dict[str, Path]:

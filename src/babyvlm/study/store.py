@@ -98,18 +98,18 @@ class Store:
         Raises:
             DataFolderError: There is none.
         """
-        if "://" not in str(database) and not Path(database).is_file():
+        if _is_absent(database):
             raise DataFolderError("no such file", path=database, remedy="Give the --db of babyvlm study serve")
         return cls(open_engine(database))
 
     @staticmethod
-    def holds_study(engine: Engine) -> bool:
-        """Whether a study has been begun there.
+    def holds_study(database: str | Path) -> bool:
+        """Whether a study has been begun there; a file that is absent stays so.
 
         Raises:
             DataFolderError: The database does not answer.
         """
-        return _read_study(engine) is not None
+        return not _is_absent(database) and _read_study(open_engine(database)) is not None
 
     @classmethod
     def begin(cls, database: str | Path, toolbox: Toolbox, config: StudyConfig, *, password: str, pin: str) -> Store:
@@ -416,6 +416,10 @@ class Store:
     def _all(self, wanted: Select) -> Sequence[RowMapping]:
         with self._engine.connect() as connection:
             return connection.execute(wanted).mappings().all()
+
+
+def _is_absent(database: str | Path) -> bool:
+    return "://" not in str(database) and not Path(database).is_file()
 
 
 def _read_study(engine: Engine) -> RowMapping | None:

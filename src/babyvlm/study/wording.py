@@ -16,14 +16,7 @@ _PART = re.compile(
     r"which part of the frame (?:does|do) the (?P<thing>.+?)(?: collectively)? leave from", re.IGNORECASE
 )
 _TOUCH_WORD = re.compile(r"Touch the image of '(?P<word>[^']+)'")
-_DROPPED = (
-    re.compile(r"Is it in the \(A\).*", re.DOTALL),
-    re.compile(r"Pay attention to details.*", re.DOTALL),
-    re.compile(r"\.?\s*respond ONLY.*", re.DOTALL),
-    re.compile(r"\bAnswer with a number\.\s*"),
-    re.compile(r"\bAnswer\s+(?=\(A\))"),
-    re.compile(r"\([A-D]\)\s*(?:the (?:first|second|third|fourth) image|(?:top|bottom) (?:left|right) image)?"),
-)
+_FOR_MODELS = re.compile(r"(?:\bAnswer with a number\.|\bAnswer|\bIs it in the)?\s*\(A\).*|\brespond ONLY.*", re.DOTALL)
 
 
 def spoken(prompt: str) -> str:
@@ -40,10 +33,8 @@ def spoken(prompt: str) -> str:
         return f"Where did the {found['thing']} go?"
     if found := _TOUCH_WORD.search(prompt):
         return f"Touch the {found['word']}."
-    text = prompt
-    for dropped in _DROPPED:
-        text = dropped.sub(" ", text)
-    text = re.sub(r"\s+", " ", text.replace(IMAGE_TOKEN, " ")).strip(" .,;:")
+    text = _FOR_MODELS.sub("", prompt).replace(IMAGE_TOKEN, " ")
+    text = re.sub(r"\s+", " ", text).strip(" .,;:")
     return text if text.endswith(("?", "!")) else f"{text}."
 
 

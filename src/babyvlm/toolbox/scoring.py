@@ -45,6 +45,8 @@ class ItemScore(Record):
     turns: tuple[TurnScore, ...]
     metrics: dict[str, float]
     """Empty where a reply failed: the item then counts in no metric."""
+    participant: str = ""
+    """Who replied, where several people did."""
 
 
 class TaskScore(Record):
@@ -123,7 +125,12 @@ def score_item(item: Item, response: Response, *, scoring: Scoring = "default") 
     scored = all(turn.outcome != "failed" for turn in turns)
     metrics = item_metrics(item, turns) if scored else {}
     return ItemScore(
-        item=item.id, task=row_name(item.task, item.variant), category=item.category, turns=turns, metrics=metrics
+        item=item.id,
+        task=row_name(item.task, item.variant),
+        category=item.category,
+        turns=turns,
+        metrics=metrics,
+        participant=response.participant,
     )
 
 
@@ -177,19 +184,20 @@ def score(items: Iterable[Item], responses: Iterable[Response], *, scoring: Scor
 
     Args:
         items: Everything that was to be asked.
-        responses: What came back, at most one for each item.
+        responses: What came back, at most one for each item, or one from each participant.
         scoring: ``reference`` reproduces the published reference, known faults included.
 
     Raises:
         InputError: A response to no known item, two to one item, or one that does not fit its item.
     """
     by_id = {item.id: item for item in items}
-    judged: dict[str, ItemScore] = {}
+    judged: dict[tuple[str, str], ItemScore] = {}
     for response in responses:
-        if response.item not in by_id or response.item in judged:
-            problem = "a second response to" if response.item in judged else "a response to an unknown"
+        key = response.item, response.participant
+        if response.item not in by_id or key in judged:
+            problem = "a second response to" if key in judged else "a response to an unknown"
             raise InputError(f"{problem} item {response.item!r}", remedy="Was the run made on this toolbox?")
-        judged[response.item] = score_item(by_id[response.item], response, scoring=scoring)
+        judged[key] = score_item(by_id[response.item], response, scoring=scoring)
     return summarise(judged.values(), by_id.values(), scoring=scoring)
 
 
@@ -205,7 +213,7 @@ def summarise(judged: Iterable[ItemScore], items: Iterable[Item], *, scoring: Sc
         scoring=scoring,
         tasks=tasks,
         overall=fmean(counted) if counted else 0.0,
-        not_asked=len(known) - sum(map(len, by_task.values())),
+        not_asked=len(known) - len({item_score.item for of_task in by_task.values() for item_score in of_task}),
     )
 
 
@@ -215,11 +223,7 @@ def _task_score(row: str, judged: Sequence[ItemScore], items: dict[str, Item]) -
     names = counted[0].metrics if counted else {}
     metrics = {name: fmean(item_score.metrics[name] for item_score in counted) for name in names}
     value = metrics.get(spec.primary_metric, 0.0)
-    size = float(len(counted))
-    if spec.primary_metric == "acc_testing_adjusted" and counted:
-        per_item = [item_score.metrics[spec.primary_metric] for item_score in counted]
-        size = effective_size(per_item, fmean(memory_base(items[item_score.item]) for item_score in counted))
-    low, high = wilson_interval(value, size)
+    low, high = wilson_interval(value, size := _independent_trials(spec, counted, items))
     worst, best = _bounds(spec, judged, items)
     tally = Counter(turn.outcome for item_score in judged for turn in item_score.turns)
     return TaskScore(
@@ -237,6 +241,20 @@ def _task_score(row: str, judged: Sequence[ItemScore], items: dict[str, Item]) -
         effective_size=size,
         outcomes={outcome: tally[outcome] for outcome in get_args(Outcome)},
     )
+
+
+def _independent_trials(spec: TaskSpec, counted: Sequence[ItemScore], items: dict[str, Item]) -> float:
+    """How many independent trials some item scores are worth: trials of one memory item, or of one person, are not."""
+    many_rounds = spec.primary_metric == "acc_testing_adjusted"
+    by_person: dict[str, list[float]] = defaultdict(list)
+    for item_score in counted:
+        by_person[item_score.participant].append(item_score.metrics[spec.primary_metric])
+    each = fmean(memory_base(items[item_score.item]) for item_score in counted) if many_rounds and counted else 1.0
+    if len(by_person) > 1:
+        return effective_size(list(map(fmean, by_person.values())), each * len(counted) / len(by_person))
+    if many_rounds and counted:
+        return effective_size([value for values in by_person.values() for value in values], each)
+    return float(len(counted))
 
 
 def _bounds(spec: TaskSpec, judged: Sequence[ItemScore], items: dict[str, Item]) -> tuple[float, float]:
