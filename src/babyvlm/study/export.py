@@ -143,13 +143,9 @@ def _pools(kept: Sequence[Session]) -> list[tuple[str, str, list[Session]]]:
 
 
 def _pool_name(kind: str, sessions: Sequence[Session]) -> str:
-    """
-    >>> _pool_name("adult", [])
-    '0 adults'
-    """
-    ages = [session.who.age_months for session in sessions if session.who.age_months is not None]
+    ages = sorted({session.who.age_months for session in sessions if session.who.age_months is not None})
     plural = {"adult": "adults", "child": "children"}[kind] if len(sessions) != 1 else kind
-    span = f", {min(ages):g} to {max(ages):g} months" if ages else ""
+    span = f", {' to '.join(f'{age:g}' for age in dict.fromkeys((ages[0], ages[-1])))} months" if ages else ""
     return f"{len(sessions)} {plural}{span}"
 
 

@@ -35,6 +35,7 @@ export async function runTrial(stage, trial, pictures, { onPainted, skipped }) {
   const show = trial.show;
   const heading = make("p", { className: "say", textContent: show.say, tabIndex: -1 });
   const box = make("section", { className: "trial" });
+  box.dataset.number = trial.number;
   box.setAttribute("aria-label", trial.practice ? "Practice" : "Picture " + trial.number);
   box.append(heading);
   stage.replaceChildren(box);
@@ -96,7 +97,6 @@ function option(className, place, name, ...children) {
 
 function layPictures(box, show, pictures) {
   const samples = pictures.slice(0, show.samples), shown = pictures.slice(show.samples);
-  const whole = make("div", { className: "trial waiting" });
   if (samples.length) {
     box.classList.add("sampled");
     samples.forEach(picture => (picture.alt = "the picture to find again"));
@@ -106,10 +106,8 @@ function layPictures(box, show, pictures) {
     picture.alt = "";
     return option("picture", place, show.options[place], picture);
   });
-  const columns = shown.length === 4 ? 2 : shown.length;
-  whole.className = `options columns-${columns} rows-${shown.length === 4 ? 2 : 1}`;
-  whole.append(...buttons);
-  box.append(whole);
+  const square = shown.length === 4;
+  box.append(make("div", { className: `options columns-${square ? 2 : shown.length} rows-${square ? 2 : 1}` }, ...buttons));
   return { node: box, buttons };
 }
 
