@@ -75,15 +75,15 @@ class BrowserTaker:
 
     def number(self) -> int | None:
         """Which trial can be answered now, counted from 1; None where the session has ended."""
-        self.page.wait_for_function(
-            "() => document.querySelector('.trial[data-number]:not(.waiting) button:enabled')"
-            " || document.querySelector('.card .main') || /All done|Sorry/.test(document.body.innerText)"
-        )
-        if self.page.locator(".card .main").count():
+        seen = self.page.wait_for_function(
+            "() => document.querySelector('.trial[data-number]:not(.waiting):has(button:enabled):not(:has(.touched))')"
+            "?.dataset.number || (document.querySelector('.card .main') && 'break')"
+            " || (/All done|Sorry/.test(document.body.innerText) && 'end')"
+        ).json_value()
+        if seen == "break":
             self.press("Go on")
             return self.number()
-        section = self.page.locator(".trial[data-number]")
-        return int(section.get_attribute("data-number")) if section.count() else None
+        return None if seen == "end" else int(seen)
 
     def choose(self, number: int, place: int) -> None:
         """Answers a trial, and waits until it is gone."""
@@ -96,7 +96,7 @@ class BrowserTaker:
                     break
                 self.page.keyboard.press("Tab")
             self.page.keyboard.press("Enter")
-        self.page.wait_for_selector(f'.trial[data-number="{number}"]:not(.waiting) button:enabled:not(.touched)', state="detached")
+        self.page.wait_for_selector(f'.trial[data-number="{number}"]:not(:has(.touched))', state="detached")
 
     def serious_findings(self) -> list[str]:
         """What axe-core finds serious on the page as it stands."""
