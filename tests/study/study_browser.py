@@ -91,7 +91,7 @@ class BrowserTaker:
         if self.by == "touch":
             option.tap()
         else:
-            for _ in range(16):
+            for _ in range(40):
                 if option.evaluate("node => node === document.activeElement"):
                     break
                 self.page.keyboard.press("Tab")

@@ -142,7 +142,7 @@ def test_the_admin_invites_and_sees_progress(browser, sit_down):
     service, taker, code = sit_down()
     page = taker.context.new_page()
     page.goto(taker.base + "/admin")
-    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("button", name="Make links").click()
     text = page.locator("#links code").inner_text()

@@ -27,11 +27,10 @@ from babyvlm.errors import ConfigError
 from babyvlm.evaluation.runs import refuse_restricted
 from babyvlm.study.admin import admin_router
 from babyvlm.study.configuration import ServeConfig
-from babyvlm.study.guard import Guard
 from babyvlm.study.records import Answer, Consent, Opening, Participant, PinEntry, SessionState, Stored, Withdrawal
 from babyvlm.study.service import RefusedError, StudyService
+from babyvlm.web import LOCAL_HOSTS, Guard
 
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 BROWSER_COOKIE = "babyvlm-browser"
 _COOKIE_SECONDS = 180 * 24 * 3600
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}

@@ -115,8 +115,8 @@ function layQuadrants(box, show, [picture]) {
   picture.alt = "the picture to point into";
   const buttons = show.options.map((name, place) => option("", place, name));
   const node = make("div", { className: "quadrants" }, picture, make("div", { className: "options" }, ...buttons));
-  node.style.setProperty("--ratio", `${picture.naturalWidth} / ${picture.naturalHeight}`);
-  box.append(node);
+  node.style.setProperty("--ratio", picture.naturalWidth / picture.naturalHeight);
+  box.append(make("div", { className: "space" }, node));
   return { node: box, buttons };
 }
 

@@ -1,6 +1,7 @@
-"""What stands before every request: size, kind and origin of what comes in; headers on what goes out.
+"""What every page that babyvlm serves has in common: a guard before each request, and who may listen.
 
-Nothing is uploaded to a study: a body is a few hundred bytes of JSON from the study's own page, or it is refused.
+The guard looks at size, kind and origin of what comes in, and puts security headers on what goes out. Nothing is
+uploaded: a body is JSON from the site's own page, and no longer than that page has reason for, or it is refused.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OnRefused = Callable[[str], None]
 """Is told what was refused."""
 
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+"""Addresses that let no other machine in."""
 MAX_BODY_BYTES = 8192
 HEADERS = {
     "content-security-policy": (
