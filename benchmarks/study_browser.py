@@ -20,13 +20,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "study"))
 
-from study_browser import PHONE, TABLET, BrowserTaker, chromium, save_screenshot
 from study_world import PASSWORD, PIN, SHORT, build, running
 
 from babyvlm.study import StudyConfig
 from babyvlm.study.service import StudyService
 from babyvlm.study.store import Store
 from babyvlm.toolbox import Toolbox
+from study_browser import PHONE, TABLET, BrowserTaker, chromium, save_screenshot
 
 SCREENS = {
     "tablet upright": TABLET,

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from study_browser import PHONE, TABLET, BrowserTaker, chromium
 from study_world import PASSWORD, PIN, SHORT
 
 from babyvlm.study import StudyConfig
 from babyvlm.toolbox import TASKS
+from study_browser import PHONE, TABLET, BrowserTaker, chromium
 
 QUICK = StudyConfig(**(vars(SHORT) | {"items_per_task": 1, "practice_per_task": 0, "attention_every": 0}))
 LEAST_TARGET_PX = 44

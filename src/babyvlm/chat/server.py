@@ -27,7 +27,11 @@ from babyvlm.records import Record
 from babyvlm.web import Guard
 
 _MAX_BODY_BYTES = 64 * 2**20
-_FILES = {"/": ("chat.html", "text/html"), "/chat.js": ("chat.js", "text/javascript"), "/chat.css": ("chat.css", "text/css")}
+_FILES = {
+    "/": ("chat.html", "text/html"),
+    "/chat.js": ("chat.js", "text/javascript"),
+    "/chat.css": ("chat.css", "text/css"),
+}
 
 
 class Ask(Record):
