@@ -4,8 +4,8 @@ every answer is stored as touched).
 
     python benchmarks/study_browser.py [--screenshots FOLDER]
 
-A study on a drawn toolbox is served here and taken in Debian's chromium, as the tests of the study do; their participant
-is used.
+A study on a drawn toolbox is served here and taken in Debian's chromium, as the tests of the study do; their
+participant is used.
 """
 
 from __future__ import annotations

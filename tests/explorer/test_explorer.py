@@ -125,7 +125,8 @@ def test_from_a_missed_word_to_the_frames_that_held_it(explorer, client, whole):
         page.count(f"<th>{run.name}</th>") == 1 for run in explorer.of_kind("run")
     )
     heard = explorer.heard(word)
-    assert heard.pairs.count == heard.utterances.count == sum(WORDS[n % 3] == word and n % 4 > 0 for n in range(PAIRS))
+    expected = sum(WORDS[n % 3] == word and n % 4 > 0 for n in range(PAIRS))
+    assert heard.pairs.count == heard.utterances.count == expected
     assert "/recordings/1/R1?since=" in client.get(f"/words/{word}").text
 
 

@@ -139,7 +139,7 @@ class Explorer:
 
     def counts(self, source: int) -> dict[str, int]:
         """How many records of each table a source has."""
-        named = {}
+        named: dict[str, int] = {}
         for table in ("recordings", "utterances", "conversations", "items"):
             found = self._rows(f"SELECT count(*) AS n FROM {table} WHERE source = ?", [source])[0]["n"]
             named |= {table: found} if found else {}
