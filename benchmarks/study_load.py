@@ -5,9 +5,9 @@
 
 ``babyvlm study serve`` runs in a process of its own, on this machine; the participants are tasks of this script. Each
 answer's time runs from the request to the server's word that it is stored. First nothing is disturbed, and the times
-are taken; then the server is killed and started again, with participants trying again as browsers do, and every answer that
-was said to be stored is looked for in the database. Pictures are asked for as by browsers. The database is restarted by
-``--restart COMMAND`` where one is given.
+are taken; then the server is killed and started again, with participants trying again as browsers do, and every answer
+that was said to be stored is looked for in the database. Pictures are asked for as by browsers. The database is
+restarted by ``--restart COMMAND`` where one is given.
 """
 
 from __future__ import annotations
