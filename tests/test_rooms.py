@@ -10,7 +10,19 @@ import pytest
 import babyvlm
 
 SOURCE = Path(babyvlm.__file__).parent
-FLOW = ["corpus", "curation", "training", "toolbox", "evaluation", "audit", "leaderboard", "reports", "study", "explorer", "chat"]
+FLOW = [
+    "corpus",
+    "curation",
+    "training",
+    "toolbox",
+    "evaluation",
+    "audit",
+    "leaderboard",
+    "reports",
+    "study",
+    "explorer",
+    "chat",
+]
 MODEL_USERS = {"training", "evaluation", "chat"}
 
 
