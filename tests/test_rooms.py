@@ -10,8 +10,20 @@ import pytest
 import babyvlm
 
 SOURCE = Path(babyvlm.__file__).parent
-FLOW = ["corpus", "curation", "training", "toolbox", "evaluation", "audit", "leaderboard", "reports"]
-MODEL_USERS = {"training", "evaluation"}
+FLOW = [
+    "corpus",
+    "curation",
+    "training",
+    "toolbox",
+    "evaluation",
+    "audit",
+    "leaderboard",
+    "reports",
+    "study",
+    "explorer",
+    "chat",
+]
+MODEL_USERS = {"training", "evaluation", "chat"}
 
 
 def rooms_imported(path: Path) -> set[str]:

@@ -272,6 +272,8 @@ class Response(Record):
 
     item: str
     replies: tuple[Reply, ...] = Field(min_length=1)
+    participant: str = ""
+    """Who replied, where several people's replies stand in one run; empty for a respondent that is one."""
 
 
 def write_jsonl(path: Path, records: Iterable[Record]) -> int:

@@ -9,14 +9,15 @@ import sys
 
 # isort: off
 # Each adds its commands, in the order in which --help lists them.
-from babyvlm.cli import corpus, training, toolbox, evaluation, reports, machine  # noqa: F401
+from babyvlm.cli import corpus, training, toolbox, evaluation, reports, study, looking, machine  # noqa: F401
 
 # isort: on
-from babyvlm.cli.apps import app, corpus_app, toolbox_app
+from babyvlm.cli.apps import app, corpus_app, study_app, toolbox_app
 from babyvlm.errors import BabyVLMError
 
 app.command(corpus_app, name="corpus", help="Recordings with their transcripts and boxes.")
 app.command(toolbox_app, name="toolbox", help="The DevCV Toolbox: its items.")
+app.command(study_app, name="study", help="People take the items in a browser.")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -13,6 +13,7 @@ Stage = Literal["vision", "language", "alignment", "joint", "instruction"]
 app = SubcommandApp()
 corpus_app = SubcommandApp()
 toolbox_app = SubcommandApp()
+study_app = SubcommandApp()
 
 
 def cores() -> int:

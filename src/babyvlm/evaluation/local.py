@@ -152,6 +152,12 @@ class LocalModel:
         loss = torch.nn.functional.cross_entropy(logits_LV, wanted_L)
         return float(loss), bool((logits_LV.argmax(-1) == wanted_L).all())
 
+    def option_probabilities(self, prompt: str, pictures: Sequence[Image.Image], options: Sequence[str]) -> list[float]:
+        """How likely each option is as the whole reply, among these options alone; they add up to 1."""
+        losses = [self.mean_loss(prompt, pictures, option)[0] * len(self._spelled(option)) for option in options]
+        shares: list[float] = (-torch.tensor(losses)).softmax(0).tolist()
+        return shares
+
     @torch.inference_mode()
     def _answer_batch(self, batch: Sequence[Question], pictures: Pictures) -> Iterator[Response]:
         reading = Reading.of(self._model, len(batch))

@@ -15,7 +15,7 @@ import json
 import os
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.durable import LOCK, DurableLines, cut_torn_line, only_process
 from babyvlm.evaluation.journal import RoundJournal
+from babyvlm.evaluation.people import typical_scores
 from babyvlm.evaluation.respondents import Family, KeepsRounds, KnowsRevision, Respondent
 from babyvlm.folders import code_revision, package_versions, whole_file
 from babyvlm.progress import progress
@@ -53,6 +54,8 @@ class Run(BaseModel):
     tasks: list[str]
     limit: int | None = None
     """Items a task, the first in the toolbox's order; None for all."""
+    items: list[str] | None = None
+    """Ids of the items asked, where they are not the first of each task, as in a study; None where they are."""
     revision: str = ""
     """Which version of the respondent: a hash of its weights, a commit of the hub, or what its provider reports."""
     options: dict[str, str | int | float | None] = {}
@@ -67,9 +70,21 @@ class Run(BaseModel):
     finished: str = ""
     """UTC; empty while replies are missing."""
 
+    def select(self, toolbox: Toolbox) -> list[Item]:
+        """The items that this run asks."""
+        return select_items(toolbox, self.tasks, self.limit, None if self.items is None else set(self.items))
 
-def select_items(toolbox: Toolbox, tasks: Sequence[str] = (), limit: int | None = None) -> list[Item]:
+
+def select_items(
+    toolbox: Toolbox, tasks: Sequence[str] = (), limit: int | None = None, only: Collection[str] | None = None
+) -> list[Item]:
     """The items of some tasks (``left_right.hard`` names a hard variant), at most ``limit`` of each.
+
+    Args:
+        toolbox: Where they are.
+        tasks: Rows; all when empty.
+        limit: Items a task; None for all.
+        only: Ids to keep to; None for all.
 
     Raises:
         ConfigError: A task of which the toolbox has no item.
@@ -82,7 +97,7 @@ def select_items(toolbox: Toolbox, tasks: Sequence[str] = (), limit: int | None 
     chosen = []
     for item in toolbox.items:
         row = row_name(item.task, item.variant)
-        if tasks and row not in tasks:
+        if (tasks and row not in tasks) or (only is not None and item.id not in only):
             continue
         counts[row] = counts.get(row, 0) + 1
         if limit is None or counts[row] <= limit:
@@ -248,7 +263,7 @@ def run_scores(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | No
         DataFolderError: The folder is no run, its toolbox has changed, or responses are missing.
     """
     run = read_run(out)
-    items = select_items(_toolbox_of(out, run, toolbox), run.tasks, run.limit)
+    items = run.select(_toolbox_of(out, run, toolbox))
     scores = score(items, read_jsonl(out / "responses.jsonl", Response), scoring=scoring)
     if scores.not_asked:
         raise DataFolderError(
@@ -290,16 +305,18 @@ def judge_run(out: Path, scoring: Scoring = "default") -> Judged:
         DataFolderError: The folder is no run, or its toolbox is missing or has changed.
     """
     run = read_run(out)
-    items = select_items(_toolbox_of(out, run), run.tasks, run.limit)
-    responses = {response.item: response for response in read_jsonl(out / "responses.jsonl", Response)}
-    return Judged(run, items, judge(items, responses, scoring))
+    items = run.select(_toolbox_of(out, run))
+    judged = judge(items, read_jsonl(out / "responses.jsonl", Response), scoring)
+    return Judged(run, items, typical_scores(score for _, score in judged))
 
 
 def judge(
-    items: Sequence[Item], responses: Mapping[str, Response], scoring: Scoring = "default"
-) -> dict[str, ItemScore]:
-    """What each response was worth, by item id; items without one are absent."""
-    return {item.id: score_item(item, responses[item.id], scoring=scoring) for item in items if item.id in responses}
+    items: Sequence[Item], responses: Iterable[Response], scoring: Scoring = "default"
+) -> list[tuple[Item, ItemScore]]:
+    """What every single response to these items was worth, in the order of the responses."""
+    by_id = {item.id: item for item in items}
+    known = ((by_id[response.item], response) for response in responses if response.item in by_id)
+    return [(item, score_item(item, response, scoring=scoring)) for item, response in known]
 
 
 def _toolbox_of(out: Path, run: Run, toolbox: Toolbox | None = None) -> Toolbox:

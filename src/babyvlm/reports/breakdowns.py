@@ -43,9 +43,8 @@ def by_number(result: RunResult, task: str) -> tuple[Share, ...]:
     """Accuracy by the number of objects shown, failed replies left out."""
     right: Counter[int] = Counter()
     trials: Counter[int] = Counter()
-    for item in result.items:
-        judged = result.judged.get(item.id)
-        if row_name(item.task, item.variant) == task and judged is not None and judged.metrics:
+    for item, judged in result.judgements:
+        if row_name(item.task, item.variant) == task and judged.metrics:
             number = int(item.turns[0].gold)
             trials[number] += 1
             right[number] += judged.turns[0].outcome == "right"
@@ -66,9 +65,8 @@ def memory_course(result: RunResult) -> MemoryCourse | None:
     right: Counter[int] = Counter()
     trials: Counter[int] = Counter()
     base = 0
-    for item in result.items:
-        judged = result.judged.get(item.id)
-        if row_name(item.task, item.variant) != "memory" or judged is None:
+    for item, judged in result.judgements:
+        if row_name(item.task, item.variant) != "memory":
             continue
         base = max(base, memory_base(item))
         for number, turn in enumerate(judged.turns, start=1):
@@ -86,9 +84,8 @@ def memory_by_lag(result: RunResult) -> tuple[Share, ...]:
     """
     right: Counter[int] = Counter()
     trials: Counter[int] = Counter()
-    for item in result.items:
-        judged = result.judged.get(item.id)
-        if row_name(item.task, item.variant) != "memory" or judged is None:
+    for item, judged in result.judgements:
+        if row_name(item.task, item.variant) != "memory":
             continue
         base = memory_base(item)
         shown_at: dict[str, int] = {}
@@ -157,9 +154,8 @@ _CLOCKWISE = ("top left", "top", "top right", "right", "bottom right", "bottom",
 def confusion(result: RunResult, task: str) -> Confusion | None:
     """Right answers against replies, failed replies left out; None where the respondent answered no such item."""
     pairs: Counter[tuple[str, str]] = Counter()
-    for item in result.items:
-        judged = result.judged.get(item.id)
-        if row_name(item.task, item.variant) == task and judged is not None and judged.metrics:
+    for item, judged in result.judgements:
+        if row_name(item.task, item.variant) == task and judged.metrics:
             answer = judged.turns[0].answer
             pairs[_place(item.turns[0].gold, task), _place(answer, task) if answer is not None else NO_ANSWER] += 1
     if not pairs:

@@ -18,8 +18,9 @@ from typing import get_args
 from pydantic import ValidationError
 
 from babyvlm.errors import ConfigError, DataFolderError
+from babyvlm.evaluation.people import typical_responses, typical_scores
 from babyvlm.evaluation.respondents import Family
-from babyvlm.evaluation.runs import Run, judge, read_run, select_items, toolbox_hash
+from babyvlm.evaluation.runs import Run, judge, read_run, toolbox_hash
 from babyvlm.evaluation.statistics import (
     Comparison,
     Interval,
@@ -49,13 +50,23 @@ class RunResult:
     scores: Scores
     items: tuple[Item, ...]
     """What was asked, hard variants aside: those have a table of their own."""
-    responses: dict[str, Response]
-    """By item id."""
+    replied: tuple[Response, ...]
+    """In the order of the run; of a run of people, several to one item."""
+
+    @cached_property
+    def responses(self) -> dict[str, Response]:
+        """By item id; where several people replied, what is typical of them."""
+        return typical_responses(self.replied)
+
+    @cached_property
+    def judgements(self) -> tuple[tuple[Item, ItemScore], ...]:
+        """What every single response was worth; scored as ``scores`` was."""
+        return tuple(judge(self.items, self.replied, self.scores.scoring))
 
     @cached_property
     def judged(self) -> dict[str, ItemScore]:
-        """What each response was worth, by item id; scored as ``scores`` was."""
-        return judge(self.items, self.responses, self.scores.scoring)
+        """What the response to each item was worth, by item id; where several people replied, on average."""
+        return typical_scores(score for _, score in self.judgements)
 
     @cached_property
     def overall(self) -> Overall | None:
@@ -295,8 +306,8 @@ def _read_result(folder: Path, run: Run, toolbox: Toolbox) -> RunResult:
         folder=folder,
         run=run,
         scores=read_scores(folder),
-        items=tuple(item for item in select_items(toolbox, run.tasks, run.limit) if item.variant != "hard"),
-        responses={response.item: response for response in read_jsonl(folder / "responses.jsonl", Response)},
+        items=tuple(item for item in run.select(toolbox) if item.variant != "hard"),
+        replied=tuple(read_jsonl(folder / "responses.jsonl", Response)),
     )
 
 

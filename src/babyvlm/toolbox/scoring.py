@@ -46,6 +46,8 @@ class ItemScore(Record):
     turns: tuple[TurnScore, ...]
     metrics: dict[str, float]
     """Empty where a reply failed: the item then counts in no metric."""
+    participant: str = ""
+    """Who replied, where several people did."""
 
 
 class TaskScore(Record):
@@ -124,7 +126,12 @@ def score_item(item: Item, response: Response, *, scoring: Scoring = "default") 
     scored = all(turn.outcome != "failed" for turn in turns)
     metrics = item_metrics(item, turns) if scored else {}
     return ItemScore(
-        item=item.id, task=row_name(item.task, item.variant), category=item.category, turns=turns, metrics=metrics
+        item=item.id,
+        task=row_name(item.task, item.variant),
+        category=item.category,
+        turns=turns,
+        metrics=metrics,
+        participant=response.participant,
     )
 
 
@@ -178,21 +185,22 @@ def score(items: Iterable[Item], responses: Iterable[Response], *, scoring: Scor
 
     Args:
         items: Everything that was to be asked.
-        responses: What came back, at most one for each item.
+        responses: What came back, at most one for each item, or one from each participant.
         scoring: ``reference`` reproduces the published reference, known faults included.
 
     Raises:
         InputError: A response to no known item, two to one item, or one that does not fit its item.
     """
     by_id = {item.id: item for item in items}
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
 
     def judged() -> Iterator[ItemScore]:
         for response in responses:
-            if response.item not in by_id or response.item in seen:
-                problem = "a second response to" if response.item in seen else "a response to an unknown"
+            key = response.item, response.participant
+            if response.item not in by_id or key in seen:
+                problem = "a second response to" if key in seen else "a response to an unknown"
                 raise InputError(f"{problem} item {response.item!r}", remedy="Was the run made on this toolbox?")
-            seen.add(response.item)
+            seen.add(key)
             yield score_item(by_id[response.item], response, scoring=scoring)
 
     return summarise(judged(), by_id.values(), scoring=scoring)
@@ -202,7 +210,9 @@ def summarise(judged: Iterable[ItemScore], items: Iterable[Item], *, scoring: Sc
     """Sums up item scores, in the order of the tasks. Keeps none of them: a hundred thousand take little room."""
     known = {item.id: item for item in items}
     tallies: dict[str, _Tally] = {}
+    asked: set[str] = set()
     for item_score in judged:
+        asked.add(item_score.item)
         if (tally := tallies.get(item_score.task)) is None:
             tally = tallies[item_score.task] = _Tally(item_score.task)
         tally.add(known[item_score.item], item_score)
@@ -212,7 +222,7 @@ def summarise(judged: Iterable[ItemScore], items: Iterable[Item], *, scoring: Sc
         scoring=scoring,
         tasks=tasks,
         overall=fmean(counted) if counted else 0.0,
-        not_asked=len(known) - sum(task.items for task in tasks),
+        not_asked=len(known) - len(asked),
     )
 
 
@@ -228,6 +238,7 @@ class _Tally:
         self._metrics: dict[str, array[float]] = {}
         self._chances, self._worst, self._best, self._bases = (array("d") for _ in range(4))
         self._outcomes: Counter[Outcome] = Counter()
+        self._by_person: dict[str, array[float]] = {}
 
     def add(self, item: Item, item_score: ItemScore) -> None:
         """Counts an item in."""
@@ -237,6 +248,8 @@ class _Tally:
             values.append(self._settled(item, item_score, cast(Outcome, outcome)))
         if item_score.metrics:
             self._bases.append(memory_base(item))
+            own = self._by_person.setdefault(item_score.participant, array("d"))
+            own.append(item_score.metrics[self._spec.primary_metric])
         for name, value in item_score.metrics.items():
             self._metrics.setdefault(name, array("d")).append(value)
 
@@ -246,13 +259,22 @@ class _Tally:
         turns = [turn if turn.outcome in ("right", "wrong") else settled for turn in item_score.turns]
         return item_metrics(item, turns)[self._spec.primary_metric]
 
+    def _independent_trials(self) -> float:
+        """How many independent trials the scores are worth: trials of one memory item, or of one person, are not."""
+        many_rounds = self._spec.primary_metric == "acc_testing_adjusted"
+        each = fmean(self._bases) if many_rounds and self._bases else 1.0
+        if len(self._by_person) > 1:
+            each *= len(self._bases) / len(self._by_person)
+            return effective_size([fmean(values) for values in self._by_person.values()], each)
+        if many_rounds and self._bases:
+            return effective_size(self._metrics[self._spec.primary_metric], each)
+        return float(len(self._bases))
+
     def score(self) -> TaskScore:
         """The sub-task's result."""
         metrics = {name: fmean(values) for name, values in self._metrics.items()}
         value = metrics.get(self._spec.primary_metric, 0.0)
-        size = float(len(self._bases))
-        if self._spec.primary_metric == "acc_testing_adjusted" and self._bases:
-            size = effective_size(self._metrics[self._spec.primary_metric], fmean(self._bases))
+        size = self._independent_trials()
         low, high = wilson_interval(value, size)
         return TaskScore(
             task=self._row,

@@ -1,0 +1,71 @@
+// The talking page: pictures or a clip and a question go, a reply with the probability of each option comes.
+
+const $ = id => document.getElementById(id);
+const make = (tag, properties = {}, ...children) => {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+};
+
+async function base64(file) {
+  const address = await new Promise((resolve, reject) => {
+    const reader = Object.assign(new FileReader(), { onload: () => resolve(reader.result), onerror: () => reject(reader.error) });
+    reader.readAsDataURL(file);
+  });
+  return address.slice(address.indexOf(",") + 1);
+}
+
+async function post(path, body) {
+  const response = await fetch(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+  const said = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(typeof said.detail === "string" ? said.detail : "That was not understood (" + response.status + ").");
+  return said;
+}
+
+const previews = () => [...$("files").files].map(file => {
+  const src = URL.createObjectURL(file);
+  return file.type.startsWith("video/") ? make("video", { src, controls: true }) : make("img", { src, alt: file.name });
+});
+
+function show(question, pictures, said) {
+  const chances = said.options.map(one => {
+    const percent = (100 * one.probability).toFixed(1) + "%";
+    const meter = make("meter", { max: 1, value: one.probability });
+    meter.setAttribute("aria-label", `${one.option}: ${percent}`);
+    return make("div", { className: "chance" }, make("span", { textContent: one.option }), meter, make("span", { textContent: percent }));
+  });
+  const reply = said.problem ? "No reply: " + said.problem : said.reply || "(an empty reply)";
+  $("said").append(make("article", {},
+    make("div", { className: "pictures" }, ...pictures),
+    make("p", { className: "question", textContent: question }),
+    make("p", { className: "reply", textContent: reply }),
+    ...chances));
+}
+
+$("files").onchange = () => $("shown").replaceChildren(...previews());
+$("ask").addEventListener("submit", async event => {
+  event.preventDefault();
+  $("problem").textContent = "";
+  $("send").disabled = true;
+  try {
+    const files = [...$("files").files], question = $("prompt").value;
+    const clips = files.filter(file => file.type.startsWith("video/"));
+    if (clips.length > 1) throw new Error("One clip at a time, please.");
+    const said = await post("/api/ask", {
+      prompt: question,
+      options: $("options").value.split(",").map(option => option.trim()).filter(Boolean),
+      pictures: await Promise.all(files.filter(file => !clips.includes(file)).map(base64)),
+      clip: clips.length ? await base64(clips[0]) : "",
+    });
+    show(question, previews(), said);
+    $("prompt").value = $("files").value = "";
+    $("shown").replaceChildren();
+  } catch (error) {
+    $("problem").textContent = error.message;
+  }
+  $("send").disabled = false;
+});
+$("forget").onclick = async () => {
+  await post("/api/forget", {});
+  $("said").replaceChildren();
+};

@@ -1,0 +1,108 @@
+"""The conversation in a browser: one page, one model, one question at a time.
+
+    GET /    POST /api/ask    POST /api/forget
+
+Pictures and clips stay on this machine: they are read in memory or from a temporary file, and kept nowhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import tempfile
+import threading
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Response
+from PIL import Image
+from pydantic import Field
+
+from babyvlm.chat.conversation import MOST_PICTURES, ChatConversation, Said, TalkingModel, clip_frames
+from babyvlm.errors import ConfigError, MediaError
+from babyvlm.records import Record
+from babyvlm.web import Guard
+
+_MAX_BODY_BYTES = 64 * 2**20
+_FILES = {
+    "/": ("chat.html", "text/html"),
+    "/chat.js": ("chat.js", "text/javascript"),
+    "/chat.css": ("chat.css", "text/css"),
+}
+
+
+class Ask(Record):
+    """A question from the page."""
+
+    prompt: str = Field(max_length=4000)
+    options: tuple[str, ...] = Field(default=(), max_length=26)
+    pictures: tuple[str, ...] = Field(default=(), max_length=MOST_PICTURES)
+    """Base64 of image files."""
+    clip: str = ""
+    """Base64 of a video file; its frames come before the pictures."""
+
+
+def chat_app(model: TalkingModel) -> FastAPI:
+    """The web application of a conversation."""
+    app = FastAPI(title="babyvlm chat", docs_url=None, redoc_url=None, openapi_url=None)
+    conversation, lock = ChatConversation(model), threading.Lock()
+
+    def add_file(path: str, name: str, media_type: str) -> None:
+        content = resources.files(__package__).joinpath("pages", name).read_bytes()
+
+        @app.get(path)
+        def file() -> Response:
+            return Response(content, media_type=media_type)
+
+    for path, (name, media_type) in _FILES.items():
+        add_file(path, name, media_type)
+
+    @app.post("/api/ask")
+    def ask(asked: Ask) -> Said:
+        try:
+            pictures = [*_clip(asked.clip), *map(_picture, asked.pictures)]
+            with lock:
+                return conversation.ask(asked.prompt, pictures, asked.options)
+        except (ConfigError, MediaError) as error:
+            raise HTTPException(422, str(error)) from error
+
+    @app.post("/api/forget")
+    def forget() -> dict[str, bool]:
+        with lock:
+            conversation.forget()
+        return {"forgotten": True}
+
+    app.add_middleware(Guard, on_refused=lambda problem: None, max_body_bytes=_MAX_BODY_BYTES)
+    return app
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ConfigError("a file did not arrive whole") from error
+
+
+def _picture(text: str) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(_bytes(text))).convert("RGB")
+    except (OSError, Image.DecompressionBombError) as error:
+        raise MediaError(f"a file is no picture ({error})") from error
+
+
+def _clip(text: str) -> Sequence[Image.Image]:
+    if not text:
+        return ()
+    with tempfile.NamedTemporaryFile(suffix=".video") as file:
+        file.write(_bytes(text))
+        file.flush()
+        return clip_frames(Path(file.name))
+
+
+def serve_chat(model: TalkingModel, *, host: str, port: int) -> None:
+    """Serves the page until interrupted."""
+    print(f"Talk to {model.name} at http://{host}:{port}/ (stop with Ctrl-C)", flush=True)
+    uvicorn.run(chat_app(model), host=host, port=port, log_level="warning", server_header=False)

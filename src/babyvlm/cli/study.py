@@ -1,0 +1,83 @@
+"""People as respondents: ``study``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from babyvlm.cli.apps import study_app
+from babyvlm.study import Group, ServeConfig, StudyConfig, require_study_extra
+
+
+@study_app.command(name="serve")
+def serve_command(
+    toolbox: Positional[Path],
+    *,
+    db: str = "study.db",
+    study: Annotated[StudyConfig, arg(name="")] = StudyConfig(),  # noqa: B008
+    serve: Annotated[ServeConfig, arg(name="")] = ServeConfig(),  # noqa: B008
+    i_may_share: Literal["", "restricted"] = "",
+) -> None:
+    """Let people take a toolbox's items in a browser. The first start begins the study and freezes its design.
+
+    Its password and PIN are asked for at the terminal, or taken from BABYVLM_STUDY_PASSWORD and BABYVLM_STUDY_PIN.
+
+    Args:
+        toolbox: Folder written by ``babyvlm toolbox build`` or ``import``.
+        db: Where the study is kept: a file, or postgresql://user@host/name.
+        study: The design.
+        serve: Where it is served.
+        i_may_share: ``restricted`` lets other machines see restricted pictures.
+    """
+    require_study_extra("A study in the browser")
+    from babyvlm.study.begin import open_study
+    from babyvlm.study.server import serve_study
+    from babyvlm.toolbox import open_toolbox
+
+    service = open_study(open_toolbox(toolbox), db, study, serve)
+    serve_study(service, serve, share_restricted=i_may_share == "restricted")
+
+
+@study_app.command(name="invite")
+def invite_command(
+    db: Positional[str],
+    *,
+    group: Group = "adult",
+    site: str = "main",
+    age_months: float | None = None,
+    count: int = 1,
+    url: str = "http://127.0.0.1:8330",
+) -> None:
+    """Make links for participants, as the admin page does. They are told only now.
+
+    Args:
+        db: The study's database, as given to ``babyvlm study serve``.
+        group: Adults take every task, children those that fit their age.
+        site: Where they take part.
+        age_months: Of a child, if known already; asked for with the consent if not.
+        count: Links to make.
+        url: How participants reach the server.
+    """
+    require_study_extra("A study")
+    from babyvlm.study.store import Store
+
+    for made in Store.open(db).invite(group, site, age_months=age_months, count=count):
+        print(f"{made.code}  {url.rstrip('/')}/#{made.token}")
+
+
+@study_app.command(name="export")
+def export_command(db: Positional[str], *, out: Path, toolbox: Path | None = None) -> None:
+    """Write what people answered as run folders, which ``report`` and ``compare`` take, and as tidy CSV files.
+
+    Args:
+        db: The study's database, as given to ``babyvlm study serve``.
+        out: Folder to write: ``pooled`` and ``participants/CODE`` are runs.
+        toolbox: The toolbox, where it has moved since.
+    """
+    require_study_extra("A study")
+    from babyvlm.study.export import describe_export, export_study
+    from babyvlm.study.store import Store
+
+    print(describe_export(export_study(Store.open(db), out, toolbox=toolbox)))

@@ -1,0 +1,167 @@
+"""The explorer's pages, made on the server.
+
+/                         what is there              /recordings, /recordings/SOURCE/ID    with their timelines
+/utterances               /records, /records/PLACE   pairs, clips, sequences, instruction samples
+/items, /items/ID         replies side by side       /words/WORD    what training held of it
+/images/SOURCE/ID, /pictures/SOURCE/NAME
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TypeVar
+from urllib.parse import quote, urlencode
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from babyvlm.errors import ConfigError
+from babyvlm.explorer.queries import PAGE, Explorer
+from babyvlm.records import IMAGE_TOKEN
+from babyvlm.web import LOCAL_HOSTS, Guard
+
+FoundT = TypeVar("FoundT")
+
+
+def explorer_app(explorer: Explorer) -> FastAPI:
+    """The web application over an index."""
+    app = FastAPI(title="babyvlm explore", docs_url=None, redoc_url=None, openapi_url=None)
+    environment = Environment(
+        loader=PackageLoader("babyvlm.explorer"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
+    )
+    environment.filters["clock"] = clock
+    environment.filters["path"] = lambda text: quote(str(text), safe="")
+    environment.filters["words"] = lambda text: " ".join(text.replace(IMAGE_TOKEN, "▢").split())
+    environment.globals["sources"] = explorer.sources
+    style = resources.files(__package__).joinpath("templates", "explorer.css").read_bytes()
+
+    def page(name: str, request: Request, **shown: object) -> HTMLResponse:
+        def link(**changed: object) -> str:
+            """This page's address with something changed."""
+            query = {
+                key: value for key, value in (dict(request.query_params) | changed).items() if value not in ("", None)
+            }
+            return f"{request.url.path}?{urlencode(query)}"
+
+        chosen = dict(request.query_params)
+        return HTMLResponse(environment.get_template(name).render(link=link, chosen=chosen, page=PAGE, **shown))
+
+    @app.get("/")
+    def overview(request: Request) -> HTMLResponse:
+        counts = {number: explorer.counts(number) for number in explorer.sources}
+        return page("overview.html.j2", request, counts=counts)
+
+    @app.get("/explorer.css")
+    def stylesheet() -> Response:
+        return Response(style, media_type="text/css")
+
+    @app.get("/recordings")
+    def recordings(request: Request, after: int = 0) -> HTMLResponse:
+        found = explorer.recordings(after=after)
+        return page("recordings.html.j2", request, found=found, last=found[-1][0] if len(found) == PAGE else None)
+
+    @app.get("/recordings/{source}/{recording}")
+    def timeline(request: Request, source: int, recording: str, since: float = 0) -> HTMLResponse:
+        found = _there(explorer.recording(source, recording), "recording")
+        said, pairs = explorer.timeline(source, recording, since)
+        moments = sorted([(one.start_s, one, None) for one in said] + [(one.start_s or 0, None, one) for one in pairs],
+                         key=lambda moment: (moment[0], moment[1] is None))  # fmt: skip
+        following = said[-1].start_s + 1e-3 if len(said) == PAGE else None
+        return page("timeline.html.j2", request, recording=found, moments=moments, following=following)
+
+    @app.get("/utterances")
+    def utterances(request: Request, q: str = "", split: str = "", recording: str = "", after: int = 0) -> HTMLResponse:
+        facets = {"split": split, "recording": recording}
+        found = explorer.utterances(q, **facets, after=after)
+        count = explorer.count("utterances", q, facets=dict(facets))
+        return page("utterances.html.j2", request, found=found, count=count, last=_last(found))
+
+    @app.get("/records")
+    def records(
+        request: Request, q: str = "", format: str = "", split: str = "", recording: str = "", after: int = 0
+    ) -> HTMLResponse:
+        facets = {"format": format, "split": split, "recording": recording}
+        found = explorer.conversations(q, **facets, after=after)
+        count = explorer.count("conversations", q, facets=dict(facets))
+        return page("records.html.j2", request, found=found, count=count, last=_last(found))
+
+    @app.get("/records/{place}")
+    def record(request: Request, place: int) -> HTMLResponse:
+        return page("record.html.j2", request, one=_there(explorer.conversation(place), "record"))
+
+    @app.get("/items")
+    def items(
+        request: Request, q: str = "", task: str = "", split: str = "", missed: int = 0, after: int = 0
+    ) -> HTMLResponse:
+        facets = {"task": task, "split": split}
+        found = explorer.missed(missed, task, after=after) if missed else explorer.items(q, **facets, after=after)
+        count = None if missed else explorer.count("items", q, facets=dict(facets))
+        return page(
+            "items.html.j2", request, found=found, count=count, last=_last(found), tasks=explorer.tasks(),
+            runs=explorer.of_kind("run"),
+        )  # fmt: skip
+
+    @app.get("/items/{item}")
+    def item(request: Request, item: str) -> HTMLResponse:
+        found = _there(explorer.item(item), "item")
+        sets = explorer.of_kind("set")
+        known = {origin.source for turn in found.item.turns for origin in turn.origins}
+        origins = {name: one.id for name in known for one in sets if explorer.recording(one.id, name)}
+        return page("item.html.j2", request, one=found, given=explorer.given(found), origins=origins)
+
+    @app.get("/words/{word}")
+    def word(request: Request, word: str) -> HTMLResponse:
+        return page(
+            "word.html.j2", request, heard=explorer.heard(word),
+            said=explorer.utterances(word, split="train"),
+            pairs=explorer.conversations(word, split="train", format="image"),
+        )  # fmt: skip
+
+    @app.get("/images/{source}/{image_id}")
+    def image(source: int, image_id: str) -> Response:
+        return Response(_there(explorer.jpeg(source, image_id), "picture"), media_type="image/jpeg")
+
+    @app.get("/pictures/{source}/{name}")
+    def picture(source: int, name: str) -> FileResponse:
+        return FileResponse(_there(explorer.item_picture(source, name), "picture"))
+
+    app.add_middleware(Guard, on_refused=lambda problem: None)
+    return app
+
+
+def clock(seconds: float) -> str:
+    """A moment of a recording.
+
+    >>> clock(83.5)
+    '1:23.5'
+    """
+    minutes, rest = divmod(round(seconds, 1), 60)
+    return f"{int(minutes)}:{rest:04.1f}"
+
+
+def _there(found: FoundT | None, what: str) -> FoundT:
+    if found is None:
+        raise HTTPException(404, f"there is no such {what}")
+    return found
+
+
+def _last(found: list) -> int | None:
+    """The place after which the next page begins; None where there is no next."""
+    return found[-1].id if len(found) == PAGE else None
+
+
+def serve_explorer(explorer: Explorer, *, host: str, port: int, share_restricted: bool = False) -> None:
+    """Serves the pages until interrupted.
+
+    Raises:
+        ConfigError: Other machines could see restricted pictures, and nobody said that they may.
+    """
+    if host not in LOCAL_HOSTS and explorer.is_restricted() and not share_restricted:
+        raise ConfigError(
+            f"there are restricted pictures here, and --host {host} lets others in. Leave --host out, or add "
+            "--i-may-share restricted if your agreement allows it"
+        )
+    print(f"Look inside at http://{host}:{port}/ (stop with Ctrl-C)", flush=True)
+    uvicorn.run(explorer_app(explorer), host=host, port=port, log_level="warning", server_header=False)

@@ -1,0 +1,63 @@
+"""The first start of a study, and every later one: database, secrets and consent text in, a service out."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from importlib import resources
+from pathlib import Path
+
+from babyvlm.errors import ConfigError, InputError
+from babyvlm.study.configuration import ServeConfig, StudyConfig
+from babyvlm.study.service import StudyService
+from babyvlm.study.store import Store, check_password, check_pin
+from babyvlm.toolbox import Toolbox
+
+PASSWORD_VARIABLE = "BABYVLM_STUDY_PASSWORD"
+PIN_VARIABLE = "BABYVLM_STUDY_PIN"
+
+
+def open_study(toolbox: Toolbox, database: str, config: StudyConfig, serve: ServeConfig) -> StudyService:
+    """Begins a study where the database is empty, else goes on with the one in it.
+
+    Raises:
+        ConfigError: The database holds a study of another design or toolbox, or no password was given at first start.
+        InputError: The consent text does not read.
+    """
+    if not toolbox.items:
+        raise ConfigError(f"{toolbox.folder}: no items to give")
+    text = _consent_text(serve.consent)
+    if Store.holds_study(database):
+        store = Store.open(database)
+        store.refuse_other(toolbox, config)
+    else:
+        password = _secret(PASSWORD_VARIABLE, "Choose the password of the admin page (10 characters or more): ")
+        check_password(password)
+        pin = ""
+        if config.gate != "nobody":
+            pin = _secret(PIN_VARIABLE, "Choose the PIN with which a grown-up opens a session (4 digits or more): ")
+            check_pin(pin, config)
+        store = Store.begin(database, toolbox, config, password=password, pin=pin)
+    return StudyService(store, toolbox, text, voice=serve.voice)
+
+
+def _secret(variable: str, question: str) -> str:
+    """From the environment, or typed at the terminal, unseen."""
+    if variable in os.environ:
+        return os.environ[variable]
+    if not sys.stdin.isatty():
+        raise ConfigError(f"this study is new, and nobody is at the terminal to choose its secrets: set {variable}")
+    return getpass.getpass(question)
+
+
+def _consent_text(path: Path | None) -> str:
+    if path is None:
+        return resources.files(__package__).joinpath("pages", "consent.txt").read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"the consent text does not read ({error})", path=path) from error
+    if not text:
+        raise InputError("the consent text is empty", path=path)
+    return text

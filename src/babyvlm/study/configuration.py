@@ -1,0 +1,142 @@
+"""What a study is, written down before its first participant: every knob of ``babyvlm study serve``.
+
+The paper reports adults' accuracy without the design behind it, so that every default here is ours.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from babyvlm.errors import ConfigError
+from babyvlm.toolbox.tasks import ROWS
+
+Group = Literal["adult", "child"]
+Gate = Literal["children", "everyone", "nobody"]
+Speech = Literal["browser", "recorded", "silent"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExclusionRules:
+    """Whose answers are left out of the pooled result. They are frozen with the study, before anybody takes part."""
+
+    min_attention: float = 0.75
+    """Least share of attention checks answered rightly, 0 to 1."""
+    max_hasty: float = 0.2
+    """Largest share of test answers faster than ``hasty_ms``, 0 to 1."""
+    hasty_ms: float = 200.0
+    """An answer faster than this cannot have followed the picture, milliseconds."""
+    min_answered: float = 0.5
+    """Least share of the planned test trials that must be answered, 0 to 1."""
+
+    def __post_init__(self) -> None:
+        for name in ("min_attention", "max_hasty", "min_answered"):
+            if not 0 <= (value := getattr(self, name)) <= 1:
+                raise ConfigError(f"--rules.{name.replace('_', '-')} lies between 0 and 1, and is {value}")
+        if self.hasty_ms < 0:
+            raise ConfigError(f"--rules.hasty-ms must not be negative, and is {self.hasty_ms}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """One study."""
+
+    title: str = "Pictures and words"
+    """What participants see at the top."""
+    tasks: tuple[str, ...] = ()
+    """Sub-tasks to give; all of the toolbox when empty. ``left_right.hard`` names a hard variant."""
+    items_per_task: int = 8
+    """Items of each sub-task for an adult."""
+    child_items_per_task: int = 4
+    """Items of each sub-task for a child."""
+    memory_items: int = 1
+    """Memory items for anybody; each has fifteen rounds."""
+    practice_per_task: int = 1
+    """Items of each sub-task, Memory aside, that come first, tell right from wrong and do not count."""
+    lists: int = 12
+    """Counterbalanced lists: which items, and the order of the tasks. A participant gets the list least used at their
+    site."""
+    attention_every: int = 20
+    """Test trials between two attention checks; 0 for none."""
+    break_every: int = 24
+    """Trials after which a break is offered; 0 for none."""
+    sites: tuple[str, ...] = ("main",)
+    """Where people take part; every site is balanced in itself."""
+    seed: int = 0
+    """Seed of lists and orders."""
+    gate: Gate = "children"
+    """Whose session a caregiver or experimenter opens, and leaves, by PIN."""
+    speech: Speech = "browser"
+    """Who says the prompt: the browser's voice, recorded files, nobody."""
+    language: str = "en"
+    """Language of the browser's voice, as BCP 47 writes it."""
+    frame_ms: int = 600
+    """How long each frame of a clip stands, milliseconds."""
+    delay_ms: int = 2000
+    """How long the curtain stays closed after a clip, before the answer, milliseconds."""
+    round_delay_ms: int = 800
+    """How long the curtain stays closed between two rounds of Memory, milliseconds."""
+    test_delay_ms: int = 5000
+    """How long it stays closed between learning and test of Memory, milliseconds."""
+    rules: ExclusionRules = field(default_factory=ExclusionRules)
+    """Whose answers are left out of the pooled result."""
+
+    def __post_init__(self) -> None:
+        for name in ("items_per_task", "child_items_per_task", "memory_items", "lists"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, and is {getattr(self, name)}")
+        for name in ("practice_per_task", "attention_every", "break_every", "frame_ms", "delay_ms"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"--{name.replace('_', '-')} must not be negative, and is {getattr(self, name)}")
+        if unknown := sorted(set(self.tasks) - set(ROWS)):
+            raise ConfigError(f"there is no task {unknown[0]!r}. The tasks are {', '.join(ROWS)}")
+        if not self.sites or len(set(self.sites)) < len(self.sites) or not all(map(str.strip, self.sites)):
+            raise ConfigError(f"--sites names each site once, and at least one: {self.sites!r}")
+
+    def gated(self, group: Group) -> bool:
+        """Whether sessions of this group open and close by PIN."""
+        return self.gate == "everyone" or (self.gate == "children" and group == "child")
+
+    def as_json(self) -> str:
+        """The same text for the same study."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> StudyConfig:
+        """The study that ``as_json`` wrote down."""
+        found: dict[str, Any] = json.loads(text)
+        lists = {name: tuple(found[name]) for name in ("tasks", "sites")}
+        return cls(**{**found, **lists, "rules": ExclusionRules(**found["rules"])})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeConfig:
+    """Where and to whom a study is served. None of it decides what participants are shown."""
+
+    host: str = "127.0.0.1"
+    """Address to listen at; the default lets no other machine in, ``0.0.0.0`` lets the network in."""
+    port: int = 8330
+    """Port to listen at; 0 for a free one."""
+    public_url: str = ""
+    """How participants reach the server, where something stands in front of it: ``https://study.example.org``."""
+    certificate: Path | None = None
+    """TLS certificate (PEM). Without one, passwords and answers cross the network readable."""
+    key: Path | None = None
+    """The certificate's private key (PEM)."""
+    consent: Path | None = None
+    """Text of the consent (UTF-8). A changed text is a new version, kept beside the old ones."""
+    voice: Path | None = None
+    """Folder of recorded prompts for ``--speech recorded``: ``touch-the-banana.mp3`` says "Touch the banana."."""
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise ConfigError("--certificate and --key belong together")
+        if not 0 <= self.port < 65536:
+            raise ConfigError(f"--port lies between 0 and 65535, and is {self.port}")
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach it by https."""
+        return self.certificate is not None or self.public_url.startswith("https://")
