@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import av.error
+import numpy as np
 from PIL import Image
 
 from babyvlm.errors import MediaError
@@ -23,7 +24,26 @@ class MediaInfo:
     """Pixels, after the rotation flag is applied; 0 without a picture."""
     height: int
     fps: float
-    has_audio: bool
+    audio_tracks: int
+    rotation: int
+    """Degrees counter-clockwise by which the stored picture is turned to stand upright: 0, 90, 180 or 270."""
+
+    @property
+    def has_audio(self) -> bool:
+        return self.audio_tracks > 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """When a file's frames are shown, as its packets say."""
+
+    frames: int
+    end_s: float
+    """When the last frame begins, from the start of the picture."""
+    gaps: tuple[tuple[float, float], ...]
+    """Moments after which no frame follows for longer than asked about, and for how long, in seconds."""
+    variable_rate: bool
+    """Whether frames are unevenly apart by more than the rounding of their times."""
 
 
 def probe(path: Path) -> MediaInfo:
@@ -45,11 +65,52 @@ def probe(path: Path) -> MediaInfo:
         if duration_s <= 0:
             remedy = "Remux it: ffmpeg -i IN -c copy OUT"
             raise MediaError("the file does not say how long it is", path=path, remedy=remedy)
-        width, height = _upright_size(container, path)
-        fps = float(stream.average_rate or stream.guessed_rate or Fraction(0))
+        first = _first_frame(container, path)
+        rotation = _rotation(first)
+        width, height = (first.height, first.width) if rotation in (90, 270) else (first.width, first.height)
         return MediaInfo(
-            duration_s=duration_s, width=width, height=height, fps=fps, has_audio=bool(container.streams.audio)
+            duration_s=duration_s,
+            width=width,
+            height=height,
+            fps=float(stream.average_rate or stream.guessed_rate or Fraction(0)),
+            audio_tracks=len(container.streams.audio),
+            rotation=rotation,
         )
+
+
+def read_timeline(path: Path, *, gap_s: float) -> Timeline:
+    """Reads when every frame is shown, without decoding any.
+
+    Args:
+        path: A video file; it is read from front to back.
+        gap_s: Seconds without a frame that count as a gap.
+
+    Raises:
+        MediaError: The file is missing, or holds no picture.
+    """
+    with _open(path) as container:
+        if not container.streams.video:
+            raise MediaError("there is no picture in this file", path=path)
+        stream = container.streams.video[0]
+        unit_s = float(stream.time_base or Fraction(1, 1000))
+        times: list[int] = []
+        try:
+            times += (packet.pts for packet in container.demux(stream) if packet.pts is not None)
+        except av.error.FFmpegError as error:
+            raise MediaError(f"the file does not read to its end ({error})", path=path) from error
+    times_N = np.sort(np.asarray(times, dtype=np.int64))
+    if not len(times_N):
+        raise MediaError("there is not one frame in this file", path=path)
+    steps_N = np.diff(times_N)
+    usual = float(np.median(steps_N)) if len(steps_N) else 0.0
+    uneven = np.abs(steps_N - usual) * unit_s > max(0.002, 0.1 * usual * unit_s)
+    after_N = np.flatnonzero(steps_N * unit_s > gap_s)
+    return Timeline(
+        frames=len(times_N),
+        end_s=float(times_N[-1] - times_N[0]) * unit_s,
+        gaps=tuple((float(times_N[at] - times_N[0]) * unit_s, float(steps_N[at]) * unit_s) for at in after_N),
+        variable_rate=bool(len(steps_N) and uneven.mean() > 0.05),
+    )
 
 
 def frames_at(path: Path, times_s: Sequence[float]) -> Iterator[tuple[float, Image.Image]]:
@@ -98,15 +159,15 @@ def frames_at(path: Path, times_s: Sequence[float]) -> Iterator[tuple[float, Ima
             position += 1
 
 
-def _upright_size(container: av.container.InputContainer, path: Path) -> tuple[int, int]:
-    """Width and height of the first frame once it is upright: only frames, not streams, tell their rotation."""
+def _first_frame(container: av.container.InputContainer, path: Path) -> av.VideoFrame:
+    """The first frame: only frames, not streams, tell their rotation."""
     try:
         first = next(container.decode(container.streams.video[0]), None)
     except av.error.FFmpegError as error:
         raise MediaError(f"the picture does not decode ({error})", path=path) from error
     if first is None:
         raise MediaError("there is not one frame in this file", path=path)
-    return (first.height, first.width) if _rotation(first) in (90, 270) else (first.width, first.height)
+    return first
 
 
 def _rotation(frame: av.VideoFrame) -> int:

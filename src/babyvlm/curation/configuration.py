@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from babyvlm.curation.speakers import Who
 from babyvlm.errors import ConfigError
 
 
@@ -12,10 +13,13 @@ from babyvlm.errors import ConfigError
 class CurationConfig:
     """How recordings become a pretraining set."""
 
-    child_speakers: tuple[str, ...] = ("child", "chi", "key child", "key_child", "kchi", "chn", "baby", "infant")
-    """Speaker labels, in any case, that mean the child wearing the camera; so does the recording's own child (ours)."""
-    keep_child_speech: bool = False
-    """Whether the child's own utterances stay in: the model is to learn from what the child hears (ours)."""
+    speakers: tuple[Who, ...] = ("caregiver", "unlabelled", "unrecognised")
+    """Kinds of speakers to learn from. The child's ``own`` speech, ``other child`` and ``device`` are left out: the model
+    is to learn from what is said to the child (ours)."""
+    child_speakers: tuple[str, ...] = ()
+    """More speaker labels, in any case, that mean the child wearing the camera, beside those known (ours)."""
+    languages: tuple[str, ...] = ()
+    """Languages to learn from, such as ``en``, where transcripts declare one; empty for all (ours)."""
     lower_case: bool = False
     """Whether texts are lower-cased; the tokenizer lower-cases in any case (ours)."""
     min_words: int = 1

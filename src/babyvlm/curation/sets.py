@@ -53,6 +53,7 @@ UTTERANCE_SCHEMA = pa.schema(
         ("end_s", pa.float64()),
         ("speaker", pa.string()),
         ("text", pa.string()),
+        ("language", pa.string()),
         ("split", pa.string()),
     ]
 )
@@ -149,7 +150,8 @@ class PretrainingSet:
     def utterances(self, split: Split | None = None) -> list[Utterance]:
         """The language corpus, of one split or of all, by recording and start."""
         rows = _read_rows(self.folder / "utterances.parquet", UTTERANCE_SCHEMA, split)
-        return [Utterance.model_validate({name: row[name] for name in Utterance.model_fields}) for row in rows]
+        fields = Utterance.model_fields.keys()
+        return [Utterance.model_validate({name: row[name] for name in fields if row[name] is not None}) for row in rows]
 
     @functools.cached_property
     def instruction_images(self) -> ImageStore:
