@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,9 +11,13 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from babyvlm.errors import MediaError
+
+_LONGEST_HELD_GROUP = 600
+"""Packets of one group of pictures that are held at most; a longer group is decoded as it comes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +118,18 @@ def read_timeline(path: Path, *, gap_s: float) -> Timeline:
     )
 
 
-def frames_at(path: Path, times_s: Sequence[float]) -> Iterator[tuple[float, Image.Image]]:
-    """Yields the frame on screen at each of the given moments, decoding the file once.
+def frames_at(
+    path: Path, times_s: Sequence[float], *, shorter_side: int | None = None, threads: int = 0
+) -> Iterator[tuple[float, Image.Image]]:
+    """Yields the frame on screen at each of the given moments, reading the file once.
+
+    Groups of pictures in which no moment lies are read and not decoded.
 
     Args:
         path: A video file.
         times_s: Moments from the start of the picture, ascending.
+        shorter_side: Pixels to which larger frames are scaled down while they are converted; None leaves them.
+        threads: Threads to decode with; 0 for one a core.
 
     Yields:
         Each moment with its frame as an upright RGB image. Moments past the last frame are not yielded.
@@ -134,29 +145,104 @@ def frames_at(path: Path, times_s: Sequence[float]) -> Iterator[tuple[float, Ima
     with _open(path) as container:
         if not container.streams.video:
             raise MediaError("there is no picture in this file", path=path)
-        stream = container.streams.video[0]
-        stream.thread_type = "AUTO"
-        position, previous, start_s, last_end_s = 0, None, None, 0.0
+        decoder = _Decoder(container, threads)
+        converter = VideoReformatter()
+        position, previous, last_end_s = 0, None, 0.0
         try:
-            for frame in container.decode(stream):
-                if frame.time is None:
-                    continue
-                if start_s is None:
-                    start_s = frame.time
-                now_s = frame.time - start_s
+            decoder.due_s = wanted[0]
+            for frame, now_s in decoder.frames():
                 while position < len(wanted) and wanted[position] < now_s - 1e-6:
-                    yield wanted[position], _upright(previous if previous is not None else frame)
+                    yield (
+                        wanted[position],
+                        _upright(previous if previous is not None else frame, converter, shorter_side),
+                    )
                     position += 1
                 if position == len(wanted):
                     return
+                decoder.due_s = wanted[position]
                 lasts_s = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
                 last_end_s = now_s + lasts_s
                 previous = frame
         except av.error.FFmpegError as error:
             raise MediaError(f"the picture does not decode past {last_end_s:.1f} s ({error})", path=path) from error
         while previous is not None and position < len(wanted) and wanted[position] <= last_end_s:
-            yield wanted[position], _upright(previous)
+            yield wanted[position], _upright(previous, converter, shorter_side)
             position += 1
+
+
+class _Decoder:
+    """Decodes the groups of pictures that hold moments asked for, and passes the others by.
+
+    A group is the packets from one key frame to the next. Its packets are held until the next key frame tells when it
+    ends: from key frame to key frame nothing depends on what was left out. Frames shown before their key frame (an open
+    group) may come out damaged after a jump, but none of them is ever on screen at a moment asked for: the jump is made
+    only where the moment is no earlier than the key frame.
+    """
+
+    def __init__(self, container: av.container.InputContainer, threads: int) -> None:
+        self._container, self._stream = container, container.streams.video[0]
+        self._codec = self._stream.codec_context
+        self._codec.thread_type = "AUTO"
+        self._codec.thread_count = threads
+        self._start_s: float | None = None
+        self._jumped = False
+        self.due_s = 0.0
+        """The next moment asked for; whoever reads the frames moves it on."""
+
+    def frames(self) -> Iterator[tuple[av.VideoFrame, float]]:
+        """Decoded frames, each with its time from the start of the picture."""
+        held: list[av.Packet] = []
+        holding = True
+        for packet in self._container.demux(self._stream):
+            if (key_s := self._key_s(packet)) is not None:
+                if key_s <= self.due_s:
+                    self._jumped |= bool(held)
+                else:
+                    yield from self._decode(held, key_s)
+                held, holding = [], True
+            held.append(packet)
+            if not holding or len(held) > _LONGEST_HELD_GROUP or self._start_s is None:
+                yield from self._decode(held, math.inf)
+                held, holding = [], False
+        yield from self._decode(held, math.inf)
+
+    def _key_s(self, packet: av.Packet) -> float | None:
+        """When a packet's key frame is shown; None for all other packets, and before the first frame is out."""
+        if not packet.is_keyframe or packet.pts is None or packet.time_base is None or self._start_s is None:
+            return None
+        return float(packet.pts * packet.time_base) - self._start_s
+
+    def _decode(self, packets: list[av.Packet], end_s: float) -> Iterator[tuple[av.VideoFrame, float]]:
+        """Decodes packets in a row, up to the moment at which nothing more of them is asked for."""
+        if self._jumped and packets:
+            yield from self._timed(self._codec.decode(None))
+            self._codec.flush_buffers()
+            self._jumped = False
+        for number, packet in enumerate(packets, start=1):
+            yield from self._timed(self._codec.decode(packet))
+            if self.due_s >= end_s and number < len(packets):
+                self._jumped = True
+                return
+
+    def _timed(self, frames: list[av.VideoFrame]) -> Iterator[tuple[av.VideoFrame, float]]:
+        for frame in frames:
+            if frame.time is None:
+                continue
+            if self._start_s is None:
+                self._start_s = frame.time
+            yield frame, frame.time - self._start_s
+
+
+def scaled_size(width: int, height: int, shorter_side: int) -> tuple[int, int]:
+    """Width and height scaled to this shorter side in their own proportions; as they are where they are smaller.
+
+    >>> scaled_size(640, 480, 224), scaled_size(160, 120, 224)
+    ((299, 224), (160, 120))
+    """
+    scale = shorter_side / min(width, height)
+    if scale >= 1:
+        return width, height
+    return max(shorter_side, round(width * scale)), max(shorter_side, round(height * scale))
 
 
 def _first_frame(container: av.container.InputContainer, path: Path) -> av.VideoFrame:
@@ -174,9 +260,12 @@ def _rotation(frame: av.VideoFrame) -> int:
     return int(frame.rotation or 0) % 360
 
 
-def _upright(frame: av.VideoFrame) -> Image.Image:
-    """The frame as RGB, turned by its rotation flag (degrees counter-clockwise, as FFmpeg gives it)."""
-    image: Image.Image = frame.to_image()
+def _upright(frame: av.VideoFrame, converter: VideoReformatter, shorter_side: int | None) -> Image.Image:
+    """The frame as RGB, scaled, and turned by its rotation flag (degrees counter-clockwise, as FFmpeg gives it)."""
+    width, height = frame.width, frame.height
+    if shorter_side is not None:
+        width, height = scaled_size(width, height, shorter_side)
+    image: Image.Image = converter.reformat(frame, width=width, height=height, format="rgb24").to_image()
     rotation = _rotation(frame)
     turns = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
     return image.transpose(turns[rotation]) if rotation in turns else image

@@ -14,8 +14,8 @@ class CurationConfig:
     """How recordings become a pretraining set."""
 
     speakers: tuple[Who, ...] = ("caregiver", "unlabelled", "unrecognised")
-    """Kinds of speakers to learn from. The child's ``own`` speech, ``other child`` and ``device`` are left out: the model
-    is to learn from what is said to the child (ours)."""
+    """Kinds of speakers to learn from. The child's ``own`` speech, ``other child`` and ``device`` are left out: the
+    model is to learn from what is said to the child (ours)."""
     child_speakers: tuple[str, ...] = ()
     """More speaker labels, in any case, that mean the child wearing the camera, beside those known (ours)."""
     languages: tuple[str, ...] = ()
@@ -36,6 +36,9 @@ class CurationConfig:
     """Pixels of a stored frame's shorter side; smaller frames are never enlarged (paper: the tower's input)."""
     min_sharpness: float = 0.0
     """Least sharpness of a frame, as variance of its Laplacian in squared grey levels; 0 keeps all (ours)."""
+    duplicate_bits: int = -1
+    """Frames are left out whose perceptual hash differs by so many of 64 bits, or fewer, from an earlier frame of their
+    clip; -1 keeps them all, as the paper does (ours)."""
     min_clip_alignment: float = 0.1
     """Clips must score more, where there is an aligner (paper: X-CLIP similarity)."""
     min_frame_alignment: float = 0.2

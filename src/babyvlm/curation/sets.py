@@ -7,7 +7,8 @@ out/
 ├── image.parquet         Conversation records, one file for each format
 ├── video.parquet
 ├── interleaved.parquet
-├── images/               image store: every frame once
+├── candidates.parquet    every clip and frame before thresholds, with its scores
+├── images/               image store: every frame of every candidate, once
 └── instruction/          where the corpus had boxes: instruction.parquet and images/
 """
 
@@ -31,6 +32,7 @@ from babyvlm.records import Conversation, Format, Recording, Split, Utterance, r
 
 KIND = "pretraining-set"
 INSTRUCTION = "instruction"
+CANDIDATES = "candidates.parquet"
 _ROWS_PER_GROUP = 8192
 
 CONVERSATION_SCHEMA = pa.schema(
@@ -44,6 +46,30 @@ CONVERSATION_SCHEMA = pa.schema(
         ("start_s", pa.float64()),
         ("end_s", pa.float64()),
         ("task", pa.string()),
+    ]
+)
+CANDIDATE_SCHEMA = pa.schema(
+    [
+        ("recording", pa.string()),
+        ("split", pa.string()),
+        ("start_ms", pa.int64()),
+        ("end_ms", pa.int64()),
+        ("text", pa.string()),
+        ("score", pa.float64()),
+        (
+            "frames",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("image", pa.string()),
+                        ("number", pa.int64()),
+                        ("sharpness", pa.float64()),
+                        ("looks", pa.string()),
+                        ("score", pa.float64()),
+                    ]
+                )
+            ),
+        ),
     ]
 )
 UTTERANCE_SCHEMA = pa.schema(

@@ -47,7 +47,9 @@ CLEANING_RULES = (
     CleaningRule(name="bracketed notes", pattern=re.compile(r"\[[^\[\]()]*\]|\([^\[\]()]*\)")),
     CleaningRule(name="notes between stars or notes of music", pattern=re.compile(r"\*[^*]{1,40}\*|[♪♫♩♬]+")),
     CleaningRule(name="events (&=laughs)", pattern=re.compile(r"(?<!\S)&[=~+*-]\S*")),
-    CleaningRule(name="speech not understood (xxx)", pattern=re.compile(r"(?<!\w)(?:xxx|yyy|www)(?!\w)", re.IGNORECASE)),
+    CleaningRule(
+        name="speech not understood (xxx)", pattern=re.compile(r"(?<!\w)(?:xxx|yyy|www)(?!\w)", re.IGNORECASE)
+    ),
     CleaningRule(name="no speech (0.)", pattern=re.compile(r"^\s*0\s*\.?\s*$")),
     CleaningRule(name="turn marks (>> and dashes)", pattern=re.compile(r"^\s*(?:>>+|-+|–|—)\s*")),
 )

@@ -41,7 +41,8 @@ CHAT = """@UTF8
 ELAN = """<?xml version="1.0" encoding="UTF-8"?>
 <ANNOTATION_DOCUMENT>
 <TIME_ORDER>
-<TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="1000"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="2500"/><TIME_SLOT TIME_SLOT_ID="c"/>
+<TIME_SLOT TIME_SLOT_ID="a" TIME_VALUE="1000"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="2500"/>
+<TIME_SLOT TIME_SLOT_ID="c"/>
 </TIME_ORDER>
 <TIER TIER_ID="FA1" PARTICIPANT="Mother" LANG_REF="spa">
 <ANNOTATION><ALIGNABLE_ANNOTATION ANNOTATION_ID="1" TIME_SLOT_REF1="a" TIME_SLOT_REF2="b">
@@ -66,7 +67,7 @@ WHISPERX = {
 }
 SPOKEN = [
     {"RecognitionStatus": "Success", "Offset": 5_000_000, "Duration": 10_000_000, "DisplayText": "Look here."},
-    {"Offset": 20_000_000, "Duration": 5_000_000, "SpeakerId": "Guest-1", "NBest": [{"Lexical": "yes", "Display": "Yes."}]},
+    {"Offset": 20_000_000, "Duration": 5_000_000, "SpeakerId": "Guest-1", "NBest": [{"Display": "Yes."}]},
 ]  # fmt: skip
 FAST = {"phrases": [{"offsetMilliseconds": 500, "durationMilliseconds": 1000, "text": "Hola.", "locale": "es-MX"}]}
 BATCH = {
@@ -97,8 +98,8 @@ FORMATS = [
         ("line 12", 4.0, 5.0, "Brother", "going to eat because", "en"),
     ]),
     ("a.eaf", ELAN, [
-        ("line 7", 1.0, 2.5, "Mother", "mira & come", "es"),
-        ("line 9", None, None, "Mother", "open end", "es"),
+        ("line 8", 1.0, 2.5, "Mother", "mira & come", "es"),
+        ("line 10", None, None, "Mother", "open end", "es"),
     ]),
     ("a.json", json.dumps(WHISPERX), [
         ("segments[0]", 0.5, 1.5, "SPEAKER_01", "look here", "en"),
@@ -144,7 +145,7 @@ def test_every_format_is_read(tmp_path: Path, name: str, text: str, expected: li
         ("a.srt", "1\n00:00:01,000 -->\nx\n", "line 2: expected times"),
         ("a.cha", "*MOT:\thi .\n", "line 1: expected @Begin"),
         ("a.cha", "@Begin\n@End\nstray words\n", "line 3: 'stray words' is neither"),
-        ("a.eaf", ELAN.replace('REF1="b"', 'REF1="z"'), "line 9: there is no time slot 'z'"),
+        ("a.eaf", ELAN.replace('REF1="b"', 'REF1="z"'), "line 10: there is no time slot 'z'"),
         ("a.eaf", ELAN.replace("</TIER>", "", 1), r"line \d+: not XML"),
         ("a.eaf", "<html></html>", "no ELAN tiers"),
         ("a.json", "{]", "line 1: not JSON"),

@@ -24,7 +24,7 @@ _MAIN = re.compile(r"\*([^:\s]{1,12}):[\t ]*(.*)", re.DOTALL)
 _PRECODE = re.compile(r"\[- (\w+)\]")
 
 _INTONATION = (
-    "[\u2191\u2193\u21d7\u2197\u2192\u2198\u21d8\u224b\u2308-\u230b\u2206\u2207\u00b0\u2039\u203a\u201e\u2021\u02c8\u02cc^]"
+    "[\u2191-\u2193\u21d7\u2197\u2198\u21d8\u224b\u2308-\u230b\u2206\u2207\u00b0\u2039\u203a\u201e\u2021\u02c8\u02cc^]"
 )
 """Arrows, half brackets and stress marks of conversation analysis."""
 _CLEANING: tuple[tuple[re.Pattern[str], str], ...] = (
