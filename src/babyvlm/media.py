@@ -278,3 +278,56 @@ def _open(path: Path) -> av.container.InputContainer:
         return av.open(str(path))
     except (av.error.FFmpegError, OSError) as error:
         raise MediaError(f"does not open as a media file ({error})", path=path) from error
+
+
+SOUND_RATE = 16_000
+"""Samples a second of what ``sound_blocks`` yields: what recognisers of speech are trained on."""
+_SOUND_GAP_S = 0.05
+
+
+def sound_blocks(path: Path, *, block_s: float, track: int = 0) -> Iterator[np.ndarray]:
+    """Decodes a sound track in blocks, one in memory at a time; missing stretches are silence.
+
+    Args:
+        path: A media file.
+        block_s: Seconds of a block; the last is shorter.
+        track: Which sound track, counted from 0.
+
+    Yields:
+        Mono samples between -1 and 1 at ``SOUND_RATE``, from the start of the picture on.
+
+    Raises:
+        MediaError: The file is missing, has no such track, or the track does not decode.
+    """
+    with _open(path) as container:
+        if track >= len(container.streams.audio):
+            raise MediaError(f"there are {len(container.streams.audio)} sound tracks, none numbered {track}", path=path)
+        stream = container.streams.audio[track]
+        picture = container.streams.video[0] if container.streams.video else stream
+        start_s = float((picture.start_time or 0) * (picture.time_base or 0))
+        size, written = round(block_s * SOUND_RATE), 0
+        pending = np.zeros(0, dtype=np.float32)
+        try:
+            for samples, time_s in _sound(container, stream):
+                late = 0 if time_s is None else round((time_s - start_s) * SOUND_RATE) - written - len(pending)
+                if late > _SOUND_GAP_S * SOUND_RATE:
+                    pending = np.concatenate([pending, np.zeros(late, dtype=np.float32)])
+                pending = np.concatenate([pending, samples])
+                while len(pending) >= size:
+                    yield pending[:size]
+                    pending, written = pending[size:], written + size
+        except av.error.FFmpegError as error:
+            at_s = (written + len(pending)) / SOUND_RATE
+            raise MediaError(f"the sound does not decode past {at_s:.1f} s ({error})", path=path) from error
+        if len(pending):
+            yield pending
+
+
+def _sound(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[tuple[np.ndarray, float | None]]:
+    """Decoded samples, each chunk with the time at which it begins."""
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE)
+    for frame in container.decode(stream):
+        for chunk in resampler.resample(frame):
+            yield chunk.to_ndarray().reshape(-1), frame.time
+    for chunk in resampler.resample(None):
+        yield chunk.to_ndarray().reshape(-1), None

@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from PIL import Image
 
+from babyvlm.curation.configuration import ClipModels, OwnEncoderConfig
 from babyvlm.curation.shards import ClipScores, Shard
 
 
@@ -62,6 +63,22 @@ class NoAligner:
     def score(self, recording: str, clips: Iterable[SeenAndSaid]) -> Iterator[ClipScores]:
         for _ in clips:
             yield ClipScores()
+
+
+AlignerKind = Literal["none", "clip", "self"]
+
+
+def make_aligner(kind: AlignerKind, models: ClipModels, own: OwnEncoderConfig) -> Aligner:
+    """The aligner of this kind. Only what needs torch loads it."""
+    if kind == "clip":
+        from babyvlm.curation.similarity import ClipAligner
+
+        return ClipAligner(models)
+    if kind == "self":
+        from babyvlm.curation.own_encoder import OwnAligner
+
+        return OwnAligner(own)
+    return NoAligner()
 
 
 def pictures_of(shard: Shard) -> Iterator[SeenAndSaid]:

@@ -70,3 +70,41 @@ class CurationConfig:
             raise ConfigError(f"max_skipped_fraction must lie between 0 and 1, not {self.max_skipped_fraction}")
         if self.on_problem not in ("fail", "skip"):
             raise ConfigError(f"on_problem must be fail or skip, not {self.on_problem!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipModels:
+    """Models for ``--aligner clip``: names on the hub, or folders; '' leaves what one scores unscored."""
+
+    clip: str = "openai/clip-vit-base-patch32"
+    """CLIP, which scores frames (paper; which CLIP is ours)."""
+    x_clip: str = "microsoft/xclip-base-patch32"
+    """X-CLIP, which scores clips (paper; which X-CLIP is ours)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnEncoderConfig:
+    """The small dual encoder and its training. All of it is ours."""
+
+    folds: int = 3
+    """Parts the recordings are dealt into; each is scored by a model trained on the others."""
+    steps: int = 1500
+    """Optimizer steps of each fold's model."""
+    batch: int = 192
+    """Pairs a step, each other's counterexamples."""
+    learning_rate: float = 1.5e-3
+    """Peak rate of AdamW."""
+    width: int = 128
+    """Length of the vectors that are compared."""
+    least_count: int = 3
+    """Times a word must be said to have a vector of its own."""
+    most_clips: int = 60_000
+    """Clips learned from at most, drawn at random: some 0.7 GB of pictures."""
+    seed: int = 0
+    """Seed of folds, weights and batches."""
+
+    def __post_init__(self) -> None:
+        if self.folds < 2:
+            raise ConfigError(f"folds must be at least 2, not {self.folds}: nothing may be scored by who learned it")
+        if self.steps < 1 or self.batch < 2:
+            raise ConfigError("steps must be at least 1 and batch at least 2")

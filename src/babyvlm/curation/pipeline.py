@@ -28,11 +28,11 @@ from babyvlm.corpus.recordings import RECORDINGS_CSV
 from babyvlm.curation.alignment import Aligner, NoAligner, RecordingShard, score_shard
 from babyvlm.curation.candidates import listen
 from babyvlm.curation.configuration import CurationConfig
-from babyvlm.curation.executors import in_order, process_pool
 from babyvlm.curation.sets import KIND, UTTERANCE_SCHEMA, RowWriter
 from babyvlm.curation.shards import Shard, clear_unfinished, make_shard, shard_of
 from babyvlm.curation.writing import RecordsWriter
 from babyvlm.errors import InputError, MediaError, TranscriptError
+from babyvlm.executors import in_order, process_pool
 from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.images import ImageStoreWriter, stored_images
 from babyvlm.progress import progress

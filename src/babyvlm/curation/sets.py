@@ -15,7 +15,7 @@ out/
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from pydantic import ValidationError
 
+from babyvlm.curation.candidates import Candidate
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import Manifest, read_manifest
 from babyvlm.images import ImageStore
@@ -178,6 +179,24 @@ class PretrainingSet:
         rows = _read_rows(self.folder / "utterances.parquet", UTTERANCE_SCHEMA, split)
         fields = Utterance.model_fields.keys()
         return [Utterance.model_validate({name: row[name] for name in fields if row[name] is not None}) for row in rows]
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Every clip before thresholds, with its frames and scores, by recording and start; a few in memory at a time.
+
+        Raises:
+            DataFolderError: They are missing, or the file holds something else.
+        """
+        path = self.folder / CANDIDATES
+        if not path.is_file():
+            raise DataFolderError("the file is missing", path=path, remedy="Curate the corpus again with this version")
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_ROWS_PER_GROUP):
+                    for row in batch.to_pylist():
+                        del row["split"]
+                        yield Candidate.model_validate(row)
+        except (pa.ArrowException, KeyError, ValidationError) as error:
+            raise DataFolderError(f"does not read as candidates ({error})", path=path) from error
 
     @functools.cached_property
     def instruction_images(self) -> ImageStore:

@@ -86,6 +86,15 @@ def count_words(text: str) -> int:
     return len(_WORD.findall(text))
 
 
+def words_of(text: str) -> list[str]:
+    """The words of a text in lower case.
+
+    >>> words_of("That's a Teddy-bear!")
+    ["that's", 'a', 'teddy-bear']
+    """
+    return [word.lower() for word in _WORD.findall(text)]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Selection:
     """What of a recording's speech is learned from."""
