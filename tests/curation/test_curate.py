@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import filecmp
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from folders_alike import same_bytes
 
 from babyvlm.curation import CurationConfig, PretrainingSet, curate, write_conversations
 from babyvlm.curation.shards import ClipScores
@@ -33,13 +33,6 @@ def template(make_video, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def corpus(template: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(template, tmp_path / "corpus"))
-
-
-def same_bytes(first: Path, second: Path) -> bool:
-    names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
-    if names != sorted(path.relative_to(second) for path in second.rglob("*") if path.is_file()):
-        return False
-    return filecmp.cmpfiles(first, second, [str(name) for name in names], shallow=False)[1:] == ([], [])
 
 
 def test_a_corpus_becomes_a_pretraining_set(corpus: Path, tmp_path: Path) -> None:

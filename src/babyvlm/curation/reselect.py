@@ -9,6 +9,7 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.sets import INSTRUCTION, KIND, PretrainingSet
@@ -85,11 +86,12 @@ def reselect(folder: Path, out: Path, changes: SelectionChanges) -> None:
 
 
 def _configuration(old: PretrainingSet) -> CurationConfig:
-    saved = dict(old.manifest.configuration.get("curation", {}))
+    saved: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in old.manifest.configuration.get("curation", {}).items()
+    }
     try:
-        return CurationConfig(
-            **{name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()}
-        )
+        return CurationConfig(**saved)
     except TypeError as error:
         raise DataFolderError(
             f"its configuration is not of this version ({error})", path=old.folder, remedy="Curate the corpus again"

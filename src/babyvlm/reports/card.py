@@ -108,15 +108,15 @@ def render_card(data: PretrainingSet, *, share_restricted: bool = False) -> str:
         early=early,
         missing=[word for word, count in early.items() if not count],
         heard=sorted(((count, word) for word, count in early.items() if count), reverse=True)[:20],
-        figures=[(each, Markup(inline_svg(svg_of(each.figure, each.name), each.name, each.description))) for each in drawn],
+        figures=[
+            (each, Markup(inline_svg(svg_of(each.figure, each.name), each.name, each.description))) for each in drawn
+        ],
         examples=[_example(data, pair, withheld) for pair in _spread(data.conversations("image"))],
         aligner=data.manifest.configuration.get("aligner", "none"),
     )
 
 
-def _children(
-    data: PretrainingSet, statistics: CorpusStatistics, utterances: Sequence[Utterance]
-) -> list[ChildRow]:
+def _children(data: PretrainingSet, statistics: CorpusStatistics, utterances: Sequence[Utterance]) -> list[ChildRow]:
     child_of = {recording.id: recording.child for recording in data.recordings}
     spoken: dict[str, list[Utterance]] = defaultdict(list)
     for utterance in utterances:
@@ -227,4 +227,6 @@ def _example(data: PretrainingSet, pair: Conversation, withheld: bool) -> Exampl
         image = data.read_image(pair.images[0])
         image.thumbnail((_EXAMPLE_PX, _EXAMPLE_PX))
         picture = data_address(image)
-    return Example(picture=picture, text=html.unescape(pair.turns[0].answer), source=f"{pair.recording}, {pair.start_s:.1f} s")
+    return Example(
+        picture=picture, text=html.unescape(pair.turns[0].answer), source=f"{pair.recording}, {pair.start_s:.1f} s"
+    )

@@ -13,8 +13,8 @@ class RecognitionConfig:
     """How speech becomes timed utterances."""
 
     engine: Literal["faster-whisper", "pocketsphinx"] = "faster-whisper"
-    """What recognises: faster-whisper fetches its model from the hub; pocketsphinx brings a small English one, makes many
-    more mistakes, and needs no network (ours)."""
+    """What recognises: faster-whisper fetches its model from the hub; pocketsphinx brings a small English one, makes
+    many more mistakes, and needs no network (ours)."""
     model: str = "small"
     """Of faster-whisper: a size (tiny, base, small, medium, large-v3), a name on the hub, or a folder (ours)."""
     language: str = ""
