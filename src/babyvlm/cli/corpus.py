@@ -46,6 +46,20 @@ def index(corpus: Positional[Path], *, layout: Layout = "auto") -> None:
     print(describe(open_corpus(corpus, layout)))
 
 
+@corpus_app.command(name="card")
+def card(curated: Positional[Path], *, out: Path, i_may_share: Literal["", "restricted"] = "") -> None:
+    """Write the card of a curated set again: hours, coverage, language, similarities, examples.
+
+    Args:
+        curated: Folder that ``babyvlm curate`` wrote.
+        out: The page, an .html file.
+        i_may_share: ``restricted`` embeds restricted frames; by default the page leaves them out and says so.
+    """
+    from babyvlm.reports.card import write_card
+
+    write_card(curated, out, share_restricted=i_may_share == "restricted")
+
+
 @app.command(name="curate")
 def curate_command(
     corpus: Positional[Path],
