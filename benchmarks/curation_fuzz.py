@@ -1,5 +1,5 @@
-"""Damaged input neither crashes nor hangs curation (claim: of 1,000 fuzzed transcripts and 200 damaged videos every one is
-either used or counted with its reason).
+"""Damaged input neither crashes nor hangs curation (claim: of 1,000 fuzzed transcripts and 200 damaged videos every one
+is either used or counted with its reason).
 
     python benchmarks/curation_fuzz.py [--transcripts 1000] [--videos 200]
 
@@ -28,16 +28,23 @@ from babyvlm.curation import CurationConfig, PretrainingSet, curate
 from babyvlm.errors import InputError, TranscriptError
 
 _TIME_LIMIT_S = 60
-_VTT = "WEBVTT\nLanguage: en\n\nNOTE by hand\n\n1\n00:01.000 --> 00:02.500\n<v Mother>look &amp; see</v> <v Child>ba\n\n"
+_VTT = (
+    "WEBVTT\nLanguage: en\n\nNOTE by hand\n\n1\n00:01.000 --> 00:02.500\n<v Mother>look &amp; see</v> <v Child>ba\n\n"
+)
 _VTT += "00:03.000 --> 00:04.000\nagain\n"
 _SRT = "1\n00:00:01,000 --> 00:00:02,500\nMother: look\n\n2\n00:00:03,000 --> 00:00:04,000\nagain\n"
-_CHAT = "@UTF8\n@Begin\n@Languages:\teng\n@Participants:\tCHI Target_Child, MOT Mother\n*MOT:\tlook at <the> [/] the dog .\n"
+_CHAT = "@Begin\n@Languages:\teng\n@Participants:\tCHI Target_Child, MOT Mother\n*MOT:\tlook at <the> [/] the dog .\n"
 _CHAT += "\tnow \x151000_2500\x15\n%mor:\tv|look\n*CHI:\tba . \x153000_4000\x15\n@End\n"
 _ELAN = '<?xml version="1.0" encoding="UTF-8"?>\n<ANNOTATION_DOCUMENT><TIME_ORDER><TIME_SLOT TIME_SLOT_ID="a" '
-_ELAN += 'TIME_VALUE="1000"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="2500"/></TIME_ORDER><TIER TIER_ID="FA1"><ANNOTATION>'
+_ELAN += (
+    'TIME_VALUE="1000"/><TIME_SLOT TIME_SLOT_ID="b" TIME_VALUE="2500"/></TIME_ORDER><TIER TIER_ID="FA1"><ANNOTATION>'
+)
 _ELAN += '<ALIGNABLE_ANNOTATION ANNOTATION_ID="1" TIME_SLOT_REF1="a" TIME_SLOT_REF2="b"><ANNOTATION_VALUE>look'
 _ELAN += "</ANNOTATION_VALUE></ALIGNABLE_ANNOTATION></ANNOTATION></TIER></ANNOTATION_DOCUMENT>\n"
-_WHISPER = {"language": "en", "segments": [{"start": 1.0, "end": 2.5, "text": "look"}, {"start": 3, "end": 4, "text": "x"}]}
+_WHISPER = {
+    "language": "en",
+    "segments": [{"start": 1.0, "end": 2.5, "text": "look"}, {"start": 3, "end": 4, "text": ""}],
+}
 _SPOKEN = [{"RecognitionStatus": "Success", "Offset": 10_000_000, "Duration": 15_000_000, "DisplayText": "Look."}]
 _BATCH = {"recognizedPhrases": [{"offsetInTicks": 1e7, "durationInTicks": 1e7, "nBest": [{"display": "Look."}]}]}
 SEEDS = {

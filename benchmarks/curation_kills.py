@@ -1,5 +1,5 @@
-"""A killed curation loses nothing and doubles nothing (claim: 200 SIGKILLs at random moments of a curation of the nursery,
-each run gone on with to its end, give the bytes of one that nobody disturbed).
+"""A killed curation loses nothing and doubles nothing (claim: 200 SIGKILLs at random moments of a curation of the
+nursery, each run gone on with to its end, give the bytes of one that nobody disturbed).
 
     python benchmarks/curation_kills.py [CORPUS] [--kills 200] [--recordings 6]
 

@@ -78,9 +78,7 @@ def with_babyvlm(corpus: Path, out: Path, workers: int) -> float:
 
 def peak_mib(corpus: Path, out: Path) -> float:
     """Peak of the private memory of a curation with one worker."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _CURATE, str(corpus), str(out), "1"], stderr=subprocess.DEVNULL
-    )
+    process = subprocess.Popen([sys.executable, "-c", _CURATE, str(corpus), str(out), "1"], stderr=subprocess.DEVNULL)
     peaks = [0.0]
 
     def watch() -> None:

@@ -14,7 +14,9 @@ GUIDE = (Path(__file__).parents[1] / "docs" / "clusters.md").read_text(encoding=
 BLOCKS = re.findall(r"```python\n(.*?)```", GUIDE, re.S)
 
 
-@pytest.mark.parametrize(("block", "asks_for"), zip(BLOCKS, ["#SBATCH -t 12:00:00", "#$ -l h_rt=12:00:00"], strict=True))
+@pytest.mark.parametrize(
+    ("block", "asks_for"), list(zip(BLOCKS, ["#SBATCH -t 12:00:00", "#$ -l h_rt=12:00:00"], strict=True))
+)
 def test_a_job_script_is_written(block: str, asks_for: str) -> None:
     pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed: pip install 'babyvlm[cluster]'")
     made: dict = {}

@@ -3,7 +3,7 @@
 from babyvlm.corpus.annotations import read_boxes
 from babyvlm.corpus.corpus import Corpus, open_corpus
 from babyvlm.corpus.layouts import LAYOUTS, Layout
-from babyvlm.corpus.overview import CorpusIndex, IndexRow, describe, index
+from babyvlm.corpus.overview import CorpusIndex, IndexRow, describe, index, write_problems
 from babyvlm.corpus.photographs import read_photo_annotations
 from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.recordings import SplitFractions
@@ -27,4 +27,5 @@ __all__ = [
     "read_boxes",
     "read_photo_annotations",
     "read_transcript",
+    "write_problems",
 ]

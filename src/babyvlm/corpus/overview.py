@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from babyvlm.corpus.corpus import Corpus
 from babyvlm.corpus.media_checks import MediaFacts, check_media
@@ -101,9 +103,9 @@ def covered_s(utterances: Iterable[Utterance]) -> float:
     return total_s
 
 
-def describe(corpus: Corpus, *, read_media: bool = True) -> str:
-    """The index of a corpus as text for a terminal."""
-    found = index(corpus, read_media=read_media)
+def describe(corpus: Corpus, found: CorpusIndex | None = None) -> str:
+    """The index of a corpus as text for a terminal; made here where it is not given."""
+    found = found or index(corpus)
     heads = ("child", "month", "recordings", "transcribed", "boxed", "hours", "speech", "utterances")
     table = [heads, *(_cells(row, row.child, "?" if row.month is None else str(row.month)) for row in found.rows)]
     if found.rows:
@@ -123,6 +125,16 @@ def describe(corpus: Corpus, *, read_media: bool = True) -> str:
     lines += _list([problem for problem in found.problems if not problem.used], "problems")
     lines += _list([problem for problem in found.problems if problem.used], "notes (used all the same)")
     return "\n".join(lines)
+
+
+def write_problems(path: Path, problems: Iterable[Problem]) -> None:
+    """Writes every problem as a row of a CSV file."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("reason", "used", "file", "place", "message"))
+        for problem in problems:
+            used = "yes" if problem.used else "no"
+            table.writerow((problem.reason, used, problem.file, problem.error.place or "", problem.message))
 
 
 def _describe_media(media: tuple[MediaFacts, ...]) -> list[str]:

@@ -16,9 +16,7 @@ from babyvlm.errors import CheckpointError, ConfigError, MediaError
 from babyvlm.media import SOUND_RATE, sound_blocks
 
 SPHINX = RecognitionConfig(engine="pocketsphinx")
-TRUTH = (
-    "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
-)
+TRUTH = "and so my fellow americans ask not what your country can do for you ask what you can do for your country"
 
 
 def needs_recognisers() -> None:
