@@ -173,6 +173,9 @@ def curate_command(
     from babyvlm.toolbox.instruction import write_instruction_set
 
     opened, shards = open_corpus(corpus, layout), shards_beside(out)
+    boxed = [recording for recording in opened.recordings if opened.has_boxes(recording)]
+    for recording in boxed:
+        opened.boxed_frames(recording)  # what is wrong with boxes is told before hours of decoding
     with fresh_folder(out) as partial, contextlib.ExitStack() as cluster:
         executor = cluster.enter_context(dask_executor(dask)) if dask else None
         curate(
@@ -184,7 +187,7 @@ def curate_command(
             aligner=make_aligner(aligner, models, own),
             shards=shards,
         )
-        if any(opened.has_boxes(recording) for recording in opened.recordings):
+        if boxed:
             write_instruction_set(opened, partial / "instruction", instruction, workers=workers or cores())
         else:
             print("no instruction set: no recording has boxes beside it", file=sys.stderr)

@@ -239,7 +239,7 @@ def _decode(jobs: list[_Job], run: Executor | None, ahead: int, tally: _Tally, i
     with contextlib.closing(in_order(_decode_recording, jobs, run, ahead=ahead)) as results:
         decoded = progress(results, description="decode", total=len(jobs), unit="recording")
         for job, found in zip(jobs, decoded, strict=True):
-            if found.problem is not None or found.shard is None:
+            if found.shard is None:
                 assert found.problem is not None
                 tally.problem(found.problem)
                 tally.check_recordings()
