@@ -63,7 +63,7 @@ def dask_executor(address: str) -> Iterator[Executor]:
         raise MissingExtraError("Working on a Dask cluster", "cluster") from error
     try:
         by_file = address.endswith(".json")
-        client = Client(scheduler_file=address) if by_file else Client(address, timeout=20)
+        client = Client(scheduler_file=address) if by_file else Client(address, timeout=10)
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Dask scheduler answers at {address!r} ({error}); see docs/clusters.md") from error
     with client:

@@ -7,7 +7,6 @@ licence are shown only on request.
 
 from __future__ import annotations
 
-import html
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -228,5 +227,5 @@ def _example(data: PretrainingSet, pair: Conversation, withheld: bool) -> Exampl
         image.thumbnail((_EXAMPLE_PX, _EXAMPLE_PX))
         picture = data_address(image)
     return Example(
-        picture=picture, text=html.unescape(pair.turns[0].answer), source=f"{pair.recording}, {pair.start_s:.1f} s"
+        picture=picture, text=pair.turns[0].answer, source=f"{pair.recording}, {pair.start_s:.1f} s"
     )
