@@ -328,6 +328,6 @@ def _sound(container: av.container.InputContainer, stream: av.AudioStream) -> It
     resampler = av.AudioResampler(format="flt", layout="mono", rate=SOUND_RATE)
     for frame in container.decode(stream):
         for chunk in resampler.resample(frame):
-            yield chunk.to_ndarray().reshape(-1), frame.time
+            yield np.clip(chunk.to_ndarray().reshape(-1), -1, 1), frame.time
     for chunk in resampler.resample(None):
-        yield chunk.to_ndarray().reshape(-1), None
+        yield np.clip(chunk.to_ndarray().reshape(-1), -1, 1), None

@@ -226,6 +226,4 @@ def _example(data: PretrainingSet, pair: Conversation, withheld: bool) -> Exampl
         image = data.read_image(pair.images[0])
         image.thumbnail((_EXAMPLE_PX, _EXAMPLE_PX))
         picture = data_address(image)
-    return Example(
-        picture=picture, text=pair.turns[0].answer, source=f"{pair.recording}, {pair.start_s:.1f} s"
-    )
+    return Example(picture=picture, text=pair.turns[0].answer, source=f"{pair.recording}, {pair.start_s:.1f} s")
