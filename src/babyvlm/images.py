@@ -11,6 +11,7 @@ hash of its content. Conversations refer to ids.
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -157,6 +158,23 @@ def open_image(path: Path) -> Image.Image:
             return image.convert("RGB")
     except OSError as error:
         raise MediaError(f"does not open as a picture ({error})", path=path) from error
+
+
+def stored_images(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Ids and JPEG bytes of an image store in the order in which they were added, a few at a time in memory.
+
+    Raises:
+        DataFolderError: A file of the store does not read.
+    """
+    for path in sorted(folder.glob("images-*.arrow")):
+        try:
+            with pa.OSFile(str(path)) as file:
+                reader = pa.ipc.open_file(file)
+                for index in range(reader.num_record_batches):
+                    batch = reader.get_batch(index)
+                    yield from zip(batch.column("id").to_pylist(), batch.column("jpeg").to_pylist(), strict=True)
+        except pa.ArrowInvalid as error:
+            raise DataFolderError(f"does not read as Arrow ({error})", path=path) from error
 
 
 def decode_image(jpeg: bytes) -> Image.Image:

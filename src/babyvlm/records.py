@@ -62,6 +62,8 @@ class Utterance(Record):
     speaker: str = ""
     """As the transcript labels it; empty when it does not."""
     text: str
+    language: str = ""
+    """As the transcript declares it (``en``, ``es``); empty when it does not."""
 
     @model_validator(mode="after")
     def _ends_after_start(self) -> Self:

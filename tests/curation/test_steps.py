@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from babyvlm.curation import CurationConfig
+from babyvlm.curation.candidates import Candidate, CandidateFrame
 from babyvlm.curation.clips import Clip, cut_clips
 from babyvlm.curation.formats import KeptClip, KeptFrame, interleaved_conversations, spread, video_conversations
-from babyvlm.curation.frames import sample_frames, sharpness, shrink
+from babyvlm.curation.frames import difference_hash, differing_bits, sample_frames, sharpness
+from babyvlm.curation.selection import select
 from babyvlm.curation.utterances import clean_text, select_utterances
 from babyvlm.errors import ConfigError, MediaError
+from babyvlm.media import scaled_size
 from babyvlm.records import Recording, Utterance
 
 RECORDING = Recording(id="S_20140320_1703_04", child="S", media="v.mp4", duration_s=60)
@@ -33,6 +36,10 @@ def said(start_s: float, end_s: float, text: str = "look", speaker: str = "Mothe
         ("zero\u200bwidth <image> here", "zerowidth here"),
         ("［points］ unclosed [note", "unclosed [note"),
         ("[music]", ""),
+        ("gimme [: give me] xxx five &=laughs", "give me five"),
+        ("♪ la la ♪ <i>hey</i> *coughs*", "la la hey"),
+        (">> 0 dogs", "0 dogs"),
+        ("0.", ""),
     ],
 )
 def test_texts_are_cleaned(text: str, clean: str) -> None:
@@ -40,14 +47,52 @@ def test_texts_are_cleaned(text: str, clean: str) -> None:
     assert clean_text("Guck, EIN Hund", lower_case=True) == "guck, ein hund"
 
 
-def test_the_childs_own_speech_is_left_out_and_counted() -> None:
-    utterances = [said(n, n + 1, speaker=who) for n, who in enumerate(["Mother", "CHI", "s", "", "Sibling"])]
-    utterances.append(said(9, 10, "[laughs] ..."))
-    kept, skipped = select_utterances(utterances, "S", CurationConfig())
-    assert [utterance.speaker for utterance in kept] == ["Mother", "", "Sibling"]
-    assert skipped == Counter({"utterance of the child": 2, "utterance without words": 1})
-    kept, _ = select_utterances(utterances, "S", CurationConfig(keep_child_speech=True))
-    assert len(kept) == 5
+def test_caregivers_are_learned_from_and_others_counted() -> None:
+    speakers = ["Mother", "CHI", "s", "", "Sibling", "FA2", "UC1", "EE1", "SPEAKER_01", "Anna", "Grandmother", "sam"]
+    utterances = [said(n, n + 1, speaker=who) for n, who in enumerate(speakers)]
+    utterances.append(said(19, 20, "[laughs] ..."))
+    selection = select_utterances(utterances, "S", CurationConfig(child_speakers=("Sam",)))
+    kept = ["Mother", "", "FA2", "SPEAKER_01", "Anna", "Grandmother"]
+    assert [utterance.speaker for utterance in selection.utterances] == kept
+    assert selection.skipped == Counter(
+        {
+            "utterance of the child": 3,
+            "utterance of speaker kind: other child": 2,
+            "utterance of speaker kind: device": 1,
+            "utterance without words": 1,
+        }
+    )
+    assert selection.cleaned == Counter({"bracketed notes": 1})
+    heard = select_utterances(utterances, "S", CurationConfig(speakers=("own", "other child"))).utterances
+    assert [utterance.speaker for utterance in heard] == ["CHI", "s", "Sibling", "UC1"]
+
+
+def test_other_languages_are_left_out_where_they_are_declared() -> None:
+    utterances = [said(n, n + 1).model_copy(update={"language": lang}) for n, lang in enumerate(["en", "es", ""])]
+    selection = select_utterances(utterances, "S", CurationConfig(languages=("en",)))
+    assert [utterance.language for utterance in selection.utterances] == ["en", ""]
+    assert selection.skipped == Counter({"utterance in another language: es": 1})
+
+
+def test_near_duplicates_are_left_out_of_their_clip_alone() -> None:
+    looks = ["0000000000000000", "0000000000000001", "00000000000000ff", "0000000000000000"]
+    frames = tuple(
+        CandidateFrame(image=f"i{n}", number=n + 1, sharpness=1.0, looks=look) for n, look in enumerate(looks)
+    )
+    clips = [
+        Candidate(recording="r", start_ms=start, end_ms=start + 4000, text="x", frames=frames) for start in (0, 4000)
+    ]
+    kept, skipped, found = select(clips, CurationConfig(duplicate_bits=2))
+    assert [[frame.image for frame in clip.frames] for clip in kept] == [["i0", "i2"]] * 2
+    assert skipped == Counter({"frame much like an earlier one of its clip": 4})
+    assert found == Counter({"frames much like an earlier one of their clip": 4})
+    kept, skipped, _ = select(clips, CurationConfig())
+    assert [len(clip.frames) for clip in kept] == [4, 4] and not +skipped
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (8, 9, 3), dtype=np.uint8)).resize((90, 80), 0)
+    other = noise.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    darker = noise.point(lambda level: level * 0.8)
+    assert differing_bits(difference_hash(noise), difference_hash(darker)) <= 2
+    assert differing_bits(difference_hash(noise), difference_hash(other)) > 20
 
 
 def test_clips_are_extended_shifted_capped_and_shared() -> None:
@@ -107,9 +152,8 @@ def test_a_video_cut_short_is_told(make_video, tmp_path: Path) -> None:
 
 
 def test_frames_are_scaled_never_enlarged_and_scored_by_sharpness() -> None:
-    assert shrink(Image.new("RGB", (1080, 1920)), 224).size == (224, 398)
-    assert shrink(Image.new("RGB", (640, 480)), 224).size == (299, 224)
-    assert shrink(Image.new("RGB", (160, 120)), 224).size == (160, 120)
+    assert scaled_size(1080, 1920, 224) == (224, 398)
+    assert scaled_size(640, 480, 224) == (299, 224) and scaled_size(160, 120, 224) == (160, 120)
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8))
     blurred = [sharpness(noise.filter(ImageFilter.GaussianBlur(radius))) for radius in (0, 1, 2, 4)]
     assert blurred == sorted(blurred, reverse=True) and sharpness(Image.new("RGB", (64, 64), "red")) == 0
@@ -119,7 +163,7 @@ def kept_clips(count: int) -> list[KeptClip]:
     return [
         KeptClip(
             clip=Clip(start_ms=n * 2000, end_ms=n * 2000 + 2000, text=f"utterance {n}"),
-            frames=tuple(KeptFrame(id=f"{n}_{k}", score=-abs(k - 1)) for k in range(7)),
+            frames=tuple(KeptFrame(id=f"{n}_{k}", image=f"{n}_{k}", score=-abs(k - 1)) for k in range(7)),
         )
         for n in range(count)
     ]

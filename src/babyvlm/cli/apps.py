@@ -7,7 +7,7 @@ from typing import Literal
 
 from tyro.extras import SubcommandApp
 
-Layout = Literal["auto", "saycam", "babyview", "plain"]
+Layout = Literal["auto", "saycam", "babyview", "ego4d", "plain"]
 Stage = Literal["vision", "language", "alignment", "joint", "instruction"]
 
 app = SubcommandApp()

@@ -10,24 +10,18 @@ What cannot be used is in ``corpus.problems``; the commands decide what to do ab
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from babyvlm.corpus.annotations import read_boxes
-from babyvlm.corpus.layouts import Layout, check_layout, detect_layout
-from babyvlm.corpus.recordings import (
-    BOXES_SUFFIX,
-    RECORDINGS_CSV,
-    TRANSCRIPT_SUFFIXES,
-    VIDEO_SUFFIXES,
-    Problem,
-    SplitFractions,
-    find_files,
-    read_recordings,
-    read_recordings_csv,
-)
-from babyvlm.corpus.transcripts import Transcript, read_transcript
+from babyvlm.corpus.ego4d import find_narrations
+from babyvlm.corpus.files import BOXES_SUFFIX, VIDEO_SUFFIXES, Found, find_files
+from babyvlm.corpus.layouts import Layout, check_layout, detect_layout, read_name
+from babyvlm.corpus.problems import Problem
+from babyvlm.corpus.recordings import RECORDINGS_CSV, SplitFractions, read_recordings, read_recordings_csv
+from babyvlm.corpus.transcripts import TRANSCRIPT_SUFFIXES, Transcript, read_transcript
 from babyvlm.errors import AnnotationError, InputError, TranscriptError
 from babyvlm.records import BoxedFrame, Recording, Utterance
 
@@ -43,7 +37,7 @@ class Corpus:
     problems: tuple[Problem, ...]
     """Videos that are missing, unreadable or share a name. Transcripts and boxes are checked when asked for."""
     fractions: SplitFractions
-    _transcripts: Mapping[str, Path] = field(repr=False)
+    _transcripts: Mapping[str, tuple[Path, ...]] = field(repr=False)
     _boxes: Mapping[str, Path] = field(repr=False)
 
     def recording(self, recording_id: str) -> Recording:
@@ -62,11 +56,15 @@ class Corpus:
         return self.folder / recording.media
 
     def transcript_path(self, recording: Recording) -> Path | None:
-        """Where the recording's transcript is; None when it has none."""
-        return self._transcripts.get(recording.id)
+        """Where the recording's transcript is, the first where there are several; None when it has none."""
+        beside = self._transcripts.get(recording.id)
+        return beside[0] if beside else None
 
     def transcript(self, recording: Recording) -> Transcript:
         """What the recording's transcript holds, with what is wrong in it.
+
+        Where there are several transcripts the first is used, and whether they differ is a note: a recogniser that
+        wrote the same in four formats is nothing to mention.
 
         Raises:
             TranscriptError: There is no transcript, or it does not parse.
@@ -75,7 +73,24 @@ class Corpus:
         if path is None:
             expected = self.media_path(recording).with_name(recording.id + TRANSCRIPT_SUFFIXES[0])
             raise TranscriptError(f"the recording {recording.id!r} has no transcript", path=expected)
-        return read_transcript(path, recording=recording.id, duration_s=recording.duration_s)
+        used = read_transcript(path, recording=recording.id, duration_s=recording.duration_s)
+        differing = [other for other in self._transcripts[recording.id][1:] if self._differs(other, recording, used)]
+        if not differing:
+            return used
+        names = ", ".join(other.name for other in differing)
+        note = TranscriptError(
+            f"the recording has other transcripts that do not say the same ({names}); this one is used",
+            path=path,
+            remedy="Take away, or rename, all but one",
+        )
+        return dataclasses.replace(used, notes=(note, *used.notes))
+
+    def _differs(self, other: Path, recording: Recording, used: Transcript) -> bool:
+        try:
+            found = read_transcript(other, recording=recording.id, duration_s=recording.duration_s)
+        except TranscriptError:
+            return True
+        return _words(found) != _words(used)
 
     def utterances(self, recording: Recording) -> tuple[Utterance, ...]:
         """The recording's utterances by start; none when it has no transcript.
@@ -106,12 +121,17 @@ class Corpus:
         return read_boxes(self._boxes[recording.id], recording)
 
 
+def _words(transcript: Transcript) -> list[str]:
+    return [word for utterance in transcript.utterances for word in utterance.text.lower().split()]
+
+
 def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions | None = None) -> Corpus:
     """Opens a folder tree of videos with their sidecar files.
 
     Args:
         folder: The folder; it is never written to.
-        layout: How recordings are named: ``saycam``, ``babyview``, ``plain``, or ``auto`` to tell from the names.
+        layout: How recordings are named: ``saycam``, ``babyview``, ``ego4d``, ``plain``, or ``auto`` to tell
+            from the names.
         fractions: Shares held out where ``recordings.csv`` gives no split; None for the defaults.
 
     Raises:
@@ -129,6 +149,13 @@ def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions
             path=folder,
             remedy=f"Videos end in {', '.join(sorted(VIDEO_SUFFIXES))}",
         )
+    if chosen is not None and not any(read_name(stem, chosen) for stem in found.videos):
+        example = min(found.videos)
+        raise InputError(
+            f"no video here is named as in the layout {chosen}; one is {example!r}",
+            path=folder,
+            remedy="Give --layout plain, and child, age and date in recordings.csv",
+        )
     chosen = chosen or detect_layout(found.videos)
     rows = read_recordings_csv(folder / RECORDINGS_CSV)
     recordings, problems = read_recordings(folder, found, rows, layout=chosen, fractions=fractions)
@@ -138,6 +165,13 @@ def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions
         recordings=tuple(recordings),
         problems=(*found.problems, *problems),
         fractions=fractions,
-        _transcripts=found.transcripts,
+        _transcripts=_with_narrations(found) if chosen == "ego4d" else found.transcripts,
         _boxes=found.boxes,
     )
+
+
+def _with_narrations(found: Found) -> dict[str, tuple[Path, ...]]:
+    """The transcripts of an Ego4D corpus: one beside a video, and else the narrations of all."""
+    narrations = find_narrations(found.files)
+    shared = dict.fromkeys(found.videos, (narrations,)) if narrations is not None else {}
+    return {**shared, **found.transcripts}

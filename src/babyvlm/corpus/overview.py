@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from babyvlm.corpus.corpus import Corpus
-from babyvlm.corpus.recordings import Problem
+from babyvlm.corpus.media_checks import MediaFacts, check_media
+from babyvlm.corpus.problems import Problem
 from babyvlm.errors import AnnotationError, TranscriptError
+from babyvlm.progress import progress
 from babyvlm.records import Utterance
 
 _SHOWN_PROBLEMS = 20
@@ -38,13 +43,25 @@ class CorpusIndex:
 
     rows: tuple[IndexRow, ...]
     problems: tuple[Problem, ...]
+    media: tuple[MediaFacts, ...] = ()
+    """What the videos are like, by recording; empty where they were not read."""
 
 
-def index(corpus: Corpus) -> CorpusIndex:
-    """Reads every transcript and file of boxes, and sums up."""
+def index(corpus: Corpus, *, read_media: bool = True) -> CorpusIndex:
+    """Reads every transcript and file of boxes, and sums up.
+
+    Args:
+        corpus: The corpus.
+        read_media: Whether the videos are read from front to back, though not decoded, for gaps and missing ends.
+    """
     problems = list(corpus.problems)
+    media: list[MediaFacts] = []
     parts: dict[tuple[str, int], list[IndexRow]] = {}
-    for recording in corpus.recordings:
+    for recording in progress(corpus.recordings, description="index", unit="recording", silent=not read_media):
+        if read_media:
+            facts, found = check_media(corpus.media_path(recording), recording)
+            media += facts
+            problems += found
         utterances: tuple[Utterance, ...] = ()
         transcribed = False
         if corpus.transcript_path(recording) is not None:
@@ -55,6 +72,7 @@ def index(corpus: Corpus) -> CorpusIndex:
             else:
                 utterances, transcribed = transcript.utterances, True
                 problems += (Problem(reason="impossible utterance", error=error) for error in transcript.problems)
+                problems += (Problem(reason="odd transcript", error=error, used=True) for error in transcript.notes)
         if corpus.has_boxes(recording):
             try:
                 corpus.boxed_frames(recording)
@@ -73,7 +91,7 @@ def index(corpus: Corpus) -> CorpusIndex:
         )
         parts.setdefault((recording.child, -1 if month is None else month), []).append(row)
     rows = tuple(_sum(parts[key]) for key in sorted(parts))
-    return CorpusIndex(rows=rows, problems=tuple(problems))
+    return CorpusIndex(rows=rows, problems=tuple(problems), media=tuple(media))
 
 
 def covered_s(utterances: Iterable[Utterance]) -> float:
@@ -85,9 +103,9 @@ def covered_s(utterances: Iterable[Utterance]) -> float:
     return total_s
 
 
-def describe(corpus: Corpus) -> str:
-    """The index of a corpus as text for a terminal."""
-    found = index(corpus)
+def describe(corpus: Corpus, found: CorpusIndex | None = None) -> str:
+    """The index of a corpus as text for a terminal; made here where it is not given."""
+    found = found or index(corpus)
     heads = ("child", "month", "recordings", "transcribed", "boxed", "hours", "speech", "utterances")
     table = [heads, *(_cells(row, row.child, "?" if row.month is None else str(row.month)) for row in found.rows)]
     if found.rows:
@@ -103,11 +121,47 @@ def describe(corpus: Corpus) -> str:
         "split: " + ", ".join(f"{count} {split}" for split, count in splits.items()),
         "licence: " + "; ".join(licences),
     ]
-    lines.append(f"problems: {len(found.problems) or 'none'}")
-    lines += [f"  {problem.reason}: {problem.message}" for problem in found.problems[:_SHOWN_PROBLEMS]]
-    if len(found.problems) > _SHOWN_PROBLEMS:
-        lines.append(f"  and {len(found.problems) - _SHOWN_PROBLEMS} more")
+    lines += _describe_media(found.media)
+    lines += _list([problem for problem in found.problems if not problem.used], "problems")
+    lines += _list([problem for problem in found.problems if problem.used], "notes (used all the same)")
     return "\n".join(lines)
+
+
+def write_problems(path: Path, problems: Iterable[Problem]) -> None:
+    """Writes every problem as a row of a CSV file."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("reason", "used", "file", "place", "message"))
+        for problem in problems:
+            used = "yes" if problem.used else "no"
+            table.writerow((problem.reason, used, problem.file, problem.error.place or "", problem.message))
+
+
+def _describe_media(media: tuple[MediaFacts, ...]) -> list[str]:
+    if not media:
+        return []
+    sizes = Counter(f"{facts.width}x{facts.height}{' portrait' if facts.portrait else ''}" for facts in media)
+    kinds = {
+        "turned by a rotation flag": sum(facts.rotation != 0 for facts in media),
+        "of variable frame rate": sum(facts.variable_rate for facts in media),
+        "without sound": sum(facts.audio_tracks == 0 for facts in media),
+        "with several sound tracks": sum(facts.audio_tracks > 1 for facts in media),
+    }
+    return [
+        "pictures: " + ", ".join(f"{count} of {size}" for size, count in sizes.most_common()),
+        "recordings: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()),
+    ]
+
+
+def _list(problems: list[Problem], title: str) -> list[str]:
+    """Each reason with its count, then the first few problems in full."""
+    reasons = Counter(problem.reason for problem in problems)
+    counted = ", ".join(f"{count} {reason}" for reason, count in sorted(reasons.items()))
+    lines = [f"{title}: {counted or 'none'}"]
+    lines += [f"  {problem.reason}: {problem.message}" for problem in problems[:_SHOWN_PROBLEMS]]
+    if len(problems) > _SHOWN_PROBLEMS:
+        lines.append(f"  and {len(problems) - _SHOWN_PROBLEMS} more; --problems FILE writes them all")
+    return lines
 
 
 def _sum(rows: Iterable[IndexRow]) -> IndexRow:

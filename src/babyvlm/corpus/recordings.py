@@ -1,12 +1,8 @@
-"""Finding recordings: a folder tree of videos in, ``Recording`` records and named problems out.
+"""From files to recordings: what name, header and ``recordings.csv`` say of each video.
 
-    <any folder>/<stem>.mp4 (or .mkv, .mov ...)      the recording, whose id is the stem
-    <any folder>/<stem>.vtt or <stem>.en.vtt         its transcript
-    <any folder>/<stem>.boxes.json                   its boxes
-    recordings.csv                                   overrides, in the corpus folder itself (optional)
-
-``recordings.csv`` has a column ``recording`` and any of ``child``, ``age_months``, ``date``, ``split`` and ``licence``;
-an empty cell leaves what the name says. The split is by recording: no recording lies on two sides of it.
+``recordings.csv`` lies in the corpus folder itself. It has a column ``recording`` and any of ``child``, ``age_months``,
+``date``, ``birth_date``, ``split`` and ``licence``; an empty cell leaves what the name says. The split is by recording:
+no recording lies on two sides of it.
 """
 
 from __future__ import annotations
@@ -15,22 +11,21 @@ import csv
 import datetime
 import difflib
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from babyvlm.corpus.layouts import LICENCES, Layout, NameFacts, read_name
+from babyvlm.corpus.ego4d import read_participants
+from babyvlm.corpus.files import Found
+from babyvlm.corpus.layouts import DAYS_PER_MONTH, LICENCES, Layout, NameFacts, read_name
+from babyvlm.corpus.problems import Problem
 from babyvlm.errors import ConfigError, InputError, MediaError
 from babyvlm.media import probe
 from babyvlm.records import Record, Recording, Split
 
 RECORDINGS_CSV = "recordings.csv"
-VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mkv", ".mov", ".avi", ".webm", ".mpg", ".mpeg", ".mts"})
-TRANSCRIPT_SUFFIXES = (".vtt", ".en.vtt")
-BOXES_SUFFIX = ".boxes.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,23 +44,6 @@ class SplitFractions:
             )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """Something in a corpus that cannot be used."""
-
-    reason: str
-    """One of a few fixed phrases, by which problems are counted."""
-    error: InputError
-
-    @property
-    def file(self) -> Path:
-        return Path(self.error.path or "")
-
-    @property
-    def message(self) -> str:
-        return str(self.error)
-
-
 class RecordingRow(Record):
     """One line of ``recordings.csv``."""
 
@@ -73,60 +51,10 @@ class RecordingRow(Record):
     child: str | None = None
     age_months: float | None = None
     date: datetime.date | None = None
+    birth_date: datetime.date | None = None
+    """The age follows from it and the date, where no age is given."""
     split: Split | None = None
     licence: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """The files of a corpus by recording id, before any is opened."""
-
-    videos: Mapping[str, Path]
-    transcripts: Mapping[str, Path]
-    boxes: Mapping[str, Path]
-    problems: tuple[Problem, ...]
-
-
-def find_files(folder: Path) -> Found:
-    """Walks a folder tree, following links and passing by hidden files, and sorts out videos and their sidecars."""
-    videos: dict[str, Path] = {}
-    problems: list[Problem] = []
-    files = _walk(folder)
-    for path in files:
-        if path.suffix.lower() not in VIDEO_SUFFIXES:
-            continue
-        if (other := videos.get(path.stem)) is not None:
-            error = MediaError(
-                f"two videos are named {path.stem!r}; the other is {other}",
-                path=path,
-                remedy="A recording's name must be its own: rename one, with its sidecar files",
-            )
-            problems.append(Problem(reason="name used twice", error=error))
-        else:
-            videos[path.stem] = path
-    present = set(files)
-    transcripts = {
-        stem: sidecar
-        for stem, video in videos.items()
-        for suffix in reversed(TRANSCRIPT_SUFFIXES)
-        if (sidecar := video.with_name(stem + suffix)) in present
-    }
-    boxes = {
-        stem: sidecar for stem, video in videos.items() if (sidecar := video.with_name(stem + BOXES_SUFFIX)) in present
-    }
-    used = {*transcripts.values(), *boxes.values()}
-    for path in files:
-        if path in used or not path.name.endswith((".vtt", BOXES_SUFFIX)):
-            continue
-        stem = path.name.removesuffix(BOXES_SUFFIX).removesuffix(".vtt").removesuffix(".en")
-        video = videos.get(stem) or videos.get(stem.rpartition(".")[0])  # of another language: <stem>.es.vtt
-        if video is None:
-            error = MediaError(f"the video of {path.name} is missing", path=path.with_name(f"{stem}.mp4"))
-            problems.append(Problem(reason="missing video", error=error))
-        elif video.parent != path.parent:
-            away = InputError(f"it does not lie beside its video {video}", path=path, remedy="Move it there")
-            problems.append(Problem(reason="sidecar away from its video", error=away))
-    return Found(videos=videos, transcripts=transcripts, boxes=boxes, problems=tuple(problems))
 
 
 def read_recordings_csv(path: Path) -> dict[str, RecordingRow]:
@@ -180,20 +108,24 @@ def read_recordings(
     for stem in rows.keys() - found.videos.keys():
         error = MediaError(f"{RECORDINGS_CSV} lists {stem!r}, and there is no such video", path=folder)
         problems.append(Problem(reason="missing video", error=error))
+    participants = read_participants(found.files) if layout == "ego4d" else {}
     for stem, path in sorted(found.videos.items()):
         try:
             duration_s = probe(path).duration_s
         except MediaError as error:
             problems.append(Problem(reason="unreadable video", error=error))
             continue
-        name = read_name(stem, layout) or NameFacts()
         row = rows.get(stem) or RecordingRow(recording=stem)
+        name = read_name(stem, layout)
+        problems += _notes_on_name(name, row, path, layout)
+        name = name or NameFacts()
+        date = row.date or name.date
         recordings.append(
             Recording(
                 id=stem,
-                child=row.child or name.child or "unknown",
-                age_months=name.age_months if row.age_months is None else row.age_months,
-                date=row.date or name.date,
+                child=row.child or name.child or participants.get(stem) or "unknown",
+                age_months=_age_months(row, name, date),
+                date=date,
                 media=path.relative_to(folder).as_posix(),
                 duration_s=duration_s,
                 licence=row.licence or LICENCES[layout],
@@ -202,6 +134,27 @@ def read_recordings(
         )
     _leave_some_to_train(recordings, found, rows)
     return recordings, sorted(problems, key=lambda problem: problem.message)
+
+
+def _age_months(row: RecordingRow, name: NameFacts, date: datetime.date | None) -> float | None:
+    if row.age_months is not None:
+        return row.age_months
+    if row.birth_date is not None and date is not None:
+        return round((date - row.birth_date).days / DAYS_PER_MONTH, 2)
+    return name.age_months
+
+
+def _notes_on_name(name: NameFacts | None, row: RecordingRow, path: Path, layout: Layout) -> list[Problem]:
+    """What is odd about a recording's name, and of consequence."""
+    if name is None and row.child is None:
+        problem = f"the name is not one of the layout {layout}; the recording is used, its child and age are not known"
+        remedy = f"Rename it, or give child, age_months and date in {RECORDINGS_CSV}"
+        return [Problem(reason="name of no layout", error=InputError(problem, path=path, remedy=remedy), used=True)]
+    if name is not None and name.zone is not None and row.date is None:
+        problem = f"the name gives a time zone, {name.zone}; the date {name.date} is taken as that zone's"
+        remedy = f"Give the date where the child lives in {RECORDINGS_CSV}, if it is another"
+        return [Problem(reason="time zone in a name", error=InputError(problem, path=path, remedy=remedy), used=True)]
+    return []
 
 
 def _leave_some_to_train(recordings: list[Recording], found: Found, rows: Mapping[str, RecordingRow]) -> None:
@@ -224,16 +177,3 @@ def hashed_split(recording: str, fractions: SplitFractions) -> Split:
     if share < fractions.test:
         return "test"
     return "validation" if share < fractions.test + fractions.validation else "train"
-
-
-def _walk(folder: Path) -> list[Path]:
-    files: list[Path] = []
-    visited: set[str] = set()
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        if (real := os.path.realpath(parent)) in visited:  # a link back to a folder above
-            folders.clear()
-            continue
-        visited.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(files)

@@ -3,27 +3,53 @@
 DEVIATION: the paper keeps clips and frames by X-CLIP and CLIP similarity. Those models are trained on adult, web-scale
 data and their weights are not shipped, so by default nothing is scored, nothing is filtered, and the best frame of a
 clip is its sharpest. With an ``Aligner`` the paper's thresholds (in ``CurationConfig``) apply.
+
+    none   NoAligner, below
+    clip   CLIP for frames and X-CLIP for clips, as in the paper            similarity.py
+    self   a small dual encoder, trained on the corpus itself               own_encoder.py
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 from PIL import Image
 
+from babyvlm.curation.configuration import ClipModels, OwnEncoderConfig
+from babyvlm.curation.shards import ClipScores, Shard
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenAndSaid:
+    """A candidate clip with its pictures."""
+
+    pictures: tuple[Image.Image, ...]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordingShard:
+    """A recording's shard, and whose it is."""
+
+    recording: str
+    split: str
+    shard: Shard
+
 
 class Aligner(Protocol):
-    """Scores frames and clips against texts. It is sent to worker processes, so it must pickle."""
+    """Scores the candidate clips of a recording against their texts. It may be sent to other processes: it pickles."""
 
-    name: str
-    """What the manifest calls it."""
+    @property
+    def name(self) -> str:
+        """What tells its scores from those of any other: kind, model, seed, and what it was trained on."""
 
-    def clip_score(self, frames: Sequence[Image.Image], text: str) -> float | None:
-        """Similarity of a clip, given by its frames, and a text; None keeps the clip unscored."""
+    def fit(self, recordings: Sequence[RecordingShard]) -> None:
+        """Learns from the corpus, where it does that, before anything is scored."""
 
-    def frame_scores(self, frames: Sequence[Image.Image], text: str) -> Sequence[float] | None:
-        """Similarity of each frame and a text; None keeps the frames unscored."""
+    def score(self, recording: str, clips: Iterable[SeenAndSaid]) -> Iterator[ClipScores]:
+        """Similarities of each clip and of its frames with its text, in order; None where it has none."""
 
 
 class NoAligner:
@@ -31,8 +57,38 @@ class NoAligner:
 
     name = "none"
 
-    def clip_score(self, frames: Sequence[Image.Image], text: str) -> None:
+    def fit(self, recordings: Sequence[RecordingShard]) -> None:
         return None
 
-    def frame_scores(self, frames: Sequence[Image.Image], text: str) -> None:
-        return None
+    def score(self, recording: str, clips: Iterable[SeenAndSaid]) -> Iterator[ClipScores]:
+        for _ in clips:
+            yield ClipScores()
+
+
+AlignerKind = Literal["none", "clip", "self"]
+
+
+def make_aligner(kind: AlignerKind, models: ClipModels, own: OwnEncoderConfig) -> Aligner:
+    """The aligner of this kind. Only what needs torch loads it."""
+    if kind == "clip":
+        from babyvlm.curation.similarity import ClipAligner
+
+        return ClipAligner(models)
+    if kind == "self":
+        from babyvlm.curation.own_encoder import OwnAligner
+
+        return OwnAligner(own)
+    return NoAligner()
+
+
+def pictures_of(shard: Shard) -> Iterator[SeenAndSaid]:
+    """The candidate clips of a shard with their pictures decoded, one clip in memory at a time."""
+    images = shard.images()
+    for candidate in shard.candidates():
+        yield SeenAndSaid(pictures=tuple(images.read(frame.image) for frame in candidate.frames), text=candidate.text)
+
+
+def score_shard(aligner: Aligner, recording: RecordingShard) -> None:
+    """Adds an aligner's scores to a shard, unless they are there."""
+    if not recording.shard.has_scores(aligner.name):
+        recording.shard.write_scores(aligner.name, aligner.score(recording.recording, pictures_of(recording.shard)))

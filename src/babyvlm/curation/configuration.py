@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from babyvlm.curation.speakers import Who
 from babyvlm.errors import ConfigError
 
 
@@ -12,10 +13,13 @@ from babyvlm.errors import ConfigError
 class CurationConfig:
     """How recordings become a pretraining set."""
 
-    child_speakers: tuple[str, ...] = ("child", "chi", "key child", "key_child", "kchi", "chn", "baby", "infant")
-    """Speaker labels, in any case, that mean the child wearing the camera; so does the recording's own child (ours)."""
-    keep_child_speech: bool = False
-    """Whether the child's own utterances stay in: the model is to learn from what the child hears (ours)."""
+    speakers: tuple[Who, ...] = ("caregiver", "unlabelled", "unrecognised")
+    """Kinds of speakers to learn from. The child's ``own`` speech, ``other child`` and ``device`` are left out: the
+    model is to learn from what is said to the child (ours)."""
+    child_speakers: tuple[str, ...] = ()
+    """More speaker labels, in any case, that mean the child wearing the camera, beside those known (ours)."""
+    languages: tuple[str, ...] = ()
+    """Languages to learn from, such as ``en``, where transcripts declare one; empty for all (ours)."""
     lower_case: bool = False
     """Whether texts are lower-cased; the tokenizer lower-cases in any case (ours)."""
     min_words: int = 1
@@ -32,6 +36,9 @@ class CurationConfig:
     """Pixels of a stored frame's shorter side; smaller frames are never enlarged (paper: the tower's input)."""
     min_sharpness: float = 0.0
     """Least sharpness of a frame, as variance of its Laplacian in squared grey levels; 0 keeps all (ours)."""
+    duplicate_bits: int = -1
+    """Frames are left out whose perceptual hash differs by so many of 64 bits, or fewer, from an earlier frame of their
+    clip; -1 keeps them all, as the paper does (ours)."""
     min_clip_alignment: float = 0.1
     """Clips must score more, where there is an aligner (paper: X-CLIP similarity)."""
     min_frame_alignment: float = 0.2
@@ -63,3 +70,41 @@ class CurationConfig:
             raise ConfigError(f"max_skipped_fraction must lie between 0 and 1, not {self.max_skipped_fraction}")
         if self.on_problem not in ("fail", "skip"):
             raise ConfigError(f"on_problem must be fail or skip, not {self.on_problem!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipModels:
+    """Models for ``--aligner clip``: names on the hub, or folders; '' leaves what one scores unscored."""
+
+    clip: str = "openai/clip-vit-base-patch32"
+    """CLIP, which scores frames (paper; which CLIP is ours)."""
+    x_clip: str = "microsoft/xclip-base-patch32"
+    """X-CLIP, which scores clips (paper; which X-CLIP is ours)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnEncoderConfig:
+    """The small dual encoder and its training. All of it is ours."""
+
+    folds: int = 3
+    """Parts the recordings are dealt into; each is scored by a model trained on the others."""
+    steps: int = 1500
+    """Optimizer steps of each fold's model."""
+    batch: int = 192
+    """Pairs a step, each other's counterexamples."""
+    learning_rate: float = 1.5e-3
+    """Peak rate of AdamW."""
+    width: int = 128
+    """Length of the vectors that are compared."""
+    least_count: int = 3
+    """Times a word must be said to have a vector of its own."""
+    most_clips: int = 60_000
+    """Clips learned from at most, drawn at random: some 0.7 GB of pictures."""
+    seed: int = 0
+    """Seed of folds, weights and batches."""
+
+    def __post_init__(self) -> None:
+        if self.folds < 2:
+            raise ConfigError(f"folds must be at least 2, not {self.folds}: nothing may be scored by who learned it")
+        if self.steps < 1 or self.batch < 2:
+            raise ConfigError("steps must be at least 1 and batch at least 2")

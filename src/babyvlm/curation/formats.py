@@ -18,9 +18,12 @@ from babyvlm.records import IMAGE_TOKEN, Conversation, Recording, Turn
 
 @dataclass(frozen=True, kw_only=True)
 class KeptFrame:
-    """A frame in the image store."""
+    """A frame that passed the filters."""
 
     id: str
+    """Its clip's stem and its place in it; the id of its image-utterance pair."""
+    image: str
+    """Id in the image store."""
     score: float
     """Alignment with the text where it was scored, sharpness otherwise; more is better."""
 
@@ -45,7 +48,7 @@ def image_conversations(recording: Recording, clips: Sequence[KeptClip]) -> Iter
             yield Conversation(
                 id=frame.id,
                 format="image",
-                images=(frame.id,),
+                images=(frame.image,),
                 turns=(Turn(prompt=IMAGE_TOKEN, answer=kept.clip.text),),
                 split=recording.split,
                 recording=recording.id,
@@ -59,7 +62,7 @@ def video_conversations(
 ) -> Iterator[Conversation]:
     """One record for each clip."""
     for kept in clips:
-        images = tuple(kept.frames[index].id for index in spread(len(kept.frames), config.clip_frames))
+        images = tuple(kept.frames[index].image for index in spread(len(kept.frames), config.clip_frames))
         yield Conversation(
             id=kept.clip.stem(recording.id),
             format="video",
@@ -87,7 +90,7 @@ def interleaved_conversations(
         yield Conversation(
             id=f"{recording.id}_sequence_{number + 1}",
             format="interleaved",
-            images=tuple(kept.best_frame.id for kept in window),
+            images=tuple(kept.best_frame.image for kept in window),
             turns=tuple(Turn(prompt=IMAGE_TOKEN, answer=kept.clip.text) for kept in window),
             split=recording.split,
             recording=recording.id,

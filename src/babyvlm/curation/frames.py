@@ -38,11 +38,11 @@ def sample_frames(
     wanted = sorted((time_s, number) for number, clip in enumerate(clips) for time_s in clip.frame_times_s(fps))
     missing = [len(clip.frame_times_s(fps)) for clip in clips]
     frames: dict[int, list[Image.Image]] = {number: [] for number in range(len(clips))}
-    decoded = frames_at(path, [time_s for time_s, _ in wanted])
+    decoded = frames_at(path, [time_s for time_s, _ in wanted], shorter_side=frame_size, threads=1)
     taken = 0
     for (_, number), (_, image) in zip(wanted, decoded, strict=False):
         taken += 1
-        frames[number].append(shrink(image, frame_size))
+        frames[number].append(image)
         missing[number] -= 1
         if not missing[number]:
             yield clips[number], frames.pop(number)
@@ -55,15 +55,6 @@ def sample_frames(
     yield from ((clips[number], found) for number, found in frames.items())
 
 
-def shrink(image: Image.Image, shorter_side: int) -> Image.Image:
-    """The image scaled to this shorter side, in pixels, in its own proportions; as it is when it is smaller."""
-    scale = shorter_side / min(image.size)
-    if scale >= 1:
-        return image
-    width, height = (max(shorter_side, round(side * scale)) for side in image.size)
-    return image.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
-
-
 def sharpness(image: Image.Image) -> float:
     """Variance of the Laplacian of an image's grey levels: 0 for an even surface, small for a blurred picture."""
     grey_HW = np.asarray(image.convert("L"), dtype=np.float32)
@@ -72,3 +63,18 @@ def sharpness(image: Image.Image) -> float:
     centre_HW = grey_HW[1:-1, 1:-1]
     neighbours_HW = grey_HW[:-2, 1:-1] + grey_HW[2:, 1:-1] + grey_HW[1:-1, :-2] + grey_HW[1:-1, 2:]
     return float(np.var(neighbours_HW - 4 * centre_HW, dtype=np.float64))
+
+
+def difference_hash(image: Image.Image) -> str:
+    """A perceptual hash: whether each of 8 x 8 patches is darker than its right neighbour, as 16 hexadecimal digits."""
+    grey_HW = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
+    return np.packbits(grey_HW[:, :-1] < grey_HW[:, 1:]).tobytes().hex()
+
+
+def differing_bits(first: str, second: str) -> int:
+    """How many bits two perceptual hashes differ by.
+
+    >>> differing_bits("00000000000000ff", "000000000000000f")
+    4
+    """
+    return (int(first, 16) ^ int(second, 16)).bit_count()

@@ -1,102 +1,101 @@
 """Curation: a corpus of recordings with transcripts in, a pretraining set out. Section 3 of the paper.
 
-    transcript --select_utterances--> language corpus --cut_clips--> clips
-    video + clips --sample_frames, score--> kept clips --formats--> image | video | interleaved records
+    1 read     every transcript, so that what is wrong is told before hours of decoding
+    2 decode   each recording once, in a worker, into a shard of its own            listen, look (candidates.py)
+    3 score    the candidates of every shard, where there is an aligner             alignment.py
+    4 write    shard after shard, in the order of the recordings                    select, formats (writing.py)
 
-Each recording is one job: its video is decoded once, in a worker, and what comes back is written in the order of the
-recordings, so that the bytes do not depend on who did the work. DEVIATIONs: see ``alignment.py``.
+Shards outlive an interruption, and the set is written from them in one order, so that its bytes depend neither on who
+did the work nor on how often it was stopped. No step holds more than one recording. DEVIATIONs: see ``alignment.py``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import hashlib
-import multiprocessing
 import os
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
-from dataclasses import dataclass, field
+import shutil
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from babyvlm.corpus import Corpus, Problem, Transcript, open_corpus
+from babyvlm.corpus import Corpus, Problem, open_corpus, read_transcript
 from babyvlm.corpus.recordings import RECORDINGS_CSV
-from babyvlm.curation.alignment import Aligner, NoAligner
-from babyvlm.curation.clips import Clip, cut_clips
+from babyvlm.curation.alignment import Aligner, NoAligner, RecordingShard, score_shard
+from babyvlm.curation.candidates import listen
 from babyvlm.curation.configuration import CurationConfig
-from babyvlm.curation.formats import (
-    KeptClip,
-    KeptFrame,
-    image_conversations,
-    interleaved_conversations,
-    video_conversations,
-)
-from babyvlm.curation.frames import sample_frames, sharpness
-from babyvlm.curation.sets import CONVERSATION_SCHEMA, KIND, UTTERANCE_SCHEMA, RowWriter
-from babyvlm.curation.utterances import select_utterances
-from babyvlm.errors import BabyVLMError, InputError, MediaError, TranscriptError
+from babyvlm.curation.sets import KIND, UTTERANCE_SCHEMA, RowWriter
+from babyvlm.curation.shards import Shard, clear_unfinished, make_shard, shard_of
+from babyvlm.curation.writing import RecordsWriter
+from babyvlm.errors import InputError, MediaError, TranscriptError
+from babyvlm.executors import in_order, process_pool
 from babyvlm.folders import Manifest, fresh_folder
-from babyvlm.images import ImageStoreWriter, encode_jpeg
+from babyvlm.images import ImageStoreWriter, stored_images
 from babyvlm.progress import progress
-from babyvlm.records import Conversation, Recording, Utterance, write_jsonl
-
-JobT = TypeVar("JobT")
-ResultT = TypeVar("ResultT")
+from babyvlm.records import Recording, write_jsonl
 
 _HASHED_BYTES = 2**20
+_UNREADABLE_TRANSCRIPT, _IMPOSSIBLE_UTTERANCE = "unreadable transcript", "impossible utterance"
+_UNUSABLE_RECORDING = {"missing video", "unreadable video", "name used twice", _UNREADABLE_TRANSCRIPT}
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """One recording to curate, and all that its worker needs to know."""
+    """One recording to decode, and all that its worker needs to know."""
 
     recording: Recording
     media: Path
-    utterances: tuple[Utterance, ...]
-    clips: tuple[Clip, ...]
+    transcript: Path
+    shards: Path
     config: CurationConfig
-    aligner: Aligner
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Curated:
-    """What one recording yields."""
+class _Decoded:
+    """What became of one recording."""
 
-    conversations: tuple[Conversation, ...] = ()
-    frames: tuple[tuple[str, bytes], ...] = ()
-    """Id and JPEG of each frame of the records."""
-    skipped: Counter[str] = field(default_factory=Counter)
+    shard: Shard | None = None
     media_hash: str = ""
     problem: Problem | None = None
-    """Why the recording could not be used; then there is nothing else."""
+    """Why there is no shard."""
 
 
 class _Tally:
     """Counts what is kept and skipped, and decides when a problem stops curation."""
 
-    def __init__(self, config: CurationConfig) -> None:
-        self._config = config
+    def __init__(self, config: CurationConfig, corpus: Corpus) -> None:
+        self._config, self._corpus = config, corpus
         self._first: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
 
     def problem(self, problem: Problem) -> None:
-        """Raises the problem, or counts it, as ``on_problem`` has it."""
+        """Counts a note; raises any other problem, or counts it, as ``on_problem`` has it."""
+        if problem.used:
+            self.counts[f"noted: {problem.reason}"] += 1
+            return
         if self._config.on_problem == "fail":
             raise problem.error
         self.skipped[problem.reason] += 1
         self._first.setdefault(problem.reason, problem.message)
 
-    def check(self, what: str, skipped: int, total: int, folder: Path) -> None:
-        """Raises InputError when too large a part of the corpus had to be skipped."""
+    def check_recordings(self) -> None:
+        """Raises InputError when too many recordings had to be skipped."""
+        unusable = sum(count for reason, count in self.skipped.items() if reason in _UNUSABLE_RECORDING)
+        self.check("recordings", unusable, len(self._corpus.recordings) + len(self._corpus.problems))
+
+    def check(self, what: str, skipped: int, total: int) -> None:
+        """Raises InputError when too large a part had to be skipped."""
         if skipped > self._config.max_skipped_fraction * total:
             examples = "; ".join(f"{reason}: {message}" for reason, message in self._first.items())
             raise InputError(
                 f"{skipped} of {total} {what} cannot be used, more than max_skipped_fraction "
                 f"({self._config.max_skipped_fraction:g}) allows. {examples}",
-                path=folder,
+                path=self._corpus.folder,
             )
 
 
@@ -108,6 +107,7 @@ def curate(
     *,
     executor: Executor | None = None,
     aligner: Aligner | None = None,
+    shards: Path | None = None,
 ) -> None:
     """Makes a pretraining set of a corpus.
 
@@ -119,6 +119,8 @@ def curate(
             recordings it works on at a time.
         executor: Any executor that takes pickled jobs, such as one of ``dask.distributed``, in place of a process pool.
         aligner: Scores frames and clips against their texts; None scores nothing.
+        shards: Folder of finished recordings, which the caller removes; None for a hidden one beside ``out``, which is
+            removed once the set is whole. The same call goes on from it after an interruption.
 
     Raises:
         InputError: The corpus has no videos, no transcripts, or nothing to learn from; with ``on_problem="fail"``,
@@ -126,23 +128,23 @@ def curate(
         OutputExistsError: ``out`` holds something.
     """
     config, aligner = config or CurationConfig(), aligner or NoAligner()
-    workers = workers or os.cpu_count() or 1
+    workers = workers or len(os.sched_getaffinity(0))
+    kept_shards = (shards or shards_beside(out)).absolute()
     with fresh_folder(out) as partial:
         if isinstance(corpus, Path):
             corpus = open_corpus(corpus)
-        tally = _Tally(config)
+        tally = _Tally(config, corpus)
         inputs: dict[str, str] = {}
-        jobs = _prepare(corpus, config, aligner, tally, inputs)
-        with (
-            _pool(workers, len(jobs), executor) as run,
-            contextlib.closing(_in_order(_curate_recording, jobs, run, ahead=2 * workers)) as results,
-        ):
-            recordings = _write(partial, zip(jobs, results, strict=True), len(jobs), tally, inputs)
-        unusable = sum(count for reason, count in tally.skipped.items() if reason in _UNUSABLE_RECORDING)
-        tally.check("recordings", unusable, len(corpus.recordings) + len(corpus.problems), corpus.folder)
+        jobs = _read(corpus, config, kept_shards, tally, inputs)
+        clear_unfinished(kept_shards)
+        with process_pool(workers, len(jobs), executor) as run:
+            made = _decode(jobs, run, 2 * workers, tally, inputs)
+            # A model is loaded once, here, and has all cores or the GPU; a cluster's workers each load their own.
+            _score(made, aligner, executor, 2 * workers)
+        _write(partial, made, config, aligner, tally)
         if not tally.counts["clips"]:
             raise InputError(
-                f"nothing to learn from: not one clip in {len(recordings)} recordings. Left out: {dict(tally.skipped)}",
+                f"nothing to learn from: not one clip in {len(made)} recordings. Left out: {_positive(tally.skipped)}",
                 path=corpus.folder,
             )
         Manifest(
@@ -154,19 +156,24 @@ def curate(
                 "split_fractions": dataclasses.asdict(corpus.fractions),
             },
             inputs=dict(sorted(inputs.items())),
-            counts=dict(sorted(tally.counts.items())),
-            skipped=dict(sorted((reason, count) for reason, count in tally.skipped.items() if count)),
+            counts=_positive(tally.counts),
+            skipped=_positive(tally.skipped),
         ).write(partial)
+    if shards is None:
+        shutil.rmtree(kept_shards, ignore_errors=True)
 
 
-_UNREADABLE_TRANSCRIPT, _IMPOSSIBLE_UTTERANCE = "unreadable transcript", "impossible utterance"
-_UNUSABLE_RECORDING = {"missing video", "unreadable video", "name used twice", _UNREADABLE_TRANSCRIPT}
+def shards_beside(out: Path) -> Path:
+    """Where the finished recordings of an unfinished set are kept."""
+    return out.parent / f".{out.name}.shards"
 
 
-def _prepare(
-    corpus: Corpus, config: CurationConfig, aligner: Aligner, tally: _Tally, inputs: dict[str, str]
-) -> list[_Job]:
-    """Reads all transcripts, so that what is wrong with them is told before hours of decoding."""
+def _positive(counts: Counter[str]) -> dict[str, int]:
+    return {name: count for name, count in sorted(counts.items()) if count}
+
+
+def _read(corpus: Corpus, config: CurationConfig, shards: Path, tally: _Tally, inputs: dict[str, str]) -> list[_Job]:
+    """Reads all transcripts and keeps none: there is one job for each recording whose transcript can be used."""
     for problem in corpus.problems:
         tally.problem(problem)
     if all(corpus.transcript_path(recording) is None for recording in corpus.recordings):
@@ -191,154 +198,96 @@ def _prepare(
             continue
         for fault in transcript.problems:
             tally.problem(Problem(reason=_IMPOSSIBLE_UTTERANCE, error=fault))
+        for note in transcript.notes:
+            tally.problem(Problem(reason="odd transcript", error=note, used=True))
         heard += len(transcript.utterances) + len(transcript.problems)
         impossible += len(transcript.problems)
-        inputs[path.relative_to(corpus.folder).as_posix()] = _sha256(path.read_bytes())
-        jobs.append(_job(corpus, recording, transcript, config, aligner, tally))
-    tally.check("utterances", impossible, heard, corpus.folder)
+        name = path.relative_to(corpus.folder).as_posix()
+        if name not in inputs:  # one file may hold the speech of many recordings
+            inputs[name] = _sha256(path.read_bytes())
+        media = corpus.media_path(recording).absolute()
+        jobs.append(_Job(recording=recording, media=media, transcript=path.absolute(), shards=shards, config=config))
+    tally.check("utterances", impossible, heard)
+    tally.check_recordings()
     return jobs
 
 
-def _job(
-    corpus: Corpus,
-    recording: Recording,
-    transcript: Transcript,
-    config: CurationConfig,
-    aligner: Aligner,
-    tally: _Tally,
-) -> _Job:
-    utterances, without_speech = select_utterances(transcript.utterances, recording.child, config)
-    clips, without_clip = cut_clips(utterances, recording.duration_s, config)
-    tally.skipped += without_speech + without_clip
-    tally.skipped["cue without text"] += transcript.empty
-    tally.counts["utterances clipped at the end of their recording"] += transcript.clipped
-    return _Job(
-        recording=recording,
-        media=corpus.media_path(recording),
-        utterances=tuple(utterances),
-        clips=tuple(clips),
-        config=config,
-        aligner=aligner,
-    )
-
-
-def _curate_recording(job: _Job) -> _Curated:
-    """Decodes one recording and makes its records. Runs in a worker."""
-    kept: list[KeptClip] = []
-    frames: list[tuple[str, bytes]] = []
-    skipped: Counter[str] = Counter()
+def _decode_recording(job: _Job) -> _Decoded:
+    """Makes one recording's shard. Runs in a worker."""
     try:
-        sampled = sample_frames(
-            job.media,
-            job.clips,
-            duration_s=job.recording.duration_s,
-            fps=job.config.fps,
-            frame_size=job.config.frame_size,
-        )
-        for clip, images in sampled:
-            stem = clip.stem(job.recording.id)
-            clip_score = job.aligner.clip_score(images, clip.text) if images else None
-            if clip_score is not None and clip_score <= job.config.min_clip_alignment:
-                skipped["clip below the alignment threshold"] += 1
-                continue
-            scores = job.aligner.frame_scores(images, clip.text)
-            passed: list[KeptFrame] = []
-            for number, image in enumerate(images, start=1):
-                sharp = sharpness(image)
-                score = sharp if scores is None else scores[number - 1]
-                if sharp < job.config.min_sharpness:
-                    skipped["frame below the sharpness threshold"] += 1
-                elif scores is not None and score <= job.config.min_frame_alignment:
-                    skipped["frame below the alignment threshold"] += 1
-                else:
-                    passed.append(KeptFrame(id=f"{stem}_frame_{number}", score=score))
-                    frames.append((passed[-1].id, encode_jpeg(image)))
-            if passed:
-                kept.append(KeptClip(clip=clip, frames=tuple(passed)))
-            else:
-                skipped["clip without a frame"] += 1
+        transcript = read_transcript(job.transcript, recording=job.recording.id, duration_s=job.recording.duration_s)
+        heard = listen(job.recording, transcript, job.config)
         media_hash = fingerprint(job.media)
+        shard = shard_of(job.shards, job.recording, media_hash, heard, job.config)
+        make_shard(shard, job.recording, job.media, heard, job.config)
     except MediaError as error:
-        return _Curated(problem=Problem(reason="unreadable video", error=error))
-    kept.sort(key=lambda each: each.clip)
-    if len(kept) < job.config.min_window:
-        skipped["recording too short for an interleaved sequence"] += 1
-    conversations = (
-        *image_conversations(job.recording, kept),
-        *video_conversations(job.recording, kept, job.config),
-        *interleaved_conversations(job.recording, kept, job.config),
-    )
-    return _Curated(conversations=conversations, frames=tuple(frames), skipped=skipped, media_hash=media_hash)
+        return _Decoded(problem=Problem(reason="unreadable video", error=error))
+    return _Decoded(shard=shard, media_hash=media_hash)
 
 
-def _write(
-    folder: Path, results: Iterable[tuple[_Job, _Curated]], total: int, tally: _Tally, inputs: dict[str, str]
-) -> list[Recording]:
-    """Writes what the recordings yield, in their order; returns the recordings that could be used."""
-    recordings: list[Recording] = []
-    with contextlib.ExitStack() as stack:
-        images = stack.enter_context(ImageStoreWriter(folder / "images"))
-        speech = stack.enter_context(RowWriter(folder / "utterances.parquet", UTTERANCE_SCHEMA))
-        files = {
-            name: stack.enter_context(RowWriter(folder / f"{name}.parquet", CONVERSATION_SCHEMA))
-            for name in ("image", "video", "interleaved")
-        }
-        for job, curated in progress(results, description="curate", total=total, unit="recording"):
-            if curated.problem is not None:
-                tally.problem(curated.problem)
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """A recording with its shard."""
+
+    recording: Recording
+    shard: Shard
+
+
+def _decode(jobs: list[_Job], run: Executor | None, ahead: int, tally: _Tally, inputs: dict[str, str]) -> list[_Made]:
+    """Makes the shards of all recordings; those that cannot be decoded are problems."""
+    made: list[_Made] = []
+    with contextlib.closing(in_order(_decode_recording, jobs, run, ahead=ahead)) as results:
+        decoded = progress(results, description="decode", total=len(jobs), unit="recording")
+        for job, found in zip(jobs, decoded, strict=True):
+            if found.shard is None:
+                assert found.problem is not None
+                tally.problem(found.problem)
+                tally.check_recordings()
                 continue
-            split = job.recording.split
-            recordings.append(job.recording)
-            inputs[job.recording.media] = curated.media_hash
-            for image_id, jpeg in curated.frames:
+            inputs[job.recording.media] = found.media_hash
+            made.append(_Made(recording=job.recording, shard=found.shard))
+    return made
+
+
+def _score(made: list[_Made], aligner: Aligner, executor: Executor | None, ahead: int) -> None:
+    """Adds the aligner's scores to the shards that lack them."""
+    if isinstance(aligner, NoAligner):
+        return
+    recordings = [
+        RecordingShard(recording=each.recording.id, split=each.recording.split, shard=each.shard) for each in made
+    ]
+    aligner.fit(recordings)
+    score = functools.partial(score_shard, aligner)
+    with contextlib.closing(in_order(score, recordings, executor, ahead=ahead)) as scored:
+        for _ in progress(scored, description=f"score ({aligner.name})", total=len(recordings), unit="recording"):
+            pass
+
+
+def _write(folder: Path, made: Iterable[_Made], config: CurationConfig, aligner: Aligner, tally: _Tally) -> None:
+    """Writes the set from the shards, in the order of the recordings."""
+    name = None if isinstance(aligner, NoAligner) else aligner.name
+    recordings: list[Recording] = []
+    with (
+        ImageStoreWriter(folder / "images") as images,
+        RowWriter(folder / "utterances.parquet", UTTERANCE_SCHEMA) as speech,
+        RecordsWriter(folder, config) as records,
+    ):
+        for each in progress(made, description="write", unit="recording"):
+            split, heard = each.recording.split, each.shard.heard
+            recordings.append(each.recording)
+            for image_id, jpeg in stored_images(each.shard.images_folder):
                 images.add(image_id, jpeg)
-            for utterance in job.utterances:
+            for utterance in heard.utterances:
                 speech.add({**utterance.model_dump(), "split": split})
-            for conversation in curated.conversations:
-                files[conversation.format].add(conversation.model_dump())
-                tally.counts[f"{conversation.format}/{split}"] += 1
-                tally.counts["clips"] += conversation.format == "video"
+            records.add(each.recording, each.shard.candidates(name))
+            tally.counts.update(heard.counts)
+            tally.skipped.update(heard.skipped)
             tally.counts[f"recordings/{split}"] += 1
-            tally.counts[f"utterances/{split}"] += len(job.utterances)
-            tally.skipped += curated.skipped
+            tally.counts[f"utterances/{split}"] += len(heard.utterances)
         tally.counts["frames"] = len(images)
+    tally.counts.update(records.counts)
+    tally.skipped.update(records.skipped)
     write_jsonl(folder / "recordings.jsonl", recordings)
-    return recordings
-
-
-@contextlib.contextmanager
-def _pool(workers: int, jobs: int, executor: Executor | None) -> Iterator[Executor | None]:
-    """The executor given, or a process pool; None where one process is enough."""
-    if executor is not None or min(workers, jobs) <= 1:
-        yield executor
-        return
-    # Not forked: the parent may hold threads and locks (torch, the progress bar) that a fork would copy in mid-use.
-    with ProcessPoolExecutor(min(workers, jobs), mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield pool
-
-
-def _in_order(
-    function: Callable[[JobT], ResultT], jobs: Iterable[JobT], executor: Executor | None, *, ahead: int
-) -> Generator[ResultT, None, None]:
-    """Yields the results in the order of the jobs, with no more than ``ahead`` of them submitted or held in memory."""
-    if executor is None:
-        yield from map(function, jobs)
-        return
-    pending: deque[Future[ResultT]] = deque()
-    try:
-        for job in jobs:
-            if len(pending) == ahead:
-                yield pending.popleft().result()
-            pending.append(executor.submit(function, job))
-        while pending:
-            yield pending.popleft().result()
-    except BrokenExecutor as error:
-        raise BabyVLMError(
-            "a worker process died, most likely for want of memory; nothing was written. Try again with fewer --workers"
-        ) from error
-    finally:
-        for future in pending:
-            future.cancel()
 
 
 def fingerprint(path: Path) -> str:

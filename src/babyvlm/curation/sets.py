@@ -7,14 +7,15 @@ out/
 ├── image.parquet         Conversation records, one file for each format
 ├── video.parquet
 ├── interleaved.parquet
-├── images/               image store: every frame once
+├── candidates.parquet    every clip and frame before thresholds, with its scores
+├── images/               image store: every frame of every candidate, once
 └── instruction/          where the corpus had boxes: instruction.parquet and images/
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,6 +25,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from pydantic import ValidationError
 
+from babyvlm.curation.candidates import Candidate
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import Manifest, read_manifest
 from babyvlm.images import ImageStore
@@ -31,6 +33,7 @@ from babyvlm.records import Conversation, Format, Recording, Split, Utterance, r
 
 KIND = "pretraining-set"
 INSTRUCTION = "instruction"
+CANDIDATES = "candidates.parquet"
 _ROWS_PER_GROUP = 8192
 
 CONVERSATION_SCHEMA = pa.schema(
@@ -47,6 +50,30 @@ CONVERSATION_SCHEMA = pa.schema(
         ("variant", pa.string()),
     ]
 )
+CANDIDATE_SCHEMA = pa.schema(
+    [
+        ("recording", pa.string()),
+        ("split", pa.string()),
+        ("start_ms", pa.int64()),
+        ("end_ms", pa.int64()),
+        ("text", pa.string()),
+        ("score", pa.float64()),
+        (
+            "frames",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("image", pa.string()),
+                        ("number", pa.int64()),
+                        ("sharpness", pa.float64()),
+                        ("looks", pa.string()),
+                        ("score", pa.float64()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
 UTTERANCE_SCHEMA = pa.schema(
     [
         ("recording", pa.string()),
@@ -54,6 +81,7 @@ UTTERANCE_SCHEMA = pa.schema(
         ("end_s", pa.float64()),
         ("speaker", pa.string()),
         ("text", pa.string()),
+        ("language", pa.string()),
         ("split", pa.string()),
     ]
 )
@@ -150,7 +178,26 @@ class PretrainingSet:
     def utterances(self, split: Split | None = None) -> list[Utterance]:
         """The language corpus, of one split or of all, by recording and start."""
         rows = _read_rows(self.folder / "utterances.parquet", UTTERANCE_SCHEMA, split)
-        return [Utterance.model_validate({name: row[name] for name in Utterance.model_fields}) for row in rows]
+        fields = Utterance.model_fields.keys()
+        return [Utterance.model_validate({name: row[name] for name in fields if row[name] is not None}) for row in rows]
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Every clip before thresholds, with its frames and scores, by recording and start; a few in memory at a time.
+
+        Raises:
+            DataFolderError: They are missing, or the file holds something else.
+        """
+        path = self.folder / CANDIDATES
+        if not path.is_file():
+            raise DataFolderError("the file is missing", path=path, remedy="Curate the corpus again with this version")
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_ROWS_PER_GROUP):
+                    for row in batch.to_pylist():
+                        del row["split"]
+                        yield Candidate.model_validate(row)
+        except (pa.ArrowException, KeyError, ValidationError) as error:
+            raise DataFolderError(f"does not read as candidates ({error})", path=path) from error
 
     @functools.cached_property
     def instruction_images(self) -> ImageStore:

@@ -59,7 +59,7 @@ def test_all_of_the_cue_syntax_is_read(tmp_path: Path, newline: str) -> None:
         (3605.0, 3606.0, "", "1 < 2 & I <3 you"),
         (360000.0, 360001.0, "", ""),
     ]
-    assert [cue.line for cue in cues] == [18, 23, 23, 25, 28]
+    assert [cue.place for cue in cues] == [f"line {n}" for n in (18, 23, 23, 25, 28)]
 
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="<>&-"), min_size=1)

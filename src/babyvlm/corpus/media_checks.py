@@ -1,0 +1,85 @@
+"""What a video is like beyond its header: rotation, frame rate, sound tracks, gaps, a missing end.
+
+Its packets are read from front to back and none is decoded, which takes about as long as copying the file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from babyvlm.corpus.problems import Problem
+from babyvlm.errors import MediaError
+from babyvlm.media import MediaInfo, Timeline, probe, read_timeline
+from babyvlm.records import Recording
+
+GAP_S = 1.0
+"""Seconds without a frame that are told: a paused or failing camera (ours)."""
+MISSING_END_S = 2.0
+"""Seconds by which the picture may end before the file says it does (ours)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaFacts:
+    """What the video of one recording is like."""
+
+    recording: str
+    width: int
+    """Pixels, upright."""
+    height: int
+    rotation: int
+    """Degrees by which a flag turns the stored picture."""
+    fps: float
+    variable_rate: bool
+    audio_tracks: int
+
+    @property
+    def portrait(self) -> bool:
+        return self.height > self.width
+
+
+def check_media(path: Path, recording: Recording) -> tuple[list[MediaFacts], list[Problem]]:
+    """Reads a video's header and packets.
+
+    Returns:
+        The facts, in a list that is empty where the video does not read, and what is wrong or odd.
+    """
+    try:
+        info, timeline = probe(path), read_timeline(path, gap_s=GAP_S)
+    except MediaError as error:
+        return [], [Problem(reason="unreadable video", error=error)]
+    facts = MediaFacts(
+        recording=recording.id,
+        width=info.width,
+        height=info.height,
+        rotation=info.rotation,
+        fps=info.fps,
+        variable_rate=timeline.variable_rate,
+        audio_tracks=info.audio_tracks,
+    )
+    return [facts], [*_missing_end(path, info, timeline), *_odd(path, info, timeline)]
+
+
+def _missing_end(path: Path, info: MediaInfo, timeline: Timeline) -> list[Problem]:
+    if timeline.end_s >= info.duration_s - MISSING_END_S:
+        return []
+    error = MediaError(
+        f"the picture ends at {timeline.end_s:.1f} s, though the file says it lasts {info.duration_s:.1f} s",
+        path=path,
+        remedy="The file is cut short, or its camera stopped before its microphone: fetch it again",
+    )
+    return [Problem(reason="picture ends early", error=error)]
+
+
+def _odd(path: Path, info: MediaInfo, timeline: Timeline) -> list[Problem]:
+    notes: list[tuple[str, MediaError]] = []
+    if timeline.gaps:
+        at_s, lasts_s = max(timeline.gaps, key=lambda gap: gap[1])
+        more = f", the longest of {len(timeline.gaps)}" if len(timeline.gaps) > 1 else ""
+        problem = f"no frame for {lasts_s:.1f} s after {at_s:.1f} s{more}; the frame before stands for it"
+        notes.append(("gap in the picture", MediaError(problem, path=path)))
+    if info.audio_tracks > 1:
+        problem = f"there are {info.audio_tracks} sound tracks; speech is looked for in the first"
+        remedy = "Choose with: babyvlm corpus transcribe --track N"
+        notes.append(("several sound tracks", MediaError(problem, path=path, remedy=remedy)))
+    return [Problem(reason=reason, error=error, used=True) for reason, error in notes]

@@ -1,0 +1,121 @@
+"""Other thresholds for a set that is there: candidates with their scores in, a new set out, nothing decoded again."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from babyvlm.curation.configuration import CurationConfig
+from babyvlm.curation.sets import INSTRUCTION, KIND, PretrainingSet
+from babyvlm.curation.writing import RecordsWriter
+from babyvlm.errors import ConfigError, DataFolderError
+from babyvlm.folders import Manifest, fresh_folder
+
+_OF_SELECTION = ("clip below", "clip without a frame", "frame ", "recording too short for an interleaved")
+"""How the reasons begin that selection gives; all others stay as they were."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionChanges:
+    """Knobs that can change without decoding again; what is not given stays as the set was made."""
+
+    min_clip_alignment: float | None = None
+    """Clips must score more, where they are scored (paper: 0.1)."""
+    min_frame_alignment: float | None = None
+    """Frames must score more, where they are scored (paper: 0.2)."""
+    min_sharpness: float | None = None
+    """Least sharpness of a frame, squared grey levels."""
+    duplicate_bits: int | None = None
+    """Frames are left out that differ by so few bits from an earlier one of their clip; -1 keeps them all."""
+    clip_frames: int | None = None
+    """Most frames of one video record."""
+    min_window: int | None = None
+    """Fewest clips of an interleaved sequence."""
+    max_window: int | None = None
+    """Most clips of an interleaved sequence."""
+    window_stride: int | None = None
+    """Clips from the start of one sequence to that of the next."""
+    seed: int | None = None
+    """Seed of the lengths of interleaved sequences."""
+
+    def apply(self, config: CurationConfig) -> CurationConfig:
+        given = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        if not given:
+            raise ConfigError(f"nothing changes: give one of {', '.join(_flags())}")
+        return dataclasses.replace(config, **given)
+
+
+def _flags() -> list[str]:
+    return [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(SelectionChanges)]
+
+
+def reselect(folder: Path, out: Path, changes: SelectionChanges) -> None:
+    """Writes a set anew with other thresholds. Images are linked where the file system can, and copied where not.
+
+    Args:
+        folder: A pretraining set.
+        out: Where the new one goes; must not exist, or be empty.
+        changes: What is different.
+
+    Raises:
+        DataFolderError: ``folder`` is no pretraining set, or was written without its candidates.
+        ConfigError: Nothing changes, or a knob has a bad value.
+        OutputExistsError: ``out`` holds something.
+    """
+    old = PretrainingSet(folder)
+    config = changes.apply(_configuration(old))
+    with fresh_folder(out) as partial:
+        for name in ("recordings.jsonl", "utterances.parquet"):
+            shutil.copyfile(folder / name, partial / name)
+        for name in ("images", INSTRUCTION):
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, partial / name, copy_function=_link)
+        with RecordsWriter(partial, config) as records:
+            by_id = {recording.id: recording for recording in old.recordings}
+            for recording, candidates in itertools.groupby(old.candidates(), key=lambda each: each.recording):
+                records.add(by_id[recording], candidates)
+        if not records.counts["clips"]:
+            raise ConfigError(f"nothing is left with these thresholds: {dict(+records.skipped)}")
+        _manifest(old, config, records.counts, records.skipped).write(partial)
+
+
+def _configuration(old: PretrainingSet) -> CurationConfig:
+    saved: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in old.manifest.configuration.get("curation", {}).items()
+    }
+    try:
+        return CurationConfig(**saved)
+    except TypeError as error:
+        raise DataFolderError(
+            f"its configuration is not of this version ({error})", path=old.folder, remedy="Curate the corpus again"
+        ) from error
+
+
+def _manifest(old: PretrainingSet, config: CurationConfig, counts: Counter[str], skipped: Counter[str]) -> Manifest:
+    formats = ("image/", "video/", "interleaved/")
+    kept = {name: count for name, count in old.manifest.counts.items() if not name.startswith(formats)}
+    kept_skips = {
+        reason: count for reason, count in old.manifest.skipped.items() if not reason.startswith(_OF_SELECTION)
+    }
+    return Manifest(
+        kind=KIND,
+        configuration={**old.manifest.configuration, "curation": dataclasses.asdict(config)},
+        inputs=old.manifest.inputs,
+        counts=dict(sorted({**kept, **{name: count for name, count in counts.items() if count}}.items())),
+        skipped=dict(sorted({**kept_skips, **{name: count for name, count in skipped.items() if count}}.items())),
+        notes=[*old.manifest.notes, f"selected again from {old.folder.name}"],
+    )
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

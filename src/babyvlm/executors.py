@@ -1,0 +1,100 @@
+"""Who does the work: this process, a pool of processes, or a cluster; ``concurrent.futures.Executor`` is their bond."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from typing import TypeVar
+
+from babyvlm.errors import BabyVLMError, ConfigError, MissingExtraError
+
+JobT = TypeVar("JobT")
+ResultT = TypeVar("ResultT")
+
+_DIED = (
+    "a worker process died, most likely for want of memory; no set was written. Try again with fewer --workers: "
+    "what is finished is kept"
+)
+
+
+@contextlib.contextmanager
+def process_pool(workers: int, jobs: int, executor: Executor | None = None) -> Iterator[Executor | None]:
+    """The executor given, or a pool of processes; None where one process is enough."""
+    if executor is not None or min(workers, jobs) <= 1:
+        yield executor
+        return
+    # Not forked: the parent may hold threads and locks (torch, the progress bar) that a fork would copy in mid-use.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, jobs), mp_context=context, initializer=_end_with_parent) as pool:
+        yield pool
+
+
+def _end_with_parent() -> None:
+    """Makes this worker end when its parent is killed: it would wait for ever on a queue that it keeps open itself."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextlib.contextmanager
+def dask_executor(address: str) -> Iterator[Executor]:
+    """The workers of a running Dask cluster. They must see the corpus and the output under the same paths.
+
+    Args:
+        address: Of the scheduler, such as ``tcp://head:8786``, or the path of a scheduler file that ends in ``.json``.
+
+    Raises:
+        MissingExtraError: Dask is not installed.
+        ConfigError: No scheduler answers there.
+    """
+    try:
+        from distributed import Client
+    except ModuleNotFoundError as error:
+        raise MissingExtraError("Working on a Dask cluster", "cluster") from error
+    try:
+        by_file = address.endswith(".json")
+        client = Client(scheduler_file=address) if by_file else Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"no Dask scheduler answers at {address!r} ({error}); see docs/clusters.md") from error
+    with client:
+        yield client.get_executor(pure=False)
+
+
+def in_order(
+    function: Callable[[JobT], ResultT], jobs: Iterable[JobT], executor: Executor | None, *, ahead: int
+) -> Generator[ResultT, None, None]:
+    """Yields the results in the order of the jobs, with no more than ``ahead`` of them submitted or held in memory.
+
+    Raises:
+        BabyVLMError: A worker died.
+    """
+    if executor is None:
+        yield from map(function, jobs)
+        return
+    pending: deque[Future[ResultT]] = deque()
+    try:
+        for job in jobs:
+            if len(pending) >= ahead:
+                yield pending.popleft().result()
+            pending.append(executor.submit(function, job))
+        while pending:
+            yield pending.popleft().result()
+    except BrokenExecutor as error:
+        raise BabyVLMError(_DIED) from error
+    except Exception as error:
+        if type(error).__name__ == "KilledWorker":  # Dask's word for it, which need not be installed
+            raise BabyVLMError(_DIED) from error
+        raise
+    finally:
+        for future in pending:
+            future.cancel()

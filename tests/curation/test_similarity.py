@@ -1,0 +1,90 @@
+"""CLIP and X-CLIP from local folders: tiny models of the real classes, against the models called by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer, XCLIPConfig, XCLIPModel
+
+from babyvlm.curation.alignment import SeenAndSaid
+from babyvlm.curation.configuration import ClipModels
+from babyvlm.curation.similarity import ClipAligner
+from babyvlm.errors import CheckpointError
+
+TEXT = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 64,
+        "max_position_embeddings": 12, "projection_dim": 8,
+        "bos_token_id": 0, "eos_token_id": 1, "pad_token_id": 1}  # fmt: skip
+VISION = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+          "image_size": 32, "patch_size": 16, "projection_dim": 8}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    torch.manual_seed(0)
+    root = tmp_path_factory.mktemp("models")
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    vocabulary = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{letter}</w>" for letter in letters)]
+    (root / "vocab.json").write_text(json.dumps({token: number for number, token in enumerate(vocabulary)}))
+    (root / "merges.txt").write_text("#version: 0.2\n")
+    tokenizer = CLIPTokenizer(str(root / "vocab.json"), str(root / "merges.txt"))
+    processor = CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    clip = CLIPModel(CLIPConfig(text_config=TEXT, vision_config=VISION, projection_dim=8))
+    mit = {"mit_hidden_size": 8, "mit_intermediate_size": 16, "mit_num_attention_heads": 2, "mit_num_hidden_layers": 1}
+    x_clip = XCLIPModel(
+        XCLIPConfig(
+            text_config=TEXT,
+            vision_config={**VISION, **mit, "num_frames": 4, "drop_path_rate": 0.0},
+            projection_dim=8,
+            prompt_layers=1,
+            prompt_num_attention_heads=2,
+        )
+    )
+    for name, model in (("clip", clip), ("x-clip", x_clip)):
+        model.save_pretrained(root / name)
+        tokenizer.save_pretrained(root / name)
+        processor.save_pretrained(root / name)
+    return root / "clip", root / "x-clip"
+
+
+def picture(seed: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (40, 50, 3), dtype=np.uint8))
+
+
+def test_scores_are_the_models_cosines_whatever_the_batch(folders: tuple[Path, Path]) -> None:
+    clip_folder, x_clip_folder = map(str, folders)
+    clips = [
+        SeenAndSaid(pictures=tuple(picture(10 * n + k) for k in range(count)), text=text)
+        for n, (count, text) in enumerate([(2, "a dog"), (5, "look at the red ball there"), (0, "gone"), (1, "cup")])
+    ]
+    aligner = ClipAligner(ClipModels(clip=clip_folder, x_clip=x_clip_folder))
+    together = list(aligner.score("r", clips))
+    alone = [next(iter(aligner.score("r", [clip]))) for clip in clips]
+    assert [len(scores.frames or ()) for scores in together] == [2, 5, 0, 1]
+    assert [scores.clip is None for scores in together] == [False, False, True, False]
+    for first, second in zip(together, alone, strict=True):
+        assert (first.clip or 0) == pytest.approx(second.clip or 0, abs=1e-4)
+        assert first.frames == pytest.approx(second.frames, abs=1e-4)
+    model = CLIPModel.from_pretrained(clip_folder).eval()
+    encoded = CLIPTokenizer.from_pretrained(clip_folder)(["a dog"], return_tensors="pt")
+    pixels = CLIPImageProcessor.from_pretrained(clip_folder)(images=list(clips[0].pictures), return_tensors="pt")
+    with torch.no_grad():
+        logits = model(**encoded, pixel_values=pixels["pixel_values"]).logits_per_image[:, 0] / model.logit_scale.exp()
+    assert together[0].frames == pytest.approx(logits.tolist(), abs=1e-4)
+    assert len({scores.clip for scores in together}) == 4
+
+
+def test_either_model_may_be_left_out(folders: tuple[Path, Path]) -> None:
+    (scores,) = ClipAligner(ClipModels(clip=str(folders[0]), x_clip="")).score(
+        "r", [SeenAndSaid(pictures=(picture(0),), text="a")]
+    )
+    assert scores.clip is None and scores.frames is not None
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=rf"{tmp_path}: does not load as CLIPModel"):
+        list(ClipAligner(ClipModels(clip=str(tmp_path))).score("r", [SeenAndSaid(pictures=(picture(0),), text="a")]))
