@@ -76,7 +76,7 @@ class BrowserTaker:
     def number(self) -> int | None:
         """Which trial can be answered now, counted from 1; None where the session has ended."""
         seen = self.page.wait_for_function(
-            "() => document.querySelector('.trial[data-number]:not(.waiting):has(button:enabled):not(:has(.touched))')"
+            "() => document.querySelector('.trial[data-open]:has(button:enabled):not(:has(.touched))')"
             "?.dataset.number || (document.querySelector('.card .main') && 'break')"
             " || (/All done|Sorry/.test(document.body.innerText) && 'end')"
         ).json_value()

@@ -137,7 +137,10 @@ def test_resume_equals_uninterrupted(stage, data, trained, tmp_path, monkeypatch
 
 def test_a_source_that_the_data_lack_is_said_and_left_out(data, trained, tmp_path, capsys):
     recipe = tiny_recipe()
-    mixture = (MixturePhase(weights={"object_counting": 0.5, "left_right.easy": 0.5}),)
+    mixture = (
+        MixturePhase(until=0.5, weights={"left_right.easy": 1.0}),
+        MixturePhase(weights={"object_counting": 0.5, "left_right.easy": 0.5}),
+    )
     recipe = replace(recipe, instruction=replace(recipe.instruction, mixture=mixture))
     run = fork(trained, tmp_path / "run", recipe, data, without="instruction")
     Trainer(recipe, data, run).run(["instruction"])

@@ -167,7 +167,7 @@ def _fill_set(connection: sqlite3.Connection, source: int, folder: Path) -> None
 
 def _utterance_rows(source: int, path: Path) -> Iterator[tuple[Any, ...]]:
     for row in _parquet_rows(path):
-        said = Utterance.model_validate({name: row[name] for name in Utterance.model_fields})
+        said = Utterance.model_validate({k: row[k] for k in Utterance.model_fields if row.get(k) is not None})
         facets = facet_words(source=source, split=row["split"], recording=said.recording)
         yield (
             None, source, said.recording, said.start_s, said.end_s, said.speaker, row["split"], said.text, facets,

@@ -91,7 +91,8 @@ def train_language_model(
     held = {name: len(rows) for name, rows in sources.items() if rows}
     if absent := sorted({name for phase in mixture for name in phase.weights} - held.keys()):
         accelerator.print(f"{stage}: the data hold no {', '.join(absent)}; the rest of the mixture is drawn oftener")
-    plan = BatchPlan(held, [_present(phase, held) for phase in mixture], optimisation.batch_size, steps, seed)
+    phases = _present(mixture, held)
+    plan = BatchPlan(held, phases, optimisation.batch_size, steps, seed)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(part_of(name) in trains)
     optimizer = Optimizers(((n, p) for n, p in model.named_parameters() if p.requires_grad), optimisation)
@@ -134,7 +135,7 @@ def train_language_model(
 
     for step in range(done, steps):
         factor = learning_rate_factor(step, steps, optimisation.warmup_fraction)
-        phase = next(phase for phase in mixture if step < round(phase.until * steps))
+        phase = next(phase for phase in phases if step < round(phase.until * steps))
         optimizer.scale(factor, phase.vision_rate)
 
         samples = [sources[source][index] for source, index in plan.step(step)]
@@ -186,10 +187,19 @@ def train_language_model(
     return journal.log
 
 
-def _present(phase: MixturePhase, held: Mapping[str, int]) -> MixturePhase:
-    """A phase without the sources that the data lack; one left with none stays as it is, to be refused."""
-    weights = {name: weight for name, weight in phase.weights.items() if name in held}
-    return replace(phase, weights=weights) if weights else phase
+def _present(mixture: Sequence[MixturePhase], held: Mapping[str, int]) -> list[MixturePhase]:
+    """The phases without sources that the data lack; one left with none is left out, and the next begins earlier.
+
+    The last phase stays as it is where nothing of it is there, to be refused.
+    """
+    phases = []
+    for phase in mixture:
+        weights = {name: weight for name, weight in phase.weights.items() if name in held}
+        if weights or not phase.weights:
+            phases.append(replace(phase, weights=weights))
+        elif phase is mixture[-1]:
+            phases.append(phase)
+    return phases
 
 
 @torch.no_grad()

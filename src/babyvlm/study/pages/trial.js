@@ -180,6 +180,7 @@ function touch(box, buttons, since, wasHidden) {
       }
     };
     addEventListener("keydown", onKey);
+    box.dataset.open = "true"; // from here on a touch counts
   });
 }
 
