@@ -12,37 +12,48 @@ from babyvlm.training.configuration import (
     VisionStage,
 )
 
-# Every way to answer is seen a little from the start: a new one, met all at once, undid what had been learned before.
-_ANSWERS = {
-    "who_has_more_synthetic": 0.02,
-    "who_has_more_naturalistic": 0.02,
-    "localization": 0.02,
-    "object_counting": 0.02,
-    "visual_delayed_response_open": 0.02,
-    "visual_delayed_response_binary": 0.01,
-    "left_right": 0.05,
-    "spatial_details": 0.05,
-}
-_ALIKE = _ANSWERS | {"left_right.easy": 0.4, "spatial_details.easy": 0.4}
-_SAME = _ANSWERS | {"left_right": 0.36, "spatial_details": 0.36, "left_right.easy": 0.1, "spatial_details.easy": 0.1}
-_MORE = _ANSWERS | {"who_has_more_synthetic": 0.38, "who_has_more_naturalistic": 0.38, "localization": 0.1}
-_WHERE = _ANSWERS | {"localization": 0.6, "who_has_more_synthetic": 0.1, "who_has_more_naturalistic": 0.1}
-_LEAVING = _ANSWERS | {
-    "visual_delayed_response_open": 0.4,
-    "visual_delayed_response_binary": 0.17,
-    "localization": 0.13,
+_ALIKE = {"left_right.easy": 0.5, "spatial_details.easy": 0.5}
+_SAME = {
+    "left_right": 0.3,
+    "spatial_details": 0.3,
+    "left_right.easy": 0.1,
+    "spatial_details.easy": 0.1,
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
 }
+_MORE = {
+    "who_has_more_synthetic": 0.4,
+    "who_has_more_naturalistic": 0.4,
+    "localization": 0.1,
+    "left_right": 0.05,
+    "spatial_details": 0.05,
+}
+_WHERE = {
+    "localization": 0.62,
+    "who_has_more_synthetic": 0.1,
+    "who_has_more_naturalistic": 0.1,
+    "object_counting": 0.1,
+    "left_right": 0.04,
+    "spatial_details": 0.04,
+}
+_LEAVING = {
+    "visual_delayed_response_open": 0.4,
+    "visual_delayed_response_binary": 0.18,
+    "localization": 0.14,
+    "who_has_more_synthetic": 0.1,
+    "who_has_more_naturalistic": 0.1,
+    "left_right": 0.04,
+    "spatial_details": 0.04,
+}
 _ALL = {
-    "object_counting": 0.22,
+    "object_counting": 0.21,
     "who_has_more_synthetic": 0.17,
     "who_has_more_naturalistic": 0.14,
-    "localization": 0.14,
+    "localization": 0.13,
     "visual_delayed_response_open": 0.08,
     "visual_delayed_response_binary": 0.05,
-    "left_right": 0.07,
-    "spatial_details": 0.07,
+    "left_right": 0.08,
+    "spatial_details": 0.08,
     "picture_vocabulary": 0.05,
     "memory": 0.01,
 }
@@ -114,16 +125,16 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1020, beta2=0.99
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1050, beta2=0.99
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
             mixture=(
-                MixturePhase(until=0.15, weights=_ALIKE, vision_rate=0.33),
-                MixturePhase(until=0.19, weights=_SAME, vision_rate=0.33),
-                MixturePhase(until=0.38, weights=_MORE, vision_rate=0.5),
-                MixturePhase(until=0.5, weights=_WHERE, vision_rate=0.5),
-                MixturePhase(until=0.67, weights=_LEAVING, vision_rate=0.5),
+                MixturePhase(until=0.14, weights=_ALIKE, vision_rate=0.33),
+                MixturePhase(until=0.18, weights=_SAME, vision_rate=0.33),
+                MixturePhase(until=0.36, weights=_MORE, vision_rate=0.5),
+                MixturePhase(until=0.48, weights=_WHERE, vision_rate=0.5),
+                MixturePhase(until=0.66, weights=_LEAVING, vision_rate=0.5),
                 MixturePhase(weights=_ALL, vision_rate=0.5),
             ),
             micro_batch_tokens=16384,
