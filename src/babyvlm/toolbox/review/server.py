@@ -11,6 +11,8 @@ and restricted pictures then only when told so in as many words.
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -185,9 +187,18 @@ def serve_review(
         import uvicorn
     except ImportError as error:
         raise MissingExtraError("Reviewing items in the browser", "study") from error
-    print(
-        f"Review {len(toolbox.items)} items at http://{host}:{port}/ (stop with Ctrl-C); "
-        f"decisions go to {decisions.path}",
-        flush=True,
-    )
-    uvicorn.run(app, host=host, port=port, log_level="warning")
+
+    class Announced(uvicorn.Server):
+        """Says where it is once it listens, and can be interrupted."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            listening = [one.getsockname()[1] for server in self.servers for one in server.sockets]
+            print(
+                f"Review {len(toolbox.items)} items at http://{host}:{[*listening, port][0]}/ (stop with Ctrl-C); "
+                f"decisions go to {decisions.path}",
+                flush=True,
+            )
+
+    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again when it has closed
+        Announced(uvicorn.Config(app, host=host, port=port, log_level="warning")).run()
