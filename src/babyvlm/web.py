@@ -7,9 +7,12 @@ uploaded: a body is JSON from the site's own page, and no longer than that page 
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
+
+from babyvlm.errors import ConfigError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -115,3 +118,31 @@ async def _say(send: Send, status: int, message: str) -> None:
     headers += [(b"connection", b"close")] if status == 413 else []
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
+
+
+def serve_until_interrupted(app: Any, *, host: str, port: int, announce: Callable[[str], str]) -> None:
+    """Serves pages; says where once it listens and can be interrupted.
+
+    Args:
+        app: What is served.
+        host: Address to listen at.
+        port: Port to listen at; 0 for a free one.
+        announce: The line to print, from the address.
+
+    Raises:
+        ConfigError: It could not listen there.
+    """
+    import uvicorn
+
+    class Announced(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            taken = next(one.getsockname()[1] for server in self.servers for one in server.sockets)
+            print(announce(f"http://{host}:{taken}/ (stop with Ctrl-C)"), flush=True)
+
+    try:
+        Announced(uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)).run()
+    except KeyboardInterrupt:
+        pass  # uvicorn raises it again when it has closed
+    except SystemExit as error:
+        raise ConfigError(f"could not listen at {host}:{port}. Is it taken? Choose another --port") from error

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-import uvicorn
 from fastapi import FastAPI, HTTPException, Response
 from PIL import Image
 from pydantic import Field
@@ -24,7 +23,7 @@ from pydantic import Field
 from babyvlm.chat.conversation import MOST_PICTURES, ChatConversation, Said, TalkingModel, clip_frames
 from babyvlm.errors import ConfigError, MediaError
 from babyvlm.records import Record
-from babyvlm.web import Guard
+from babyvlm.web import Guard, serve_until_interrupted
 
 _MAX_BODY_BYTES = 64 * 2**20
 _FILES = {
@@ -104,5 +103,4 @@ def _clip(text: str) -> Sequence[Image.Image]:
 
 def serve_chat(model: TalkingModel, *, host: str, port: int) -> None:
     """Serves the page until interrupted."""
-    print(f"Talk to {model.name} at http://{host}:{port}/ (stop with Ctrl-C)", flush=True)
-    uvicorn.run(chat_app(model), host=host, port=port, log_level="warning", server_header=False)
+    serve_until_interrupted(chat_app(model), host=host, port=port, announce=lambda at: f"Talk to {model.name} at {at}")

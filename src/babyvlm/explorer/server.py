@@ -12,7 +12,6 @@ from importlib import resources
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
-import uvicorn
 from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -20,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from babyvlm.errors import ConfigError
 from babyvlm.explorer.queries import PAGE, Explorer
 from babyvlm.records import IMAGE_TOKEN
-from babyvlm.web import LOCAL_HOSTS, Guard
+from babyvlm.web import LOCAL_HOSTS, Guard, serve_until_interrupted
 
 FoundT = TypeVar("FoundT")
 
@@ -163,5 +162,4 @@ def serve_explorer(explorer: Explorer, *, host: str, port: int, share_restricted
             f"there are restricted pictures here, and --host {host} lets others in. Leave --host out, or add "
             "--i-may-share restricted if your agreement allows it"
         )
-    print(f"Look inside at http://{host}:{port}/ (stop with Ctrl-C)", flush=True)
-    uvicorn.run(explorer_app(explorer), host=host, port=port, log_level="warning", server_header=False)
+    serve_until_interrupted(explorer_app(explorer), host=host, port=port, announce=lambda at: f"Look inside at {at}")

@@ -11,8 +11,6 @@ and restricted pictures then only when told so in as many words.
 
 from __future__ import annotations
 
-import contextlib
-import socket
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -24,6 +22,7 @@ from babyvlm.records import Item, Record, is_restricted
 from babyvlm.toolbox.folder import Toolbox
 from babyvlm.toolbox.review.decisions import Decision, Decisions, Verdict, apply_decisions
 from babyvlm.toolbox.tasks import row_name
+from babyvlm.web import serve_until_interrupted
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -184,21 +183,12 @@ def serve_review(
         )
     app = review_app(toolbox, decisions, reviewer=reviewer)
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("Reviewing items in the browser", "study") from error
-
-    class Announced(uvicorn.Server):
-        """Says where it is once it listens, and can be interrupted."""
-
-        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-            await super().startup(sockets)
-            listening = [one.getsockname()[1] for server in self.servers for one in server.sockets]
-            print(
-                f"Review {len(toolbox.items)} items at http://{host}:{[*listening, port][0]}/ (stop with Ctrl-C); "
-                f"decisions go to {decisions.path}",
-                flush=True,
-            )
-
-    with contextlib.suppress(KeyboardInterrupt):  # which uvicorn raises again when it has closed
-        Announced(uvicorn.Config(app, host=host, port=port, log_level="warning")).run()
+    serve_until_interrupted(
+        app,
+        host=host,
+        port=port,
+        announce=lambda at: f"Review {len(toolbox.items)} items at {at}; decisions go to {decisions.path}",
+    )
