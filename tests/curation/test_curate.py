@@ -17,16 +17,12 @@ NAMES = ("S_20140320_1703_04", "S_20140327_1710_01", "A_20130531_0818_01")
 
 
 @pytest.fixture(scope="module")
-def template(make_video, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three recordings of 12 s, with an utterance every 1.5 s, one of them the child's own."""
-    folder = tmp_path_factory.mktemp("corpus")
-    make_video(folder / f"{NAMES[0]}.mp4", seconds=12)
-    cues = "".join(f"00:{1.5 * n:06.3f} --> 00:{1.5 * n + 1:06.3f}\n<v Mother>word {n}\n\n" for n in range(7))
-    for name in NAMES:
-        if name != NAMES[0]:
-            shutil.copy(folder / f"{NAMES[0]}.mp4", folder / f"{name}.mp4")
-        (folder / f"{name}.vtt").write_text(f"WEBVTT\n\n{cues}00:11.000 --> 00:12.400\n<v Child>ba ba\n")
-    (folder / "recordings.csv").write_text(f"recording,split\n{NAMES[0]},train\n{NAMES[1]},test\n{NAMES[2]},train\n")
+def template(small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small corpus, and an utterance of the child's own in each recording."""
+    folder = tmp_path_factory.mktemp("corpus") / "with-child"
+    shutil.copytree(small_corpus, folder)
+    for transcript in folder.glob("*.vtt"):
+        transcript.write_text(transcript.read_text() + "00:11.000 --> 00:12.400\n<v Child>ba ba\n")
     return folder
 
 

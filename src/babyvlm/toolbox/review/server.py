@@ -22,13 +22,12 @@ from babyvlm.records import Item, Record, is_restricted
 from babyvlm.toolbox.folder import Toolbox
 from babyvlm.toolbox.review.decisions import Decision, Decisions, Verdict, apply_decisions
 from babyvlm.toolbox.tasks import row_name
-from babyvlm.web import serve_until_interrupted
+from babyvlm.web import LOCAL_HOSTS, serve_until_interrupted
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 _PAGE = "review.html"
-_LOCAL = ("127.0.0.1", "localhost", "::1")
 Show = Literal["undecided", "accepted", "rejected", "relabelled", "all"]
 _SHOWN: dict[Show, tuple[Verdict | None, ...]] = {
     "undecided": (None,),
@@ -176,7 +175,7 @@ def serve_review(
         MissingExtraError: FastAPI or uvicorn is not installed.
     """
     restricted = sum(is_restricted(item.licence) for item in toolbox.items)
-    if host not in _LOCAL and restricted and not may_share_restricted:
+    if host not in LOCAL_HOSTS and restricted and not may_share_restricted:
         raise ConfigError(
             f"{restricted} of {len(toolbox.items)} items show restricted pictures, and --host {host} lets others "
             "in. Leave --host out, or add --i-may-share restricted if your agreement allows it"
