@@ -177,6 +177,15 @@ def stored_images(folder: Path) -> Iterator[tuple[str, bytes]]:
             raise DataFolderError(f"does not read as Arrow ({error})", path=path) from error
 
 
-def decode_image(jpeg: bytes) -> Image.Image:
-    """The picture in some JPEG bytes, as RGB."""
-    return Image.open(io.BytesIO(jpeg)).convert("RGB")
+def decode_image(jpeg: bytes, *, at_least: int | None = None) -> Image.Image:
+    """The picture in some JPEG bytes, as RGB.
+
+    Args:
+        jpeg: Its bytes.
+        at_least: Pixels either side must keep; the picture may then come as a half, a quarter or an eighth of its size,
+            which is read several times faster. None keeps it whole.
+    """
+    image = Image.open(io.BytesIO(jpeg))
+    if at_least is not None:
+        image.draft("RGB", (at_least, at_least))
+    return image.convert("RGB")

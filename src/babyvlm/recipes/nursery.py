@@ -125,16 +125,16 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1050, beta2=0.99
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1000, beta2=0.99
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
             mixture=(
-                MixturePhase(until=0.14, weights=_ALIKE, vision_rate=0.33),
-                MixturePhase(until=0.18, weights=_SAME, vision_rate=0.33),
-                MixturePhase(until=0.36, weights=_MORE, vision_rate=0.5),
-                MixturePhase(until=0.48, weights=_WHERE, vision_rate=0.5),
-                MixturePhase(until=0.66, weights=_LEAVING, vision_rate=0.5),
+                MixturePhase(until=0.147, weights=_ALIKE, vision_rate=0.33),
+                MixturePhase(until=0.189, weights=_SAME, vision_rate=0.33),
+                MixturePhase(until=0.378, weights=_MORE, vision_rate=0.5),
+                MixturePhase(until=0.504, weights=_WHERE, vision_rate=0.5),
+                MixturePhase(until=0.693, weights=_LEAVING, vision_rate=0.5),
                 MixturePhase(weights=_ALL, vision_rate=0.5),
             ),
             micro_batch_tokens=16384,

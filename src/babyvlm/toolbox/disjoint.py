@@ -33,6 +33,7 @@ MAX_EXCESS = 20.0
 """Largest excess of a thumbnail's cell over its counterpart's neighbourhood in a near duplicate, of 255 (ours:
 copies encoded again, scaled or shifted stay below it, different exemplars on one mat do not)."""
 _SIDE = 16
+_DECODED = 3 * _SIDE
 _ROWS = 256
 _PAIRS = 4096
 _FEW = slice(2, None, 4)  # every fourth row and column
@@ -53,15 +54,15 @@ class Fingerprints:
         return cls._of([_print(image) for image in images])
 
     @classmethod
-    def read(cls, names: Sequence[str], open_image: Callable[[str], Image.Image]) -> Fingerprints:
-        """The fingerprints of some pictures, each opened by one of several threads.
+    def read(cls, names: Sequence[str], read_jpeg: Callable[[str], bytes]) -> Fingerprints:
+        """The fingerprints of some pictures, each decoded, no larger than they need, by one of several threads.
 
         Args:
             names: Of the pictures.
-            open_image: Reads and decodes one.
+            read_jpeg: Gives the bytes of one.
         """
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            return cls._of(list(pool.map(lambda name: _print(open_image(name)), names)))
+            return cls._of(list(pool.map(lambda name: _print(decode_image(read_jpeg(name), at_least=_DECODED)), names)))
 
     @classmethod
     def _of(cls, prints: Sequence[tuple[int, NDArray[np.uint8]]]) -> Fingerprints:
@@ -106,7 +107,7 @@ class TrainingSet:
         images = dict.fromkeys(image for row in rows for image in row.images)
         return cls(
             recordings=frozenset(recording.id for recording in data.recordings if recording.split == "train"),
-            prints=Fingerprints.read(list(images), data.read_image),
+            prints=Fingerprints.read(list(images), data.jpeg),
         )
 
 
@@ -223,7 +224,7 @@ def prove_disjoint(items: Sequence[Item], images: Path, training: TrainingSet) -
             remedy="Build the items from another split",
         )
     names = sorted({name for item in items for turn in item.turns for name in turn.images})
-    prints = Fingerprints.read(names, lambda name: decode_image((images / name).read_bytes()))
+    prints = Fingerprints.read(names, lambda name: (images / name).read_bytes())
     return Disjointness(
         recordings=len(sources),
         images=len(names),
