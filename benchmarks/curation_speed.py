@@ -1,13 +1,11 @@
 """Curation is about as fast as decoding (claims: recordings to clips and frames at 0.8 or more of the speed of a bare
-ffmpeg that decodes and scales the same files to the same frames; two workers 1.7 times one; the same peak memory for 1
-and for 20 hours).
+ffmpeg that decodes and scales the same files to the same frames; two workers 1.7 times one).
 
-    python benchmarks/curation_speed.py [VIDEO] [--minutes 4] [--files 4] [--long-hours 20]
+    python benchmarks/curation_speed.py [VIDEO] [--minutes 5] [--files 12]
 
 VIDEO is repeated to recordings of some minutes, 640x480 at 30 frames a second as SAYCam's are; by default it is a film
 of moving noise. Speech is dense: an utterance every two seconds, so that every frame must be decoded. Each side has one
-core: ffmpeg is pinned to one, as is curation with one worker. Memory is the peak of this process's children, sampled
-as proportional set size, for one hour and for the long corpus, whose files are links to one. Needs ffmpeg.
+core: ffmpeg is pinned to one, as is curation with one worker. Needs ffmpeg.
 """
 
 from __future__ import annotations
@@ -21,13 +19,12 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
-_CURATE = "import sys; from pathlib import Path; from babyvlm.curation import curate; "
-_CURATE += "curate(Path(sys.argv[1]), Path(sys.argv[2]), workers=int(sys.argv[3]))"
+CURATE = "import sys; from pathlib import Path; from babyvlm.curation import curate; "
+CURATE += "curate(Path(sys.argv[1]), Path(sys.argv[2]), workers=int(sys.argv[3]))"
 
 
 def film(out: Path, source: Path | None, minutes: float) -> None:
@@ -73,38 +70,15 @@ def with_babyvlm(corpus: Path, out: Path, workers: int) -> float:
     """Seconds that curation takes from start to end, start of Python included."""
     shutil.rmtree(out, ignore_errors=True)
     cores = ",".join(map(str, range(workers)))
-    return seconds([sys.executable, "-c", _CURATE, str(corpus), str(out), str(workers)], cores)
-
-
-def peak_mib(corpus: Path, out: Path) -> float:
-    """Peak of the private memory of a curation with one worker."""
-    process = subprocess.Popen([sys.executable, "-c", _CURATE, str(corpus), str(out), "1"], stderr=subprocess.DEVNULL)
-    peaks = [0.0]
-
-    def watch() -> None:
-        while process.poll() is None:
-            try:
-                lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-            except OSError:
-                return
-            peaks.append(next((int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")), 0.0))
-            time.sleep(0.2)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    if process.wait():
-        raise SystemExit("curation failed")
-    watcher.join()
-    return max(peaks)
+    return seconds([sys.executable, "-c", CURATE, str(corpus), str(out), str(workers)], cores)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path, nargs="?")
-    parser.add_argument("--minutes", type=float, default=4)
-    parser.add_argument("--files", type=int, default=4)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--files", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--long-hours", type=float, default=0, help="0 leaves the memory of a long corpus out")
     options = parser.parse_args()
     result: dict[str, object] = {"date": str(datetime.date.today()), "cores": os.cpu_count()}
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as temporary:
@@ -130,13 +104,6 @@ def main() -> None:
             "core_hours_for_478_hours": round(478 * one / hours / 3600, 1),
             "core_hours_for_10000_hours": round(10_000 * one / hours / 3600, 1),
         }
-        if options.long_hours:
-            for name, length in (("1_hour", 1.0), ("long", options.long_hours)):
-                files = round(length * 60 / options.minutes)
-                laid = lay_out(folder / name, folder / "film.mp4", files, options.minutes)
-                result[f"peak_mib_{name}"] = round(peak_mib(laid, folder / f"out-{name}"), 1)
-                shutil.rmtree(folder / f"out-{name}")
-            result["long_hours"] = options.long_hours
     RESULTS.mkdir(exist_ok=True)
     out = RESULTS / f"curation_speed-{datetime.date.today()}.json"
     out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

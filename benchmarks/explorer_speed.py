@@ -60,11 +60,14 @@ def write_set(folder: Path, pairs: int, draw: random.Random) -> None:
             where = {"recording": f"R{number % RECORDINGS:04d}", "start_s": number / RECORDINGS}
             where |= {"end_s": where["start_s"] + 1, "split": "test" if number % 10 == 0 else "train"}
             images.add(f"frame_{number}", b"\xff\xd8\xff\xd9")
-            turns = [{"prompt": "<image>", "answer": said}]
-            rows.add(
-                {"id": str(number), "format": "image", "images": [f"frame_{number}"], "turns": turns, "task": ""}
-                | where
-            )
+            pair = {
+                "id": str(number),
+                "format": "image",
+                "images": [f"frame_{number}"],
+                "task": "",
+                "variant": "published",
+            }
+            rows.add(pair | {"turns": [{"prompt": "<image>", "answer": said}]} | where)
             if number % 3 == 0:
                 utterances.add({"speaker": "mother", "text": said} | where)
     recordings = [

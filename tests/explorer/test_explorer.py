@@ -8,7 +8,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from babyvlm.cli import main
-from babyvlm.curation.sets import UTTERANCE_SCHEMA, RowWriter, write_conversations
+from babyvlm.curation.sets import CANDIDATE_SCHEMA, CANDIDATES, UTTERANCE_SCHEMA, RowWriter, write_conversations
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.explorer.index import open_index
 from babyvlm.explorer.queries import PAGE, Explorer, match_expression
@@ -35,6 +35,10 @@ def write_set(folder, licence):
         for number in range(PAIRS)
     ]  # fmt: skip
     write_conversations(folder / "image.parquet", pairs)
+    with RowWriter(folder / CANDIDATES, CANDIDATE_SCHEMA) as rows:
+        frame = {"image": "R1_frame_1", "number": 1, "sharpness": 1.0, "looks": "0" * 16, "score": 0.3125}
+        rows.add({"recording": "R1", "start_ms": 1000, "end_ms": 2000, "text": "look", "frames": [frame],
+                  "score": None, "split": "train"})  # fmt: skip
     with RowWriter(folder / "utterances.parquet", UTTERANCE_SCHEMA) as rows:
         for pair in pairs:
             rows.add({"recording": "R1", "start_s": pair.start_s, "end_s": pair.end_s, "speaker": "mother",

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from babyvlm.curation.sets import INSTRUCTION, KIND
+from babyvlm.curation.sets import CANDIDATES, INSTRUCTION, KIND, PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.evaluation.people import typical_responses, typical_scores
 from babyvlm.evaluation.runs import read_run, toolbox_hash
@@ -42,6 +42,11 @@ CREATE TABLE conversations (
 CREATE TABLE images (
     source INTEGER, id TEXT, folder TEXT, shard TEXT, batch INTEGER, row INTEGER,
     PRIMARY KEY (source, id)) WITHOUT ROWID;
+CREATE TABLE clip_scores (
+    source INTEGER, recording TEXT, start_ms INTEGER, end_ms INTEGER, score REAL,
+    PRIMARY KEY (source, recording, start_ms, end_ms)) WITHOUT ROWID;
+CREATE TABLE frame_scores (
+    source INTEGER, image TEXT, start_ms INTEGER, score REAL, PRIMARY KEY (source, image, start_ms)) WITHOUT ROWID;
 CREATE TABLE items (
     id INTEGER PRIMARY KEY, source INTEGER, item TEXT, task TEXT, category TEXT, split TEXT, licence TEXT, record TEXT,
     text TEXT, facets TEXT);
@@ -163,6 +168,19 @@ def _fill_set(connection: sqlite3.Connection, source: int, folder: Path) -> None
     for images in (folder / "images", folder / INSTRUCTION / "images"):
         if images.is_dir():
             _insert(connection, "images", _image_rows(source, images), or_ignore=True)
+    if (folder / CANDIDATES).is_file():
+        _fill_scores(connection, source, PretrainingSet(folder))
+
+
+def _fill_scores(connection: sqlite3.Connection, source: int, data: PretrainingSet) -> None:
+    """How well clips and frames go with what is said, where an aligner scored them."""
+    add_clip = "INSERT OR IGNORE INTO clip_scores VALUES (?, ?, ?, ?, ?)"
+    add_frame = "INSERT OR IGNORE INTO frame_scores VALUES (?, ?, ?, ?)"
+    for one in progress(data.candidates(), description=f"index {CANDIDATES}", unit="clip"):
+        if one.score is not None:
+            connection.execute(add_clip, (source, one.recording, one.start_ms, one.end_ms, one.score))
+        frames = ((source, frame.image, one.start_ms, frame.score) for frame in one.frames if frame.score is not None)
+        connection.executemany(add_frame, frames)
 
 
 def _utterance_rows(source: int, path: Path) -> Iterator[tuple[Any, ...]]:

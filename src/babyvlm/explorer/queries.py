@@ -68,6 +68,10 @@ class ConversationRow(Record):
     images: tuple[str, ...]
     turns: tuple[tuple[str, str], ...]
     text: str
+    score: float | None
+    """Similarity of a clip with what is said; None where no aligner scored it."""
+    image_scores: tuple[float | None, ...]
+    """The same of each image."""
 
 
 class ItemRow(Record):
@@ -190,7 +194,7 @@ class Explorer:
 
     def conversations(self, words: str, **narrowed: object) -> list[ConversationRow]:
         """Training records that hold some words; ``after`` and facets narrow them."""
-        return [_conversation(row) for row in self._narrowed("conversations", words, narrowed)]
+        return [self._conversation(row) for row in self._narrowed("conversations", words, narrowed)]
 
     def items(self, words: str, **narrowed: object) -> list[ItemRow]:
         """Items that hold some words; ``after`` and facets narrow them."""
@@ -239,11 +243,32 @@ class Explorer:
             " AND format = 'image' ORDER BY start_s LIMIT ?",
             [source, recording, since_s, last_s, 4 * PAGE],
         )
-        return [_utterance(row) for row in said], [_conversation(row) for row in shown]
+        return [_utterance(row) for row in said], [self._conversation(row) for row in shown]
 
     def conversation(self, place: int) -> ConversationRow | None:
         rows = self._rows("SELECT * FROM conversations WHERE id = ?", [place])
-        return _conversation(rows[0]) if rows else None
+        return self._conversation(rows[0]) if rows else None
+
+    def _conversation(self, row: dict) -> ConversationRow:
+        images, score, image_scores = json.loads(row["images"]), None, ()
+        if row["start_s"] is not None:
+            start_ms, end_ms = round(1000 * row["start_s"]), round(1000 * row["end_s"])
+            clip = self._rows(
+                "SELECT score FROM clip_scores WHERE source = ? AND recording = ? AND start_ms = ? AND end_ms = ?",
+                [row["source"], row["recording"], start_ms, end_ms],
+            )
+            score = clip[0]["score"] if clip and row["format"] == "video" else None
+            # One picture may stand in two clips that overlap, with a score for what is said in each.
+            query = (
+                "SELECT max(score) AS s FROM frame_scores WHERE source = ? AND image = ? AND start_ms BETWEEN ? AND ?"
+            )
+            last_ms = end_ms if row["format"] == "interleaved" else start_ms
+            image_scores = tuple(
+                self._rows(query, [row["source"], image, start_ms, last_ms])[0]["s"] for image in images
+            )
+        shown = row | {"images": images, "turns": json.loads(row["turns"]), "score": score}
+        shown["image_scores"] = image_scores
+        return ConversationRow(**{name: shown[name] for name in ConversationRow.model_fields})
 
     def item(self, item: str) -> ItemRow | None:
         rows = self._rows("SELECT * FROM items WHERE item = ? LIMIT 1", [item])
@@ -332,11 +357,6 @@ def match_expression(words: str, facets: dict[str, object]) -> str | None:
 
 def _utterance(row: dict) -> UtteranceRow:
     return UtteranceRow(**{name: row[name] for name in UtteranceRow.model_fields})
-
-
-def _conversation(row: dict) -> ConversationRow:
-    decoded = row | {"images": json.loads(row["images"]), "turns": json.loads(row["turns"])}
-    return ConversationRow(**{name: decoded[name] for name in ConversationRow.model_fields})
 
 
 def _item(row: dict) -> ItemRow:
