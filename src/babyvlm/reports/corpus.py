@@ -43,7 +43,7 @@ class CorpusStatistics:
     vocabulary: int
     """Different words, lower-cased."""
     instruction: dict[str, dict[Split, int]]
-    """Instruction items by sub-task and split; empty where the corpus had no boxes."""
+    """Instruction items by sub-task, easy variants apart, and split; empty where the corpus had no boxes."""
     skipped: dict[str, int]
     """What was left out, by reason."""
     notes: tuple[str, ...]
@@ -106,5 +106,6 @@ def _recorded(recordings: tuple[Recording, ...]) -> dict[tuple[str, Split], Reco
 
 
 def _instruction_counts(manifest: Manifest) -> dict[str, dict[Split, int]]:
-    table = {task: {split: manifest.counts.get(f"{split}: {task}", 0) for split in SPLITS} for task in TASKS}
-    return {task: by_split for task, by_split in table.items() if any(by_split.values())}
+    sources = [source for task in TASKS for source in (f"{task}.easy", task)]
+    table = {source: {split: manifest.counts.get(f"{split}: {source}", 0) for split in SPLITS} for source in sources}
+    return {source: by_split for source, by_split in table.items() if any(by_split.values())}
