@@ -160,7 +160,7 @@ def main() -> None:
         for number in range(options.transcripts):
             suffix = draw.choice(list(SEEDS))
             other = SEEDS[draw.choice(list(SEEDS))].encode()
-            path = folder / f"t{number}{Path(suffix).suffix}"
+            path = (folder / f"t{number}.x").with_suffix(Path(f"t{suffix}").suffix)
             path.write_bytes(damage(SEEDS[suffix].encode(), other, draw))
             transcripts[outcome(read_one_transcript, path)] += 1
         for number in range(options.videos):

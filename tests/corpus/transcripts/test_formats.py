@@ -214,3 +214,13 @@ def test_real_transcripts(shared_data: Path) -> None:
     assert all(cue.start_s is not None and cue.start_s < cue.end_s for cue in elan)
     speech = [cue for cue in elan if cue.speaker == "FA1"]
     assert len(elan) > 100 and any(len(cue.text.split()) > 3 for cue in speech)
+
+
+@pytest.mark.parametrize("suffix", [".vtt", ".srt", ".cha", ".eaf", ".csv", ".tsv", ".json"])
+def test_a_file_of_nothing_but_blank_lines_is_refused_or_holds_no_cue(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_text("\n \n")
+    try:
+        assert parse_transcript(path) == []
+    except TranscriptError as error:
+        assert path.name in str(error)

@@ -34,7 +34,7 @@ def parse_subrip(path: Path) -> list[Cue]:
             remedy="A SubRip file begins with a number and times like 00:01:02,500 --> 00:01:04,000",
         )  # fmt: skip
     cues: list[Cue] = []
-    for index, following in zip(timings, [*timings[1:], len(lines) + 1], strict=True):
+    for index, following in zip(timings, [*timings[1:], len(lines) + 1], strict=False):
         match = _TIMING.fullmatch(lines[index])
         if match is None:
             raise TranscriptError(
