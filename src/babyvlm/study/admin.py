@@ -1,6 +1,7 @@
 """The admin page: a password, then links, progress, events; nothing that tells what anybody answered.
 
 POST   /admin/api/login, /admin/api/logout
+GET    /admin/api/session                    whether this browser is logged in
 GET    /admin/api/overview                   participants with their progress, and what was refused
 POST   /admin/api/links                      invite; the links are told once
 POST   /admin/api/participants/CODE/release  let a link be opened in another browser
@@ -99,6 +100,10 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
             ADMIN_COOKIE, sessions.open(), httponly=True, samesite="strict", secure=serve.secure, path="/admin"
         )
         return {"open": True}
+
+    @router.get("/session")
+    def session(request: Request) -> dict[str, bool]:
+        return {"open": sessions.is_open(request.cookies.get(ADMIN_COOKIE, ""))}
 
     @router.post("/logout")
     def logout(request: Request) -> dict[str, bool]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import datetime
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, func, insert, inspect, select, update
 from sqlalchemy import delete as delete_from
@@ -79,6 +81,8 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = engine.execution_options(**{WRITES: True})
+        self._is_sqlite = engine.url.get_backend_name() == "sqlite"
+        self._turn: AbstractContextManager[object] = Lock() if self._is_sqlite else nullcontext()
         row = _read_study(engine)
         if row is None:
             raise DataFolderError(
@@ -142,6 +146,16 @@ class Store:
         """Closes every connection."""
         self._engine.dispose()
 
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        """A transaction that writes.
+
+        SQLite has one writer at a time. The others wait here, where each is woken in turn, and not for its file, which
+        they would look at again after longer and longer pauses.
+        """
+        with self._turn, self._writing.begin() as connection:
+            yield connection
+
     def refuse_other(self, toolbox: Toolbox, config: StudyConfig) -> None:
         """Raises ConfigError where toolbox or design are not those the study was begun with."""
         if toolbox_hash(toolbox) != self.row.toolbox_hash:
@@ -175,14 +189,14 @@ class Store:
         self._set_study(pin_hash=hash_secret(pin) if pin else "")
 
     def _set_study(self, **values: str) -> None:
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             connection.execute(update(study).values(**values))
         self.row = self.row.model_copy(update=values)
 
     def keep_consent(self, text: str) -> str:
         """Keeps a consent text, if it is new, and returns its version."""
         version = hashlib.sha256(text.encode()).hexdigest()[:12]
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             known = connection.execute(select(consents.c.version).where(consents.c.version == version)).first()
             if known is None:
                 connection.execute(insert(consents).values(version=version, text=text, since=_now()))
@@ -203,7 +217,7 @@ class Store:
         if site not in self.config.sites:
             raise ConfigError(f"no site {site!r}; this study has {', '.join(self.config.sites)}")
         made = [Invitation(code=new_code(), token=new_token()) for _ in range(count)]
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             for invitation in made:
                 connection.execute(
                     insert(participants).values(
@@ -236,7 +250,7 @@ class Store:
 
     def bind_browser(self, code: str, browser_hash: str) -> bool:
         """Makes a browser the participant's only one, unless another was faster; whether it is theirs now."""
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             connection.execute(
                 update(participants)
                 .where(participants.c.code == code, participants.c.browser_hash.is_(None))
@@ -258,7 +272,7 @@ class Store:
         self._set_participant(code, gate_open=True)
 
     def _set_participant(self, code: str, **values: object) -> None:
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             connection.execute(update(participants).where(participants.c.code == code).values(**values))
 
     def start(
@@ -272,13 +286,13 @@ class Store:
             age_months: None for an adult.
             plan: Makes the trials of a list.
         """
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             found = self._locked(connection, code)
             if found.planned:
                 return
             list_number = self._least_used_list(connection, found)
             made = plan(list_number)
-            connection.execute(insert(trials), [{"code": code, **trial.model_dump()} for trial in made])
+            connection.execute(insert(trials), [dict(code=code, times_shown=0, **trial.model_dump()) for trial in made])
             connection.execute(
                 update(participants)
                 .where(participants.c.code == code)
@@ -303,7 +317,7 @@ class Store:
 
     def withdraw(self, code: str) -> bool:
         """Deletes a participant with everything about them; whether there was one."""
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             row = connection.execute(select(participants.c.site).where(participants.c.code == code)).first()
             if row is None:
                 return False
@@ -311,7 +325,14 @@ class Store:
                 connection.execute(delete_from(table).where(table.c.code == code))
             connection.execute(delete_from(participants).where(participants.c.code == code))
             connection.execute(insert(withdrawals).values(time=_now(), site=row[0]))
+        if self._is_sqlite:
+            self._empty_log()
         return True
+
+    def _empty_log(self) -> None:
+        """Moves SQLite's write-ahead log, in which deleted rows would still be read, into the file and cuts it off."""
+        with self._turn, closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # outside any transaction
 
     def withdrawn(self) -> int:
         """How many withdrew."""
@@ -321,20 +342,20 @@ class Store:
     # Trials and answers
 
     def show(self, code: str) -> StoredTrial | None:
-        """The participant's next trial, from now on shown; None where all are answered."""
-        with self._writing.begin() as connection:
-            return self._show(connection, code, self._locked(connection, code).position)
+        """The participant's next trial, from now on shown, perhaps again; None where all are answered."""
+        with self._write() as connection:
+            return self._show(connection, code, self._locked(connection, code).position, again=True)
 
-    def _show(self, connection: Connection, code: str, position: int) -> StoredTrial | None:
+    def _show(self, connection: Connection, code: str, position: int, *, again: bool = False) -> StoredTrial | None:
         here = (trials.c.code == code, trials.c.position == position)
         row = connection.execute(select(trials).where(*here)).mappings().first()
         if row is None:
             return None
-        shown = row["shown"]
-        if shown is None:
-            shown = _now()
-            connection.execute(update(trials).where(*here).values(shown=shown))
-        return StoredTrial(plan=_plan(row), shown=shown)
+        shown, times = row["shown"], row["times_shown"]
+        if shown is None or again:
+            shown, times = shown or _now(), times + 1
+            connection.execute(update(trials).where(*here).values(shown=shown, times_shown=times))
+        return StoredTrial(plan=_plan(row), shown=shown, times_shown=times)
 
     def shown_trial(self, code: str, position: int) -> PlannedTrial | None:
         """A trial, if it has been shown."""
@@ -359,14 +380,14 @@ class Store:
         Raises:
             ConflictError: The trial is not the one shown, or has another answer already.
         """
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             found = self._locked(connection, code)
             row = connection.execute(
                 select(trials).where(trials.c.code == code, trials.c.position == position)
             ).mappings().first()  # fmt: skip
             if row is None or row["shown"] is None:
                 raise ConflictError("not shown", f"trial {position} was not shown; {found.position} is next")
-            answered = StoredTrial(plan=_plan(row), shown=row["shown"])
+            answered = _trial(row)
             if position < found.position:
                 here = (answers.c.code == code, answers.c.position == position)
                 before = connection.execute(select(answers.c.attempt).where(*here)).scalar_one()
@@ -391,7 +412,7 @@ class Store:
     def trials(self, code: str) -> list[StoredTrial]:
         """A participant's trials, in order."""
         rows = self._all(select(trials).where(trials.c.code == code).order_by(trials.c.position))
-        return [StoredTrial(plan=_plan(row), shown=row["shown"]) for row in rows]
+        return [_trial(row) for row in rows]
 
     def answers(self, code: str) -> dict[int, StoredAnswer]:
         """A participant's answers by the place of the trial."""
@@ -405,7 +426,7 @@ class Store:
 
     def log(self, kind: EventKind, detail: str, code: str | None = None) -> None:
         """Notes an event."""
-        with self._writing.begin() as connection:
+        with self._write() as connection:
             connection.execute(insert(events).values(time=_now(), code=code, kind=kind, detail=detail[:500]))
 
     def events(self, limit: int = 200) -> list[Event]:
@@ -456,6 +477,10 @@ def _participant(row: RowMapping) -> Participant:
 
 def _plan(row: RowMapping) -> PlannedTrial:
     return PlannedTrial.model_validate({name: row[name] for name in _PLAN_FIELDS})
+
+
+def _trial(row: RowMapping) -> StoredTrial:
+    return StoredTrial(plan=_plan(row), shown=row["shown"], times_shown=row["times_shown"])
 
 
 def _now() -> datetime.datetime:

@@ -86,4 +86,4 @@ onSubmit("secrets", async () => {
   await refresh();
 });
 $("logout").onclick = () => attempt(async () => { await ask("POST", "logout"); showLogin(); });
-attempt(refresh).then(() => { if (!$("login").hidden) $("problem").textContent = ""; });
+attempt(async () => ((await ask("GET", "session")).open ? refresh() : showLogin()));
