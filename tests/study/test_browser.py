@@ -145,7 +145,7 @@ def test_the_admin_invites_and_sees_progress(browser, sit_down):
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("button", name="Make links").click()
-    text = page.locator("#links code").inner_text()
+    text = page.locator("#links a").inner_text()
     assert re.fullmatch(r"[A-Z0-9]{4}-[A-Z0-9]{4} +http://127.0.0.1:\d+/#[\w-]{32}", text)
     assert page.get_by_role("cell", name=code, exact=True).count()
     taker.page = page

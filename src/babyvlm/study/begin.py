@@ -72,7 +72,8 @@ def _secret(variable: str, question: str) -> str:
 
 def _consent_text(path: Path | None) -> str:
     if path is None:
-        return resources.files(__package__).joinpath("pages", "consent.txt").read_text(encoding="utf-8")
+        print("No --consent: participants agree to the text that comes with the software.", flush=True)
+        return resources.files(__package__).joinpath("pages", "consent.txt").read_text(encoding="utf-8").strip()
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -35,7 +35,7 @@ async function gate() {
   const problem = paragraph("");
   problem.setAttribute("role", "alert");
   const open = mainButton("Open");
-  const form = make("form", {}, make("label", {}, "PIN ", pin), " ", open);
+  const form = make("form", {}, make("label", {}, "PIN", pin), open);
   open.type = "submit";
   card("For the grown-up", paragraph("Please enter the PIN to begin."), form, problem);
   pin.focus();
@@ -54,7 +54,7 @@ async function gate() {
 async function consent() {
   const age = make("input", { type: "number", min: 0, max: 216, step: "any", required: true });
   const agree = mainButton("I agree");
-  const fields = state.age_wanted ? [make("label", {}, "The child's age in months ", age)] : [];
+  const fields = state.age_wanted ? [make("label", {}, "The child's age in months", age)] : [];
   card("Before we start", paragraph(state.consent_text), ...fields, agree);
   for (;;) {
     await pressed(agree);
