@@ -40,11 +40,45 @@ from babyvlm.study.store import Store
 EVERY_S = 2.0
 
 
+class Lines:
+    """One participant's connection: HTTP with as little of the processor as can be, which is the server's to use."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port, self._token, self._cookie = port, token, ""
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, method: str, path: str, body: dict | None) -> tuple[int, bytes]:
+        """Status and content; OSError or EOFError where the server is away."""
+        try:
+            if self._streams is None:
+                self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._streams
+            content = b"" if body is None else json.dumps(body).encode()
+            head = [
+                f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{self._port}", f"Authorization: Bearer {self._token}",
+                f"Cookie: {self._cookie}", "Content-Type: application/json", f"Content-Length: {len(content)}", "", "",
+            ]  # fmt: skip
+            writer.write("\r\n".join(head).encode() + content)
+            status, *headers = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+            said = {name.lower(): value for name, _, value in (line.partition(": ") for line in headers)}
+            if "set-cookie" in said:
+                self._cookie = said["set-cookie"].split(";")[0]
+            return int(status.split(" ")[1]), await reader.readexactly(int(said.get("content-length", 0)))
+        except (OSError, EOFError):
+            self.close()
+            raise
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+
 class Load:
     """The participants, and what they saw."""
 
-    def __init__(self, base: str) -> None:
-        self.base = base
+    def __init__(self, port: int) -> None:
+        self.port = port
         self.times_s: list[float] = []
         self.stored: dict[str, int] = {}
         """Answers said to be stored, by participant."""
@@ -54,8 +88,7 @@ class Load:
     async def take(self, code: str, token: str, place: float) -> None:
         """One participant, until time is up or everything is answered."""
         self.stored[code] = 0
-        headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=self.base, headers=headers, timeout=30) as http:
+        with contextlib.closing(Lines(self.port, token)) as http:
             state = (await self._ask(http, "POST", "/api/open", {}))[0]
             if state["phase"] == "consent":
                 state = (await self._ask(http, "POST", "/api/consent", {"version": state["consent_version"]}))[0]
@@ -72,19 +105,16 @@ class Load:
                 state = said["state"]
                 await asyncio.sleep(max(0.0, began_s + EVERY_S - time.monotonic()))
 
-    async def _ask(
-        self, http: httpx.AsyncClient, method: str, path: str, body: dict | None = None
-    ) -> tuple[dict, float]:
+    async def _ask(self, http: Lines, method: str, path: str, body: dict | None = None) -> tuple[dict, float]:
         """Asks until there is an answer, as the page does; the time is that of the last try."""
         while True:
             began_s = time.monotonic()
-            with contextlib.suppress(httpx.TransportError):
-                answer = await http.request(method, path, json=body)
-                if answer.status_code == 200:
-                    is_json = answer.headers["content-type"].startswith("application/json")
-                    return (answer.json() if is_json else {}), time.monotonic() - began_s
-                if answer.status_code not in (429, 503):
-                    raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+            with contextlib.suppress(OSError, EOFError):
+                status, content = await http.ask(method, path, body)
+                if status == 200:
+                    return (json.loads(content) if content[:1] == b"{" else {}), time.monotonic() - began_s
+                if status not in (429, 503):
+                    raise RuntimeError(f"{method} {path}: {status} {content.decode()}")
             self.repeats += 1
             await asyncio.sleep(0.2)
 
@@ -159,7 +189,7 @@ def main() -> None:
         toolbox = build(Path(folder) / "toolbox")
         server = Server(toolbox.folder, database)
         store = Store.open(database)
-        calm, stormy = (Load(f"http://127.0.0.1:{server.port}") for _ in range(2))
+        calm, stormy = (Load(server.port) for _ in range(2))
         before_s = server.cpu_s()
         asyncio.run(run(calm, store.invite("adult", "main", count=options.participants), options.seconds))
         cpu_s = server.cpu_s() - before_s

@@ -135,15 +135,13 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
     @router.post("/participants/{code}/release")
     def release(code: str, request: Request) -> dict[str, bool]:
         require_admin(request)
-        store.release_browser(known(code).code)
-        service.log("browser released", "by the admin", code)
+        service.release(known(code).code)
         return {"released": True}
 
     @router.delete("/participants/{code}")
     def withdraw(code: str, request: Request) -> dict[str, bool]:
         require_admin(request)
-        store.withdraw(known(code).code)
-        service.log("withdrawal", "by the admin")
+        service.delete(known(code).code, "by the admin")
         return {"deleted": True}
 
     @router.post("/secrets")

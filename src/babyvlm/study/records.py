@@ -25,6 +25,7 @@ class Participant(Record):
     """A participant, as the database knows them."""
 
     code: str
+    link_hash: str
     browser_hash: str | None
     group: Group
     site: str

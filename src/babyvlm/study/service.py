@@ -13,6 +13,7 @@ import datetime
 import logging
 import math
 from collections import OrderedDict
+from dataclasses import dataclass
 from threading import Lock
 from typing import get_args
 
@@ -54,6 +55,18 @@ _LOG = logging.getLogger("babyvlm.study")
 _MOMENTS: tuple[Moment, ...] = get_args(Moment)
 _CLOCK_SLACK_MS = 250.0
 _PICTURES_KEPT = 2048
+_TRIALS_AT_HAND = 4096
+
+
+@dataclass(frozen=True)
+class _AtHand:
+    """A trial that is being looked at, so that its pictures need no question to the database."""
+
+    who: Participant
+    plan: PlannedTrial
+
+    def belongs_to(self, token: str, browser: str) -> bool:
+        return self.who.link_hash == token_hash(token) and self.who.browser_hash == token_hash(browser)
 
 
 class RefusedError(Exception):
@@ -99,6 +112,7 @@ class StudyService:
         self._consents = store.consent_texts()
         self._voices = voices
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
+        self._at_hand: OrderedDict[str, _AtHand] = OrderedDict()
         self._lock = Lock()
         self._pin_tries = RateLimiter(Rate(burst=10, every_s=30))
         self._answers = RateLimiter(Rate(burst=30, every_s=1 / answers_per_s))
@@ -185,8 +199,13 @@ class StudyService:
 
     def _shown(self, found: Participant, plan: PlannedTrial) -> ShownTrial:
         show = self._presentation(plan)
+        key = trial_key(self.store.row.secret, found.code, plan.position)
+        with self._lock:
+            self._at_hand[key] = _AtHand(found, plan)
+            if len(self._at_hand) > _TRIALS_AT_HAND:
+                self._at_hand.popitem(last=False)
         return ShownTrial(
-            key=trial_key(self.store.row.secret, found.code, plan.position),
+            key=key,
             practice=plan.kind == "practice",
             break_before=plan.break_before,
             number=plan.position + 1,
@@ -273,6 +292,8 @@ class StudyService:
             )
         except ConflictError as error:
             raise RefusedError(409, "That answer cannot be taken.", error.kind, str(error), found.code) from error
+        with self._lock:
+            self._at_hand.pop(answer.trial, None)
         for detail in disbelieved:  # logged only now: the answer's transaction holds the database
             self.log("clock", detail, found.code)
         after = found.model_copy(update={"position": max(found.position, position + 1)})
@@ -325,8 +346,24 @@ class StudyService:
         """
         if self.config.gated(found.group):
             self._require_pin(found, withdrawal.pin)
-        self.store.withdraw(found.code)
-        self.log("withdrawal", "a participant withdrew")
+        self.delete(found.code, "a participant withdrew")
+
+    def delete(self, code: str, detail: str) -> None:
+        """Deletes a participant and everything about them; the event says that somebody withdrew, and not who."""
+        self.store.withdraw(code)
+        self._forget(code)
+        self.log("withdrawal", detail)
+
+    def release(self, code: str) -> None:
+        """Lets a participant's link be opened in another browser, and no more in the one it was opened in."""
+        self.store.release_browser(code)
+        self._forget(code)
+        self.log("browser released", "by the admin", code)
+
+    def _forget(self, code: str) -> None:
+        with self._lock:
+            for key in [key for key, trial in self._at_hand.items() if trial.who.code == code]:
+                del self._at_hand[key]
 
     # What they see and hear
 
@@ -336,11 +373,22 @@ class StudyService:
         Raises:
             RefusedError: Not the trial shown, or no such picture.
         """
-        plan = self._present_trial(found, key)
-        if plan.kind == "attention":
-            names: tuple[str, ...] = ATTENTION_OPTIONS
-        else:
-            names = self._items[plan.item].turns[plan.turn].images
+        return self._picture(found, self._present_trial(found, key), number)
+
+    def picture_at_hand(self, token: str, browser: str, key: str, number: int) -> bytes | None:
+        """A picture, where neither database nor disk need be asked: of the trial being looked at, in its browser."""
+        trial = self._at_hand.get(key)
+        if trial is None or not trial.belongs_to(token, browser):
+            return None
+        names = self._names(trial.plan)
+        kept = 0 <= number < len(names) and (trial.plan.kind == "attention" or names[number] in self._pictures)
+        return self._picture(trial.who, trial.plan, number) if kept else None
+
+    def _names(self, plan: PlannedTrial) -> tuple[str, ...]:
+        return ATTENTION_OPTIONS if plan.kind == "attention" else self._items[plan.item].turns[plan.turn].images
+
+    def _picture(self, found: Participant, plan: PlannedTrial, number: int) -> bytes:
+        names = self._names(plan)
         if not 0 <= number < len(names):
             raise RefusedError(404, "There is no such picture.", "bad request", f"picture {number}", found.code)
         if plan.kind == "attention":

@@ -9,10 +9,9 @@ from __future__ import annotations
 import datetime
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
-from threading import Lock
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, func, insert, inspect, select, update
 from sqlalchemy import delete as delete_from
@@ -37,6 +36,7 @@ from babyvlm.study.tables import (
     trials,
     withdrawals,
 )
+from babyvlm.study.writing import Writing
 from babyvlm.toolbox import Toolbox
 
 _PLAN_FIELDS = tuple(PlannedTrial.model_fields)
@@ -80,9 +80,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writing = engine.execution_options(**{WRITES: True})
-        self._is_sqlite = engine.url.get_backend_name() == "sqlite"
-        self._turn: AbstractContextManager[object] = Lock() if self._is_sqlite else nullcontext()
+        self._writing = Writing(engine)
         row = _read_study(engine)
         if row is None:
             raise DataFolderError(
@@ -146,16 +144,6 @@ class Store:
         """Closes every connection."""
         self._engine.dispose()
 
-    @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        """A transaction that writes.
-
-        SQLite has one writer at a time. The others wait here, where each is woken in turn, and not for its file, which
-        they would look at again after longer and longer pauses.
-        """
-        with self._turn, self._writing.begin() as connection:
-            yield connection
-
     def refuse_other(self, toolbox: Toolbox, config: StudyConfig) -> None:
         """Raises ConfigError where toolbox or design are not those the study was begun with."""
         if toolbox_hash(toolbox) != self.row.toolbox_hash:
@@ -189,14 +177,14 @@ class Store:
         self._set_study(pin_hash=hash_secret(pin) if pin else "")
 
     def _set_study(self, **values: str) -> None:
-        with self._write() as connection:
+        with self._writing.transaction() as connection:
             connection.execute(update(study).values(**values))
         self.row = self.row.model_copy(update=values)
 
     def keep_consent(self, text: str) -> str:
         """Keeps a consent text, if it is new, and returns its version."""
         version = hashlib.sha256(text.encode()).hexdigest()[:12]
-        with self._write() as connection:
+        with self._writing.transaction() as connection:
             known = connection.execute(select(consents.c.version).where(consents.c.version == version)).first()
             if known is None:
                 connection.execute(insert(consents).values(version=version, text=text, since=_now()))
@@ -217,7 +205,7 @@ class Store:
         if site not in self.config.sites:
             raise ConfigError(f"no site {site!r}; this study has {', '.join(self.config.sites)}")
         made = [Invitation(code=new_code(), token=new_token()) for _ in range(count)]
-        with self._write() as connection:
+        with self._writing.transaction() as connection:
             for invitation in made:
                 connection.execute(
                     insert(participants).values(
@@ -250,7 +238,7 @@ class Store:
 
     def bind_browser(self, code: str, browser_hash: str) -> bool:
         """Makes a browser the participant's only one, unless another was faster; whether it is theirs now."""
-        with self._write() as connection:
+        with self._writing.transaction() as connection:
             connection.execute(
                 update(participants)
                 .where(participants.c.code == code, participants.c.browser_hash.is_(None))
@@ -272,7 +260,7 @@ class Store:
         self._set_participant(code, gate_open=True)
 
     def _set_participant(self, code: str, **values: object) -> None:
-        with self._write() as connection:
+        with self._writing.transaction() as connection:
             connection.execute(update(participants).where(participants.c.code == code).values(**values))
 
     def start(
@@ -286,7 +274,7 @@ class Store:
             age_months: None for an adult.
             plan: Makes the trials of a list.
         """
-        with self._write() as connection:
+        with self._writing.transaction() as connection:
             found = self._locked(connection, code)
             if found.planned:
                 return
@@ -317,7 +305,7 @@ class Store:
 
     def withdraw(self, code: str) -> bool:
         """Deletes a participant with everything about them; whether there was one."""
-        with self._write() as connection:
+        with self._writing.transaction() as connection:
             row = connection.execute(select(participants.c.site).where(participants.c.code == code)).first()
             if row is None:
                 return False
@@ -325,13 +313,13 @@ class Store:
                 connection.execute(delete_from(table).where(table.c.code == code))
             connection.execute(delete_from(participants).where(participants.c.code == code))
             connection.execute(insert(withdrawals).values(time=_now(), site=row[0]))
-        if self._is_sqlite:
+        if self._engine.url.get_backend_name() == "sqlite":
             self._empty_log()
         return True
 
     def _empty_log(self) -> None:
         """Moves SQLite's write-ahead log, in which deleted rows would still be read, into the file and cuts it off."""
-        with self._turn, closing(self._engine.raw_connection()) as connection:
+        with self._writing.alone(), closing(self._engine.raw_connection()) as connection:
             connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # outside any transaction
 
     def withdrawn(self) -> int:
@@ -343,17 +331,19 @@ class Store:
 
     def show(self, code: str) -> StoredTrial | None:
         """The participant's next trial, from now on shown, perhaps again; None where all are answered."""
-        with self._write() as connection:
-            return self._show(connection, code, self._locked(connection, code).position, again=True)
+        with self._writing.transaction() as connection:
+            here = (trials.c.code == code, trials.c.position == self._locked(connection, code).position)
+            return self._show(
+                connection, connection.execute(select(trials).where(*here)).mappings().first(), again=True
+            )
 
-    def _show(self, connection: Connection, code: str, position: int, *, again: bool = False) -> StoredTrial | None:
-        here = (trials.c.code == code, trials.c.position == position)
-        row = connection.execute(select(trials).where(*here)).mappings().first()
+    def _show(self, connection: Connection, row: RowMapping | None, *, again: bool = False) -> StoredTrial | None:
         if row is None:
             return None
         shown, times = row["shown"], row["times_shown"]
         if shown is None or again:
             shown, times = shown or _now(), times + 1
+            here = (trials.c.code == row["code"], trials.c.position == row["position"])
             connection.execute(update(trials).where(*here).values(shown=shown, times_shown=times))
         return StoredTrial(plan=_plan(row), shown=shown, times_shown=times)
 
@@ -380,11 +370,11 @@ class Store:
         Raises:
             ConflictError: The trial is not the one shown, or has another answer already.
         """
-        with self._write() as connection:
+        with self._writing.transaction() as connection:
             found = self._locked(connection, code)
-            row = connection.execute(
-                select(trials).where(trials.c.code == code, trials.c.position == position)
-            ).mappings().first()  # fmt: skip
+            here_and_next = (trials.c.code == code, trials.c.position.in_((position, position + 1)))
+            rows = {row["position"]: row for row in connection.execute(select(trials).where(*here_and_next)).mappings()}
+            row = rows.get(position)
             if row is None or row["shown"] is None:
                 raise ConflictError("not shown", f"trial {position} was not shown; {found.position} is next")
             answered = _trial(row)
@@ -393,9 +383,11 @@ class Store:
                 before = connection.execute(select(answers.c.attempt).where(*here)).scalar_one()
                 if before != attempt:
                     raise ConflictError("second answer", f"trial {position} has an answer; the first one counts")
-                return answered, self._show(connection, code, found.position)
+                if position + 1 < found.position:
+                    raise ConflictError("not shown", f"trial {position} is long past; {found.position} is next")
+                return answered, self._show(connection, rows.get(found.position))
             connection.execute(insert(answers).values(code=code, **judge(answered).model_dump()))
-            following = self._show(connection, code, position + 1)
+            following = self._show(connection, rows.get(position + 1))
             after: dict[str, object] = {"position": position + 1}
             if following is None:
                 after["finished"] = _now()
@@ -426,7 +418,7 @@ class Store:
 
     def log(self, kind: EventKind, detail: str, code: str | None = None) -> None:
         """Notes an event."""
-        with self._write() as connection:
+        with self._writing.transaction() as connection:
             connection.execute(insert(events).values(time=_now(), code=code, kind=kind, detail=detail[:500]))
 
     def events(self, limit: int = 200) -> list[Event]:
