@@ -83,7 +83,9 @@ class Load:
         self.stored: dict[str, int] = {}
         """Answers said to be stored, by participant."""
         self.repeats = 0
+        self.seconds = 0.0
         self.until_s = 0.0
+        self.seated = self.expected = 0
 
     async def take(self, code: str, token: str, place: float) -> None:
         """One participant, until time is up or everything is answered."""
@@ -92,6 +94,10 @@ class Load:
             state = (await self._ask(http, "POST", "/api/open", {}))[0]
             if state["phase"] == "consent":
                 state = (await self._ask(http, "POST", "/api/consent", {"version": state["consent_version"]}))[0]
+            self.seated += 1
+            while self.seated < self.expected:  # the clock starts when everybody has consented
+                await asyncio.sleep(0.05)
+            self.until_s = self.until_s or time.monotonic() + self.seconds
             await asyncio.sleep(place * EVERY_S)
             while state["phase"] == "trials" and time.monotonic() < self.until_s:
                 began_s = time.monotonic()
@@ -154,7 +160,7 @@ class Server:
 
 async def run(load: Load, people: list, seconds: float, disturb=None) -> None:
     """Lets everybody answer for a while; ``disturb`` runs beside them."""
-    load.until_s = time.monotonic() + seconds
+    load.seconds, load.expected = seconds, len(people)
     beside = asyncio.create_task(disturb()) if disturb else None
     await asyncio.gather(*(load.take(one.code, one.token, place / len(people)) for place, one in enumerate(people)))
     if beside:

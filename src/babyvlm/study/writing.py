@@ -83,6 +83,7 @@ class _Batch:
             self._root.commit()
         except Exception as error:  # every writer of the batch raises it
             self._problem = error
+            self.connection.invalidate()  # it may still be in the transaction, and none shall get it again
         finally:
             self.connection.close()
             self._done.set()
