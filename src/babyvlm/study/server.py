@@ -1,6 +1,7 @@
 """The study on the web: pages, the participants' requests, and the process that serves them.
 
     GET  /                     the participants' page; the token stands behind # and reaches no log
+    POST /api/browser          get the browser's cookie, before a link is bound to it: a lost reply locks nobody out
     POST /api/open             open a link            POST /api/gate      the PIN
     POST /api/consent          agree                  POST /api/answer    answer, and get the next trial
     POST /api/withdraw         be deleted             GET  /api/state     where the session is
@@ -88,14 +89,22 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
         service.require_bound(found)
         return found
 
-    @app.post("/api/open")
-    def open_link(opening: Opening, request: Request, response: Response) -> SessionState:
+    def know(request: Request, response: Response) -> str:
+        """The browser's secret, a new one where it has none."""
         browser = request.cookies.get(BROWSER_COOKIE) or secrets.token_urlsafe(24)
-        state = service.open(_token(request), browser, _address(request), opening)
         response.set_cookie(
             BROWSER_COOKIE, browser, max_age=_COOKIE_SECONDS, httponly=True, samesite="strict", secure=serve.secure
         )
-        return state
+        return browser
+
+    @app.post("/api/browser")
+    def meet(request: Request, response: Response) -> dict[str, bool]:
+        know(request, response)
+        return {"known": True}
+
+    @app.post("/api/open")
+    def open_link(opening: Opening, request: Request, response: Response) -> SessionState:
+        return service.open(_token(request), know(request, response), _address(request), opening)
 
     @app.get("/api/state")
     def state(request: Request) -> SessionState:

@@ -175,6 +175,7 @@ function prepareMenu() {
 async function run() {
   if (!connection.token) return end("No link", "Please open the link that you were given.");
   const screen = `${window.screen.width}x${window.screen.height}@${devicePixelRatio}`;
+  await connection.json("POST", "/api/browser", {}); // a link is bound to what this browser holds for certain
   state = await connection.json("POST", "/api/open", { clock_resolution_ms: clockResolution(), screen });
   document.title = $("title").textContent = state.title;
   document.documentElement.lang = state.language;
