@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ OnRefused = Callable[[str], None]
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 """Addresses that let no other machine in."""
 MAX_BODY_BYTES = 8192
+_KEEP_ALIVE_S = 30
 HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
@@ -120,7 +122,15 @@ async def _say(send: Send, status: int, message: str) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-def serve_until_interrupted(app: Any, *, host: str, port: int, announce: Callable[[str], str]) -> None:
+def serve_until_interrupted(
+    app: Any,
+    *,
+    host: str,
+    port: int,
+    announce: Callable[[str], str],
+    certificate: Path | None = None,
+    key: Path | None = None,
+) -> None:
     """Serves pages; says where once it listens and can be interrupted.
 
     Args:
@@ -128,20 +138,34 @@ def serve_until_interrupted(app: Any, *, host: str, port: int, announce: Callabl
         host: Address to listen at.
         port: Port to listen at; 0 for a free one.
         announce: The line to print, from the address.
+        certificate: TLS certificate (PEM); plain http without one.
+        key: Its private key (PEM).
 
     Raises:
         ConfigError: It could not listen there.
     """
     import uvicorn
 
+    scheme = "https" if certificate else "http"
+
     class Announced(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             taken = next(one.getsockname()[1] for server in self.servers for one in server.sockets)
-            print(announce(f"http://{host}:{taken}/ (stop with Ctrl-C)"), flush=True)
+            print(f"{announce(f'{scheme}://{host}:{taken}/')} (stop with Ctrl-C)", flush=True)
 
     try:
-        Announced(uvicorn.Config(app, host=host, port=port, log_level="warning", server_header=False)).run()
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_level="warning",
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            ssl_certfile=certificate,
+            ssl_keyfile=key,
+        )
+        Announced(config).run()
     except KeyboardInterrupt:
         pass  # uvicorn raises it again when it has closed
     except SystemExit as error:

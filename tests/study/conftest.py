@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import socket
-import subprocess
-from pathlib import Path
-
 import pytest
+from postgresql_server import NoPostgresqlError, own_postgresql
 from study_world import PASSWORD, PIN, SHORT, build, running
 
 from babyvlm.study.service import StudyService
@@ -41,43 +36,10 @@ def served():
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory):
+def postgresql():
     """A PostgreSQL of the tests' own, in a temporary folder: (address, restart)."""
-    found = shutil.which("pg_ctl") or next(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")), None)
-    if found is None:
-        pytest.skip("PostgreSQL's server is not installed (Debian: apt-get install postgresql)")
-    home = tmp_path_factory.mktemp("postgresql")
-    # PostgreSQL refuses to run as root, and its own user cannot enter a folder of root's.
-    prefix = []
-    if os.geteuid() == 0:
-        if subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode:
-            pytest.skip("running as root, and there is no user postgres to run PostgreSQL as")
-        home = Path("/tmp") / f"babyvlm-postgresql-{os.getpid()}"
-        home.mkdir(mode=0o700)
-        shutil.chown(home, "postgres")
-        prefix = ["runuser", "-u", "postgres", "--"]
-    bin_folder = Path(found).parent
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-
-    def control(*words):
-        subprocess.run(
-            [*prefix, found, "-D", f"{home}/data", "-w", *words], check=True, stdout=subprocess.DEVNULL, cwd="/"
-        )
-
-    subprocess.run(
-        [*prefix, bin_folder / "initdb", "-D", f"{home}/data", "-U", "study", "-A", "trust", "--no-sync"],
-        check=True, stdout=subprocess.DEVNULL, cwd="/",
-    )  # fmt: skip
-    options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1"
     try:
-        control("-l", f"{home}/log", "-o", options, "start")
-        yield (
-            f"postgresql://study@127.0.0.1:{port}/postgres",
-            lambda: control("-l", f"{home}/log", "-o", options, "-m", "fast", "restart"),
-        )
-    finally:
-        control("-m", "immediate", "stop")
-        if prefix:
-            shutil.rmtree(home, ignore_errors=True)
+        with own_postgresql() as (address, restart):
+            yield address, restart
+    except NoPostgresqlError as error:
+        pytest.skip(str(error))

@@ -112,6 +112,14 @@ class BrowserTaker:
             " return inside ? Math.min(box.width, box.height) : 0; }))"
         )
 
+    def smallest_picture(self) -> float | None:
+        """The shorter side of the smallest picture on the page, CSS pixels; None where there is none."""
+        return self.page.evaluate(
+            "() => { const sides = [...document.querySelectorAll('.trial img')].map(node => {"
+            " const box = node.getBoundingClientRect(); return Math.min(box.width, box.height); });"
+            " return sides.length ? Math.min(...sides) : null; }"
+        )
+
     def take(self, service: Any, toolbox: Any, code: str, look: Callable[[Any], None] = lambda plan: None) -> int:
         """Answers everything rightly; ``look`` is called at each trial with its plan. Returns how many there were."""
         answered = 0

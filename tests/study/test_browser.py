@@ -13,6 +13,8 @@ QUICK = StudyConfig(**(vars(SHORT) | {"items_per_task": 1, "practice_per_task": 
 LEAST_TARGET_PX = 44
 """Of WCAG 2.2, enhanced; what a toddler is given is far larger wherever the screen has room."""
 
+LEAST_PICTURE_PX = 90
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -48,12 +50,14 @@ def test_every_task_is_taken(sit_down, toolbox, size, by):
     assert not taker.serious_findings()
     taker.press("I agree")
     taker.press("Start")
-    looked, small = set(), {}
+    looked, small, pictures = set(), {}, []
 
     def look(plan):
         if (plan.task, plan.turn) not in looked and plan.turn in (0, 1):
             looked.add((plan.task, plan.turn))
             small[plan.task] = taker.smallest_target()
+            if (side := taker.smallest_picture()) is not None:
+                pictures.append(side)
             if by == "touch":
                 assert not taker.serious_findings(), plan.task
 
@@ -61,7 +65,7 @@ def test_every_task_is_taken(sit_down, toolbox, size, by):
     given = service.store.answers(code)
     assert answered == len(given) == 11 + 15 and service.store.participant(code).finished
     assert {task for task, _ in looked} == set(TASKS)
-    assert min(small.values()) >= LEAST_TARGET_PX, small
+    assert min(small.values()) >= LEAST_TARGET_PX and min(pictures) >= LEAST_PICTURE_PX, (small, pictures)
     assert {answer.pointer for answer in given.values()} == {by}
     assert all(answer.reaction_ms is not None and 0 < answer.reaction_ms < 20_000 for answer in given.values())
     assert 0 < service.store.participant(code).clock_resolution_ms < 20
@@ -85,6 +89,47 @@ def test_an_answer_outlives_a_lost_network_and_a_closed_tab(sit_down):
     taker.open()
     taker.press("Go on")
     assert taker.number() == 2 and list(service.store.answers(code)) == [0]
+
+
+VOICES = """
+window.spoken = [];
+window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text; } };
+Object.defineProperty(window, "speechSynthesis", { value: {
+  getVoices: () => [{ lang: "en-US", localService: LOCAL, name: "one" }],
+  cancel() {}, speak(words) { spoken.push(words); } } });
+"""
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_only_a_voice_of_the_device_itself_speaks(sit_down, local):
+    """Another one would send what it says to somebody's server."""
+    _, taker, _ = sit_down(StudyConfig(**(vars(QUICK) | {"speech": "browser"})))
+    taker.page.add_init_script(VOICES.replace("LOCAL", str(local).lower()))
+    taker.page.reload()
+    taker.press("I agree")
+    taker.page.get_by_role("button", name="Start").wait_for()
+    assert taker.page.get_by_text("This device has no voice").count() == (not local)
+    taker.press("Start")
+    assert taker.number() == 1
+    said = taker.page.evaluate("spoken.map(words => words.text)")
+    shown = taker.page.locator(".say").inner_text()
+    assert (said[-1] == shown) if local else not said
+
+
+def test_a_resting_palm_does_not_keep_a_finger_from_answering_and_an_open_menu_spoils_the_time(sit_down):
+    service, taker, code = sit_down()
+    taker.press("I agree")
+    taker.press("Start")
+    assert taker.number() == 1
+    taker.press("Menu")
+    taker.press("Back")
+    taker.page.evaluate(
+        "() => document.querySelector('[data-place]').dispatchEvent("
+        "new PointerEvent('pointerdown', { isPrimary: false, pointerType: 'touch' }))"
+    )
+    assert taker.number() == 2
+    answer = service.store.answers(code)[0]
+    assert answer.hidden and answer.pointer == "touch"
 
 
 def test_only_the_first_of_many_touches_counts(sit_down):
@@ -145,7 +190,7 @@ def test_the_admin_invites_and_sees_progress(browser, sit_down):
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in").click()
     page.get_by_role("button", name="Make links").click()
-    text = page.locator("#links code").inner_text()
+    text = page.locator("#links a").inner_text()
     assert re.fullmatch(r"[A-Z0-9]{4}-[A-Z0-9]{4} +http://127.0.0.1:\d+/#[\w-]{32}", text)
     assert page.get_by_role("cell", name=code, exact=True).count()
     taker.page = page

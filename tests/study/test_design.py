@@ -81,7 +81,7 @@ def test_every_task_has_its_way_of_being_shown(toolbox):
     for trial in session(toolbox):
         if trial.kind == "test" and trial.turn == 0:
             item = next(item for item in toolbox.items if item.id == trial.item)
-            seen[trial.task] = present(item, trial, SHORT)
+            seen[trial.task] = present(item, trial.turn, SHORT)
     assert {task: shown.layout for task, shown in seen.items()} == {
         **dict.fromkeys(TASKS, "pictures"),
         "localization": "quadrants",
@@ -98,19 +98,22 @@ def test_every_task_has_its_way_of_being_shown(toolbox):
     ("prompt", "said"),
     [
         ("<image> How many cups do you see?", "How many cups do you see?"),
-        ("Which image has more of ball? Answer (A) <image> (B) <image>", "Which image has more of ball?"),
+        ("<image> How many of teddy bear do you see?", "How many teddy bears do you see?"),
+        ("Which image has more of ball? Answer (A) <image> (B) <image>", "Which picture has more balls?"),
+        ("Which image has more sheep? (A) <image> (B) <image>", "Which picture has more sheep?"),
         (
             "<image> Which of the following is the same as this? Answer with a number. (A) <image> (B) <image>",
-            "Which of the following is the same as this?",
+            "Which one is the same as this?",
         ),
         ("<image> Touch the image of 'cup' (A) top left image (B) top right image", "Touch the cup."),
         ("<image><image> do the ducks collectively leave the frame through the left side", "Where did the ducks go?"),
         ("Let's try more. Touch the new animal. (A) <image> (B) <image>", "Let's try more. Touch the new animal."),
+        ("Touch the new image. (A) <image>", "Touch the new picture."),
         ("<image>\nWhere does it hide? (A) left (B) right", "Where does it hide?"),
         (
             "<image> Which of the following contains exactly this object? (A) <image>. Pay attention to details and "
             "give a letter A-C.",
-            "Which of the following contains exactly this object?",
+            "Which one contains exactly this object?",
         ),
     ],
 )

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -89,6 +88,79 @@ def test_a_link_opens_in_one_browser_and_a_forged_one_in_none(study):
     assert kinds(service).count("foreign browser") == 3 and kinds(service).count("forged link") == 2
 
 
+def test_a_link_whose_opening_got_lost_on_its_way_back_opens_again(study):
+    _, base, invite = study
+    browser = Taker(base, invite().token)
+    assert browser.http.post("/api/browser", json={}).status_code == 200
+    cookies = dict(browser.http.cookies)
+    browser.open()
+    browser.http.cookies = cookies  # what the reply set was never seen
+    assert browser.open()["phase"] == "consent"
+
+
+def test_a_picture_is_for_the_browser_that_is_shown_it(study):
+    service, base, invite = study
+    invited = invite()
+    taker, stranger, other = Taker(base, invited.token), Taker(base, invited.token), Taker(base, invite().token)
+    trial = taker.begin()["trial"]
+    other.begin()
+    following = taker.answer(trial, 0).json()["state"]["trial"]
+    path = f"/api/picture/{following['key']}/0"
+    assert [taker.http.get(path).status_code for _ in range(2)] == [200, 200]  # from the disk, then from memory
+    assert stranger.http.get(path).status_code == 403 and other.http.get(path).status_code == 404
+    assert taker.http.get(f"/api/picture/{trial['key']}/0").status_code == 404  # answered
+    service.release(invited.code)
+    assert stranger.http.post("/api/open", json={}).status_code == 200
+    assert taker.http.get(path).status_code == 403 and stranger.http.get(path).status_code == 200
+    service.delete(invited.code, "by the admin")
+    assert stranger.http.get(path).status_code == 404
+
+
+def test_a_trial_that_is_shown_again_is_counted(study):
+    service, base, invite = study
+    invited = invite()
+    taker = Taker(base, invited.token)
+    taker.answer(taker.begin()["trial"], 0)
+    taker.open()
+    assert [trial.times_shown for trial in service.store.trials(invited.code)][:3] == [1, 2, 0]
+
+
+def test_a_flood_of_refusals_is_counted_and_not_kept(begin):
+    service = begin()
+    for _ in range(400):
+        service.log("bad request", "again")
+    assert len(service.store.events(limit=1000)) < 350
+    service._events = type("Open", (), {"allow": lambda self, key: True})()
+    service.log("bad request", "later")
+    later, counted, *_ = service.store.events()
+    assert later.detail == "later" and counted.detail.endswith("events before this one were only counted")
+
+
+def test_what_was_withdrawn_is_not_in_the_file_any_more(study, tmp_path):
+    _, base, invite = study
+    invited = invite()
+    taker = Taker(base, invited.token)
+    trial = taker.begin()["trial"]
+    for number in range(5):
+        trial = taker.answer(trial, 0, attempt=f"a-named-attempt-{number}").json()["state"]["trial"]
+
+    def held():
+        return b"".join(path.read_bytes() for path in tmp_path.glob("study.db*"))
+
+    assert invited.code.encode() in held() and b"a-named-attempt-4" in held()
+    taker.post("/api/withdraw", sure=True)
+    assert invited.code.encode() not in held() and b"a-named-attempt" not in held()
+
+
+def test_guesses_are_counted_by_address_behind_a_proxy_of_this_machine(study):
+    _, base, _ = study
+
+    def guess(address):
+        return httpx.get(f"{base}/api/state", headers={"X-Forwarded-For": address}).status_code
+
+    assert 429 in [guess("203.0.113.1") for _ in range(30)] and guess("203.0.113.2") == 404
+
+
 def test_guessing_links_is_slowed_down(study):
     _, base, _ = study
     tried = [Taker(base, f"guess-{number}").http.post("/api/open", json={}).status_code for number in range(30)]
@@ -151,6 +223,7 @@ def test_nothing_is_uploaded_and_no_other_site_asks(study):
     assert taker.http.post("/api/answer", files={"file": b"\x00\x01"}).status_code == 415
     assert taker.http.put("/api/answer", content=b"abc").status_code == 415
     assert taker.http.post("/api/upload", json={}).status_code == 404
+    assert kinds(service)[0] == "bad request"
     elsewhere = {"Origin": "https://elsewhere.example"}
     assert taker.http.post("/api/answer", json={}, headers=elsewhere).status_code == 403
     assert taker.http.get("/api/picture/..%2f..%2fitems.jsonl/0").status_code == 404
@@ -319,15 +392,8 @@ def test_the_command_serves_survives_a_kill_and_goes_on(toolbox, tmp_path):
 
     def start():
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-        assert "Study " in process.stdout.readline()
-        until = time.monotonic() + 20
-        while time.monotonic() < until:
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/")
-                return process
-            except httpx.TransportError:
-                time.sleep(0.05)
-        raise AssertionError("the server did not come up")
+        assert any(line.startswith("Study ") for line in process.stdout)  # said once it listens
+        return process
 
     process = start()
     try:

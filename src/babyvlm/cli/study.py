@@ -81,3 +81,32 @@ def export_command(db: Positional[str], *, out: Path, toolbox: Path | None = Non
     from babyvlm.study.store import Store
 
     print(describe_export(export_study(Store.open(db), out, toolbox=toolbox)))
+
+
+@study_app.command(name="prompts")
+def prompts_command(
+    toolbox: Positional[Path],
+    *,
+    tasks: tuple[str, ...] = (),
+    voice: Path | None = None,
+    missing: bool = False,
+) -> None:
+    """List every sentence that a study says, and the file in which ``--speech recorded`` looks for it.
+
+    Args:
+        toolbox: Folder written by ``babyvlm toolbox build`` or ``import``.
+        tasks: Sub-tasks of the study; all of the toolbox when empty.
+        voice: Folder of recordings; sentences that it lacks are marked.
+        missing: Those alone.
+    """
+    from babyvlm.study.voices import Voices, sentences_of
+    from babyvlm.toolbox import open_toolbox
+
+    voices = Voices(voice)
+    sentences = sentences_of(open_toolbox(toolbox).items, StudyConfig(tasks=tasks))
+    recorded = sum(voices.hold(sentence.text) for sentence in sentences)
+    for sentence in sentences:
+        held = voices.hold(sentence.text)
+        if not (missing and held):
+            print(f"{'' if held or voice is None else 'missing  '}{sentence.stem}.mp3  {sentence.text}")
+    print(f"{len(sentences)} sentences, {recorded} recorded")

@@ -1,6 +1,7 @@
 """The admin page: a password, then links, progress, events; nothing that tells what anybody answered.
 
 POST   /admin/api/login, /admin/api/logout
+GET    /admin/api/session                    whether this browser is logged in
 GET    /admin/api/overview                   participants with their progress, and what was refused
 POST   /admin/api/links                      invite; the links are told once
 POST   /admin/api/participants/CODE/release  let a link be opened in another browser
@@ -100,6 +101,10 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
         )
         return {"open": True}
 
+    @router.get("/session")
+    def session(request: Request) -> dict[str, bool]:
+        return {"open": sessions.is_open(request.cookies.get(ADMIN_COOKIE, ""))}
+
     @router.post("/logout")
     def logout(request: Request) -> dict[str, bool]:
         sessions.close(request.cookies.get(ADMIN_COOKIE, ""))
@@ -130,15 +135,13 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
     @router.post("/participants/{code}/release")
     def release(code: str, request: Request) -> dict[str, bool]:
         require_admin(request)
-        store.release_browser(known(code).code)
-        service.log("browser released", "by the admin", code)
+        service.release(known(code).code)
         return {"released": True}
 
     @router.delete("/participants/{code}")
     def withdraw(code: str, request: Request) -> dict[str, bool]:
         require_admin(request)
-        store.withdraw(known(code).code)
-        service.log("withdrawal", "by the admin")
+        service.delete(known(code).code, "by the admin")
         return {"deleted": True}
 
     @router.post("/secrets")

@@ -12,6 +12,7 @@ from babyvlm.errors import ConfigError, InputError
 from babyvlm.study.configuration import ServeConfig, StudyConfig
 from babyvlm.study.service import StudyService
 from babyvlm.study.store import Store, check_password, check_pin
+from babyvlm.study.voices import Voices, sentences_of
 from babyvlm.toolbox import Toolbox
 
 PASSWORD_VARIABLE = "BABYVLM_STUDY_PASSWORD"
@@ -28,6 +29,7 @@ def open_study(toolbox: Toolbox, database: str, config: StudyConfig, serve: Serv
     if not toolbox.items:
         raise ConfigError(f"{toolbox.folder}: no items to give")
     text = _consent_text(serve.consent)
+    voices = _voices(toolbox, config, serve.voice)
     if Store.holds_study(database):
         store = Store.open(database)
         store.refuse_other(toolbox, config)
@@ -39,7 +41,24 @@ def open_study(toolbox: Toolbox, database: str, config: StudyConfig, serve: Serv
             pin = _secret(PIN_VARIABLE, "Choose the PIN with which a grown-up opens a session (4 digits or more): ")
             check_pin(pin, config)
         store = Store.begin(database, toolbox, config, password=password, pin=pin)
-    return StudyService(store, toolbox, text, voice=serve.voice)
+    return StudyService(store, toolbox, text, voices=voices)
+
+
+def _voices(toolbox: Toolbox, config: StudyConfig, folder: Path | None) -> Voices:
+    """The recordings, where the study uses any; how many sentences have none is said at the terminal."""
+    if config.speech != "recorded":
+        return Voices(None)
+    if folder is None:
+        raise ConfigError("--speech recorded needs the folder of the recordings: --voice FOLDER")
+    voices = Voices(folder)
+    sentences = sentences_of(toolbox.items, config)
+    if missing := [sentence for sentence in sentences if not voices.hold(sentence.text)]:
+        print(
+            f"{len(missing)} of {len(sentences)} sentences have no recording, {missing[0].text!r} among them; the "
+            "browser's own voice says them. babyvlm study prompts lists them.",
+            flush=True,
+        )
+    return voices
 
 
 def _secret(variable: str, question: str) -> str:
@@ -53,7 +72,8 @@ def _secret(variable: str, question: str) -> str:
 
 def _consent_text(path: Path | None) -> str:
     if path is None:
-        return resources.files(__package__).joinpath("pages", "consent.txt").read_text(encoding="utf-8")
+        print("No --consent: participants agree to the text that comes with the software.", flush=True)
+        return resources.files(__package__).joinpath("pages", "consent.txt").read_text(encoding="utf-8").strip()
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

@@ -232,6 +232,7 @@ def _trial_rows(session: Session, items: Mapping[str, Item]) -> Iterable[dict[st
             "pointer": answer.pointer if answer is not None else "",
             "hidden": int(answer.hidden) if answer is not None else None,
             "shown": trial.shown,
+            "times_shown": trial.times_shown,
             "stored": answer.stored if answer is not None else None,
         }
 

@@ -21,8 +21,7 @@ from PIL import Image, ImageDraw
 from babyvlm.images import encode_jpeg
 from babyvlm.records import Item, QuestionTurn, Record
 from babyvlm.study.configuration import StudyConfig
-from babyvlm.study.design import PlannedTrial
-from babyvlm.study.wording import spoken
+from babyvlm.study.wording import said_before_film, spoken
 from babyvlm.toolbox.directions import DIRECTIONS
 from babyvlm.toolbox.scoring import memory_base
 from babyvlm.toolbox.tasks import QUADRANTS, task_named
@@ -37,7 +36,10 @@ class Presentation(Record):
     """One trial, as the browser gets it."""
 
     layout: Layout
+    watch: str
+    """Said while a film runs; empty where there is none."""
     say: str
+    """Said when it can be answered."""
     samples: int
     """Leading pictures that are looked at and not touched."""
     clip: int
@@ -51,9 +53,9 @@ class Presentation(Record):
     """How long the curtain stays closed before the answer, after a film, or before the pictures."""
 
 
-def present(item: Item, trial: PlannedTrial, config: StudyConfig) -> Presentation:
-    """How a turn of an item is shown."""
-    turn = item.turns[trial.turn]
+def present(item: Item, turn_index: int, config: StudyConfig) -> Presentation:
+    """How a turn of an item, counted from 0, is shown."""
+    turn = item.turns[turn_index]
     layout, samples, clip = _layout(turn, item.task)
     names = {
         "pictures": tuple(f"picture {place}" for place in range(1, len(turn.options) + 1)),
@@ -61,13 +63,14 @@ def present(item: Item, trial: PlannedTrial, config: StudyConfig) -> Presentatio
     }.get(layout, turn.options)
     return Presentation(
         layout=layout,
+        watch=said_before_film(turn.prompt) if clip else "",
         say=spoken(turn.prompt),
         samples=samples,
         clip=clip,
         pictures=len(turn.images),
         options=names,
         frame_ms=config.frame_ms,
-        curtain_ms=_curtain_ms(item, trial.turn, clip, config),
+        curtain_ms=_curtain_ms(item, turn_index, clip, config),
     )
 
 
@@ -75,6 +78,7 @@ def present_attention(config: StudyConfig) -> Presentation:
     """How an attention check is shown."""
     return Presentation(
         layout="pictures",
+        watch="",
         say=ATTENTION_PROMPT,
         samples=0,
         clip=0,

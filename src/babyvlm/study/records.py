@@ -13,6 +13,7 @@ from babyvlm.study.design import PlannedTrial
 from babyvlm.study.presentation import Presentation
 
 Phase = Literal["gate", "consent", "trials", "finished"]
+Moment = Literal["watch", "say"]
 Pointer = Literal["touch", "mouse", "pen", "keyboard", "other"]
 EventKind = Literal[
     "forged link", "foreign browser", "wrong PIN", "wrong password", "not shown", "second answer", "bad request",
@@ -24,6 +25,7 @@ class Participant(Record):
     """A participant, as the database knows them."""
 
     code: str
+    link_hash: str
     browser_hash: str | None
     group: Group
     site: str
@@ -47,6 +49,8 @@ class StoredTrial(Record):
 
     plan: PlannedTrial
     shown: datetime.datetime | None
+    times_shown: int
+    """More than once where the page was loaded again, or a lost network brought it back."""
 
 
 class StoredAnswer(Record):
@@ -133,8 +137,8 @@ class ShownTrial(Record):
     same_item: bool
     """Whether this is a further round of the item before."""
     show: Presentation
-    voice: bool
-    """Whether there is a recording of what is to be said."""
+    voices: tuple[Moment, ...]
+    """What of it is recorded: the sentence of the film, the one of the question."""
 
 
 class SessionState(Record):

@@ -1,10 +1,11 @@
 """The study on the web: pages, the participants' requests, and the process that serves them.
 
     GET  /                     the participants' page; the token stands behind # and reaches no log
+    POST /api/browser          get the browser's cookie, before a link is bound to it: a lost reply locks nobody out
     POST /api/open             open a link            POST /api/gate      the PIN
     POST /api/consent          agree                  POST /api/answer    answer, and get the next trial
     POST /api/withdraw         be deleted             GET  /api/state     where the session is
-    GET  /api/picture/KEY/N    a picture of the trial shown now           GET /api/voice/KEY    its recorded prompt
+    GET  /api/picture/KEY/N    a picture of the trial shown now      GET /api/voice/KEY/MOMENT  a recorded prompt
     /admin                     see admin.py
 
 A participant is the holder of a token (``Authorization: Bearer``) in the browser it is bound to (a cookie).
@@ -12,24 +13,33 @@ A participant is the holder of a token (``Authorization: Bearer``) in the browse
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Callable
 from importlib import resources
 
-import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
 
-from babyvlm.errors import ConfigError
 from babyvlm.evaluation.runs import refuse_restricted
 from babyvlm.study.admin import admin_router
 from babyvlm.study.configuration import ServeConfig
-from babyvlm.study.records import Answer, Consent, Opening, Participant, PinEntry, SessionState, Stored, Withdrawal
+from babyvlm.study.records import (
+    Answer,
+    Consent,
+    Moment,
+    Opening,
+    Participant,
+    PinEntry,
+    SessionState,
+    Stored,
+    Withdrawal,
+)
 from babyvlm.study.service import RefusedError, StudyService
-from babyvlm.web import LOCAL_HOSTS, Guard
+from babyvlm.web import LOCAL_HOSTS, Guard, serve_until_interrupted
 
 BROWSER_COOKIE = "babyvlm-browser"
 _COOKIE_SECONDS = 180 * 24 * 3600
@@ -59,10 +69,15 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
         service.log("bad request", f"{request.url.path}: {place}: {problem['msg']}")
         return JSONResponse({"detail": "That was not understood.", "kind": "bad request"}, status_code=422)
 
+    @app.exception_handler(HTTPException)
+    def nothing_there(request: Request, error: HTTPException) -> JSONResponse:
+        if request.method not in ("GET", "HEAD"):
+            service.log("bad request", f"{request.method} {request.url.path[:80]}: nothing there")
+        return JSONResponse({"detail": "There is nothing here.", "kind": "bad request"}, status_code=error.status_code)
+
     @app.exception_handler(SQLAlchemyError)
     def no_database(_: Request, error: SQLAlchemyError) -> JSONResponse:
-        if not isinstance(error, DBAPIError):
-            logging.getLogger("babyvlm.study").error("the database: %s", error)
+        service.note_outage(error)
         headers = {"Retry-After": "1"}
         return JSONResponse({"detail": "One moment please.", "kind": "database"}, status_code=503, headers=headers)
 
@@ -74,14 +89,22 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
         service.require_bound(found)
         return found
 
-    @app.post("/api/open")
-    def open_link(opening: Opening, request: Request, response: Response) -> SessionState:
+    def know(request: Request, response: Response) -> str:
+        """The browser's secret, a new one where it has none."""
         browser = request.cookies.get(BROWSER_COOKIE) or secrets.token_urlsafe(24)
-        state = service.open(_token(request), browser, _address(request), opening)
         response.set_cookie(
             BROWSER_COOKIE, browser, max_age=_COOKIE_SECONDS, httponly=True, samesite="strict", secure=serve.secure
         )
-        return state
+        return browser
+
+    @app.post("/api/browser")
+    def meet(request: Request, response: Response) -> dict[str, bool]:
+        know(request, response)
+        return {"known": True}
+
+    @app.post("/api/open")
+    def open_link(opening: Opening, request: Request, response: Response) -> SessionState:
+        return service.open(_token(request), know(request, response), _address(request), opening)
 
     @app.get("/api/state")
     def state(request: Request) -> SessionState:
@@ -105,12 +128,15 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
         return {"deleted": True}
 
     @app.get("/api/picture/{key}/{number}")
-    def picture(key: str, number: int, request: Request) -> Response:
-        return Response(service.picture(participant(request), key, number), media_type="image/jpeg")
+    async def picture(key: str, number: int, request: Request) -> Response:
+        data = service.picture_at_hand(_token(request), request.cookies.get(BROWSER_COOKIE, ""), key, number)
+        if data is None:  # nothing that may wait runs between other people's requests
+            data = await run_in_threadpool(lambda: service.picture(participant(request), key, number))
+        return Response(data, media_type="image/jpeg")
 
-    @app.get("/api/voice/{key}")
-    def voice(key: str, request: Request) -> Response:
-        data, media_type = service.voice(participant(request), key)
+    @app.get("/api/voice/{key}/{moment}")
+    def voice(key: str, moment: Moment, request: Request) -> Response:
+        data, media_type = service.voice(participant(request), key, moment)
         return Response(data, media_type=media_type)
 
     app.include_router(admin_router(service, serve))
@@ -152,25 +178,15 @@ def serve_study(service: StudyService, serve: ServeConfig, *, share_restricted: 
             refuse_restricted(service.toolbox.items, f"a study at {serve.public_url or serve.host}")
         if not serve.secure:
             print("Without --certificate, passwords and answers cross the network readable.", flush=True)
-    app = study_app(service, serve)
-    scheme = "https" if serve.certificate else "http"
-    base = serve.public_url or f"{scheme}://{serve.host}:{serve.port}"
-    config = uvicorn.Config(
-        app,
+
+    def announce(at: str) -> str:
+        return f"Study {service.config.title!r}: admin page at {(serve.public_url or at).rstrip('/')}/admin"
+
+    serve_until_interrupted(
+        study_app(service, serve),
         host=serve.host,
         port=serve.port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        ssl_certfile=serve.certificate,
-        ssl_keyfile=serve.key,
-        timeout_keep_alive=30,
+        certificate=serve.certificate,
+        key=serve.key,
+        announce=announce,
     )
-    print(f"Study {service.config.title!r}: admin page at {base}/admin (stop with Ctrl-C)", flush=True)
-    server = uvicorn.Server(config)
-    try:
-        server.run()
-    except SystemExit as error:
-        raise ConfigError(
-            f"could not listen at {serve.host}:{serve.port}. Is it taken? Choose another --port"
-        ) from error

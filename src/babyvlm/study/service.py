@@ -13,10 +13,11 @@ import datetime
 import logging
 import math
 from collections import OrderedDict
-from pathlib import Path
+from dataclasses import dataclass
 from threading import Lock
+from typing import get_args
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from babyvlm.errors import ConfigError
 from babyvlm.records import Item
@@ -35,6 +36,7 @@ from babyvlm.study.records import (
     Answer,
     Consent,
     EventKind,
+    Moment,
     Opening,
     Participant,
     Phase,
@@ -46,13 +48,25 @@ from babyvlm.study.records import (
     Withdrawal,
 )
 from babyvlm.study.store import ConflictError, Store
-from babyvlm.study.wording import voice_file_stem
+from babyvlm.study.voices import Voices
 from babyvlm.toolbox import Toolbox
 
 _LOG = logging.getLogger("babyvlm.study")
-_VOICE_TYPES = {".mp3": "audio/mpeg", ".m4a": "audio/mp4", ".ogg": "audio/ogg", ".wav": "audio/wav"}
+_MOMENTS: tuple[Moment, ...] = get_args(Moment)
 _CLOCK_SLACK_MS = 250.0
 _PICTURES_KEPT = 2048
+_TRIALS_AT_HAND = 4096
+
+
+@dataclass(frozen=True)
+class _AtHand:
+    """A trial that is being looked at, so that its pictures need no question to the database."""
+
+    who: Participant
+    plan: PlannedTrial
+
+    def belongs_to(self, token: str, browser: str) -> bool:
+        return self.who.link_hash == token_hash(token) and self.who.browser_hash == token_hash(browser)
 
 
 class RefusedError(Exception):
@@ -78,7 +92,7 @@ class StudyService:
         store: Its database.
         toolbox: Its items.
         consent_text: The text that new participants agree to.
-        voice: Folder of recorded prompts.
+        voices: Recorded prompts.
         answers_per_s: Most answers a second from one participant, some bursts aside.
     """
 
@@ -88,7 +102,7 @@ class StudyService:
         toolbox: Toolbox,
         consent_text: str,
         *,
-        voice: Path | None = None,
+        voices: Voices = Voices(None),  # noqa: B008
         answers_per_s: float = 5.0,
     ) -> None:
         self.store, self.toolbox = store, toolbox
@@ -96,13 +110,16 @@ class StudyService:
         self._items: dict[str, Item] = {item.id: item for item in toolbox.items}
         self._consent_version = store.keep_consent(consent_text)
         self._consents = store.consent_texts()
-        self._voices = _voice_files(voice)
+        self._voices = voices
         self._pictures: OrderedDict[str, bytes] = OrderedDict()
+        self._at_hand: OrderedDict[str, _AtHand] = OrderedDict()
         self._lock = Lock()
         self._pin_tries = RateLimiter(Rate(burst=10, every_s=30))
         self._answers = RateLimiter(Rate(burst=30, every_s=1 / answers_per_s))
         self._link_tries = RateLimiter(Rate(burst=20, every_s=6))
         self._events = RateLimiter(Rate(burst=300, every_s=1))
+        self._outages = RateLimiter(Rate(burst=3, every_s=10))
+        self._unnoted = 0
 
     # Who it is
 
@@ -182,21 +199,26 @@ class StudyService:
 
     def _shown(self, found: Participant, plan: PlannedTrial) -> ShownTrial:
         show = self._presentation(plan)
+        key = trial_key(self.store.row.secret, found.code, plan.position)
+        with self._lock:
+            self._at_hand[key] = _AtHand(found, plan)
+            if len(self._at_hand) > _TRIALS_AT_HAND:
+                self._at_hand.popitem(last=False)
         return ShownTrial(
-            key=trial_key(self.store.row.secret, found.code, plan.position),
+            key=key,
             practice=plan.kind == "practice",
             break_before=plan.break_before,
             number=plan.position + 1,
             of=found.planned,
             same_item=plan.turn > 0,
             show=show,
-            voice=voice_file_stem(show.say) in self._voices,
+            voices=tuple(moment for moment in _MOMENTS if self._voices.hold(getattr(show, moment))),
         )
 
     def _presentation(self, plan: PlannedTrial) -> Presentation:
         if plan.kind == "attention":
             return present_attention(self.config)
-        return present(self._items[plan.item], plan, self.config)
+        return present(self._items[plan.item], plan.turn, self.config)
 
     # What they do
 
@@ -270,6 +292,8 @@ class StudyService:
             )
         except ConflictError as error:
             raise RefusedError(409, "That answer cannot be taken.", error.kind, str(error), found.code) from error
+        with self._lock:
+            self._at_hand.pop(answer.trial, None)
         for detail in disbelieved:  # logged only now: the answer's transaction holds the database
             self.log("clock", detail, found.code)
         after = found.model_copy(update={"position": max(found.position, position + 1)})
@@ -322,8 +346,24 @@ class StudyService:
         """
         if self.config.gated(found.group):
             self._require_pin(found, withdrawal.pin)
-        self.store.withdraw(found.code)
-        self.log("withdrawal", "a participant withdrew")
+        self.delete(found.code, "a participant withdrew")
+
+    def delete(self, code: str, detail: str) -> None:
+        """Deletes a participant and everything about them; the event says that somebody withdrew, and not who."""
+        self.store.withdraw(code)
+        self._forget(code)
+        self.log("withdrawal", detail)
+
+    def release(self, code: str) -> None:
+        """Lets a participant's link be opened in another browser, and no more in the one it was opened in."""
+        self.store.release_browser(code)
+        self._forget(code)
+        self.log("browser released", "by the admin", code)
+
+    def _forget(self, code: str) -> None:
+        with self._lock:
+            for key in [key for key, trial in self._at_hand.items() if trial.who.code == code]:
+                del self._at_hand[key]
 
     # What they see and hear
 
@@ -333,28 +373,39 @@ class StudyService:
         Raises:
             RefusedError: Not the trial shown, or no such picture.
         """
-        plan = self._present_trial(found, key)
-        if plan.kind == "attention":
-            names: tuple[str, ...] = ATTENTION_OPTIONS
-        else:
-            names = self._items[plan.item].turns[plan.turn].images
+        return self._picture(found, self._present_trial(found, key), number)
+
+    def picture_at_hand(self, token: str, browser: str, key: str, number: int) -> bytes | None:
+        """A picture, where neither database nor disk need be asked: of the trial being looked at, in its browser."""
+        trial = self._at_hand.get(key)
+        if trial is None or not trial.belongs_to(token, browser):
+            return None
+        names = self._names(trial.plan)
+        kept = 0 <= number < len(names) and (trial.plan.kind == "attention" or names[number] in self._pictures)
+        return self._picture(trial.who, trial.plan, number) if kept else None
+
+    def _names(self, plan: PlannedTrial) -> tuple[str, ...]:
+        return ATTENTION_OPTIONS if plan.kind == "attention" else self._items[plan.item].turns[plan.turn].images
+
+    def _picture(self, found: Participant, plan: PlannedTrial, number: int) -> bytes:
+        names = self._names(plan)
         if not 0 <= number < len(names):
             raise RefusedError(404, "There is no such picture.", "bad request", f"picture {number}", found.code)
         if plan.kind == "attention":
             return attention_picture(number == plan.target)
         return self._jpeg(names[number])
 
-    def voice(self, found: Participant, key: str) -> tuple[bytes, str]:
-        """The recorded prompt of the trial that is shown, and its media type.
+    def voice(self, found: Participant, key: str, moment: Moment) -> tuple[bytes, str]:
+        """A recorded prompt of the trial that is shown, and its media type.
 
         Raises:
             RefusedError: Not the trial shown, or nothing recorded.
         """
-        stem = voice_file_stem(self._presentation(self._present_trial(found, key)).say)
-        if stem not in self._voices:
-            raise RefusedError(404, "There is no recording.", "bad request", f"voice {stem}", found.code)
-        path = self._voices[stem]
-        return path.read_bytes(), _VOICE_TYPES[path.suffix]
+        sentence: str = getattr(self._presentation(self._present_trial(found, key)), moment)
+        recording = self._voices.recording(sentence)
+        if recording is None:
+            raise RefusedError(404, "There is no recording.", "bad request", f"voice of {sentence!r}", found.code)
+        return recording
 
     def _present_trial(self, found: Participant, key: str) -> PlannedTrial:
         if key == trial_key(self.store.row.secret, found.code, found.position):
@@ -382,9 +433,23 @@ class StudyService:
         self.log(refused.kind, refused.detail, refused.code)
 
     def log(self, kind: EventKind, detail: str, code: str | None = None) -> None:
-        """Notes an event, in the database and on the terminal; a flood of them on neither."""
+        """Notes an event, in the database and on the terminal; of a flood, how many there were."""
         if not self._events.allow("all"):
+            with self._lock:
+                self._unnoted += 1
             return
+        with self._lock:
+            unnoted, self._unnoted = self._unnoted, 0
+        if unnoted:
+            self._note("too many", f"{unnoted} events before this one were only counted", None)
+        self._note(kind, detail, code)
+
+    def note_outage(self, error: SQLAlchemyError) -> None:
+        """Says at the terminal that the database does not answer, or takes nothing more; not every time."""
+        if self._outages.allow("all"):
+            _LOG.error("the database: %s", error.orig if isinstance(error, DBAPIError) else error)
+
+    def _note(self, kind: EventKind, detail: str, code: str | None) -> None:
         _LOG.warning("%s: %s%s", kind, f"{code}: " if code else "", detail)
         try:
             self.store.log(kind, detail, code)
@@ -401,11 +466,3 @@ class StudyService:
 def _is_possible(reaction_ms: float, elapsed_ms: float) -> bool:
     """Whether a reaction time can be: nothing takes longer than it was waited for."""
     return math.isfinite(reaction_ms) and 0 <= reaction_ms <= elapsed_ms + _CLOCK_SLACK_MS
-
-
-def _voice_files(folder: Path | None) -> dict[str, Path]:
-    if folder is None:
-        return {}
-    if not folder.is_dir():
-        raise ConfigError(f"--voice {folder}: no such folder")
-    return {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in _VOICE_TYPES}

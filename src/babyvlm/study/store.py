@@ -10,6 +10,7 @@ import datetime
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, RowMapping, Select, func, insert, inspect, select, update
@@ -35,6 +36,7 @@ from babyvlm.study.tables import (
     trials,
     withdrawals,
 )
+from babyvlm.study.writing import Writing
 from babyvlm.toolbox import Toolbox
 
 _PLAN_FIELDS = tuple(PlannedTrial.model_fields)
@@ -78,7 +80,7 @@ class Store:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._writing = engine.execution_options(**{WRITES: True})
+        self._writing = Writing(engine)
         row = _read_study(engine)
         if row is None:
             raise DataFolderError(
@@ -175,14 +177,14 @@ class Store:
         self._set_study(pin_hash=hash_secret(pin) if pin else "")
 
     def _set_study(self, **values: str) -> None:
-        with self._writing.begin() as connection:
+        with self._writing.transaction() as connection:
             connection.execute(update(study).values(**values))
         self.row = self.row.model_copy(update=values)
 
     def keep_consent(self, text: str) -> str:
         """Keeps a consent text, if it is new, and returns its version."""
         version = hashlib.sha256(text.encode()).hexdigest()[:12]
-        with self._writing.begin() as connection:
+        with self._writing.transaction() as connection:
             known = connection.execute(select(consents.c.version).where(consents.c.version == version)).first()
             if known is None:
                 connection.execute(insert(consents).values(version=version, text=text, since=_now()))
@@ -203,7 +205,7 @@ class Store:
         if site not in self.config.sites:
             raise ConfigError(f"no site {site!r}; this study has {', '.join(self.config.sites)}")
         made = [Invitation(code=new_code(), token=new_token()) for _ in range(count)]
-        with self._writing.begin() as connection:
+        with self._writing.transaction() as connection:
             for invitation in made:
                 connection.execute(
                     insert(participants).values(
@@ -236,7 +238,7 @@ class Store:
 
     def bind_browser(self, code: str, browser_hash: str) -> bool:
         """Makes a browser the participant's only one, unless another was faster; whether it is theirs now."""
-        with self._writing.begin() as connection:
+        with self._writing.transaction() as connection:
             connection.execute(
                 update(participants)
                 .where(participants.c.code == code, participants.c.browser_hash.is_(None))
@@ -258,7 +260,7 @@ class Store:
         self._set_participant(code, gate_open=True)
 
     def _set_participant(self, code: str, **values: object) -> None:
-        with self._writing.begin() as connection:
+        with self._writing.transaction() as connection:
             connection.execute(update(participants).where(participants.c.code == code).values(**values))
 
     def start(
@@ -272,13 +274,13 @@ class Store:
             age_months: None for an adult.
             plan: Makes the trials of a list.
         """
-        with self._writing.begin() as connection:
+        with self._writing.transaction() as connection:
             found = self._locked(connection, code)
             if found.planned:
                 return
             list_number = self._least_used_list(connection, found)
             made = plan(list_number)
-            connection.execute(insert(trials), [{"code": code, **trial.model_dump()} for trial in made])
+            connection.execute(insert(trials), [dict(code=code, times_shown=0, **trial.model_dump()) for trial in made])
             connection.execute(
                 update(participants)
                 .where(participants.c.code == code)
@@ -303,7 +305,7 @@ class Store:
 
     def withdraw(self, code: str) -> bool:
         """Deletes a participant with everything about them; whether there was one."""
-        with self._writing.begin() as connection:
+        with self._writing.transaction() as connection:
             row = connection.execute(select(participants.c.site).where(participants.c.code == code)).first()
             if row is None:
                 return False
@@ -311,7 +313,14 @@ class Store:
                 connection.execute(delete_from(table).where(table.c.code == code))
             connection.execute(delete_from(participants).where(participants.c.code == code))
             connection.execute(insert(withdrawals).values(time=_now(), site=row[0]))
+        if self._engine.url.get_backend_name() == "sqlite":
+            self._empty_log()
         return True
+
+    def _empty_log(self) -> None:
+        """Moves SQLite's write-ahead log, in which deleted rows would still be read, into the file and cuts it off."""
+        with self._writing.alone(), closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")  # outside any transaction
 
     def withdrawn(self) -> int:
         """How many withdrew."""
@@ -321,20 +330,22 @@ class Store:
     # Trials and answers
 
     def show(self, code: str) -> StoredTrial | None:
-        """The participant's next trial, from now on shown; None where all are answered."""
-        with self._writing.begin() as connection:
-            return self._show(connection, code, self._locked(connection, code).position)
+        """The participant's next trial, from now on shown, perhaps again; None where all are answered."""
+        with self._writing.transaction() as connection:
+            here = (trials.c.code == code, trials.c.position == self._locked(connection, code).position)
+            return self._show(
+                connection, connection.execute(select(trials).where(*here)).mappings().first(), again=True
+            )
 
-    def _show(self, connection: Connection, code: str, position: int) -> StoredTrial | None:
-        here = (trials.c.code == code, trials.c.position == position)
-        row = connection.execute(select(trials).where(*here)).mappings().first()
+    def _show(self, connection: Connection, row: RowMapping | None, *, again: bool = False) -> StoredTrial | None:
         if row is None:
             return None
-        shown = row["shown"]
-        if shown is None:
-            shown = _now()
-            connection.execute(update(trials).where(*here).values(shown=shown))
-        return StoredTrial(plan=_plan(row), shown=shown)
+        shown, times = row["shown"], row["times_shown"]
+        if shown is None or again:
+            shown, times = shown or _now(), times + 1
+            here = (trials.c.code == row["code"], trials.c.position == row["position"])
+            connection.execute(update(trials).where(*here).values(shown=shown, times_shown=times))
+        return StoredTrial(plan=_plan(row), shown=shown, times_shown=times)
 
     def shown_trial(self, code: str, position: int) -> PlannedTrial | None:
         """A trial, if it has been shown."""
@@ -359,22 +370,24 @@ class Store:
         Raises:
             ConflictError: The trial is not the one shown, or has another answer already.
         """
-        with self._writing.begin() as connection:
+        with self._writing.transaction() as connection:
             found = self._locked(connection, code)
-            row = connection.execute(
-                select(trials).where(trials.c.code == code, trials.c.position == position)
-            ).mappings().first()  # fmt: skip
+            here_and_next = (trials.c.code == code, trials.c.position.in_((position, position + 1)))
+            rows = {row["position"]: row for row in connection.execute(select(trials).where(*here_and_next)).mappings()}
+            row = rows.get(position)
             if row is None or row["shown"] is None:
                 raise ConflictError("not shown", f"trial {position} was not shown; {found.position} is next")
-            answered = StoredTrial(plan=_plan(row), shown=row["shown"])
+            answered = _trial(row)
             if position < found.position:
                 here = (answers.c.code == code, answers.c.position == position)
                 before = connection.execute(select(answers.c.attempt).where(*here)).scalar_one()
                 if before != attempt:
                     raise ConflictError("second answer", f"trial {position} has an answer; the first one counts")
-                return answered, self._show(connection, code, found.position)
+                if position + 1 < found.position:
+                    raise ConflictError("not shown", f"trial {position} is long past; {found.position} is next")
+                return answered, self._show(connection, rows.get(found.position))
             connection.execute(insert(answers).values(code=code, **judge(answered).model_dump()))
-            following = self._show(connection, code, position + 1)
+            following = self._show(connection, rows.get(position + 1))
             after: dict[str, object] = {"position": position + 1}
             if following is None:
                 after["finished"] = _now()
@@ -391,7 +404,7 @@ class Store:
     def trials(self, code: str) -> list[StoredTrial]:
         """A participant's trials, in order."""
         rows = self._all(select(trials).where(trials.c.code == code).order_by(trials.c.position))
-        return [StoredTrial(plan=_plan(row), shown=row["shown"]) for row in rows]
+        return [_trial(row) for row in rows]
 
     def answers(self, code: str) -> dict[int, StoredAnswer]:
         """A participant's answers by the place of the trial."""
@@ -405,7 +418,7 @@ class Store:
 
     def log(self, kind: EventKind, detail: str, code: str | None = None) -> None:
         """Notes an event."""
-        with self._writing.begin() as connection:
+        with self._writing.transaction() as connection:
             connection.execute(insert(events).values(time=_now(), code=code, kind=kind, detail=detail[:500]))
 
     def events(self, limit: int = 200) -> list[Event]:
@@ -456,6 +469,10 @@ def _participant(row: RowMapping) -> Participant:
 
 def _plan(row: RowMapping) -> PlannedTrial:
     return PlannedTrial.model_validate({name: row[name] for name in _PLAN_FIELDS})
+
+
+def _trial(row: RowMapping) -> StoredTrial:
+    return StoredTrial(plan=_plan(row), shown=row["shown"], times_shown=row["times_shown"])
 
 
 def _now() -> datetime.datetime:

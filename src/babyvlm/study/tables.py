@@ -29,7 +29,6 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    UniqueConstraint,
     create_engine,
     event,
 )
@@ -42,26 +41,45 @@ metadata = MetaData()
 WRITES = "babyvlm_writes"
 """Execution option of connections that write, so that SQLite takes its lock at the start."""
 
+
+def _time(name: str, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, DateTime, nullable=nullable)
+
+
+def _text(name: str, length: int | None = None, *, nullable: bool = False) -> Column[Any]:
+    return Column(name, String(length) if length else Text, nullable=nullable)
+
+
+def _whole(name: str) -> Column[Any]:
+    return Column(name, Integer, nullable=False)
+
+
+def _place() -> tuple[Column[Any], Column[Any]]:
+    """A place in a participant's session, as key; what stands there goes with the participant."""
+    code: Column[Any] = Column("code", ForeignKey("participants.code", ondelete="CASCADE"), primary_key=True)
+    return code, Column("position", Integer, primary_key=True)
+
+
 study = Table(
     "study",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("schema_version", Integer, nullable=False),
-    Column("created", DateTime, nullable=False),
-    Column("design", Text, nullable=False),
-    Column("toolbox", Text, nullable=False),
-    Column("toolbox_hash", String(64), nullable=False),
-    Column("secret", String(64), nullable=False),
-    Column("password_hash", Text, nullable=False),
-    Column("pin_hash", Text, nullable=False),
+    _whole("schema_version"),
+    _time("created"),
+    _text("design"),
+    _text("toolbox"),
+    _text("toolbox_hash", 64),
+    _text("secret", 64),
+    _text("password_hash"),
+    _text("pin_hash"),
 )
 
 consents = Table(
     "consents",
     metadata,
     Column("version", String(16), primary_key=True),
-    Column("text", Text, nullable=False),
-    Column("since", DateTime, nullable=False),
+    _text("text"),
+    _time("since"),
 )
 
 participants = Table(
@@ -69,67 +87,65 @@ participants = Table(
     metadata,
     Column("code", String(16), primary_key=True),
     Column("link_hash", String(64), nullable=False, unique=True),
-    Column("browser_hash", String(64)),
-    Column("group", String(8), nullable=False),
-    Column("site", String(64), nullable=False),
+    _text("browser_hash", 64, nullable=True),
+    _text("group", 8),
+    _text("site", 64),
     Column("age_months", Float),
     Column("list_number", Integer),
     Column("consent_version", String(16), ForeignKey("consents.version")),
     Column("gate_open", Boolean, nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("planned", Integer, nullable=False),
-    Column("created", DateTime, nullable=False),
-    Column("consented", DateTime),
-    Column("finished", DateTime),
+    _whole("position"),
+    _whole("planned"),
+    _time("created"),
+    _time("consented", nullable=True),
+    _time("finished", nullable=True),
     Column("clock_resolution_ms", Float),
-    Column("screen", String(32)),
+    _text("screen", 32, nullable=True),
 )
 
 trials = Table(
     "trials",
     metadata,
-    Column("code", ForeignKey("participants.code", ondelete="CASCADE"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("kind", String(16), nullable=False),
-    Column("task", String(64), nullable=False),
-    Column("item", String(64), nullable=False),
-    Column("turn", Integer, nullable=False),
-    Column("target", Integer, nullable=False),
+    *_place(),
+    _text("kind", 16),
+    _text("task", 64),
+    _text("item", 64),
+    _whole("turn"),
+    _whole("target"),
     Column("break_before", Boolean, nullable=False),
-    Column("shown", DateTime),
+    _time("shown", nullable=True),
+    _whole("times_shown"),
 )
 
 answers = Table(
     "answers",
     metadata,
-    Column("code", ForeignKey("participants.code", ondelete="CASCADE"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("attempt", String(40), nullable=False),
-    Column("answer", Text),
-    Column("skipped", String(64), nullable=False),
+    *_place(),
+    _text("attempt", 40),
+    _text("answer", nullable=True),
+    _text("skipped", 64),
     Column("reaction_ms", Float),
-    Column("pointer", String(16), nullable=False),
+    _text("pointer", 16),
     Column("hidden", Boolean, nullable=False),
-    Column("stored", DateTime, nullable=False),
+    _time("stored"),
 )
 
 events = Table(
     "events",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("time", DateTime, nullable=False),
-    Column("code", String(16)),
-    Column("kind", String(32), nullable=False),
-    Column("detail", Text, nullable=False),
+    _time("time"),
+    _text("code", 16, nullable=True),
+    _text("kind", 32),
+    _text("detail"),
 )
 
 withdrawals = Table(
     "withdrawals",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("time", DateTime, nullable=False),
-    Column("site", String(64), nullable=False),
-    UniqueConstraint("id"),
+    _time("time"),
+    _text("site", 64),
 )
 
 
@@ -151,7 +167,13 @@ def open_engine(database: str | Path) -> Engine:
     if kind != "postgresql":
         raise ConfigError(f"{text}: a study is kept in SQLite (a file) or in PostgreSQL (postgresql://...), not {kind}")
     try:
-        return create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=16)
+        return create_engine(
+            url.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=16,
+            # Whatever the server is set to: an answer said to be stored survives a power cut.
+            connect_args={"options": "-c synchronous_commit=on"},
+        )
     except (ImportError, NoSuchModuleError) as error:
         raise MissingExtraError("PostgreSQL", "study") from error
 
@@ -165,6 +187,7 @@ def _open_sqlite(url: Any) -> Engine:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # an answer said to be stored survives a power cut
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")  # what is withdrawn is overwritten
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:

@@ -7,6 +7,7 @@ published variant of the prompts is read; a prompt of another form is said as it
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from babyvlm.records import IMAGE_TOKEN
 
@@ -17,6 +18,17 @@ _PART = re.compile(
 )
 _TOUCH_WORD = re.compile(r"Touch the image of '(?P<word>[^']+)'")
 _FOR_MODELS = re.compile(r"(?:\bAnswer with a number\.|\bAnswer|\bIs it in the)?\s*\(A\).*|\brespond ONLY.*", re.DOTALL)
+_SIMPLER: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"\bHow many of (.+?) (?=do you see\b)"), lambda found: f"How many {plural(found[1])} "),
+    (re.compile(r"\bhas more of (.+?)(?=\?)"), lambda found: f"has more {plural(found[1])}"),
+    (re.compile(r"\bWhich of the following\b"), lambda _: "Which one"),
+    (re.compile(r"\bimage\b"), lambda _: "picture"),
+)
+_IRREGULAR = {
+    "child": "children", "fish": "fish", "foot": "feet", "goose": "geese", "knife": "knives", "leaf": "leaves",
+    "loaf": "loaves", "man": "men", "mouse": "mice", "person": "people", "scarf": "scarves", "sheep": "sheep",
+    "shelf": "shelves", "tooth": "teeth", "wolf": "wolves", "woman": "women",
+}  # fmt: skip
 
 
 def spoken(prompt: str) -> str:
@@ -28,6 +40,8 @@ def spoken(prompt: str) -> str:
     'Point at the hat.'
     >>> spoken("<image><image> which part of the frame does the cow leave from? respond ONLY with one of: 'top'.")
     'Where did the cow go?'
+    >>> spoken("<image> How many of teddy bear do you see?")
+    'How many teddy bears do you see?'
     """
     if found := _LEAVES.search(prompt) or _PART.search(prompt):
         return f"Where did the {found['thing']} go?"
@@ -35,13 +49,36 @@ def spoken(prompt: str) -> str:
         return f"Touch the {found['word']}."
     text = _FOR_MODELS.sub("", prompt).replace(IMAGE_TOKEN, " ")
     text = re.sub(r"\s+", " ", text).strip(" .,;:")
+    for published, simpler in _SIMPLER:
+        text = published.sub(simpler, text)
     return text if text.endswith(("?", "!")) else f"{text}."
 
 
-def voice_file_stem(said: str) -> str:
-    """The name, without its ending, of the file in which a prompt is recorded.
+def said_before_film(prompt: str) -> str:
+    """What is shown and said while a film runs, before the question about it.
 
-    >>> voice_file_stem("Touch the teddy bear.")
-    'touch-the-teddy-bear'
+    >>> said_before_film("<image><image> which part of the frame does the cow leave from? respond ONLY with ...")
+    'Watch the cow.'
+    >>> said_before_film("<image><image> What happens?")
+    'Watch.'
     """
-    return re.sub(r"[^a-z0-9]+", "-", said.lower()).strip("-")
+    found = _LEAVES.search(prompt) or _PART.search(prompt)
+    return f"Watch the {found['thing']}." if found else "Watch."
+
+
+def plural(thing: str) -> str:
+    """Several of a thing, in English; words that look like a plural stay as they are.
+
+    >>> [plural(thing) for thing in ("teddy bear", "bus", "strawberry", "toy", "leaf", "scissors", "glass")]
+    ['teddy bears', 'buses', 'strawberries', 'toys', 'leaves', 'scissors', 'glasses']
+    """
+    before, _, last = thing.rpartition(" ")
+    if last in _IRREGULAR:
+        last = _IRREGULAR[last]
+    elif re.search(r"(ss|us|sh|ch|x|z)$", last):
+        last += "es"
+    elif re.search(r"[^aeiou]y$", last):
+        last = f"{last[:-1]}ies"
+    elif not last.endswith("s") and last not in _IRREGULAR.values():
+        last += "s"
+    return f"{before} {last}".strip()

@@ -50,7 +50,7 @@ async function refresh() {
     const state = one.finished ? "finished" : one.planned ? "under way" : one.opened ? "opened" : "invited";
     const doing = document.createElement("span");
     doing.append(
-      action("Release", "Release the browser of " + one.code, () => ask("POST", `participants/${one.code}/release`)), " ",
+      action("Allow another browser", "Allow another browser for " + one.code, () => ask("POST", `participants/${one.code}/release`)), " ",
       action("Delete", "Delete " + one.code, async () => { if (confirm("Delete everything about " + one.code + "?")) await ask("DELETE", "participants/" + one.code); }),
     );
     return row(one.code, one.site, one.group, one.age_months, one.list_number, `${one.answered} of ${one.planned}`, state, doing);
@@ -75,8 +75,10 @@ onSubmit("invite", async () => {
   const age = $("age").value;
   const wish = { group: $("group").value, site: $("site").value, age_months: age ? Number(age) : null, count: Number($("count").value) };
   const made = await ask("POST", "links", wish);
-  const lines = made.map(link => Object.assign(document.createElement("code"), { textContent: link.code + "  " + link.url }));
-  $("links").replaceChildren("These links are shown only now. Each opens in one browser.", ...lines);
+  const lines = made.map(link => Object.assign(document.createElement("a"), { href: link.url, target: "_blank", rel: "noopener", textContent: link.code + "  " + link.url }));
+  $("links-made").replaceChildren(...lines);
+  $("copy").onclick = () => attempt(() => navigator.clipboard.writeText(lines.map(line => line.textContent).join("\n")));
+  $("copy").hidden = !navigator.clipboard; // browsers have none where the page came over plain http
   $("links").hidden = false;
   await refresh();
 });
@@ -86,4 +88,4 @@ onSubmit("secrets", async () => {
   await refresh();
 });
 $("logout").onclick = () => attempt(async () => { await ask("POST", "logout"); showLogin(); });
-attempt(refresh).then(() => { if (!$("login").hidden) $("problem").textContent = ""; });
+attempt(async () => ((await ask("GET", "session")).open ? refresh() : showLogin()));

@@ -1,7 +1,7 @@
 // The participant's page: gate, consent, trials, breaks, the end. The server says what comes next; this shows it.
 
 import { AnswerQueue, Connection, Refused, attemptName } from "/network.js";
-import { hush, say } from "/speech.js";
+import { canSpeak, hush, say } from "/speech.js";
 import { clockResolution, make, runTrial } from "/trial.js";
 
 const PRAISE_MS = 900;
@@ -22,10 +22,12 @@ const paragraph = text => make("p", { className: "text", textContent: text });
 const pressed = button => new Promise(resolve => button.addEventListener("click", resolve, { once: true }));
 const mainButton = text => make("button", { type: "button", className: "main", textContent: text });
 
-function end(title, text) {
+function end(title, text, mark = "") {
   hush();
+  releaseScreen();
   for (const id of ["menu", "again", "progress"]) $(id).hidden = true;
-  card(title, paragraph(text)).classList.add("centre");
+  const star = mark ? [make("div", { className: "mark star", textContent: mark, ariaHidden: "true" })] : [];
+  card(title, ...star, paragraph(text)).classList.add("centre");
 }
 
 async function gate() {
@@ -33,7 +35,7 @@ async function gate() {
   const problem = paragraph("");
   problem.setAttribute("role", "alert");
   const open = mainButton("Open");
-  const form = make("form", {}, make("label", {}, "PIN ", pin), " ", open);
+  const form = make("form", {}, make("label", {}, "PIN", pin), open);
   open.type = "submit";
   card("For the grown-up", paragraph("Please enter the PIN to begin."), form, problem);
   pin.focus();
@@ -52,7 +54,7 @@ async function gate() {
 async function consent() {
   const age = make("input", { type: "number", min: 0, max: 216, step: "any", required: true });
   const agree = mainButton("I agree");
-  const fields = state.age_wanted ? [make("label", {}, "The child's age in months ", age)] : [];
+  const fields = state.age_wanted ? [make("label", {}, "The child's age in months", age)] : [];
   card("Before we start", paragraph(state.consent_text), ...fields, agree);
   for (;;) {
     await pressed(agree);
@@ -67,13 +69,33 @@ async function consent() {
   }
 }
 
-// A press before the first picture: browsers let a page speak only after one.
+// A press before the first picture: browsers let a page speak, stay awake and fill the screen only after one.
 async function ready(resumed) {
   const go = mainButton(resumed ? "Go on" : "Start");
   const text = resumed ? "We go on where you stopped." : "Look, listen, and touch. There is one try for each.";
-  card(resumed ? "Welcome back" : "Ready?", paragraph(text), go).classList.add("centre");
+  const silent = state.speech !== "silent" && !state.trial?.voices.length && !(await canSpeak(state.language));
+  const advice = silent ? [paragraph(state.gated ? "This device has no voice: please read each question aloud." : "This device has no voice: the questions are to be read.")] : [];
+  card(resumed ? "Welcome back" : "Ready?", paragraph(text), ...advice, go).classList.add("centre");
   await pressed(go);
+  await keepScreen();
 }
+
+// A toddler's screen stays awake and shows nothing else, where the browser lets it; nothing depends on it.
+let awake = null;
+async function keepScreen() {
+  const asked = [navigator.wakeLock?.request("screen").then(lock => (awake = lock))];
+  if (state.gated && document.fullscreenEnabled) asked.push(document.documentElement.requestFullscreen({ navigationUI: "hide" }));
+  await Promise.allSettled(asked);
+}
+function releaseScreen() {
+  awake?.release().catch(() => {});
+  awake = null;
+  if (document.fullscreenElement) document.exitFullscreen().catch(() => {});
+}
+document.addEventListener("visibilitychange", () => {
+  // The browser takes the lock away when the page is hidden.
+  if (awake && !document.hidden) navigator.wakeLock.request("screen").then(lock => (awake = lock), () => {});
+});
 
 async function breather() {
   const go = mainButton("Go on");
@@ -81,9 +103,10 @@ async function breather() {
   await pressed(go);
 }
 
-function speak(trial) {
-  const recording = trial.voice ? async () => (await connection.ask("GET", "/api/voice/" + trial.key)).blob() : null;
-  return say(trial.show.say, { mode: state.speech, language: state.language, recording });
+function speak(trial, moment) {
+  const recorded = trial.voices.includes(moment);
+  const recording = recorded ? async () => (await connection.ask("GET", `/api/voice/${trial.key}/${moment}`)).blob() : null;
+  return say(trial.show[moment], { mode: state.speech, language: state.language, recording });
 }
 
 async function praise(right) {
@@ -100,8 +123,9 @@ async function oneTrial() {
   if (!trial.same_item) stage.replaceChildren();
   const pictures = await Promise.all(Array.from({ length: trial.show.pictures }, (_, number) => connection.picture(trial.key, number)));
   const skipped = new Promise(resolve => (trialEnds = resolve));
-  $("again").onclick = () => speak(trial);
-  const given = await runTrial(stage, trial, pictures, { onPainted: () => speak(trial), skipped });
+  let moment = "say";
+  $("again").onclick = () => speak(trial, moment);
+  const given = await runTrial(stage, trial, pictures, { onSay: now => speak(trial, (moment = now)), skipped });
   pictures.forEach(picture => URL.revokeObjectURL(picture.src));
   hush();
   if (!state) return; // withdrawn
@@ -117,7 +141,11 @@ function prepareMenu() {
     ? "The page may be closed at any time; the same link goes on later. Code: " + state.code
     : "You may close the page at any time and go on later with the same link. Your code: " + state.code;
   $("dialog-title").textContent = state.gated ? "For grown-ups" : "Menu";
-  $("menu").onclick = () => { $("dialog-problem").textContent = $("pin").value = ""; $("dialog").showModal(); };
+  $("menu").onclick = () => {
+    document.dispatchEvent(new Event("interrupted")); // a reaction time across the menu tells nothing
+    $("dialog-problem").textContent = $("pin").value = "";
+    $("dialog").showModal();
+  };
   $("skip").onclick = async () => {
     try {
       await connection.json("POST", "/api/gate", { pin: $("pin").value });
@@ -147,6 +175,7 @@ function prepareMenu() {
 async function run() {
   if (!connection.token) return end("No link", "Please open the link that you were given.");
   const screen = `${window.screen.width}x${window.screen.height}@${devicePixelRatio}`;
+  await connection.json("POST", "/api/browser", {}); // a link is bound to what this browser holds for certain
   state = await connection.json("POST", "/api/open", { clock_resolution_ms: clockResolution(), screen });
   document.title = $("title").textContent = state.title;
   document.documentElement.lang = state.language;
@@ -161,7 +190,7 @@ async function run() {
     while (state?.phase === "trials") await oneTrial();
   }
   if (!state) return;
-  end("All done!", "Thank you very much. You may close this page.");
+  end("All done!", `Thank you very much. You may close this page. The code of your session is ${state.code}; with it your answers can be deleted later.`, "★");
   $("menu").hidden = false;
 }
 

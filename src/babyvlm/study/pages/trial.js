@@ -30,42 +30,46 @@ export function clockResolution() {
 }
 
 // Shows a trial. `pictures` are decoded images; resolves to { choice, reaction_ms, pointer, hidden }.
+// `onSay` is told what to say when: "watch" as a film begins, "say" once an answer counts.
 // `skipped` is a promise that may end the trial instead; it resolves to what is sent in place of a choice.
-export async function runTrial(stage, trial, pictures, { onPainted, skipped }) {
+export async function runTrial(stage, trial, pictures, { onSay, skipped }) {
   const show = trial.show;
-  const heading = make("p", { className: "say", textContent: show.say, tabIndex: -1 });
-  const box = make("section", { className: "trial" });
+  const sentence = make("span", { textContent: show.clip ? show.watch : show.say });
+  const practice = trial.practice ? [make("small", { textContent: "Practice" }), " "] : [];
+  const box = make("section", { className: "trial" }, make("p", { className: "say" }, ...practice, sentence));
   box.dataset.number = trial.number;
   box.setAttribute("aria-label", trial.practice ? "Practice" : "Picture " + trial.number);
-  box.append(heading);
   stage.replaceChildren(box);
   let hidden = false, skip = null;
   const onHidden = () => { hidden ||= document.hidden; };
+  const onInterrupted = () => { hidden = true; };
   document.addEventListener("visibilitychange", onHidden);
+  document.addEventListener("interrupted", onInterrupted);
   const skipping = skipped.then(sent => (skip = sent));
   try {
     if (show.clip) {
-      onPainted(); // the film's question is said at its start
+      onSay("watch");
       await Promise.race([film(box, pictures.slice(0, show.clip), show.frame_ms), skipping]);
     }
     if (!skip) await Promise.race([curtain(box, show.curtain_ms), skipping]);
     if (skip) return skip;
-    const { node, buttons } = answers(box, show, pictures);
-    node.classList.remove("waiting");
+    sentence.textContent = show.say;
+    const buttons = answers(box, show, pictures);
     const since = await painted();
-    if (!show.clip) onPainted();
+    onSay("say");
     return await Promise.race([touch(box, buttons, since, () => hidden), skipping]);
   } finally {
     document.removeEventListener("visibilitychange", onHidden);
+    document.removeEventListener("interrupted", onInterrupted);
   }
 }
 
 async function film(box, frames, frameMs) {
-  const screen = make("div", { className: "sample framed" });
+  const screen = sample("framed");
   box.append(screen);
   for (const [number, picture] of frames.entries()) {
     picture.alt = `moment ${number + 1} of ${frames.length}`;
-    screen.replaceChildren(picture);
+    screen.replaceChildren(tile(picture));
     await painted();
     await wait(frameMs);
   }
@@ -74,18 +78,15 @@ async function film(box, frames, frameMs) {
 
 async function curtain(box, curtainMs) {
   if (!curtainMs) return;
-  const cloth = make("div", { className: "curtain" });
-  const space = make("div", { className: "sample" }, cloth);
-  space.setAttribute("aria-label", "the curtain is closed");
-  box.append(space);
+  const cloth = make("div", { className: "curtain", role: "img", ariaLabel: "the curtain is closed" });
+  box.append(cloth);
   await wait(curtainMs);
-  space.remove();
+  cloth.remove();
 }
 
+// Lays out what can be touched; returns the buttons, in the order of the options.
 function answers(box, show, pictures) {
-  const laid = { pictures: layPictures, quadrants: layQuadrants, numbers: layNumbers, ways: layWays, words: layWords }[show.layout](box, show, pictures);
-  laid.node.classList.add("waiting");
-  return laid;
+  return { pictures: layPictures, quadrants: layQuadrants, numbers: layNumbers, ways: layWays, words: layWords }[show.layout](box, show, pictures);
 }
 
 function option(className, place, name, ...children) {
@@ -95,39 +96,48 @@ function option(className, place, name, ...children) {
   return button;
 }
 
+// A picture as large as its place allows, in its own proportions.
+function tile(picture) {
+  const node = make("span", { className: "tile" }, picture);
+  node.style.setProperty("--ratio", picture.naturalWidth / picture.naturalHeight);
+  return node;
+}
+
+const sample = (className, ...pictures) => make("div", { className: "sample " + className }, ...pictures.map(tile));
+
 function layPictures(box, show, pictures) {
   const samples = pictures.slice(0, show.samples), shown = pictures.slice(show.samples);
   if (samples.length) {
     box.classList.add("sampled");
     samples.forEach(picture => (picture.alt = "the picture to find again"));
-    box.append(make("div", { className: "sample framed" }, ...samples));
+    box.append(sample("framed", ...samples));
   }
   const buttons = shown.map((picture, place) => {
     picture.alt = "";
-    return option("picture", place, show.options[place], picture);
+    return option("picture", place, show.options[place], tile(picture));
   });
-  const square = shown.length === 4;
-  box.append(make("div", { className: `options columns-${square ? 2 : shown.length} rows-${square ? 2 : 1}` }, ...buttons));
-  return { node: box, buttons };
+  const laid = shown.length === 4 ? "four" : "columns-" + shown.length;
+  box.append(make("div", { className: "options " + laid }, ...buttons));
+  return buttons;
 }
 
 function layQuadrants(box, show, [picture]) {
   picture.alt = "the picture to point into";
   const buttons = show.options.map((name, place) => option("", place, name));
-  const node = make("div", { className: "quadrants" }, picture, make("div", { className: "options" }, ...buttons));
-  node.style.setProperty("--ratio", picture.naturalWidth / picture.naturalHeight);
-  box.append(make("div", { className: "space" }, node));
-  return { node: box, buttons };
+  const node = tile(picture);
+  node.classList.add("quadrants");
+  node.append(make("span", { className: "options" }, ...buttons));
+  box.append(make("div", { className: "sample" }, node));
+  return buttons;
 }
 
 function layNumbers(box, show, pictures) {
   box.classList.add("numbered");
   pictures.forEach(picture => (picture.alt = "the picture to count in"));
-  const buttons = show.options.map((name, place) => make("button", { type: "button", className: "number", textContent: name }));
-  buttons.forEach((button, place) => (button.dataset.place = place));
-  const columns = buttons.length > 6 ? 6 : buttons.length > 4 ? 3 : Math.max(1, buttons.length);
-  box.append(make("div", { className: "sample" }, ...pictures), make("div", { className: `options columns-${columns}` }, ...buttons));
-  return { node: box, buttons };
+  const buttons = show.options.map((name, place) => option("number", place, name, name));
+  const laid = buttons.length > 6 ? "many" : buttons.length > 4 ? "columns-3" : "few columns-" + buttons.length;
+  box.append(sample("", ...pictures), make("div", { className: "options " + laid }, ...buttons));
+  return buttons;
 }
 
 function layWays(box, show) {
@@ -140,17 +150,17 @@ function layWays(box, show) {
   // In the order in which they stand, so that the keyboard goes from left to right and down.
   node.append(...[...buttons].sort((a, b) => a.style.gridArea.localeCompare(b.style.gridArea)));
   box.append(node);
-  return { node: box, buttons };
+  return buttons;
 }
 
 function layWords(box, show) {
-  const buttons = show.options.map((name, place) => make("button", { type: "button", className: "number", textContent: name }));
-  buttons.forEach((button, place) => (button.dataset.place = place));
+  const buttons = show.options.map((name, place) => option("number", place, name, name));
   box.append(make("div", { className: "options columns-2" }, ...buttons));
-  return { node: box, buttons };
+  return buttons;
 }
 
-// Waits for the one try. The first touch counts, at the moment the finger comes down.
+// Waits for the one try. The first touch of an option counts, at the moment the finger comes down, also while a palm
+// rests elsewhere on the glass.
 function touch(box, buttons, since, wasHidden) {
   return new Promise(resolve => {
     let done = false, typed = "";
@@ -163,11 +173,12 @@ function touch(box, buttons, since, wasHidden) {
       resolve({ choice: Number(button.dataset.place), reaction_ms: Math.max(0, event.timeStamp - since), pointer, hidden: wasHidden() });
     };
     for (const button of buttons) {
-      button.addEventListener("pointerdown", event => event.isPrimary && event.button === 0 && choose(button, event, ["touch", "mouse", "pen"].includes(event.pointerType) ? event.pointerType : "other"));
+      button.addEventListener("pointerdown", event => event.button === 0 && choose(button, event, ["touch", "mouse", "pen"].includes(event.pointerType) ? event.pointerType : "other"));
       button.addEventListener("click", event => choose(button, event, event.detail === 0 ? "keyboard" : "other"));
     }
     // Arrow keys go from option to option; a number goes to the option of that place, or takes it where there are few.
     const onKey = event => {
+      if (!box.isConnected) return removeEventListener("keydown", onKey);
       if (event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
       if (event.key.startsWith("Arrow")) {
         event.preventDefault();
