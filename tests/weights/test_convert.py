@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 import torch
-from published import (
+from published_weights import (
     PATCH,
     SIDE,
     TOWER,

@@ -79,7 +79,7 @@ def stage_facts(name: str, log: str, batch_size: int | None = None) -> StageFact
 
     Args:
         name: Of the stage.
-        log: The lines; at least one.
+        log: The lines; at least one, since the last step always leaves one.
         batch_size: Samples a step.
     """
     lines: list[Mapping[str, float]] = [json.loads(line) for line in log.splitlines()]
