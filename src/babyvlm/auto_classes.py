@@ -3,8 +3,8 @@
     import babyvlm ... some import of transformers brings the Auto classes, and ends ──> babyvlm.model, which registers
 
 So ``AutoModelForImageTextToText.from_pretrained(FOLDER)`` works after ``import babyvlm``, whichever is imported first,
-while commands that need no model start without torch. Transformers' modules import each other in circles; ours waits for
-the outermost to end, when none of them is half made.
+while commands that need no model start without torch. Transformers' modules import each other in circles; ours waits
+for the outermost to end, when none of them is half made.
 """
 
 from __future__ import annotations

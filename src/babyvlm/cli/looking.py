@@ -65,9 +65,12 @@ def chat_command(
         host: With --web, address to listen at; the default lets no other machine in.
         port: With --web, port to listen at.
     """
+    from transformers.utils.logging import disable_progress_bar
+
     from babyvlm.chat.checkpoint import TalkingCheckpoint, open_pictures
     from babyvlm.chat.terminal import describe, talk
 
+    disable_progress_bar()  # it would stand between question and reply
     if web:
         require_study_extra("Talking in the browser")
     pictures = open_pictures(image, video)

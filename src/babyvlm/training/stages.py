@@ -25,7 +25,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, ViTModel
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
 from babyvlm.folders import Manifest, fresh_folder, read_manifest
-from babyvlm.model.configuration import BabyLlavaConfig, model_config, vision_config
+from babyvlm.model.configuration import model_config, vision_config
+from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
 from babyvlm.model.packed_attention import packed
 from babyvlm.model.processing import ConversationEncoder, normalise, processor
@@ -295,8 +296,8 @@ class Trainer:
         (partial / "metrics.jsonl").write_text(log, encoding="utf-8")
         manifest = read_manifest(self.data.folder, "pretraining-set")
         digest = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]
-        logs = {one: self.out / one / "metrics.jsonl" for one in STAGES[: STAGES.index(stage)]}
-        logs = {one: path.read_text(encoding="utf-8") for one, path in logs.items() if path.is_file()} | {stage: log}
+        finished = {one: self.out / one / "metrics.jsonl" for one in STAGES[: STAGES.index(stage)]}
+        logs = {one: path.read_text(encoding="utf-8") for one, path in finished.items() if path.is_file()}
         write_card(
             partial,
             CardFacts(
@@ -309,7 +310,7 @@ class Trainer:
                 licences=tuple(sorted({recording.licence for recording in self.data.recordings})),
                 stages=tuple(
                     stage_facts(one, lines, getattr(self.recipe, one).optimisation.batch_size)
-                    for one, lines in logs.items()
+                    for one, lines in [*logs.items(), (stage, log)]
                 ),
             ),
         )

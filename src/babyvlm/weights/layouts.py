@@ -146,7 +146,7 @@ def is_whole_model(published: Mapping[str, torch.Tensor]) -> bool:
 def _tower(published: Mapping[str, torch.Tensor], prefix: str) -> Translation:
     """Weights of the tower, by the names of a ``ViTModel``."""
     found = Translation()
-    rules = _TIMM
+    rules: Sequence[tuple[str, str]] = _TIMM
     if any(key.removeprefix(prefix).startswith(("encoder.", "conv_proj.")) for key in published):
         rules, found.layout = _TORCHVISION, "torchvision"
     elif any(key.endswith(".gamma") for key in published):
