@@ -97,6 +97,12 @@ class LocalModel:
         self._model = model.to(self._device).eval()
         self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
         config = model.config
+        if (found := self._tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)) != config.image_token_index:
+            raise CheckpointError(
+                f"the tokenizer is not this model's: it has {IMAGE_TOKEN} at {found}, the model at "
+                f"{config.image_token_index}",
+                path=checkpoint,
+            )
         self._max_images = max_images
         self._context = config.text_config.max_position_embeddings
         self._image_size, self._image_fit = config.vision_config.image_size, config.image_fit
