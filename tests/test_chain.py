@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import babyvlm
 from babyvlm.cli import main
+from elsewhere import asked_elsewhere
 
 SHORT = [f"{stage}.optimisation.{knob}" for stage in ("vision", "language", "alignment", "joint", "instruction")
          for knob in ("steps=2", "batch_size=4")]  # fmt: skip
@@ -185,3 +187,14 @@ def test_bad_arguments_are_named(chain, capsys, tmp_path):
     )
     assert "run.json" in refused(capsys, "score", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_trained_checkpoint_says_elsewhere_what_it_says_here(chain, tmp_path):
+    checkpoint, picture = chain / "model" / "instruction", next((chain / "toolbox" / "images").iterdir())
+    question = " How many cups do you see?"
+    said = asked_elsewhere(checkpoint, picture, question, tmp_path)
+    assert said["module"].startswith("transformers_modules.") and said["replies"][0] == said["replies"][1]
+    here = babyvlm.load(checkpoint, max_new_tokens=11).ask(f"<image>{question}", images=[picture])
+    assert here.reply == said["text"]
+    card = (checkpoint / "README.md").read_text(encoding="utf-8")
+    assert "| instruction | 2 | 4 |" in card and "| vision | 2 | 4 |" in card and str(chain) not in card

@@ -13,6 +13,7 @@ SOURCE = Path(babyvlm.__file__).parent
 FLOW = [
     "corpus",
     "curation",
+    "weights",
     "training",
     "toolbox",
     "evaluation",
@@ -23,7 +24,7 @@ FLOW = [
     "explorer",
     "chat",
 ]
-MODEL_USERS = {"training", "evaluation", "chat"}
+MODEL_USERS = {"weights", "training", "evaluation", "chat"}
 
 
 def rooms_imported(path: Path) -> set[str]:

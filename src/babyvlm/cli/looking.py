@@ -65,20 +65,21 @@ def chat_command(
         host: With --web, address to listen at; the default lets no other machine in.
         port: With --web, port to listen at.
     """
-    from babyvlm.chat import ChatConversation, clip_frames
-    from babyvlm.chat.terminal import describe, talk
-    from babyvlm.evaluation.local import LocalModel
-    from babyvlm.images import open_image
+    from transformers.utils.logging import disable_progress_bar
 
+    from babyvlm.chat.checkpoint import TalkingCheckpoint, open_pictures
+    from babyvlm.chat.terminal import describe, talk
+
+    disable_progress_bar()  # it would stand between question and reply
     if web:
         require_study_extra("Talking in the browser")
-    pictures = [*(clip_frames(video) if video else ()), *map(open_image, image)]
-    model = LocalModel(checkpoint, max_new_tokens=max_new_tokens)
+    pictures = open_pictures(image, video)
+    model = TalkingCheckpoint(checkpoint, max_new_tokens=max_new_tokens)
     if web:
         from babyvlm.chat.server import serve_chat
 
-        serve_chat(model, host=host, port=port)
+        serve_chat(model.respondent, host=host, port=port)
     elif ask:
-        print(describe(ChatConversation(model).ask(ask, pictures, options)))
+        print(describe(model.conversation().ask(ask, pictures, options)))
     else:
-        talk(ChatConversation(model), pictures, options)
+        talk(model.conversation(), pictures, options)

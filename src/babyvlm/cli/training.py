@@ -1,8 +1,9 @@
-"""The model: ``train``, ``config``."""
+"""The model: ``train``, ``config``, ``convert``."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from tyro.conf import Positional
 
@@ -52,3 +53,21 @@ def config(recipe: Positional[str], changes: Positional[tuple[str, ...]] = ()) -
     from babyvlm.recipes import describe, resolve
 
     print(describe(resolve(recipe, changes)))
+
+
+@app.command(name="convert")
+def convert_command(
+    source: Positional[str], *, out: Path, stage: Literal["joint", "instruction"] = "instruction"
+) -> None:
+    """Convert published BabyLLaVA-V2 weights to a checkpoint of ours, every key accounted for.
+
+    Args:
+        source: A vision backbone (.pth, .bin or .safetensors), the folder of a whole model, or a model on the hub
+            (owner/name).
+        out: Folder to write.
+        stage: Which stage a whole model comes from; it is named after it.
+    """
+    from babyvlm.weights.convert import ACCOUNT, convert, summary
+
+    print("\n".join(summary(convert(source, out, stage=stage))))
+    print(f"{out}: {ACCOUNT} in it accounts for every key")

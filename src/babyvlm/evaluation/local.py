@@ -19,13 +19,14 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoTokenizer
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer
 
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation.configuration import AnswerMode
@@ -33,6 +34,7 @@ from babyvlm.evaluation.provenance import weights_revision
 from babyvlm.evaluation.reading import Pictures, Reading
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response
 from babyvlm.folders import MANIFEST, read_manifest
+from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels
 from babyvlm.model.tokenizer import EOS, PAD
@@ -52,7 +54,8 @@ class LocalModel:
         device: Where the model runs.
 
     Raises:
-        CheckpointError: The folder is no checkpoint of ours.
+        CheckpointError: The folder is no checkpoint of ours, not a whole model, or not whole.
+        DataFolderError: It is another folder of ours, or of another schema.
     """
 
     family: Family = "baby model"
@@ -75,19 +78,31 @@ class LocalModel:
                 path=checkpoint,
                 remedy="Give the folder of one stage, such as OUT/instruction of babyvlm train",
             )
-        self.name = name or _shown_name(checkpoint)
+        made = read_manifest(checkpoint, "checkpoint").configuration
+        _refuse_other_models(checkpoint)
+        self.name = name or _shown_name(checkpoint, made)
         self.revision = weights_revision(checkpoint)
         self._batch_size, self._max_new_tokens, self._answer = batch_size, max_new_tokens, answer
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        loaded: Any = BabyLlavaForConditionalGeneration.from_pretrained(
-            checkpoint, output_loading_info=True, dtype=torch.float32
-        )
+        try:
+            loaded: Any = BabyLlavaForConditionalGeneration.from_pretrained(
+                checkpoint, output_loading_info=True, dtype=torch.float32
+            )
+        except (OSError, RuntimeError, SafetensorError) as error:
+            problem = f"the weights do not load ({str(error).strip().splitlines()[0]})"
+            raise CheckpointError(problem, path=checkpoint) from error
         model, loading = loaded
         if problems := [f"{kind}: {sorted(keys)[:3]}" for kind, keys in loading.items() if keys]:
             raise CheckpointError("the weights do not fit the model: " + "; ".join(problems), path=checkpoint)
         self._model = model.to(self._device).eval()
         self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
         config = model.config
+        if (found := self._tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)) != config.image_token_index:
+            raise CheckpointError(
+                f"the tokenizer is not this model's: it has {IMAGE_TOKEN} at {found}, the model at "
+                f"{config.image_token_index}",
+                path=checkpoint,
+            )
         self._max_images = max_images
         self._context = config.text_config.max_position_embeddings
         self._image_size, self._image_fit = config.vision_config.image_size, config.image_fit
@@ -218,8 +233,15 @@ class LocalModel:
         return [[token for token in row if token not in (PAD, EOS)] for row in rows], unread
 
 
-def _shown_name(checkpoint: Path) -> str:
+def _refuse_other_models(checkpoint: Path) -> None:
+    """Looks before anything is made: of another model's configuration transformers would make a large model of ours."""
+    kind = AutoConfig.from_pretrained(checkpoint).model_type
+    if kind != BabyLlavaConfig.model_type:
+        whole = " A vision tower by itself answers nothing: give a later stage" if kind == "vit" else ""
+        raise CheckpointError(f"holds a model of type {kind}, not a whole model of ours.{whole}", path=checkpoint)
+
+
+def _shown_name(checkpoint: Path, made: Mapping[str, Any]) -> str:
     """The recipe, and the stage unless it is the last."""
-    made = read_manifest(checkpoint, "checkpoint").configuration
     recipe, stage = made.get("recipe", checkpoint.resolve().name), made.get("stage", "instruction")
     return f"BabyLLaVA-V2 {recipe}" if stage == "instruction" else f"BabyLLaVA-V2 {recipe}, {stage} stage"

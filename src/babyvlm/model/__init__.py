@@ -1,6 +1,9 @@
 """BabyLLaVA-V2 itself. Knows nothing of data on disk; importing it registers the model with the Auto classes."""
 
-from babyvlm.model.configuration import BabyLlavaConfig, ModelShape, model_config
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+
+from babyvlm.model.configuration import ModelShape, model_config
+from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, image_processor, processor
 from babyvlm.model.tokenizer import train_tokenizer
@@ -15,3 +18,7 @@ __all__ = [
     "processor",
     "train_tokenizer",
 ]
+
+AutoConfig.register("babyllava", BabyLlavaConfig)
+AutoModelForCausalLM.register(BabyLlavaConfig, BabyLlavaForConditionalGeneration)
+AutoModelForImageTextToText.register(BabyLlavaConfig, BabyLlavaForConditionalGeneration)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
-from transformers import LlamaConfig, LlavaConfig, ViTConfig
+from transformers import LlamaConfig, ViTConfig
 
 from babyvlm.errors import ConfigError
-
-Fit = Literal["pad", "stretch"]
+from babyvlm.model.llava_config import BabyLlavaConfig, Fit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +45,8 @@ class ModelShape:
     """Longest sequence, tokens (paper)."""
     rope_theta: float = 10000.0
     """Base of the rotary position embedding (LLaMA)."""
+    text_norm_eps: float = 1e-5
+    """Added to the variance in the language model's norms (published configuration: TinyLlama's)."""
     initial_std: float = 0.02
     """Standard deviation of freshly drawn weights (transformers' default for both towers; small widths want more)."""
     tie_embeddings: bool = False
@@ -80,13 +80,6 @@ class ModelShape:
         return (self.image_size // self.patch_size) ** 2 + 1
 
 
-class BabyLlavaConfig(LlavaConfig):
-    """Configuration of :class:`babyvlm.model.BabyLlavaForConditionalGeneration`."""
-
-    model_type = "babyllava"
-    image_fit: Fit = "pad"
-
-
 def vision_config(shape: ModelShape) -> ViTConfig:
     """The vision tower's transformers configuration."""
     return ViTConfig(
@@ -113,6 +106,7 @@ def model_config(shape: ModelShape) -> BabyLlavaConfig:
         num_key_value_heads=shape.text_kv_heads,
         intermediate_size=shape.text_intermediate,
         max_position_embeddings=shape.context,
+        rms_norm_eps=shape.text_norm_eps,
         rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
         pad_token_id=0,
         bos_token_id=2,

@@ -12,6 +12,9 @@ A small subclass of transformers' LLaVA. It differs in four things:
 - a picture shown several times in a batch is encoded once (``image_index``), or not at all when its features are given;
 - with labels, logits are computed at supervised positions only;
 - samples of many lengths may lie in one row, none seeing another (``blocks``).
+
+This file is copied beside the weights of every checkpoint and there runs without the package, hence the relative
+imports: transformers copies what they name.
 """
 
 from __future__ import annotations
@@ -21,12 +24,12 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn import functional as F
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText, LlavaForConditionalGeneration
+from transformers import LlavaForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 from transformers.models.llava.modeling_llava import LlavaCausalLMOutputWithPast, LlavaModel
 
-from babyvlm.model.configuration import BabyLlavaConfig
-from babyvlm.model.packed_attention import Blocks, row_arguments
+from .llava_config import BabyLlavaConfig
+from .packed_attention import Blocks, row_arguments
 
 IGNORED = -100
 """Label of a token that is not learned."""
@@ -68,7 +71,7 @@ class BabyLlavaModel(LlavaModel):
 
 
 class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
-    """BabyLLaVA-V2 with its output layer. Loads through the Auto classes once ``babyvlm.model`` is imported."""
+    """BabyLLaVA-V2 with its output layer. Loads through the Auto classes once ``babyvlm`` is imported."""
 
     config_class = BabyLlavaConfig
 
@@ -98,7 +101,7 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
             vision_features: The distinct pictures' tower output, UTD, in place of ``pixel_values``.
             num_items_in_batch: What the summed loss is divided by; the number of learned tokens when absent.
             blocks: Where ``input_ids`` is one row of samples, how they lie in it; needs an attention named by
-                :func:`babyvlm.model.packed_attention.packed`. The first label of a sample must be ``IGNORED``.
+                ``packed_attention.packed``. The first label of a sample must be ``IGNORED``.
             **kwargs: As for transformers' LLaVA.
 
         Returns:
@@ -112,15 +115,24 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
             pixel_values = None
             kwargs["mm_encoder_outputs"] = {"image": self.model.connect(vision_features, image_index)}
         if labels is None:
-            return super().forward(input_ids=input_ids, pixel_values=pixel_values, **kwargs)
+            output = super().forward(input_ids=input_ids, pixel_values=pixel_values, **kwargs)
+            output.logits = self._spoken(output.logits)
+            return output
 
         hidden_BLD = self.model(input_ids=input_ids, pixel_values=pixel_values, **kwargs).last_hidden_state
         targets_BL = labels[:, 1:]
         supervised_BL = targets_BL != IGNORED
-        logits_MV = self.lm_head(hidden_BLD[:, :-1][supervised_BL])
+        logits_MV = self._spoken(self.lm_head(hidden_BLD[:, :-1][supervised_BL]))
         summed = F.cross_entropy(logits_MV.float(), targets_BL[supervised_BL], reduction="sum")
         learned = supervised_BL.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
         return LlavaCausalLMOutputWithPast(loss=summed / learned, logits=logits_MV)
+
+    def _spoken(self, logits: torch.Tensor) -> torch.Tensor:
+        """Logits over what the model can say: without the image placeholder where it has no output."""
+        if self.config.placeholder_has_output:
+            return logits
+        muted_1 = torch.tensor([self.config.image_token_id], device=logits.device)
+        return logits.index_fill(-1, muted_1, -torch.inf)
 
 
 def parameter_counts(model: nn.Module) -> dict[str, int]:
@@ -132,6 +144,4 @@ def parameter_counts(model: nn.Module) -> dict[str, int]:
     return counts
 
 
-AutoConfig.register("babyllava", BabyLlavaConfig)
-AutoModelForCausalLM.register(BabyLlavaConfig, BabyLlavaForConditionalGeneration)
-AutoModelForImageTextToText.register(BabyLlavaConfig, BabyLlavaForConditionalGeneration)
+BabyLlavaForConditionalGeneration.register_for_auto_class("AutoModelForImageTextToText")

@@ -6,6 +6,8 @@
 Everything but attention works token by token and takes the row as it is, so that a pass has one fixed cost however
 many lengths it holds. Attention takes the row apart into blocks, views without a copy, and runs the chosen
 kernel of transformers on each.
+
+Copied beside the weights of every checkpoint (``modeling.py``).
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from PIL import Image
 from transformers import LlavaProcessor, PreTrainedTokenizerBase
 from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
 
-from babyvlm.model.configuration import Fit, ModelShape
+from babyvlm.model.configuration import ModelShape
+from babyvlm.model.llava_config import Fit
 from babyvlm.model.modeling import IGNORED
 from babyvlm.model.tokenizer import EOS, SOS
 from babyvlm.records import IMAGE_TOKEN, Turn

@@ -39,10 +39,21 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, context: int) -> PreT
     tokenizer.train_from_iterator(texts, trainer)
     # Ids are positions: fill up to the vocabulary so that the placeholder's id does not depend on the text.
     fillers = [f"<unused{n}>" for n in range(vocabulary - tokenizer.get_vocab_size())]
-    tokenizer.add_special_tokens([*fillers, IMAGE_TOKEN])
+    tokenizer.add_special_tokens(fillers)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<sos> $A", pair="<sos> $A <sos> $B", special_tokens=[("<sos>", SOS)]
     )
+    return with_placeholder(tokenizer, context)
+
+
+def with_placeholder(tokenizer: Tokenizer, context: int) -> PreTrainedTokenizerFast:
+    """A tokenizer for transformers, which knows ``<image>`` as one more token behind all others.
+
+    Args:
+        tokenizer: With the special tokens in their places; changed.
+        context: Longest sequence of the model, tokens.
+    """
+    tokenizer.add_special_tokens([IMAGE_TOKEN])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         bos_token="<sos>",

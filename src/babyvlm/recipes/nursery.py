@@ -83,6 +83,7 @@ def nursery() -> Recipe:
             text_intermediate=352,
             vocabulary=800,
             context=1536,
+            text_norm_eps=1e-6,
             initial_std=0.07,
         ),
         vision=VisionStage(

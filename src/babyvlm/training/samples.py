@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerBase
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.images import decode_image
-from babyvlm.model.configuration import Fit
+from babyvlm.model.llava_config import Fit
 from babyvlm.model.modeling import IGNORED
 from babyvlm.model.processing import ConversationEncoder, square_pixels
 from babyvlm.model.tokenizer import EOS, SOS

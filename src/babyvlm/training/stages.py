@@ -25,8 +25,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, ViTModel
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
 from babyvlm.folders import Manifest, fresh_folder, read_manifest
-from babyvlm.model.configuration import BabyLlavaConfig, model_config, vision_config
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.model.configuration import model_config, vision_config
+from babyvlm.model.llava_config import BabyLlavaConfig
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
 from babyvlm.model.packed_attention import packed
 from babyvlm.model.processing import ConversationEncoder, normalise, processor
 from babyvlm.model.tokenizer import train_tokenizer
@@ -38,6 +39,7 @@ from babyvlm.training.loop import learning_rate_factor, train_language_model
 from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
 from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentum
+from babyvlm.weights.card import CardFacts, stage_facts, write_card
 
 
 def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
@@ -174,7 +176,7 @@ class Trainer:
         if accelerator.is_main_process:
             with fresh_folder(self.out / "vision") as partial:
                 distillation.teacher.save_pretrained(partial)
-                self._finish(partial, "vision", journal.log)
+                self._finish(partial, "vision", journal.log, {"vision": distillation.teacher.num_parameters()})
             resume.clear()
         accelerator.wait_for_everyone()
 
@@ -286,17 +288,36 @@ class Trainer:
             with fresh_folder(self.out / stage) as partial:
                 model.save_pretrained(partial)
                 processor(self.recipe.model, tokenizer).save_pretrained(partial)
-                self._finish(partial, stage, log)
+                self._finish(partial, stage, log, parameter_counts(model))
             Resume(self.out, stage, "").clear()
         self.accelerator.wait_for_everyone()
 
-    def _finish(self, partial: Path, stage: StageName, log: str) -> None:
+    def _finish(self, partial: Path, stage: StageName, log: str, parameters: dict[str, int]) -> None:
         (partial / "metrics.jsonl").write_text(log, encoding="utf-8")
         manifest = read_manifest(self.data.folder, "pretraining-set")
+        digest = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]
+        finished = {one: self.out / one / "metrics.jsonl" for one in STAGES[: STAGES.index(stage)]}
+        logs = {one: path.read_text(encoding="utf-8") for one, path in finished.items() if path.is_file()}
+        write_card(
+            partial,
+            CardFacts(
+                stage=stage,
+                recipe=self.recipe.name,
+                parameters=parameters,
+                seed=self.recipe.seed,
+                data_digest=digest,
+                data_counts=manifest.counts,
+                licences=tuple(sorted({recording.licence for recording in self.data.recordings})),
+                stages=tuple(
+                    stage_facts(one, lines, getattr(self.recipe, one).optimisation.batch_size)
+                    for one, lines in [*logs.items(), (stage, log)]
+                ),
+            ),
+        )
         Manifest(
             kind="checkpoint",
             configuration={"recipe": self.recipe.name, "stage": stage, "seed": self.recipe.seed},
-            inputs={"data": hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]},
+            inputs={"data": digest},
         ).write(partial)
 
 
