@@ -1,8 +1,8 @@
-"""The usual stack, for the benchmarks to compare with: Hugging Face ``Trainer`` on padded batches, as the published code trains.
+"""The usual stack, to compare with: Hugging Face ``Trainer`` on padded batches, as the published code trains.
 
-A dataset gives one sample, the collator pads the batch to its longest, every picture of the batch goes through the tower,
-logits are computed at every position, and attention runs over the padded rectangle. The weights, the samples, their order,
-the optimiser and the schedule are ours, so that losses can be compared step by step.
+A dataset gives one sample, the collator pads the batch to its longest, every picture of the batch goes through the
+tower, logits are computed at every position, and attention runs over the padded rectangle. The weights, the samples,
+their order, the optimiser and the schedule are ours, so that losses can be compared step by step.
 """
 
 from __future__ import annotations

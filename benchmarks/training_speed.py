@@ -3,11 +3,11 @@ instruction stage on two cores, with the same loss curve).
 
     python benchmarks/training_speed.py [--data demo/data] [--model demo/model] [--steps 60] [--rounds 3]
 
-Ours is ``babyvlm train nursery`` with AdamW alone, in its two processes. Beside it stands Hugging Face's ``Trainer`` on padded
-batches (``padded_trainer.py``), with eager attention as published, in the fastest of six ways on this machine, tried
-first: float32 or bfloat16 by autocast; one process with two threads, with one or two halves of a batch (sorted by length, as the published
-code does), or two processes with a thread each. Both begin with the same weights and draw the same samples in each step;
-optimiser, rates and clipping are the same. They run in turns, each in fresh processes.
+Ours is ``babyvlm train nursery`` with AdamW alone, in its two processes. Beside it stands Hugging Face's ``Trainer``
+on padded batches (``padded_trainer.py``), with eager attention as published, in the fastest of six ways on this
+machine, tried first: float32 or bfloat16 by autocast; one process with two threads, with a batch whole or in two halves
+(by length, as the published code does), or two processes with a thread each. Both begin with the same weights and draw
+the same samples in each step; optimiser, rates and clipping are the same. They run in turns, each in fresh processes.
 
 A rate is that of the steps after the first ten. Ours encodes each picture once before a stage whose tower is frozen:
 the rate "with encoding" spreads that over the recipe's own number of steps. How alike the curves are is told by the
