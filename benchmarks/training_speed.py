@@ -82,9 +82,15 @@ def ours(stage: str, data: Path, model: Path, out: Path, steps: int, matrices: s
         shutil.copytree(model / folder, out / folder)
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
     command = [*BABYVLM, "train", "nursery", *asked, "--data", data, "--out", out, "--stage", stage]
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    run_quietly(command, environment)
     lines = [json.loads(line) for line in (out / stage / "metrics.jsonl").open(encoding="utf-8")]
     return Curve(losses=[line["loss"] for line in lines], ends_s=[line["seconds"] for line in lines])
+
+
+def run_quietly(command: list, environment: dict[str, str]) -> None:
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
+    if done.returncode:
+        raise SystemExit(f"{command} ended with {done.returncode}:\n{done.stderr[-2000:]}")
 
 
 def theirs(stage: str, data: Path, model: Path, out: Path, steps: int, way: Way, schedule_steps: int) -> Curve:
@@ -94,9 +100,7 @@ def theirs(stage: str, data: Path, model: Path, out: Path, steps: int, way: Way,
     given = [stage, data, model, out, steps, schedule_steps, json.dumps(asdict(way))]
     command = [sys.executable, __file__, "--theirs", *map(str, given)]
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment)
-    if done.returncode:
-        raise SystemExit(f"Trainer ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    run_quietly(command, environment)
     return Curve(**json.loads(result.read_text()))
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import torch
 from accelerate import Accelerator
 from torch import nn
-from torch.distributed import init_device_mesh
+from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
