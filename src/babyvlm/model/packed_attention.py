@@ -55,6 +55,7 @@ class _Packed:
     def __init__(self, kernel: str) -> None:
         self.kernel = kernel
 
+    @torch.compiler.disable  # compiled anew for every new layout otherwise; what is left is one kernel a block
     def __call__(
         self,
         module: nn.Module,

@@ -160,7 +160,7 @@ def train_language_model(
     flops = StepFlops(model, recipe.model, trains, cached_features=features_UTD is not None)
 
     if recipe.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if recipe.compile:
         for layer in model.model.language_model.layers:
             layer.compile(dynamic=True)
