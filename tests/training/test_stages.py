@@ -1,4 +1,4 @@
-"""The five stages on a few seconds of drawn data: what learns, what is frozen, and resume."""
+"""The five stages on a few seconds of drawn data: what learns, what is frozen, what is refused."""
 
 import json
 import shutil
@@ -6,86 +6,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from tiny import fork, tiny_recipe, weights
 
-from babyvlm.curation import PretrainingSet, curate
-from babyvlm.curation.sets import write_conversations
+from babyvlm.curation import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, TrainingError
-from babyvlm.images import ImageStoreWriter
-from babyvlm.model import ModelShape
-from babyvlm.recipes import nursery
-from babyvlm.records import Conversation, Turn
 from babyvlm.training import STAGES, Trainer, possible_stages, run_in_processes, train_in_process
 from babyvlm.training import loop as training_loop
-from babyvlm.training import stages as training_stages
 from babyvlm.training.configuration import MixturePhase
-
-TINY = ModelShape(
-    image_size=32, patch_size=16, vision_width=32, vision_layers=1, vision_heads=2, text_width=32, text_layers=1,
-    text_heads=2, text_kv_heads=2, text_intermediate=64, vocabulary=300, context=256,
-)  # fmt: skip
-
-
-def tiny_recipe(**changes):
-    recipe = nursery()
-    short = {
-        stage: replace(
-            getattr(recipe, stage), optimisation=replace(getattr(recipe, stage).optimisation, steps=4, batch_size=4)
-        )
-        for stage in STAGES
-    }
-    short["vision"] = replace(short["vision"], prototypes=32, head_width=16, bottleneck=8, local_views=2, local_size=16)
-    short["language"] = replace(short["language"], packed_tokens=32)
-    short["instruction"] = replace(short["instruction"], mixture=(MixturePhase(),))
-    return replace(recipe, name="tiny", model=TINY, log_every_steps=1, **short, **changes)
-
-
-@pytest.fixture(scope="session")
-def data(make_video, tmp_path_factory):
-    """A curated set of one short recording, with an instruction set of its frames."""
-    folder = tmp_path_factory.mktemp("tiny")
-    make_video(folder / "corpus" / "A.mp4", seconds=20)
-    cues = [f"00:{s:02d}.000 --> 00:{s + 2:02d}.000\nlook at the ball number {s}\n" for s in range(0, 18, 2)]
-    (folder / "corpus" / "A.vtt").write_text("WEBVTT\n\n" + "\n".join(cues), encoding="utf-8")
-    curate(folder / "corpus", folder / "data", workers=1)
-    built = PretrainingSet(folder / "data")
-    rows = built.conversations("image", "train")
-    instruction = folder / "data" / "instruction"
-    instruction.mkdir()
-    with ImageStoreWriter(instruction / "images") as store:
-        for row in rows:
-            store.add("crop-" + row.images[0], built.read_image(row.images[0]))
-    write_conversations(
-        instruction / "instruction.parquet",
-        [
-            Conversation(
-                id=f"q{number}", format="instruction", task="object_counting", images=("crop-" + row.images[0],),
-                turns=(Turn(prompt="<image> How many?", answer=str(number % 3)),), recording="A",
-            )
-            for number, row in enumerate(rows)
-        ],
-    )  # fmt: skip
-    return PretrainingSet(folder / "data")
-
-
-@pytest.fixture(scope="module")
-def trained(data, tmp_path_factory):
-    out = tmp_path_factory.mktemp("run") / "model"
-    Trainer(tiny_recipe(), data, out).run()
-    return out
-
-
-def fork(trained, run, recipe, data, *, without):
-    """A run of another recipe with the finished stages of ``trained``, but one."""
-    Trainer(recipe, data, run)
-    shutil.copytree(
-        trained, run, ignore=shutil.ignore_patterns("recipe.json", without, "tensorboard"), dirs_exist_ok=True
-    )
-    return run
-
-
-def weights(folder):
-    return load_file(folder / "model.safetensors")
 
 
 def changed_parts(before, after):
@@ -108,31 +35,6 @@ def test_the_log_tells_every_step(trained):
         lines = [json.loads(line) for line in (trained / stage / "metrics.jsonl").read_text().splitlines()]
         assert [line["step"] for line in lines] == [1, 2, 3, 4]
         assert all(line["loss"] > 0 and line["tokens_per_s"] > 0 for line in lines)
-
-
-@pytest.mark.parametrize("stage", ["vision", "joint", "instruction"])
-def test_resume_equals_uninterrupted(stage, data, trained, tmp_path, monkeypatch):
-    recipe = tiny_recipe(checkpoint_every_s=0.0)
-    run = fork(trained, tmp_path / "model", recipe, data, without=stage)
-    module = training_stages if stage == "vision" else training_loop
-    real = module.Journal.step
-
-    def die_at_three(self, step, **figures):
-        real(self, step, **figures)
-        if step == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(module.Journal, "step", die_at_three)
-    with pytest.raises(KeyboardInterrupt):
-        Trainer(recipe, data, run).run([stage])
-    assert not (run / stage).exists() and (run / f".{stage}.resume").exists()
-    monkeypatch.setattr(module.Journal, "step", real)
-    Trainer(recipe, data, run).run([stage])
-    for name, tensor in weights(trained / stage).items():
-        assert torch.equal(tensor, weights(run / stage)[name]), name
-    assert not (run / f".{stage}.resume").exists()
-    steps = [json.loads(line)["step"] for line in (run / stage / "metrics.jsonl").read_text().splitlines()]
-    assert steps == [1, 2, 3, 4]
 
 
 def test_a_source_that_the_data_lack_is_said_and_left_out(data, trained, tmp_path, capsys):

@@ -18,8 +18,11 @@ def train(
     data: Path,
     out: Path,
     stage: tuple[Stage, ...] = (),
+    wandb: str | None = None,
 ) -> None:
     """Train one or all stages of a recipe. Interrupted, the same command goes on where it stopped.
+
+    On several GPUs or machines: torchrun --nproc-per-node 8 -m babyvlm train saycam ... (sharding=fsdp for shards).
 
     Args:
         recipe: ``nursery`` or ``saycam``.
@@ -27,6 +30,7 @@ def train(
         data: Folder written by ``babyvlm curate``.
         out: Folder of the run.
         stage: Stages to run; all that the data allow when not given.
+        wandb: Project at Weights & Biases that gets the figures too; TensorBoard's files are always written.
     """
     from babyvlm.curation.sets import PretrainingSet
     from babyvlm.recipes import resolve
@@ -36,10 +40,10 @@ def train(
     stages = stage or possible_stages(opened)
     processes = worth_starting(resolved.cpu_processes)
     if processes == 1:
-        Trainer(resolved, opened, out).run(stages)
+        Trainer(resolved, opened, out, wandb).run(stages)
     else:
         Trainer.claim(out, resolved)
-        run_in_processes(train_in_process, (resolved, data, out, stages), processes)
+        run_in_processes(train_in_process, (resolved, data, out, stages, wandb), processes)
 
 
 @app.command(name="config")

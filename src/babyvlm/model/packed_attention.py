@@ -57,6 +57,8 @@ class _Packed:
     def __init__(self, kernel: str) -> None:
         self.kernel = kernel
 
+    # Compiled, it would be compiled anew for every new layout; what is left is one kernel a block.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(
         self,
         module: nn.Module,

@@ -20,6 +20,7 @@ from babyvlm.model.processing import Template
 StageName = Literal["vision", "language", "alignment", "joint", "instruction"]
 STAGES: tuple[StageName, ...] = ("vision", "language", "alignment", "joint", "instruction")
 Part = Literal["vision", "connector", "language"]
+Sharding = Literal["ddp", "fsdp"]
 
 
 def _refuse(condition: bool, message: str) -> None:
@@ -186,6 +187,13 @@ class Recipe:
     cpu_processes: int = 1
     """Processes that share each batch where there is no GPU, at most one a core: narrow models gain little from
     several threads (ours)."""
+    sharding: Sharding = "ddp"
+    """How several processes share the model: ``ddp``, a copy each; ``fsdp``, a shard each, in the stages that have a
+    language model (ours)."""
+    gradient_checkpointing: bool = False
+    """Keep only each layer's input and compute the rest again going backward: less memory, a third more work (ours)."""
+    compile: bool = False
+    """Compile each layer of the language model with torch.compile; the first steps take minutes (ours)."""
     checkpoint_every_s: float = 300.0
     """Seconds between two checkpoints from which an interrupted stage goes on."""
 
@@ -196,6 +204,12 @@ class Recipe:
             )
         if self.cpu_processes < 1:
             raise ConfigError(f"cpu_processes={self.cpu_processes} must be at least 1")
+        for stage in STAGES:
+            optimisation: Optimisation = getattr(self, stage).optimisation
+            if self.sharding == "fsdp" and stage != "vision" and optimisation.matrix_learning_rate is not None:
+                raise ConfigError(
+                    f"sharding=fsdp: Muon needs whole matrices; set {stage}.optimisation.matrix_learning_rate=none"
+                )
         if self.language.packed_tokens > self.model.context:
             raise ConfigError(
                 f"language.packed_tokens={self.language.packed_tokens} exceeds model.context={self.model.context}"

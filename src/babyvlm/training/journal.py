@@ -1,16 +1,21 @@
-"""The log of a stage: a progress bar, ``metrics.jsonl``, and TensorBoard files."""
+"""The log of a stage: a progress bar, ``metrics.jsonl``, and whatever trackers there are; and when to stop it."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from pathlib import Path
-
-from torch.utils.tensorboard import SummaryWriter
+from collections.abc import Sequence
 
 from babyvlm.errors import TrainingError
 from babyvlm.progress import progress
+from babyvlm.training.checkpoints import ResumePoint
+from babyvlm.training.trackers import Tracker
+
+_SMOOTHING = 0.1
+"""Weight of a step in the moving average of the loss."""
+_DIVERGED = 1.5
+"""The average loss, as a multiple of that of guessing or of the first step's, at which training has diverged."""
 
 
 class Journal:
@@ -19,34 +24,38 @@ class Journal:
     Args:
         stage: Its name.
         steps: How many it will take.
-        tensorboard: Folder of the TensorBoard files.
         every: Steps between two lines.
-        done: Steps taken before an interruption.
-        seconds: Time they took.
-        log: The lines they left.
-        silent: Neither draw the bar nor write TensorBoard files: another process does.
+        trackers: Where the lines go besides the log.
+        guessing_loss: The loss of one who guesses evenly.
+        peak_flops: Operations a second that all devices together can do.
+        begin: Where an interrupted stage stands.
+        silent: Draw no bar: another process does.
     """
 
     def __init__(
         self,
         stage: str,
         steps: int,
-        tensorboard: Path,
         every: int,
         *,
-        done: int = 0,
-        seconds: float = 0.0,
-        log: str = "",
+        trackers: Sequence[Tracker] = (),
+        guessing_loss: float,
+        peak_flops: float,
+        begin: ResumePoint,
         silent: bool = False,
     ) -> None:
         self._every, self._steps, self._stage = every, steps, stage
-        self._lines = log.splitlines()
-        self._writer = None if silent else SummaryWriter(str(tensorboard / stage))
+        self._lines = begin.log.splitlines()
+        self._trackers = trackers
         self._bar = progress(description=f"train {stage}", total=steps, unit="step", silent=silent)
-        self._bar.update(done)
-        self._began_s = time.monotonic() - seconds
+        self._bar.update(begin.step)
+        self._done = begin.step
+        self._began_s = time.monotonic() - begin.seconds
         self._samples = self._tokens = 0
+        self._flops = 0.0
         self._since_s = time.monotonic()
+        self._peak_flops, self._highest_loss = peak_flops, _DIVERGED * guessing_loss
+        self._average_loss: float | None = None
 
     @property
     def seconds(self) -> float:
@@ -58,35 +67,62 @@ class Journal:
         """The lines so far, as JSON lines."""
         return "".join(f"{line}\n" for line in self._lines)
 
-    def step(self, step: int, *, samples: int, tokens: int, **figures: float) -> None:
-        """Records one finished step.
+    @property
+    def point(self) -> ResumePoint:
+        """Where the stage stands after the last finished step."""
+        return ResumePoint(step=self._done, seconds=self.seconds, log=self.log)
+
+    def check(self, step: int, *, loss: float, gradient_norm: float) -> None:
+        """Looks at a step before the optimizer takes it, so that no bad one reaches the weights or a checkpoint.
 
         Raises:
-            TrainingError: The loss is not a finite number.
+            TrainingError: A figure is not finite, or the loss has diverged.
         """
-        self._samples, self._tokens = self._samples + samples, self._tokens + tokens
-        if not math.isfinite(figures["loss"]):
-            self.close()
-            raise TrainingError(
-                f"the loss of the {self._stage} stage became {figures['loss']} at step {step}. "
-                f"Lower {self._stage}.optimisation.learning_rate, or raise its warmup_fraction"
+        for name, value in (("loss", loss), ("gradient norm", gradient_norm)):
+            if not math.isfinite(value):
+                self._stop(f"the {name} of the {self._stage} stage became {value} at step {step}")
+        if self._average_loss is None:
+            self._average_loss = loss
+            self._highest_loss = max(
+                self._highest_loss, _DIVERGED * loss
+            )  # freshly drawn weights may be worse than guessing
+        self._average_loss += _SMOOTHING * (loss - self._average_loss)
+        if self._average_loss > self._highest_loss:
+            self._stop(
+                f"the {self._stage} stage diverged: at step {step} its average loss is {self._average_loss:.2f}, "
+                f"above {self._highest_loss:.2f}, {_DIVERGED} times that of guessing or of the first step"
             )
+
+    def _stop(self, problem: str) -> None:
+        self.close()
+        raise TrainingError(
+            f"{problem}. Lower {self._stage}.optimisation.learning_rate, or raise its warmup_fraction; "
+            "a recipe so changed needs another --out"
+        )
+
+    def step(self, step: int, *, samples: int, tokens: int, flops: float = 0.0, **figures: float) -> None:
+        """Records one finished step."""
+        self._samples, self._tokens, self._flops = self._samples + samples, self._tokens + tokens, self._flops + flops
         self._bar.update(1)
+        self._done = step
         if step % self._every and step != self._steps:
             return
         now_s = time.monotonic()
         elapsed_s = max(now_s - self._since_s, 1e-9)
         line = {"step": step, **figures, "seconds": round(self.seconds, 2)}
         line |= {"samples_per_s": round(self._samples / elapsed_s, 1), "tokens_per_s": round(self._tokens / elapsed_s)}
-        self._samples, self._tokens, self._since_s = 0, 0, now_s
+        shown = f"loss {figures['loss']:.3f}, {line['tokens_per_s']:,} tok/s"
+        if self._flops:
+            line["flop_use"] = round(self._flops / elapsed_s / self._peak_flops, 4)
+            shown += f", {line['flop_use']:.0%} of peak FLOP/s"
+        self._samples, self._tokens, self._flops, self._since_s = 0, 0, 0.0, now_s
         self._lines.append(json.dumps(line))
-        if self._writer is not None:
-            for name in line.keys() - {"step"}:
-                self._writer.add_scalar(name, line[name], step)
-        self._bar.set_postfix_str(f"loss {figures['loss']:.3f}, {line['tokens_per_s']:,} tok/s", refresh=False)
+        for tracker in self._trackers:
+            tracker.add(step, {name: value for name, value in line.items() if name != "step"})
+        self._bar.set_postfix_str(shown, refresh=False)
 
     def close(self) -> None:
-        """Closes the bar and the TensorBoard files."""
+        """Closes the bar and the trackers."""
         self._bar.close()
-        if self._writer is not None:
-            self._writer.close()
+        for tracker in self._trackers:
+            tracker.close()

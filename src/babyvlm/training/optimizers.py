@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from babyvlm.training.configuration import Optimisation, Part
+from babyvlm.training.distribution import as_shard_of, whole
 
 _OUTSIDE_BLOCKS = ("embed", "lm_head", "prototypes")
 
@@ -117,10 +118,22 @@ class Optimizers:
             optimizer.zero_grad(set_to_none=True)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of each optimizer, in order."""
-        return {str(number): optimizer.state_dict() for number, optimizer in enumerate(self._optimizers)}
+        """The state of each optimizer, in order, as whole tensors; every process that holds shards must ask."""
+        states = {str(number): optimizer.state_dict() for number, optimizer in enumerate(self._optimizers)}
+        for state in states.values():
+            state["state"] = {
+                place: {name: whole(value) for name, value in moments.items()}
+                for place, moments in state["state"].items()
+            }
+        return states
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores what :meth:`state_dict` gave, each process its share."""
         for number, optimizer in enumerate(self._optimizers):
-            optimizer.load_state_dict(state[str(number)])
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            held = state[str(number)]
+            shares = {
+                place: {name: as_shard_of(value, parameters[place]) for name, value in moments.items()}
+                for place, moments in held["state"].items()
+            }
+            optimizer.load_state_dict({**held, "state": shares})

@@ -14,6 +14,7 @@ import multiprocessing.connection
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -77,6 +78,14 @@ def keep_freed_memory() -> None:
             libc.mallopt(parameter, value)
 
 
+def _end_with_parent() -> None:
+    """Ends this process when the one that started it is gone: a killed run must not write on beside the next one."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)
+
+
 def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     os.environ |= {
         "RANK": str(rank),
@@ -87,6 +96,7 @@ def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], 
         "MASTER_PORT": str(port),
         "ACCELERATE_USE_CPU": "true",
     }
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     keep_freed_memory()
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
     try:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -34,10 +34,11 @@ from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
 from babyvlm.training.connector import whiten_connector
-from babyvlm.training.journal import Journal
-from babyvlm.training.loop import learning_rate_factor, train_language_model
+from babyvlm.training.distribution import clip_gradients, whole_weights
+from babyvlm.training.loop import Run, learning_rate_factor, train_language_model
 from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
+from babyvlm.training.trackers import require_wandb
 from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentum
 from babyvlm.weights.card import CardFacts, stage_facts, write_card
 
@@ -57,15 +58,24 @@ class Trainer:
         recipe: The resolved configuration.
         data: The curated set.
         out: The run's folder; finished stages in it are kept.
+        wandb: Project at Weights & Biases that gets the figures too.
 
     Raises:
         ConfigError: ``out`` holds a run of another recipe.
+        MissingExtraError: ``wandb`` is given, and it is not installed.
     """
 
-    def __init__(self, recipe: Recipe, data: PretrainingSet, out: Path) -> None:
+    def __init__(self, recipe: Recipe, data: PretrainingSet, out: Path, wandb: str | None = None) -> None:
         self.recipe, self.data, self.out = recipe, data, out
-        self.claim(out, recipe)
-        self.accelerator = Accelerator(mixed_precision=recipe.precision)
+        if wandb is not None:
+            require_wandb()
+        # Without a GPU, accelerate sees several processes only when it is told to use the CPU.
+        on_cpu = "WORLD_SIZE" in os.environ and not torch.cuda.is_available()
+        self.accelerator = Accelerator(mixed_precision=recipe.precision, cpu=on_cpu)
+        if self.accelerator.is_main_process:
+            self.claim(out, recipe)
+        self.accelerator.wait_for_everyone()
+        self._run = Run(recipe=recipe, accelerator=self.accelerator, out=out, wandb=wandb)
 
     @staticmethod
     def claim(out: Path, recipe: Recipe) -> None:
@@ -126,19 +136,15 @@ class Trainer:
             f"vision: {len(frames):,} frames, {steps:,} steps of {run.batch_size}; "
             f"trains {sum(parameter.numel() for _, parameter in trained):,} parameters (tower and head)"
         )
-        resume = Resume(self.out, "vision", self._fingerprint("vision"))
-        done, seconds, log = 0, 0.0, ""
-        if (found := resume.load({"distillation": distillation}, optimizer)) is not None:
-            point, log = found
-            done, seconds = point.step, point.seconds
+        resume = self._resume("vision")
+        if found := resume.load({"distillation": distillation}):
+            resume.load_optimizer(optimizer)
+        point = found or ResumePoint()
         wrapped = accelerator.prepare(distillation)
-        journal = Journal(
-            "vision", steps, self.out / "tensorboard", recipe.log_every_steps, done=done, seconds=seconds, log=log,
-            silent=not accelerator.is_main_process,
-        )  # fmt: skip
+        journal = self._run.journal("vision", steps, guessing_loss=math.log(knobs.prototypes), point=point)
         saved_s = time.monotonic()
         share = max(1, run.batch_size // accelerator.num_processes)
-        for step in range(done, steps):
+        for step in range(point.step, steps):
             optimizer.scale(learning_rate_factor(step, steps, run.warmup_fraction))
             # Everything random in a step depends on (seed, step, process) alone, so that resume is exact.
             generator = torch.Generator().manual_seed(
@@ -155,7 +161,10 @@ class Trainer:
             with accelerator.autocast():
                 loss, mean_K = wrapped([view.to(accelerator.device) for view in views])
             accelerator.backward(loss)
-            norm = accelerator.clip_grad_norm_(wrapped.parameters(), run.clip_norm)
+            norm = clip_gradients(wrapped.parameters(), run.clip_norm)
+            late = loss.new_tensor(float(time.monotonic() - saved_s > recipe.checkpoint_every_s))
+            mean_loss, due = accelerator.reduce(torch.stack([loss.detach(), late]), "mean").tolist()
+            journal.check(step + 1, loss=mean_loss, gradient_norm=norm)
             optimizer.step()
             distillation.move_centre(accelerator.reduce(mean_K, "mean"))
             distillation.move_teacher(teacher_momentum(step, steps, knobs.teacher_momentum))
@@ -163,14 +172,11 @@ class Trainer:
                 step + 1,
                 samples=run.batch_size,
                 tokens=run.batch_size * (2 * recipe.model.image_tokens),
-                loss=round(accelerator.reduce(loss.detach(), "mean").item(), 5),
-                gradient_norm=round(float(norm), 4),
+                loss=round(mean_loss, 5),
+                gradient_norm=round(norm, 4),
             )
-            if time.monotonic() - saved_s > recipe.checkpoint_every_s and step + 1 < steps:
-                if accelerator.is_main_process:
-                    point = ResumePoint(step=step + 1, seconds=journal.seconds)
-                    resume.save({"distillation": distillation}, optimizer, point, journal.log)
-                accelerator.wait_for_everyone()
+            if due and step + 1 < steps:
+                resume.save({"distillation": distillation}, optimizer, journal.point)
                 saved_s = time.monotonic()
         journal.close()
         if accelerator.is_main_process:
@@ -208,13 +214,13 @@ class Trainer:
             model.to(self.accelerator.device),
             {"text": samples},
             None,
+            run=self._run,
             stage="language",
             optimisation=knobs.optimisation,
             trains=("language",),
             mixture=(MixturePhase(),),
             micro_batch_tokens=knobs.micro_batch_tokens,
             cache_vision_features=False,
-            **self._common(),
         )
         self._save(model, tokenizer, "language", log)
 
@@ -246,13 +252,13 @@ class Trainer:
             model.to(self.accelerator.device),
             sources,
             pictures,
+            run=self._run,
             stage=stage,
             optimisation=knobs.optimisation,
             trains=knobs.trains,
             mixture=knobs.mixture,
             micro_batch_tokens=knobs.micro_batch_tokens,
             cache_vision_features=knobs.cache_vision_features,
-            **self._common(),
         )
         self._save(model, tokenizer, stage, log)
 
@@ -264,18 +270,10 @@ class Trainer:
     def _attention(self) -> dict[str, str]:
         return {"text_config": packed(self.recipe.attention), "vision_config": self.recipe.attention}
 
-    def _common(self) -> dict[str, Any]:
-        return {
-            "accelerator": self.accelerator,
-            "out": self.out,
-            "seed": self.recipe.seed,
-            "log_every_steps": self.recipe.log_every_steps,
-            "checkpoint_every_s": self.recipe.checkpoint_every_s,
-        }
-
-    def _fingerprint(self, stage: StageName) -> str:
+    def _resume(self, stage: StageName) -> Resume:
         knobs = {"stage": asdict(getattr(self.recipe, stage)), "seed": self.recipe.seed}
-        return hashlib.sha256(json.dumps(knobs, sort_keys=True).encode()).hexdigest()
+        fingerprint = hashlib.sha256(json.dumps(knobs, sort_keys=True).encode()).hexdigest()
+        return Resume(self.out, stage, fingerprint, self.accelerator)
 
     def _save(
         self,
@@ -284,12 +282,13 @@ class Trainer:
         stage: StageName,
         log: str,
     ) -> None:
+        weights = whole_weights(model)
         if self.accelerator.is_main_process:
             with fresh_folder(self.out / stage) as partial:
-                model.save_pretrained(partial)
+                model.save_pretrained(partial, state_dict=weights)
                 processor(self.recipe.model, tokenizer).save_pretrained(partial)
                 self._finish(partial, stage, log, parameter_counts(model))
-            Resume(self.out, stage, "").clear()
+            self._resume(stage).clear()
         self.accelerator.wait_for_everyone()
 
     def _finish(self, partial: Path, stage: StageName, log: str, parameters: dict[str, int]) -> None:
@@ -321,6 +320,8 @@ class Trainer:
         ).write(partial)
 
 
-def train_in_process(recipe: Recipe, data: Path, out: Path, stages: Sequence[StageName]) -> None:
+def train_in_process(
+    recipe: Recipe, data: Path, out: Path, stages: Sequence[StageName], wandb: str | None = None
+) -> None:
     """Runs stages in this process, which may be one of several."""
-    Trainer(recipe, PretrainingSet(data), out).run(stages)
+    Trainer(recipe, PretrainingSet(data), out, wandb).run(stages)

@@ -1,0 +1,128 @@
+"""Floating-point operations of a training step, and the most that a device can do: together, the share in use.
+
+For each token that is not padding:
+
+    a linear layer of P weights    2 P forward, 2 P backward to its input, 2 P backward to its weights
+    attention over L tokens        4 L D forward in the tower, half of that in the language model, where a token sees
+                                   those before it only; twice as much backward. D is the layer's width
+
+where all parts learn that is 6 P and attention. Backward to the input is done where anything before learns, backward
+to the weights where the part itself learns; a tower whose features are kept costs nothing. The output layer is computed
+at learned tokens only. Norms, activations and the optimizer are left out, as is usual, and so is what gradient
+checkpointing computes a second time: this is model-FLOP use (Chowdhery et al. 2022, PaLM, appendix B).
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import nn
+
+from babyvlm.model.configuration import ModelShape
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.training.batches import Sample
+from babyvlm.training.configuration import Part
+
+_BF16_TFLOPS = {
+    "B200": 2250.0,
+    "H200": 989.4,
+    "H100 PCIe": 756.0,
+    "H100": 989.4,
+    "A100": 312.0,
+    "L40S": 362.1,
+    "L4": 121.0,
+    "A10G": 70.0,
+    "RTX 4090": 165.2,
+    "RTX 3090": 71.0,
+}
+"""Dense bfloat16 with float32 accumulation, from NVIDIA's data sheets (sparse figures halved); first match counts."""
+_MATMUL_SIDE = {"cpu": 1024, "cuda": 8192}
+_MATMUL_TRIES = 3
+
+
+class StepFlops:
+    """Counts the operations of steps of one stage.
+
+    Args:
+        model: Whose layers are counted.
+        shape: Its sizes.
+        trains: Parts that learn.
+        cached_features: Whether the tower's output is kept and the tower not run.
+    """
+
+    def __init__(
+        self,
+        model: BabyLlavaForConditionalGeneration,
+        shape: ModelShape,
+        trains: Sequence[Part],
+        *,
+        cached_features: bool,
+    ) -> None:
+        self._text = _linear_weights(model.model.language_model), shape.text_layers * shape.text_width
+        self._output = model.lm_head.weight.numel()
+        self._tower = _linear_weights(model.model.vision_tower), shape.vision_layers * shape.vision_width
+        self._connector = _linear_weights(model.model.multi_modal_projector)
+        self._image_tokens = shape.image_tokens
+        self._runs_tower = not cached_features
+        sees, speaks, joins = "vision" in trains, "language" in trains, "connector" in trains
+        # Passes over a part's weights: forward, to the input, to the weights.
+        self._tower_passes = 1 + 2 * sees
+        self._connector_passes = 1 + sees + joins
+        self._text_passes = 1 + (sees or joins or speaks) + speaks
+        self._text_backward = 1 + 2 * (sees or joins or speaks)
+
+    def __call__(self, samples: Sequence[Sample], pictures: int) -> float:
+        """Operations of one step.
+
+        Args:
+            samples: Of the step.
+            pictures: Distinct pictures that go through the tower.
+        """
+        tokens = sum(map(len, samples))
+        squares = sum(len(sample) ** 2 for sample in samples)
+        learned = sum(sample.num_learned for sample in samples)
+        weights, layers_width = self._text
+        total = 2.0 * (weights * tokens + self._output * learned) * self._text_passes
+        total += 2.0 * layers_width * squares * self._text_backward
+        patches = pictures * self._image_tokens
+        total += 2.0 * self._connector * patches * self._connector_passes
+        if self._runs_tower:
+            weights, layers_width = self._tower
+            total += 2.0 * weights * patches * self._tower_passes
+            total += 4.0 * layers_width * patches * self._image_tokens * self._tower_passes
+        return total
+
+
+def _linear_weights(module: nn.Module) -> int:
+    """Weights that every token passes; the tower's patch convolution is a linear layer of patches."""
+    return sum(part.weight.numel() for part in module.modules() if isinstance(part, nn.Linear | nn.Conv2d))
+
+
+@functools.cache
+def peak_flops(device: torch.device, precision: Literal["bf16", "no"]) -> float:
+    """The most operations a second that one process has: its GPU's data sheet, else what a product of matrices reaches.
+
+    Args:
+        device: Of the model.
+        precision: Of the products.
+    """
+    if device.type == "cuda" and precision == "bf16":
+        name = torch.cuda.get_device_name(device)
+        for known, tflops in _BF16_TFLOPS.items():
+            if known in name:
+                return tflops * 1e12
+    side = _MATMUL_SIDE.get(device.type, 1024)
+    a, b = (
+        torch.randn(side, side, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+        for _ in range(2)
+    )
+    fastest_s = float("inf")
+    for _ in range(1 + _MATMUL_TRIES):  # the first one makes the kernel ready
+        began_s = time.perf_counter()
+        float((a @ b)[0, 0])  # waits for the device
+        fastest_s = min(fastest_s, time.perf_counter() - began_s)
+    return 2.0 * side**3 / fastest_s
