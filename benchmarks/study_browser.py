@@ -106,7 +106,7 @@ def around(browser: object, service: StudyService, base: str, screen: str, shots
             "() => document.querySelector('.mark.star') ? 'end' : document.querySelector('.mark') ? 'praise'"
             " : document.querySelector('.card .main') ? 'break' : document.querySelector('.curtain') ? 'curtain'"
             " : document.querySelector('.trial[data-open]:not(:has(.touched))') ? 'trial'"
-            " : document.querySelector('.trial .framed') ? 'film' : ''"
+            " : document.querySelector('.trial .framed') && !document.querySelector('[data-place]') ? 'film' : ''"
         ).json_value()
         if stage not in seen:
             seen.add(stage)
