@@ -55,7 +55,8 @@ class _Packed:
     def __init__(self, kernel: str) -> None:
         self.kernel = kernel
 
-    @torch.compiler.disable  # compiled anew for every new layout otherwise; what is left is one kernel a block
+    # Compiled, it would be compiled anew for every layout.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(
         self,
         module: nn.Module,

@@ -23,7 +23,7 @@ from accelerate import Accelerator
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, ViTModel
 
 from babyvlm.curation.sets import PretrainingSet
-from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
+from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, TrainingError
 from babyvlm.folders import Manifest, fresh_folder, read_manifest
 from babyvlm.model.configuration import BabyLlavaConfig, model_config, vision_config
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
@@ -95,13 +95,22 @@ class Trainer:
         for stage in STAGES:
             if stage in stages and not (self.out / stage).exists():
                 torch.manual_seed(self.recipe.seed)
-                if stage == "vision":
-                    self._vision()
-                elif stage == "language":
-                    self._language()
-                else:
-                    self._multimodal(stage)
+                try:
+                    self._stage(stage)
+                except torch.cuda.OutOfMemoryError as error:
+                    raise TrainingError(
+                        f"the GPU ran out of memory in the {stage} stage ({error}). Set gradient_checkpointing=true, "
+                        f"lower {stage}.micro_batch_tokens (vision: its batch size), or start several processes"
+                    ) from error
                 (self.out / _PICTURES).unlink(missing_ok=True)
+
+    def _stage(self, stage: StageName) -> None:
+        if stage == "vision":
+            self._vision()
+        elif stage == "language":
+            self._language()
+        else:
+            self._multimodal(stage)
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The run's tokenizer, trained on the training split's utterances and instruction text at first use."""
@@ -122,6 +131,8 @@ class Trainer:
         config = vision_config(recipe.model)
         config._attn_implementation = recipe.attention
         distillation = SelfDistillation(ViTModel(config, add_pooling_layer=False), knobs).to(accelerator.device)
+        if recipe.gradient_checkpointing:
+            distillation.student.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         images = dict.fromkeys(image for row in self.data.conversations("image", "train") for image in row.images)
         if not images:
             raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
