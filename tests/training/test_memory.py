@@ -32,8 +32,5 @@ def test_shards_and_checkpointing_need_less():
     lean = memory.needed(replace(recipe, gradient_checkpointing=True), "joint", 1)
     shards = memory.needed(replace(recipe, sharding="fsdp"), "joint", 8)
     assert shards.weights_gib == pytest.approx(alone.weights_gib / 8)
-    assert (
-        memory.needed(replace(recipe, gradient_checkpointing=True), "joint", 1).activations_gib
-        < alone.activations_gib / 5
-    )
+    assert lean.activations_gib < alone.activations_gib / 5
     assert memory.needed(recipe, "joint", 8).total_gib == pytest.approx(alone.total_gib)  # a copy each

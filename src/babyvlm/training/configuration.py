@@ -180,8 +180,8 @@ class Recipe:
     """Seed of the weights, the order of the data and the views."""
     precision: Literal["bf16", "no"] = "bf16"
     """Automatic mixed precision; weights and optimizer stay in float32."""
-    attention: Literal["eager", "sdpa", "flash_attention_2"] = "sdpa"
-    """Attention kernel (ours)."""
+    attention: Literal["eager", "sdpa", "flash_attention_2", "varlen"] = "sdpa"
+    """Attention kernel; ``varlen`` takes a row of samples in one call, on GPUs, in bf16 (ours)."""
     log_every_steps: int = 10
     """Steps between two lines of the log."""
     cpu_processes: int = 1

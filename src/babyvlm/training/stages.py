@@ -27,7 +27,7 @@ from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, Traini
 from babyvlm.folders import Manifest, fresh_folder, read_manifest
 from babyvlm.model.configuration import BabyLlavaConfig, model_config, vision_config
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
-from babyvlm.model.packed_attention import packed
+from babyvlm.model.packed_attention import VARLEN, packed
 from babyvlm.model.processing import ConversationEncoder, normalise, processor
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.training.checkpoints import Resume, ResumePoint
@@ -44,6 +44,11 @@ from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentu
 def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
     """All stages, or all but the last where the set has no instruction samples."""
     return STAGES if data.has_instruction else STAGES[:-1]
+
+
+def tower_attention(recipe: Recipe) -> str:
+    """The tower's kernel: its pictures are all of one length."""
+    return "sdpa" if recipe.attention == VARLEN else recipe.attention
 
 
 _PICTURES = ".pictures.npy"
@@ -129,7 +134,7 @@ class Trainer:
     def _vision(self) -> None:
         recipe, knobs, accelerator = self.recipe, self.recipe.vision, self.accelerator
         config = vision_config(recipe.model)
-        config._attn_implementation = recipe.attention
+        config._attn_implementation = tower_attention(recipe)
         distillation = SelfDistillation(ViTModel(config, add_pooling_layer=False), knobs).to(accelerator.device)
         if recipe.gradient_checkpointing:
             distillation.student.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
@@ -277,7 +282,7 @@ class Trainer:
         return config
 
     def _attention(self) -> dict[str, str]:
-        return {"text_config": packed(self.recipe.attention), "vision_config": self.recipe.attention}
+        return {"text_config": packed(self.recipe.attention), "vision_config": tower_attention(self.recipe)}
 
     def _resume(self, stage: StageName) -> Resume:
         knobs = {"stage": asdict(getattr(self.recipe, stage)), "seed": self.recipe.seed}
