@@ -1,5 +1,7 @@
 """A row in one call of variable-length attention says what block by block does; the kernel itself needs a GPU."""
 
+import itertools
+
 import pytest
 import torch
 from torch.nn.attention import varlen
@@ -19,7 +21,7 @@ def one_after_the_other(query, key, value, starts, key_starts, longest, key_long
     """What the kernel is documented to do."""
     assert starts.dtype == torch.int32 and longest == 16 and window_size == (-1, 0)
     outputs = []
-    for begin, end in zip(starts[:-1], starts[1:], strict=True):
+    for begin, end in itertools.pairwise(starts.tolist()):
         parts = (part[begin:end].transpose(0, 1)[None] for part in (query, key, value))
         attended = torch.nn.functional.scaled_dot_product_attention(
             *parts, is_causal=True, scale=scale, enable_gqa=enable_gqa
