@@ -96,6 +96,8 @@ class VisionStage:
     """Start of the teacher's moving average, rising to 1 along a cosine (DINO)."""
     centre_momentum: float = 0.9
     """Moving average of the teacher's centre (DINO)."""
+    probes: int = 4
+    """How often, the last time at its end, held-out pictures are looked up among their nearest neighbours (ours)."""
 
     def __post_init__(self) -> None:
         _refuse(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")

@@ -36,6 +36,7 @@ from babyvlm.training.connector import whiten_connector
 from babyvlm.training.distribution import clip_gradients, whole_weights
 from babyvlm.training.loop import Run, learning_rate_factor, train_language_model
 from babyvlm.training.optimizers import Optimizers
+from babyvlm.training.probe import Probe
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
 from babyvlm.training.trackers import require_wandb
 from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentum
@@ -155,6 +156,8 @@ class Trainer:
             resume.load_optimizer(optimizer)
         point = found or ResumePoint()
         wrapped = accelerator.prepare(distillation)
+        probe = Probe(self.data, recipe.model) if accelerator.is_main_process and knobs.probes else None
+        probe_every = -(-steps // max(1, knobs.probes))
         journal = self._run.journal("vision", steps, guessing_loss=math.log(knobs.prototypes), point=point)
         saved_s = time.monotonic()
         share = max(1, run.batch_size // accelerator.num_processes)
@@ -182,12 +185,18 @@ class Trainer:
             optimizer.step()
             distillation.move_centre(accelerator.reduce(mean_K, "mean"))
             distillation.move_teacher(teacher_momentum(step, steps, knobs.teacher_momentum))
+            probed = {}
+            if probe and ((step + 1) % probe_every == 0 or step + 1 == steps):
+                with accelerator.autocast():
+                    accuracy = probe.accuracy(distillation.teacher)
+                probed["knn_word" if probe.by_word else "knn_recording"] = round(accuracy, 4)
             journal.step(
                 step + 1,
                 samples=run.batch_size,
                 tokens=run.batch_size * (2 * recipe.model.image_tokens),
                 loss=round(mean_loss, 5),
                 gradient_norm=round(norm, 4),
+                **probed,
             )
             if due and step + 1 < steps:
                 resume.save({"distillation": distillation}, optimizer, journal.point)
