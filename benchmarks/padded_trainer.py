@@ -145,6 +145,7 @@ def train_padded(
         max_grad_norm=knobs.clip_norm,
         bf16=bf16,
         use_cpu=not torch.cuda.is_available(),
+        dataloader_num_workers=4 if torch.cuda.is_available() else 0,  # as published; two cores have none to spare
         ddp_backend="gloo" if processes > 1 and not torch.cuda.is_available() else None,
         gradient_checkpointing=gradient_checkpointing,
         logging_steps=1,

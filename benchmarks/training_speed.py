@@ -73,10 +73,10 @@ def changes(stage: str, matrices: str = "none") -> list[str]:
     return [*changed, "instruction.mixture=[{}]", "instruction.whiten_connector=false"]
 
 
-def ours(stage: str, data: Path, model: Path, out: Path, steps: int, matrices: str = "none") -> Curve:
+def ours(stage: str, data: Path, model: Path, out: Path, steps: int, knobs: list, matrices: str = "none") -> Curve:
     """``babyvlm train`` in a folder that has the stage before."""
     before = STAGES[STAGES.index(stage) - 1]
-    asked = [*changes(stage, matrices), f"{stage}.optimisation.steps={steps}"]
+    asked = [*changes(stage, matrices), *knobs, f"{stage}.optimisation.steps={steps}"]
     Trainer.claim(out, resolve("nursery", asked))
     for folder in ("tokenizer", before):
         shutil.copytree(model / folder, out / folder)
@@ -205,7 +205,7 @@ def compare(stage: str, options: argparse.Namespace, folder: Path) -> dict:
     best = max(trials.values(), key=lambda trial: trial[0])[1]
     rounds, curves = [], []
     for number in range(options.rounds):
-        mine = ours(stage, *given, folder / f"{stage}-ours{number}", options.steps)
+        mine = ours(stage, *given, folder / f"{stage}-ours{number}", options.steps, options.ours)
         padded = theirs(stage, *given, folder / f"{stage}-theirs{number}", options.steps, best, options.steps)
         rates = {
             "ours": samples_per_s(mine, batch_size),
@@ -216,7 +216,9 @@ def compare(stage: str, options: argparse.Namespace, folder: Path) -> dict:
         rounds.append({name: round(rate, 2) for name, rate in (rates | times).items()})
         curves = [mine, padded]
         print(stage, rounds[-1], alike(mine, padded), flush=True)
-    muon = ours(stage, *given, folder / f"{stage}-muon", options.steps, str(optimisation.matrix_learning_rate))
+    muon = ours(
+        stage, *given, folder / f"{stage}-muon", options.steps, options.ours, str(optimisation.matrix_learning_rate)
+    )
     return {
         "batch_size": batch_size,
         "samples_per_s_of_trainer_tried": {name: rate for name, (rate, _) in trials.items()},
@@ -238,6 +240,7 @@ def main() -> None:
     parser.add_argument("--trial-steps", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stages", nargs="+", choices=COMPARED, default=list(COMPARED))
+    parser.add_argument("--ours", nargs="*", default=[], help="knobs of our side alone, such as precision=no")
     parser.add_argument("--out", type=Path, help="where the result goes; benchmarks/results by default")
     parser.add_argument("--theirs", nargs=7, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -256,6 +259,7 @@ def main() -> None:
         "torch": torch.__version__,
         "bound": "at least 1.5 times the samples a second, same loss curve",
         "steps": options.steps,
+        "knobs_of_ours": options.ours,
         "stages": stages,
     }
     out = options.out or Path(__file__).parent / "results" / f"training_speed-{datetime.date.today()}.json"

@@ -10,8 +10,10 @@ from tiny import fork, tiny_recipe, weights
 
 from babyvlm.curation import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, TrainingError
+from babyvlm.recipes import resolve
 from babyvlm.training import STAGES, Trainer, possible_stages, run_in_processes, train_in_process
 from babyvlm.training import loop as training_loop
+from babyvlm.training.batches import BatchPlan
 from babyvlm.training.configuration import MixturePhase
 
 
@@ -49,6 +51,31 @@ def test_a_source_that_the_data_lack_is_said_and_left_out(data, trained, tmp_pat
     assert "hold no left_right.easy" in capsys.readouterr().out
     rows = [json.loads(line) for line in (run / "instruction" / "metrics.jsonl").open()]
     assert all(row["loss"] > 0 for row in rows)
+
+
+def test_instruction_tuning_on_one_task_takes_no_other(data, trained, tmp_path, monkeypatch):
+    """Task-specific tuning is a mixture of one source, given on the command line as any knob is."""
+    recipe = tiny_recipe()
+    knob = "instruction.mixture=[{'weights': {'object_counting': 1}}]"
+    recipe = replace(
+        recipe, instruction=replace(recipe.instruction, mixture=resolve("nursery", [knob]).instruction.mixture)
+    )
+    run = fork(trained, tmp_path / "run", recipe, data, without="instruction")
+    real, drawn = BatchPlan.step, set()
+
+    def step(self, number):
+        batch = real(self, number)
+        drawn.update(source for source, _ in batch)
+        return batch
+
+    rows = data.conversations("instruction")
+    two_tasks = [
+        row.model_copy(update={"task": ("left_right", "object_counting")[n % 2]}) for n, row in enumerate(rows)
+    ]
+    monkeypatch.setattr(PretrainingSet, "conversations", lambda self, *_: two_tasks)
+    monkeypatch.setattr(BatchPlan, "step", step)
+    Trainer(recipe, data, run).run(["instruction"])
+    assert drawn == {"object_counting"}
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_knob(data, trained, tmp_path):

@@ -34,11 +34,20 @@ def train(
     """
     from babyvlm.curation.sets import PretrainingSet
     from babyvlm.recipes import resolve
-    from babyvlm.training import Trainer, possible_stages, run_in_processes, train_in_process, worth_starting
+    from babyvlm.training import (
+        Trainer,
+        possible_stages,
+        processes_started,
+        require_memory,
+        run_in_processes,
+        train_in_process,
+        worth_starting,
+    )
 
     resolved, opened = resolve(recipe, changes), PretrainingSet(data)
     stages = stage or possible_stages(opened)
     processes = worth_starting(resolved.cpu_processes)
+    require_memory(resolved, stages, processes_started() or processes)
     if processes == 1:
         Trainer(resolved, opened, out, wandb).run(stages)
     else:

@@ -26,6 +26,8 @@ Blocks = tuple[tuple[int, int], ...]
 """(samples B, tokens L each) of every block of a row, in order."""
 
 KERNELS = ("eager", "sdpa", "flash_attention_2")
+VARLEN = "varlen"
+"""One call of PyTorch's attention over samples of any lengths, on a GPU, in half precision, for all blocks of a row."""
 
 
 def packed(kernel: str) -> str:
@@ -57,7 +59,7 @@ class _Packed:
     def __init__(self, kernel: str) -> None:
         self.kernel = kernel
 
-    # Compiled, it would be compiled anew for every new layout; what is left is one kernel a block.
+    # Compiled, it would be compiled anew for every layout.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(
         self,
@@ -87,6 +89,45 @@ class _Packed:
         return torch.cat(outputs_1THK, dim=1), None
 
 
+class _PackedVarlen(_Packed):
+    """A row in one call; without blocks it is ``sdpa``."""
+
+    def __init__(self) -> None:
+        super().__init__("sdpa")
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def __call__(
+        self,
+        module: nn.Module,
+        query_BHLK: torch.Tensor,
+        key_BGLK: torch.Tensor,
+        value_BGLK: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        blocks: Blocks | None = None,
+        **kwargs: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        if blocks is None:
+            return super().__call__(module, query_BHLK, key_BGLK, value_BGLK, attention_mask, **kwargs)
+        from torch.nn.attention.varlen import varlen_attn
+
+        starts, longest = _starts(blocks, query_BHLK.device)
+        # Rotary positions leave queries and keys in float32 under autocast, values as the kernel takes them.
+        query, key, value = (row[0].transpose(0, 1).to(value_BGLK.dtype) for row in (query_BHLK, key_BGLK, value_BGLK))
+        output_THK: Any = varlen_attn(
+            query, key, value, starts, starts, longest, longest,
+            scale=kwargs.get("scaling"), window_size=(-1, 0), enable_gqa=query.shape[1] != key.shape[1],
+        )  # fmt: skip
+        return output_THK[None], None
+
+
+@functools.lru_cache(maxsize=32)  # every layer asks for the same
+def _starts(blocks: Blocks, device: torch.device) -> tuple[torch.Tensor, int]:
+    """Where each sample of a row begins, and the last one ends, int32; and the longest."""
+    lengths = [length for samples, length in blocks for _ in range(samples)]
+    ends = torch.tensor([0, *lengths]).cumsum(0)
+    return ends.to(device, torch.int32), max(lengths)
+
+
 @functools.lru_cache(maxsize=32)  # every layer asks for the same few
 def _causal(length: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Additive mask, (1, 1, L, L)."""
@@ -97,3 +138,5 @@ def _causal(length: int, dtype: torch.dtype, device: torch.device) -> torch.Tens
 for _kernel in KERNELS:
     AttentionInterface.register(packed(_kernel), _Packed(_kernel))
     AttentionMaskInterface.register(packed(_kernel), ALL_MASK_ATTENTION_FUNCTIONS[_kernel])
+AttentionInterface.register(packed(VARLEN), _PackedVarlen())
+AttentionMaskInterface.register(packed(VARLEN), ALL_MASK_ATTENTION_FUNCTIONS["sdpa"])

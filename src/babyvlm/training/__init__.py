@@ -1,7 +1,18 @@
 """The five stages of training, from a curated set to checkpoints."""
 
 from babyvlm.training.configuration import STAGES, Recipe
-from babyvlm.training.processes import run_in_processes, worth_starting
+from babyvlm.training.memory import require_memory
+from babyvlm.training.processes import processes_started, run_in_processes, worth_starting
 from babyvlm.training.stages import Trainer, possible_stages, train_in_process
 
-__all__ = ["STAGES", "Recipe", "Trainer", "possible_stages", "run_in_processes", "train_in_process", "worth_starting"]
+__all__ = [
+    "STAGES",
+    "Recipe",
+    "Trainer",
+    "possible_stages",
+    "processes_started",
+    "require_memory",
+    "run_in_processes",
+    "train_in_process",
+    "worth_starting",
+]

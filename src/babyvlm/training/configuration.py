@@ -96,6 +96,8 @@ class VisionStage:
     """Start of the teacher's moving average, rising to 1 along a cosine (DINO)."""
     centre_momentum: float = 0.9
     """Moving average of the teacher's centre (DINO)."""
+    probes: int = 4
+    """How often, the last time at its end, held-out pictures are looked up among their nearest neighbours (ours)."""
 
     def __post_init__(self) -> None:
         _refuse(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")
@@ -180,8 +182,8 @@ class Recipe:
     """Seed of the weights, the order of the data and the views."""
     precision: Literal["bf16", "no"] = "bf16"
     """Automatic mixed precision; weights and optimizer stay in float32."""
-    attention: Literal["eager", "sdpa", "flash_attention_2"] = "sdpa"
-    """Attention kernel (ours)."""
+    attention: Literal["eager", "sdpa", "flash_attention_2", "varlen"] = "sdpa"
+    """Attention kernel; ``varlen`` takes a row of samples in one call, on GPUs, in bf16 (ours)."""
     log_every_steps: int = 10
     """Steps between two lines of the log."""
     cpu_processes: int = 1

@@ -105,7 +105,7 @@ class Journal:
         self._samples, self._tokens, self._flops = self._samples + samples, self._tokens + tokens, self._flops + flops
         self._bar.update(1)
         self._done = step
-        if step % self._every and step != self._steps:
+        if step % self._every and step != self._steps and not any(name.startswith("knn") for name in figures):
             return
         now_s = time.monotonic()
         elapsed_s = max(now_s - self._since_s, 1e-9)

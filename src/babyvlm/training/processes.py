@@ -33,6 +33,11 @@ def worth_starting(cpu_processes: int) -> int:
     return min(cpu_processes, len(os.sched_getaffinity(0)))
 
 
+def processes_started() -> int:
+    """How many processes ``torchrun`` has started, on all machines; 0 where it has started none."""
+    return int(os.environ.get("WORLD_SIZE", "0"))
+
+
 def run_in_processes(target: Callable[..., None], arguments: tuple[Any, ...], processes: int) -> None:
     """Runs ``target(*arguments)`` in several processes that know of each other as torch.distributed expects.
 

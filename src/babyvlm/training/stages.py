@@ -23,12 +23,12 @@ from accelerate import Accelerator
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, ViTModel
 
 from babyvlm.curation.sets import PretrainingSet
-from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
+from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, TrainingError
 from babyvlm.folders import Manifest, fresh_folder, read_manifest
 from babyvlm.model.configuration import model_config, vision_config
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
-from babyvlm.model.packed_attention import packed
+from babyvlm.model.packed_attention import VARLEN, packed
 from babyvlm.model.processing import ConversationEncoder, normalise, processor
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.training.checkpoints import Resume, ResumePoint
@@ -37,6 +37,7 @@ from babyvlm.training.connector import whiten_connector
 from babyvlm.training.distribution import clip_gradients, whole_weights
 from babyvlm.training.loop import Run, learning_rate_factor, train_language_model
 from babyvlm.training.optimizers import Optimizers
+from babyvlm.training.probe import Probe
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
 from babyvlm.training.trackers import require_wandb
 from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentum
@@ -46,6 +47,11 @@ from babyvlm.weights.card import CardFacts, stage_facts, write_card
 def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
     """All stages, or all but the last where the set has no instruction samples."""
     return STAGES if data.has_instruction else STAGES[:-1]
+
+
+def tower_attention(recipe: Recipe) -> str:
+    """The tower's kernel: its pictures are all of one length."""
+    return "sdpa" if recipe.attention == VARLEN else recipe.attention
 
 
 _PICTURES = ".pictures.npy"
@@ -97,13 +103,22 @@ class Trainer:
         for stage in STAGES:
             if stage in stages and not (self.out / stage).exists():
                 torch.manual_seed(self.recipe.seed)
-                if stage == "vision":
-                    self._vision()
-                elif stage == "language":
-                    self._language()
-                else:
-                    self._multimodal(stage)
+                try:
+                    self._stage(stage)
+                except torch.cuda.OutOfMemoryError as error:
+                    raise TrainingError(
+                        f"the GPU ran out of memory in the {stage} stage ({error}). Set gradient_checkpointing=true, "
+                        f"lower {stage}.micro_batch_tokens (vision: its batch size), or start several processes"
+                    ) from error
                 (self.out / _PICTURES).unlink(missing_ok=True)
+
+    def _stage(self, stage: StageName) -> None:
+        if stage == "vision":
+            self._vision()
+        elif stage == "language":
+            self._language()
+        else:
+            self._multimodal(stage)
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The run's tokenizer, trained on the training split's utterances and instruction text at first use."""
@@ -122,8 +137,10 @@ class Trainer:
     def _vision(self) -> None:
         recipe, knobs, accelerator = self.recipe, self.recipe.vision, self.accelerator
         config = vision_config(recipe.model)
-        config._attn_implementation = recipe.attention
+        config._attn_implementation = tower_attention(recipe)
         distillation = SelfDistillation(ViTModel(config, add_pooling_layer=False), knobs).to(accelerator.device)
+        if recipe.gradient_checkpointing:
+            distillation.student.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         images = dict.fromkeys(image for row in self.data.conversations("image", "train") for image in row.images)
         if not images:
             raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
@@ -141,6 +158,8 @@ class Trainer:
             resume.load_optimizer(optimizer)
         point = found or ResumePoint()
         wrapped = accelerator.prepare(distillation)
+        probe = Probe(self.data, recipe.model) if accelerator.is_main_process and knobs.probes else None
+        probe_every = -(-steps // max(1, knobs.probes))
         journal = self._run.journal("vision", steps, guessing_loss=math.log(knobs.prototypes), point=point)
         saved_s = time.monotonic()
         share = max(1, run.batch_size // accelerator.num_processes)
@@ -168,12 +187,18 @@ class Trainer:
             optimizer.step()
             distillation.move_centre(accelerator.reduce(mean_K, "mean"))
             distillation.move_teacher(teacher_momentum(step, steps, knobs.teacher_momentum))
+            probed = {}
+            if probe and ((step + 1) % probe_every == 0 or step + 1 == steps):
+                with accelerator.autocast():
+                    accuracy = probe.accuracy(distillation.teacher)
+                probed["knn_word" if probe.by_word else "knn_recording"] = round(accuracy, 4)
             journal.step(
                 step + 1,
                 samples=run.batch_size,
                 tokens=run.batch_size * (2 * recipe.model.image_tokens),
                 loss=round(mean_loss, 5),
                 gradient_norm=round(norm, 4),
+                **probed,
             )
             if due and step + 1 < steps:
                 resume.save({"distillation": distillation}, optimizer, journal.point)
@@ -268,7 +293,7 @@ class Trainer:
         return config
 
     def _attention(self) -> dict[str, str]:
-        return {"text_config": packed(self.recipe.attention), "vision_config": self.recipe.attention}
+        return {"text_config": packed(self.recipe.attention), "vision_config": tower_attention(self.recipe)}
 
     def _resume(self, stage: StageName) -> Resume:
         knobs = {"stage": asdict(getattr(self.recipe, stage)), "seed": self.recipe.seed}
