@@ -52,12 +52,11 @@ def full_tokenizer():
     return tokenizer
 
 
-def published_logits(folder: Path, tokenizer, pixels_NCHW: torch.Tensor) -> torch.Tensor:
-    """The published computation on what is on disk, in float32, layer scales in their places."""
+def published_logits(folder: Path, names: dict[str, str], tokenizer, pixels_NCHW: torch.Tensor) -> torch.Tensor:
+    """The published computation on what is on disk, in float32; ``names`` are timm's and torchvision's of a tower."""
     stored = {}
     for file in sorted(folder.glob("*.safetensors")):
         stored |= {key: tensor.float() for key, tensor in load_file(file).items()}
-    names = dict(zip(timm_tower(torchvision_tower(FULL)), torchvision_tower(FULL), strict=True))
     tower = {torchvision: stored[TOWER + timm] for timm, torchvision in names.items()}
     for number in range(FULL.tower_layers):
         block = f"encoder.layers.encoder_layer_{number}."
@@ -72,16 +71,18 @@ def published_logits(folder: Path, tokenizer, pixels_NCHW: torch.Tensor) -> torc
 def compare(folder: Path) -> dict:
     """Writes, converts and reads."""
     tokenizer = full_tokenizer()
-    model = whole_model(scaled_tower(torchvision_tower(FULL), FULL), FULL)
+    tower = torchvision_tower(FULL)
+    names = dict(zip(timm_tower(tower), tower, strict=True))
+    model = whole_model(scaled_tower(tower, FULL), FULL)
     model = {key: tensor.bfloat16() for key, tensor in model.items()}
     write_whole_model(folder / "published", model, tokenizer, FULL, parts=2)
     parameters = sum(tensor.numel() for tensor in model.values())
-    del model
+    del model, tower
     began_s = time.monotonic()
     convert(str(folder / "published"), folder / "ours")
     convert_s = time.monotonic() - began_s
     pixels_NCHW = torch.randn((2, 3, FULL.side, FULL.side), generator=torch.Generator().manual_seed(1))
-    expected_LV = published_logits(folder / "published", tokenizer, pixels_NCHW)
+    expected_LV = published_logits(folder / "published", names, tokenizer, pixels_NCHW)
     ours = AutoModelForImageTextToText.from_pretrained(folder / "ours").eval()
     encoder = ConversationEncoder(
         AutoTokenizer.from_pretrained(folder / "ours"), image_token_id=FULL.vocabulary,
