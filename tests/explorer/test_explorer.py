@@ -165,7 +165,7 @@ def test_its_pages_fit_a_phone_and_axe_finds_nothing_serious(explorer):
             page = browser.new_context(viewport={"width": width, "height": height}).new_page()
             problems = []
             page.on("pageerror", lambda error, problems=problems: problems.append(str(error)))
-            page.on("requestfailed", lambda request, problems=problems: problems.append(request.url))
+            page.on("response", lambda got, problems=problems: got.ok or problems.append(f"{got.status} {got.url}"))
             for path in paths:
                 assert page.goto(address + path).status == 200, path
                 assert fits_across(page), (path, width)
