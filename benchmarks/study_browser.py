@@ -19,6 +19,7 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "study"))
 
 from study_world import PASSWORD, PIN, SHORT, build, running
@@ -28,7 +29,8 @@ from babyvlm.study import StudyConfig
 from babyvlm.study.service import StudyService
 from babyvlm.study.store import Store
 from babyvlm.toolbox import Toolbox
-from study_browser import PHONE, TABLET, BrowserTaker, chromium, save_screenshot
+from pages import PHONE, TABLET, chromium
+from study_browser import BrowserTaker, save_screenshot
 
 SCREENS = {
     "tablet upright": TABLET,

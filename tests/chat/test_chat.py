@@ -41,8 +41,6 @@ def test_earlier_turns_are_remembered_and_failed_ones_forgotten():
     assert conversation.ask("two", [picture((4, 4))], ["A", " A", "B"]).reply == "two 1 [(8, 8), (4, 4)]"
     said = conversation.ask("three", options=["A", "B"])
     assert [(one.option, one.probability) for one in said.options] == [("A", 0.5), ("B", 0.5)]
-    conversation.forget()
-    assert conversation.ask("again").reply == "again 0 []"
 
 
 @pytest.mark.parametrize(("prompt", "pictures"), [(" ", 0), ("<image>", 1), ("<image> what?", 0), ("what?", 17)])
@@ -63,9 +61,17 @@ def test_the_page_asks_with_pictures_and_clips(make_video, tmp_path):
     for wrong in ({"pictures": ["bm8="]}, {"clip": "bm8="}, {"pictures": ["?"]}, {"prompt": ""}):
         assert client.post("/api/ask", json={"prompt": "what?"} | wrong).status_code == 422, wrong
     assert client.post("/api/forget", json={}).status_code == 200
+    assert client.post("/api/ask", json={"prompt": "again"}).json()["reply"] == "again 0 []"
     for path in ("/", "/chat.js", "/chat.css"):
         assert client.get(path).status_code == 200
     assert client.post("/api/ask", files={"file": b"x"}).status_code == 415
+
+
+def test_each_page_has_a_conversation_of_its_own():
+    client = TestClient(chat_app(Echo()))
+    pages = ["one", "two", "one", *(f"page {number}" for number in range(16)), "two"]
+    replies = [client.post("/api/ask", json={"prompt": "x", "conversation": page}).json()["reply"] for page in pages]
+    assert replies == ["x 0 []", "x 0 []", "x 1 []", *["x 0 []"] * 17]  # "two" was left alone longest, and forgotten
 
 
 def test_the_terminal_asks_until_nothing_is_typed():

@@ -17,6 +17,7 @@ from babyvlm.explorer.sources import find_sources
 from babyvlm.folders import Manifest
 from babyvlm.images import ImageStoreWriter, encode_jpeg
 from babyvlm.records import Conversation, Item, ItemTurn, Origin, Recording, Turn, write_jsonl
+from pages import PHONE, TABLET, chromium, fits_across, serious_findings, serving
 
 WORDS = ("cup", "ball", "shoe")
 PAIRS = 3 * PAGE
@@ -158,3 +159,33 @@ def test_restricted_pictures_stay_on_this_machine(tmp_path):
     explorer = Explorer(open_index(find_sources(tmp_path), tmp_path / "cache"))
     with pytest.raises(ConfigError, match="i-may-share restricted"):
         serve_explorer(explorer, host="0.0.0.0", port=0)
+
+
+def test_its_pages_fit_a_phone_and_axe_finds_nothing_serious(explorer):
+    paths = ("/", "/recordings", "/recordings/1/R1", "/utterances?words=cup", "/records", "/records/1", "/items",
+             "/items/item-0", "/words/cup")  # fmt: skip
+    with serving(explorer_app(explorer)) as address, chromium() as browser:
+        for width, height in (TABLET, PHONE):
+            page = browser.new_context(viewport={"width": width, "height": height}).new_page()
+            problems = []
+            page.on("pageerror", lambda error, problems=problems: problems.append(str(error)))
+            page.on("response", lambda got, problems=problems: got.ok or problems.append(f"{got.status} {got.url}"))
+            for path in paths:
+                assert page.goto(address + path).status == 200, path
+                assert fits_across(page), (path, width)
+                assert width == TABLET[0] or not serious_findings(page), path
+            assert not problems
+            page.keyboard.press("Tab")
+            assert page.evaluate("() => document.activeElement.innerText") == "Overview"
+
+
+def test_a_search_by_keyboard_finds_the_words(explorer):
+    with serving(explorer_app(explorer)) as address, chromium() as browser:
+        page = browser.new_page()
+        page.goto(f"{address}/utterances")
+        page.get_by_label("Words").focus()
+        page.keyboard.type("cup")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/utterances?*cup*")
+        found = page.get_by_text(re.compile(r"^[\d,]+ found$")).inner_text()
+        assert found == f"{len(range(0, PAIRS, 3))} found"

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-from axe_playwright_python.sync_playwright import Axe
 from study_world import planned_choice
 
-TABLET, PHONE = (820, 1180), (360, 640)
-SERIOUS = ("serious", "critical")
-
-
-@contextmanager
-def chromium() -> Iterator[Any]:
-    """A browser; skips where there is none."""
-    found = shutil.which("chromium")
-    if found is None:
-        pytest.skip("no chromium here (Debian: apt-get install chromium)")
-    playwright = pytest.importorskip("playwright.sync_api").sync_playwright().start()
-    try:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-    finally:
-        playwright.stop()
+from pages import serious_findings
 
 
 class BrowserTaker:
@@ -100,8 +80,7 @@ class BrowserTaker:
 
     def serious_findings(self) -> list[str]:
         """What axe-core finds serious on the page as it stands."""
-        found = Axe().run(self.page).response["violations"]
-        return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found if one["impact"] in SERIOUS]
+        return serious_findings(self.page)
 
     def smallest_target(self) -> float:
         """The shorter side of the smallest option, CSS pixels, and 0 where one is cut off by the screen."""

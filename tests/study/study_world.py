@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import random
-import socket
-import threading
-import time
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import uvicorn
 from PIL import Image, ImageDraw
 
 from babyvlm.folders import Manifest
@@ -22,6 +18,7 @@ from babyvlm.study.server import study_app
 from babyvlm.toolbox import TASKS, Toolbox, open_toolbox
 from babyvlm.toolbox import tasks as prompts
 from babyvlm.toolbox.directions import DIRECTIONS
+from pages import serving
 
 PASSWORD, PIN = "a long password", "2468"
 SHORT = StudyConfig(
@@ -148,17 +145,5 @@ def planned_choice(store, toolbox: Toolbox, code: str, position: int, right: boo
 @contextmanager
 def running(service, **serve):
     """Serves in a thread; yields the address."""
-    app = study_app(service, ServeConfig(**serve))
-    # A socket that says TCP, or asyncio leaves small packets waiting for one another.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join(timeout=10)
+    with serving(study_app(service, ServeConfig(**serve))) as address:
+        yield address

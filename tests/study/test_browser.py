@@ -7,7 +7,8 @@ from study_world import PASSWORD, PIN, SHORT
 
 from babyvlm.study import StudyConfig
 from babyvlm.toolbox import TASKS
-from study_browser import PHONE, TABLET, BrowserTaker, chromium
+from pages import PHONE, TABLET, chromium
+from study_browser import BrowserTaker
 
 QUICK = StudyConfig(**(vars(SHORT) | {"items_per_task": 1, "practice_per_task": 0, "attention_every": 0}))
 LEAST_TARGET_PX = 44

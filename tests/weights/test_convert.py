@@ -6,21 +6,6 @@ import pickle
 
 import pytest
 import torch
-from published_weights import (
-    PATCH,
-    SIDE,
-    TOWER,
-    VOCABULARY,
-    WIDTH,
-    multimodal_logits,
-    published_tokenizer,
-    scaled_tower,
-    timm_tower,
-    torchvision_tower,
-    tower_tokens,
-    whole_model,
-    write_whole_model,
-)
 from safetensors.torch import save_file
 from transformers import AutoModelForImageTextToText, AutoTokenizer, ViTModel
 
@@ -30,6 +15,18 @@ from babyvlm.errors import CheckpointError, OutputExistsError
 from babyvlm.folders import read_manifest
 from babyvlm.model import ConversationEncoder
 from babyvlm.weights.convert import convert
+from published_weights import (
+    SMALL,
+    TOWER,
+    multimodal_logits,
+    published_tokenizer,
+    scaled_tower,
+    timm_tower,
+    torchvision_tower,
+    tower_tokens,
+    whole_model,
+    write_whole_model,
+)
 
 LAYOUTS = {"torchvision": lambda tower: tower, "timm": timm_tower, "timm with layer scale": scaled_tower}
 PROMPT = " USER: <image> How many cups <image>of milk do you see? ASSISTANT:"
@@ -42,13 +39,13 @@ def tower():
 
 @pytest.fixture(scope="module")
 def pixels():
-    return torch.randn((2, 3, SIDE, SIDE), generator=torch.Generator().manual_seed(3))
+    return torch.randn((2, 3, SMALL.side, SMALL.side), generator=torch.Generator().manual_seed(3))
 
 
 @pytest.fixture()
 def published(tower, tmp_path):
     """A whole model as published, torchvision layout."""
-    write_whole_model(tmp_path / "published", whole_model(tower))
+    write_whole_model(tmp_path / "published", whole_model(tower), published_tokenizer())
     return tmp_path / "published"
 
 
@@ -77,7 +74,7 @@ def test_a_backbone_gives_the_published_tokens(layout, tower, pixels, tmp_path):
     assert set(conversion.entries_left_out) == left_out
     loaded = ViTModel.from_pretrained(tmp_path / "vision", add_pooling_layer=False).eval()
     found = loaded(pixel_values=pixels).last_hidden_state
-    assert found.shape == (2, (SIDE // PATCH) ** 2 + 1, WIDTH)
+    assert found.shape == (2, (SMALL.side // SMALL.patch) ** 2 + 1, SMALL.width)
     torch.testing.assert_close(found, tower_tokens(tower, pixels), atol=1e-4, rtol=0)
 
 
@@ -88,7 +85,7 @@ def test_a_whole_model_gives_the_published_logits(layout, parts, tower, pixels, 
     model = whole_model(LAYOUTS[layout](tower))
     if parts == 3:
         model["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(8)  # as older transformers saved it
-    write_whole_model(tmp_path / "published", model, parts=parts)
+    write_whole_model(tmp_path / "published", model, published_tokenizer(), parts=parts)
     conversion = convert(str(tmp_path / "published"), tmp_path / "ours")
     assert sorted(use.key for use in conversion.keys) == sorted(model)
     assert all(use.becomes or use.fate == "ignored" for use in conversion.keys)
@@ -99,16 +96,18 @@ def test_a_whole_model_gives_the_published_logits(layout, parts, tower, pixels, 
     expected_LV = multimodal_logits(model, tower, published_tokenizer(), PROMPT, pixels)
     loaded = AutoModelForImageTextToText.from_pretrained(tmp_path / "ours").eval()
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "ours")
-    encoder = ConversationEncoder(tokenizer, image_token_id=VOCABULARY, image_tokens=loaded.config.image_seq_length)
+    encoder = ConversationEncoder(
+        tokenizer, image_token_id=SMALL.vocabulary, image_tokens=loaded.config.image_seq_length
+    )
     ids_BL = torch.tensor([encoder.user("<image> How many cups <image>of milk do you see?", first=True)])
     found_LV = loaded(input_ids=ids_BL, pixel_values=pixels).logits[0]
-    torch.testing.assert_close(found_LV[:, :VOCABULARY], expected_LV, atol=1e-4, rtol=0)
+    torch.testing.assert_close(found_LV[:, : SMALL.vocabulary], expected_LV, atol=1e-4, rtol=0)
     assert expected_LV.abs().max() > 1, "logits that say nothing would agree in any case"
-    assert (found_LV[:, VOCABULARY] == -torch.inf).all(), "the published model cannot say the placeholder"
+    assert (found_LV[:, SMALL.vocabulary] == -torch.inf).all(), "the published model cannot say the placeholder"
 
     without = loaded.generate(input_ids=ids_BL, pixel_values=pixels, max_new_tokens=12, use_cache=False)
     cached = loaded.generate(input_ids=ids_BL, pixel_values=pixels, max_new_tokens=12)
-    assert torch.equal(cached, without) and VOCABULARY not in cached[0, ids_BL.shape[1] :]
+    assert torch.equal(cached, without) and SMALL.vocabulary not in cached[0, ids_BL.shape[1] :]
 
 
 def test_it_is_a_checkpoint_like_any_other(published, tmp_path, capsys):
@@ -146,7 +145,7 @@ def changed(published, tmp_path, change):
         (lambda t: t.update({"model.layers.2.mlp.up_proj.weight": torch.ones(4, 4)}), "1 of no use: .*layers.2.mlp"),
         (lambda t: t.update({"model.norm.weight": torch.ones(4)}), r"1 misshapen: .*norm.weight \[4\] for \[64\]"),
         (lambda t: t.update({"lm_head.weight": torch.ones(299, 64)}), r"misshapen: lm_head.weight \[300, 64\]"),
-        (lambda t: t.update({f"{TOWER}encoder.pos_embedding": torch.ones(1, 9, WIDTH)}), "no shapes of a vision"),
+        (lambda t: t.update({f"{TOWER}encoder.pos_embedding": torch.ones(1, 9, SMALL.width)}), "no shapes of a vision"),
     ],
 )
 def test_keys_that_do_not_fit_are_named(change, named, published, tmp_path):
@@ -156,7 +155,7 @@ def test_keys_that_do_not_fit_are_named(change, named, published, tmp_path):
 
 
 def test_a_layer_scale_that_does_not_fit_is_named(tower, tmp_path):
-    tensors = scaled_tower(tower) | {"blocks.5.ls1.gamma": torch.ones(WIDTH)}
+    tensors = scaled_tower(tower) | {"blocks.5.ls1.gamma": torch.ones(SMALL.width)}
     torch.save(tensors, tmp_path / "tower.pth")
     with pytest.raises(CheckpointError, match=r"of no use: layers\.5\.attention\.o_proj\.layer_scale"):
         convert(str(tmp_path / "tower.pth"), tmp_path / "ours")

@@ -7,12 +7,12 @@ import sys
 import pytest
 import torch
 from PIL import Image
-from published_weights import SIDE, VOCABULARY, torchvision_tower, whole_model, write_whole_model
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 import babyvlm
 from babyvlm.weights.convert import convert
 from elsewhere import asked_elsewhere
+from published_weights import SMALL, published_tokenizer, torchvision_tower, whole_model, write_whole_model
 
 QUESTION = " How many cups of milk do you see?"
 
@@ -20,7 +20,7 @@ QUESTION = " How many cups of milk do you see?"
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("converted")
-    write_whole_model(folder / "published", whole_model(torchvision_tower()))
+    write_whole_model(folder / "published", whole_model(torchvision_tower()), published_tokenizer())
     convert(str(folder / "published"), folder / "ours")
     return folder / "ours"
 
@@ -28,7 +28,7 @@ def converted(tmp_path_factory):
 @pytest.fixture(scope="module")
 def picture(tmp_path_factory):
     path = tmp_path_factory.mktemp("picture") / "stripes.png"
-    image = Image.new("RGB", (SIDE * 2, SIDE), "navy")
+    image = Image.new("RGB", (SMALL.side * 2, SMALL.side), "navy")
     image.paste("gold", (10, 5, 40, 30))
     image.save(path)
     return path
@@ -41,7 +41,7 @@ def test_the_folder_alone_says_what_it_says_here(converted, picture, tmp_path):
     model = babyvlm.load(converted, max_new_tokens=11)
     reply = model.ask(f"<image>{QUESTION}", images=[picture]).reply
     assert reply == said["text"]
-    assert said["ids"].count(VOCABULARY) == said["picture_tokens"] == (SIDE // 16) ** 2 + 1
+    assert said["ids"].count(SMALL.vocabulary) == said["picture_tokens"] == (SMALL.side // SMALL.patch) ** 2 + 1
     here = AutoModelForImageTextToText.from_pretrained(converted).eval()
     assert type(here).__module__ == "babyvlm.model.modeling"
     processor = AutoProcessor.from_pretrained(converted)

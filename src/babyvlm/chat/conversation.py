@@ -62,10 +62,6 @@ class ChatConversation:
         """Questions answered so far."""
         return len(self._replies)
 
-    def forget(self) -> None:
-        """Begins anew."""
-        self._turns, self._replies, self._pictures = [], [], {}
-
     def ask(self, prompt: str, pictures: Sequence[Image.Image] = (), options: Sequence[str] = ()) -> Said:
         """Asks the next question. One that fails is forgotten again.
 

@@ -1,4 +1,4 @@
-"""The conversation in a browser: one page, one model, one question at a time.
+"""Conversations in a browser: one model, a conversation for each opened page, one question at a time.
 
     GET /    POST /api/ask    POST /api/forget
 
@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import html
 import io
 import tempfile
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -26,6 +28,7 @@ from babyvlm.records import Record
 from babyvlm.web import Guard, serve_until_interrupted
 
 _MAX_BODY_BYTES = 64 * 2**20
+_MOST_CONVERSATIONS = 16
 _FILES = {
     "/": ("chat.html", "text/html"),
     "/chat.js": ("chat.js", "text/javascript"),
@@ -33,7 +36,13 @@ _FILES = {
 }
 
 
-class Ask(Record):
+class Conversing(Record):
+    """Which page's conversation this is about."""
+
+    conversation: str = Field(default="", max_length=64)
+
+
+class Ask(Conversing):
     """A question from the page."""
 
     prompt: str = Field(max_length=4000)
@@ -47,10 +56,20 @@ class Ask(Record):
 def chat_app(model: TalkingModel) -> FastAPI:
     """The web application of a conversation."""
     app = FastAPI(title="babyvlm chat", docs_url=None, redoc_url=None, openapi_url=None)
-    conversation, lock = ChatConversation(model), threading.Lock()
+    conversations: OrderedDict[str, ChatConversation] = OrderedDict()
+    lock = threading.Lock()
+
+    def conversation_of(page: Conversing) -> ChatConversation:
+        """The page's, begun now if need be; of too many the one left alone longest is forgotten."""
+        found = conversations.setdefault(page.conversation, ChatConversation(model))
+        conversations.move_to_end(page.conversation)
+        if len(conversations) > _MOST_CONVERSATIONS:
+            conversations.popitem(last=False)
+        return found
 
     def add_file(path: str, name: str, media_type: str) -> None:
-        content = resources.files(__package__).joinpath("pages", name).read_bytes()
+        text = resources.files(__package__).joinpath("pages", name).read_text(encoding="utf-8")
+        content = text.replace("__MODEL__", html.escape(model.name))
 
         @app.get(path)
         def file() -> Response:
@@ -64,14 +83,14 @@ def chat_app(model: TalkingModel) -> FastAPI:
         try:
             pictures = [*_clip(asked.clip), *map(_picture, asked.pictures)]
             with lock:
-                return conversation.ask(asked.prompt, pictures, asked.options)
+                return conversation_of(asked).ask(asked.prompt, pictures, asked.options)
         except (ConfigError, MediaError) as error:
             raise HTTPException(422, str(error)) from error
 
     @app.post("/api/forget")
-    def forget() -> dict[str, bool]:
+    def forget(page: Conversing) -> dict[str, bool]:
         with lock:
-            conversation.forget()
+            conversations.pop(page.conversation, None)
         return {"forgotten": True}
 
     app.add_middleware(Guard, on_refused=lambda problem: None, max_body_bytes=_MAX_BODY_BYTES)

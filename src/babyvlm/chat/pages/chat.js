@@ -1,5 +1,6 @@
 // The talking page: pictures or a clip and a question go, a reply with the probability of each option comes.
 
+const conversation = crypto.getRandomValues(new Uint32Array(2)).join("-");
 const $ = id => document.getElementById(id);
 const make = (tag, properties = {}, ...children) => {
   const node = Object.assign(document.createElement(tag), properties);
@@ -35,23 +36,32 @@ function show(question, pictures, said) {
     return make("div", { className: "chance" }, make("span", { textContent: one.option }), meter, make("span", { textContent: percent }));
   });
   const reply = said.problem ? "No reply: " + said.problem : said.reply || "(an empty reply)";
-  $("said").append(make("article", {},
+  const article = make("article", {},
     make("div", { className: "pictures" }, ...pictures),
     make("p", { className: "question", textContent: question }),
     make("p", { className: "reply", textContent: reply }),
-    ...chances));
+    ...chances);
+  $("said").append(article);
+  article.scrollIntoView({ block: "nearest" });
 }
 
 $("files").onchange = () => $("shown").replaceChildren(...previews());
+$("prompt").addEventListener("keydown", event => {
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  if (!$("send").disabled) $("ask").requestSubmit();
+});
 $("ask").addEventListener("submit", async event => {
   event.preventDefault();
   $("problem").textContent = "";
   $("send").disabled = true;
+  $("send").textContent = "Asking …";
   try {
     const files = [...$("files").files], question = $("prompt").value;
     const clips = files.filter(file => file.type.startsWith("video/"));
     if (clips.length > 1) throw new Error("One clip at a time, please.");
     const said = await post("/api/ask", {
+      conversation,
       prompt: question,
       options: $("options").value.split(",").map(option => option.trim()).filter(Boolean),
       pictures: await Promise.all(files.filter(file => !clips.includes(file)).map(base64)),
@@ -64,8 +74,12 @@ $("ask").addEventListener("submit", async event => {
     $("problem").textContent = error.message;
   }
   $("send").disabled = false;
+  $("send").textContent = "Ask";
+  $("prompt").focus();
 });
 $("forget").onclick = async () => {
-  await post("/api/forget", {});
+  await post("/api/forget", { conversation });
   $("said").replaceChildren();
+  $("problem").textContent = "";
+  $("prompt").focus();
 };
