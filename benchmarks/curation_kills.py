@@ -74,6 +74,7 @@ def main() -> None:
             runs += 1
             same += digest(out) == expected
             left_over += sum(path.name.startswith(".killed") for path in folder.iterdir())
+            print(f"{kills} kills, {same} of {runs} runs with the same bytes", flush=True)
             shutil.rmtree(out)
     result = {
         "date": str(datetime.date.today()),

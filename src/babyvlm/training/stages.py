@@ -309,10 +309,15 @@ class Trainer:
     ) -> None:
         weights = whole_weights(model)
         if self.accelerator.is_main_process:
+            # A model in shards is of a class of its own, whose code transformers would not save.
+            with torch.device("meta"):
+                plain = BabyLlavaForConditionalGeneration(model.config)
+            plain.load_state_dict(weights, assign=True)
+            plain.tie_weights()
             with fresh_folder(self.out / stage) as partial:
-                model.save_pretrained(partial, state_dict=weights)
+                plain.save_pretrained(partial)
                 processor(self.recipe.model, tokenizer).save_pretrained(partial)
-                self._finish(partial, stage, log, parameter_counts(model))
+                self._finish(partial, stage, log, parameter_counts(plain))
             self._resume(stage).clear()
         self.accelerator.wait_for_everyone()
 
