@@ -1,7 +1,7 @@
 """Curation is about as fast as decoding (claims: recordings to clips and frames at 0.8 or more of the speed of a bare
 ffmpeg that decodes and scales the same files to the same frames; two workers 1.7 times one).
 
-    python benchmarks/curation_speed.py [VIDEO] [--minutes 5] [--files 12]
+    python benchmarks/curation_speed.py [VIDEO] [--minutes 2] [--files 8]
 
 VIDEO is repeated to recordings of some minutes, 640x480 at 30 frames a second as SAYCam's are; by default it is a film
 of moving noise. Speech is dense: an utterance every two seconds, so that every frame must be decoded. Each side has one
@@ -76,8 +76,8 @@ def with_babyvlm(corpus: Path, out: Path, workers: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("video", type=Path, nargs="?")
-    parser.add_argument("--minutes", type=float, default=5)
-    parser.add_argument("--files", type=int, default=12)
+    parser.add_argument("--minutes", type=float, default=2)
+    parser.add_argument("--files", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     result: dict[str, object] = {"date": str(datetime.date.today()), "cores": os.cpu_count()}

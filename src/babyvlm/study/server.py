@@ -120,7 +120,8 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
 
     @app.post("/api/answer")
     def answer(answer: Answer, request: Request) -> Stored:
-        return service.answer(participant(request), answer)
+        looking = service.looking_at(_token(request), request.cookies.get(BROWSER_COOKIE, ""), answer.trial)
+        return service.answer(looking or participant(request), answer)
 
     @app.post("/api/withdraw")
     def withdraw(withdrawal: Withdrawal, request: Request) -> dict[str, bool]:

@@ -60,7 +60,7 @@ _TRIALS_AT_HAND = 4096
 
 @dataclass(frozen=True)
 class _AtHand:
-    """A trial that is being looked at, so that its pictures need no question to the database."""
+    """A trial that is being looked at, so that whose it is and what it shows need no question to the database."""
 
     who: Participant
     plan: PlannedTrial
@@ -201,7 +201,7 @@ class StudyService:
         show = self._presentation(plan)
         key = trial_key(self.store.row.secret, found.code, plan.position)
         with self._lock:
-            self._at_hand[key] = _AtHand(found, plan)
+            self._at_hand[key] = _AtHand(found.model_copy(update={"position": plan.position}), plan)
             if len(self._at_hand) > _TRIALS_AT_HAND:
                 self._at_hand.popitem(last=False)
         return ShownTrial(
@@ -374,6 +374,11 @@ class StudyService:
             RefusedError: Not the trial shown, or no such picture.
         """
         return self._picture(found, self._present_trial(found, key), number)
+
+    def looking_at(self, token: str, browser: str, key: str) -> Participant | None:
+        """Who is looking at a trial, where no database need be asked: whose it is, in their browser."""
+        trial = self._at_hand.get(key)
+        return trial.who if trial is not None and trial.belongs_to(token, browser) else None
 
     def picture_at_hand(self, token: str, browser: str, key: str, number: int) -> bytes | None:
         """A picture, where neither database nor disk need be asked: of the trial being looked at, in its browser."""

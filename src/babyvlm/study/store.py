@@ -81,6 +81,9 @@ class Store:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writing = Writing(engine)
+        is_postgresql = engine.url.get_backend_name() == "postgresql"
+        # A statement by itself needs no transaction around it, which PostgreSQL would be asked for.
+        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT") if is_postgresql else engine
         row = _read_study(engine)
         if row is None:
             raise DataFolderError(
@@ -427,7 +430,7 @@ class Store:
         return [Event.model_validate({name: row[name] for name in Event.model_fields}) for row in rows]
 
     def _all(self, wanted: Select) -> Sequence[RowMapping]:
-        with self._engine.connect() as connection:
+        with self._reading.connect() as connection:
             return connection.execute(wanted).mappings().all()
 
 

@@ -167,9 +167,9 @@ def open_engine(database: str | Path) -> Engine:
     if kind != "postgresql":
         raise ConfigError(f"{text}: a study is kept in SQLite (a file) or in PostgreSQL (postgresql://...), not {kind}")
     try:
+        # Connections are not tried before use: where the database was restarted, one request is told to come again.
         return create_engine(
             url.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
             pool_size=16,
             # Whatever the server is set to: an answer said to be stored survives a power cut.
             connect_args={"options": "-c synchronous_commit=on"},

@@ -96,12 +96,25 @@ class VisionStage:
     """Start of the teacher's moving average, rising to 1 along a cosine (DINO)."""
     centre_momentum: float = 0.9
     """Moving average of the teacher's centre (DINO)."""
+    masked_patch_weight: float = 0.0
+    """Weight of predicting the teacher's patches where the student's are masked (iBOT, Zhou et al. 2022; DINOv2: 1)."""
+    masked_views: float = 0.5
+    """Part of the global views of which patches are masked (DINOv2)."""
+    masked_patches: tuple[float, float] = (0.1, 0.5)
+    """Smallest and largest part of such a view's patches that is masked (DINOv2)."""
+    koleo_weight: float = 0.0
+    """Weight of spreading a batch's class tokens apart (KoLeo, Sablayrolles et al. 2019; DINOv2: 0.1)."""
     probes: int = 4
     """How often, the last time at its end, held-out pictures are looked up among their nearest neighbours (ours)."""
 
     def __post_init__(self) -> None:
         _refuse(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")
         _refuse(self.local_views < 0, f"vision.local_views={self.local_views} must not be negative")
+        for name in ("masked_patch_weight", "koleo_weight"):
+            _refuse(getattr(self, name) < 0, f"vision.{name}={getattr(self, name)} must not be negative")
+        low, high = self.masked_patches
+        _refuse(not 0 < low <= high < 1, f"vision.masked_patches={self.masked_patches}: two fractions, in order")
+        _refuse(not 0 < self.masked_views <= 1, f"vision.masked_views={self.masked_views} is a fraction above 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -40,7 +40,7 @@ from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.probe import Probe
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
 from babyvlm.training.trackers import require_wandb
-from babyvlm.training.vision import SelfDistillation, cut_views, teacher_momentum
+from babyvlm.training.vision import Means, SelfDistillation, cut_views, draw_masks, teacher_momentum
 from babyvlm.weights.card import CardFacts, stage_facts, write_card
 
 
@@ -177,15 +177,19 @@ class Trainer:
                 normalise(cut_views(batch_BCSS, size, scale, knobs.flip_probability, generator) * 255)
                 for size, scale in sizes
             ]
+            masked_VP = None
+            if knobs.masked_patch_weight:
+                patches = recipe.model.image_tokens - 1
+                masked_VP = draw_masks(2 * share, patches, knobs, generator).to(accelerator.device)
             with accelerator.autocast():
-                loss, mean_K = wrapped([view.to(accelerator.device) for view in views])
+                loss, means = wrapped([view.to(accelerator.device) for view in views], masked_VP)
             accelerator.backward(loss)
             norm = clip_gradients(wrapped.parameters(), run.clip_norm)
             late = loss.new_tensor(float(time.monotonic() - saved_s > recipe.checkpoint_every_s))
             mean_loss, due = accelerator.reduce(torch.stack([loss.detach(), late]), "mean").tolist()
             journal.check(step + 1, loss=mean_loss, gradient_norm=norm)
             optimizer.step()
-            distillation.move_centre(accelerator.reduce(mean_K, "mean"))
+            distillation.move_centres(Means(*(accelerator.reduce(mean_K, "mean") for mean_K in means)))
             distillation.move_teacher(teacher_momentum(step, steps, knobs.teacher_momentum))
             probed = {}
             if probe and ((step + 1) % probe_every == 0 or step + 1 == steps):
@@ -307,11 +311,12 @@ class Trainer:
         stage: StageName,
         log: str,
     ) -> None:
-        weights = whole_weights(model)
+        weights, config = whole_weights(model), model.config
+        assert isinstance(config, BabyLlavaConfig)
         if self.accelerator.is_main_process:
             # A model in shards is of a class of its own, whose code transformers would not save.
             with torch.device("meta"):
-                plain = BabyLlavaForConditionalGeneration(model.config)
+                plain = BabyLlavaForConditionalGeneration(config)
             plain.load_state_dict(weights, assign=True)
             plain.tie_weights()
             with fresh_folder(self.out / stage) as partial:

@@ -4,7 +4,10 @@
            └─ all views ─────── student ───────────────────── cross-entropy with the targets of the other view
     teacher = moving average of the student
 
-V views, B frames, K prototypes, S side of the kept frames.
+On request, the terms that DINOv2 adds (Oquab et al. 2023, arXiv:2304.07193): patches masked in the student's global
+views are predicted from the teacher's, by the same head, and KoLeo keeps the class tokens of a batch apart.
+
+V views, B frames, K prototypes, P patches of a global view, S side of the kept frames.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -45,8 +49,17 @@ class ProjectionHead(nn.Module):
         return F.normalize(self.mlp(features_BD), dim=-1) @ F.normalize(self.prototypes, dim=-1).T
 
 
+class Means(NamedTuple):
+    """What the teacher said on average over a batch, for :meth:`SelfDistillation.move_centres`."""
+
+    classes: torch.Tensor
+    """Of class tokens, K."""
+    patches: torch.Tensor
+    """Of masked patches, K; zeros where none are predicted."""
+
+
 class SelfDistillation(nn.Module):
-    """Student, teacher and centre.
+    """Student, teacher and centres.
 
     Args:
         tower: The vision tower to train; becomes the student.
@@ -61,58 +74,128 @@ class SelfDistillation(nn.Module):
         for parameter in [*self.teacher.parameters(), *self.teacher_head.parameters()]:
             parameter.requires_grad_(False)
         self.centre_K: torch.Tensor
+        self.patch_centre_K: torch.Tensor
         self.register_buffer("centre_K", torch.zeros(knobs.prototypes))
+        if knobs.masked_patch_weight:
+            # The student's alone: the teacher, which the stage leaves behind, sees every patch.
+            tower.embeddings.mask_token = nn.Parameter(torch.zeros(1, 1, tower.config.hidden_size))
+            self.register_buffer("patch_centre_K", torch.zeros(knobs.prototypes))
 
     def trained(self) -> list[tuple[str, nn.Parameter]]:
         """The student's parameters, named."""
         return [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
 
-    def forward(self, views: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss over all pairs of a global view and another view.
+    def forward(
+        self, views: Sequence[torch.Tensor], masked_VP: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, Means]:
+        """The loss over all pairs of a global view and another view, and of DINOv2's terms that are asked for.
 
         Args:
             views: The two global views and then the local ones, each BCHW.
+            masked_VP: Which patches of the global views the student does not see, (2 B, P); None for none.
 
         Returns:
-            The loss, and the mean of the teacher's output over the batch, K, for :meth:`move_centre`.
+            The loss, and the means of the teacher's output over the batch.
         """
+        knobs, globals_VCHW = self._knobs, torch.cat(list(views[:2]))
         with torch.no_grad():
-            seen = self.teacher_head(_class_token(self.teacher, torch.cat(list(views[:2])))).float()
-            targets_2BK = F.softmax((seen - self.centre_K) / self._knobs.teacher_temperature, dim=-1).chunk(2)
-        predictions = self._student_views(views)
+            taught_VTD = _tokens(self.teacher, globals_VCHW)
+            seen_VK = self.teacher_head(taught_VTD[:, 0]).float()
+            targets_2BK = self._targets(seen_VK, self.centre_K).chunk(2)
+        learned_VTD = _tokens(self.student, globals_VCHW, masked_VP)
+        predictions = self._predictions(learned_VTD[:, 0], views)
         losses = [
             -(target_BK * predicted_BK).sum(-1).mean()
             for number, target_BK in enumerate(targets_2BK)
             for other, predicted_BK in enumerate(predictions)
             if other != number
         ]
-        return torch.stack(losses).mean(), seen.mean(0)
+        loss, patches_K = torch.stack(losses).mean(), torch.zeros_like(self.centre_K)
+        if masked_VP is not None:
+            with torch.no_grad():
+                seen_MK = self.teacher_head(taught_VTD[:, 1:][masked_VP]).float()
+                targets_MK = self._targets(seen_MK, self.patch_centre_K)
+            predicted_MK = self._log_probabilities(learned_VTD[:, 1:][masked_VP])
+            weights_M = _per_view(masked_VP)
+            loss = loss - knobs.masked_patch_weight * ((targets_MK * predicted_MK).sum(-1) * weights_M).sum()
+            patches_K = seen_MK.mean(0)
+        if knobs.koleo_weight:
+            loss = loss + knobs.koleo_weight * torch.stack([koleo(half) for half in learned_VTD[:, 0].chunk(2)]).mean()
+        return loss, Means(seen_VK.mean(0), patches_K)
 
-    def _student_views(self, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
-        """Log-probabilities of each view, BK; views of one size go through the tower together."""
-        tokens = [_class_token(self.student, torch.cat(list(views[:2])))]
+    def _targets(self, seen_NK: torch.Tensor, centre_K: torch.Tensor) -> torch.Tensor:
+        return F.softmax((seen_NK - centre_K) / self._knobs.teacher_temperature, dim=-1)
+
+    def _log_probabilities(self, tokens_ND: torch.Tensor) -> torch.Tensor:
+        return F.log_softmax(self.student_head(tokens_ND).float() / self._knobs.student_temperature, dim=-1)
+
+    def _predictions(self, globals_VD: torch.Tensor, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
+        """Log-probabilities of each view, BK; the local views go through the tower together."""
+        tokens = [globals_VD]
         if len(views) > 2:
-            tokens.append(_class_token(self.student, torch.cat(list(views[2:]))))
-        logits = self.student_head(torch.cat(tokens)).float() / self._knobs.student_temperature
-        return list(F.log_softmax(logits, dim=-1).chunk(len(views)))
+            tokens.append(_tokens(self.student, torch.cat(list(views[2:])))[:, 0])
+        return list(self._log_probabilities(torch.cat(tokens)).chunk(len(views)))
 
     @torch.no_grad()
-    def move_centre(self, mean_K: torch.Tensor) -> None:
-        """Moves the centre towards the mean of the teacher's output over the whole batch."""
-        self.centre_K.lerp_(mean_K, 1 - self._knobs.centre_momentum)
+    def move_centres(self, means: Means) -> None:
+        """Moves the centres towards the means of the teacher's output over the whole batch."""
+        self.centre_K.lerp_(means.classes, 1 - self._knobs.centre_momentum)
+        if self._knobs.masked_patch_weight:
+            self.patch_centre_K.lerp_(means.patches, 1 - self._knobs.centre_momentum)
 
     @torch.no_grad()
     def move_teacher(self, momentum: float) -> None:
         """Moves the teacher towards the student."""
         pairs = ((self.teacher, self.student), (self.teacher_head, self.student_head))
         for teacher, student in pairs:
-            torch._foreach_lerp_(list(teacher.parameters()), list(student.parameters()), 1 - momentum)
+            learned = dict(student.named_parameters())
+            names, parameters = zip(*teacher.named_parameters(), strict=True)
+            torch._foreach_lerp_(list(parameters), [learned[name] for name in names], 1 - momentum)
 
 
-def _class_token(tower: ViTModel, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-    """The layer-normed class token, BD."""
-    tokens_BTD: torch.Tensor = tower(pixels_BCHW, interpolate_pos_encoding=True).last_hidden_state
-    return tokens_BTD[:, 0]
+def _tokens(tower: ViTModel, pixels_BCHW: torch.Tensor, masked_BP: torch.Tensor | None = None) -> torch.Tensor:
+    """The layer-normed tokens, class token first, BTD."""
+    tokens_BTD: torch.Tensor = tower(
+        pixels_BCHW, bool_masked_pos=masked_BP, interpolate_pos_encoding=True
+    ).last_hidden_state
+    return tokens_BTD
+
+
+def _per_view(masked_VP: torch.Tensor) -> torch.Tensor:
+    """A weight for each masked patch, so that every view with any counts alike, M; they add up to 1."""
+    counts_V = masked_VP.sum(1)
+    weights_V = 1 / counts_V.clamp(min=1) / (counts_V > 0).sum()
+    return weights_V[:, None].expand_as(masked_VP)[masked_VP]
+
+
+def koleo(classes_BD: torch.Tensor) -> torch.Tensor:
+    """Minus the mean logarithm of each class token's distance to its nearest neighbour in the batch, on the sphere."""
+    unit_BD = F.normalize(classes_BD.float(), dim=-1)
+    apart_BB = (unit_BD @ unit_BD.T).fill_diagonal_(-1)
+    nearest_BD = unit_BD[apart_BB.argmax(1)]
+    return -torch.log(F.pairwise_distance(unit_BD, nearest_BD) + 1e-8).mean()
+
+
+def draw_masks(views: int, patches: int, knobs: VisionStage, generator: torch.Generator) -> torch.Tensor:
+    """Which patches to mask: of so many views a part, of each of them a part spread evenly over its range.
+
+    DEVIATION: positions are drawn one by one, where iBOT masks blocks.
+
+    Args:
+        views: How many global views there are.
+        patches: Of each.
+        knobs: The stage.
+        generator: Source of all randomness.
+
+    Returns:
+        (views, patches), of bool.
+    """
+    chosen = torch.randperm(views, generator=generator)[: max(1, round(views * knobs.masked_views))]
+    shares = torch.linspace(*knobs.masked_patches, len(chosen))
+    ranks = torch.rand(len(chosen), patches, generator=generator).argsort(1)
+    masked_VP = torch.zeros(views, patches, dtype=torch.bool)
+    masked_VP[chosen] = ranks < (shares * patches).round().clamp(min=1)[:, None]
+    return masked_VP
 
 
 def teacher_momentum(step: int, steps: int, start: float) -> float:
