@@ -3,9 +3,9 @@
     python benchmarks/curation_memory.py [VIDEO] [--minutes 5] [--hours 20]
 
 Recordings as in ``curation_speed.py``, but without noise, which takes long to decode and no memory; an utterance every
-two seconds, curated by one worker. Memory is the peak of what the processes of a curation hold for themselves (anonymous
-resident memory), sampled five times a second; pages of mapped files, which the system may drop, are left out. Needs
-ffmpeg, and the time that decoding the hours takes.
+two seconds, curated by one worker. Memory is the peak of what the processes of a curation hold for themselves
+(anonymous resident memory), sampled five times a second; pages of mapped files, which the system may drop, are left
+out. Needs ffmpeg, and the time that decoding the hours takes.
 """
 
 from __future__ import annotations
