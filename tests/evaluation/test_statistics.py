@@ -113,7 +113,6 @@ def test_failed_items_are_left_out_of_both():
         compare(items[:1], first, second)
 
 
-@pytest.mark.slow
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(0)
     items = [item(n, recording=f"R{n}") for n in range(120)]
