@@ -2,10 +2,10 @@
 
     python benchmarks/curation_memory.py [VIDEO] [--minutes 5] [--hours 20]
 
-Recordings as in ``curation_speed.py``, but without noise, which takes long to decode and no memory; an utterance every
-two seconds, curated by one worker. Memory is the peak of what the processes of a curation hold for themselves
-(anonymous resident memory), sampled five times a second; pages of mapped files, which the system may drop, are left
-out. Needs ffmpeg, and the time that decoding the hours takes.
+Recordings as in ``curation_speed.py``, but of 10 frames a second and without noise, which take time and no memory; an
+utterance every two seconds, curated by one worker. Memory is the peak of what the processes of a curation hold for
+themselves (anonymous resident memory), sampled five times a second; pages of mapped files, which the system may drop,
+are left out. Needs ffmpeg, and the time that decoding the hours takes.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> None:
     result: dict[str, object] = {"date": str(datetime.date.today()), "minutes_a_recording": options.minutes}
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as temporary:
         folder = Path(temporary)
-        film(folder / "film.mp4", options.video, options.minutes, noise=False)
+        film(folder / "film.mp4", options.video, options.minutes, rate=10, noise=False)
         for hours in (1.0, options.hours):
             files = round(hours * 60 / options.minutes)
             corpus = lay_out(folder / "corpus", folder / "film.mp4", files, options.minutes)

@@ -27,11 +27,12 @@ CURATE = "import sys; from pathlib import Path; from babyvlm.curation import cur
 CURATE += "curate(Path(sys.argv[1]), Path(sys.argv[2]), workers=int(sys.argv[3]))"
 
 
-def film(out: Path, source: Path | None, minutes: float, *, noise: bool = True) -> None:
-    """A recording of so many minutes, 640x480 at 30 frames a second; of its own making where no source is given."""
-    own = "testsrc2=size=640x480:rate=30" + (",noise=alls=12:allf=t" if noise else "")
+def film(out: Path, source: Path | None, minutes: float, *, rate: int = 30, noise: bool = True) -> None:
+    """A recording of so many minutes, 640x480 at so many frames a second; drawn where no source is given."""
+    own = f"testsrc2=size=640x480:rate={rate}" + (",noise=alls=12:allf=t" if noise else "")
     given = ["-stream_loop", "-1", "-i", str(source)] if source else ["-f", "lavfi", "-i", own]
-    command = ["ffmpeg", "-v", "error", "-y", *given, "-t", str(minutes * 60), "-an", "-vf", "scale=640:480,fps=30"]
+    command = ["ffmpeg", "-v", "error", "-y", *given, "-t", str(minutes * 60), "-an"]
+    command += ["-vf", f"scale=640:480,fps={rate}"]
     subprocess.run([*command, "-c:v", "libx264", "-preset", "veryfast", "-crf", "23", str(out)], check=True)
 
 
