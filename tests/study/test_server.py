@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -374,6 +375,14 @@ def test_what_holds_no_study_is_told(tmp_path):
         Store.open(tmp_path / "noise.db")
     with pytest.raises(ConfigError, match="mysql"):
         Store.open("mysql://root@localhost/x")
+
+
+def test_a_study_that_another_version_began_is_told(begin, tmp_path):
+    begin().store.close()
+    with sqlite3.connect(tmp_path / "study.db") as connection:
+        connection.execute("ALTER TABLE trials DROP COLUMN times_shown")
+    with pytest.raises(DataFolderError, match="trials lacks times_shown: another version"):
+        Store.open(tmp_path / "study.db")
 
 
 def test_the_command_serves_survives_a_kill_and_goes_on(toolbox, tmp_path):

@@ -93,6 +93,7 @@ class Store:
             raise DataFolderError(
                 f"written with schema {row['schema_version']}, this version reads {SCHEMA_VERSION}", path=_shown(engine)
             )
+        _require_tables(engine)
         self.row = _study_row(row)
         self.config = StudyConfig.from_json(self.row.design)
 
@@ -446,6 +447,19 @@ def _read_study(engine: Engine) -> RowMapping | None:
             return connection.execute(select(study)).mappings().first()
     except DBAPIError as error:
         raise DataFolderError(f"the database does not answer: {error.orig}", path=_shown(engine)) from error
+
+
+def _require_tables(engine: Engine) -> None:
+    """Raises DataFolderError where a table or column is missing, as in a study that an earlier version began."""
+    found = inspect(engine)
+    for table in metadata.sorted_tables:
+        there = {column["name"] for column in found.get_columns(table.name)} if found.has_table(table.name) else set()
+        if lacking := sorted(set(table.columns.keys()) - there):
+            raise DataFolderError(
+                f"table {table.name} lacks {', '.join(lacking)}: another version of babyvlm began this study",
+                path=_shown(engine),
+                remedy="Serve or export it with that version, or begin another study with another --db",
+            )
 
 
 def check_password(password: str) -> None:
