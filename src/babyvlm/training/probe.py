@@ -74,7 +74,8 @@ class Probe:
     def accuracy(self, tower: ViTModel) -> float:
         """Share of the pictures whose neighbours vote for their label."""
         queries_QD, gallery_GD = _features(tower, self._pixels_Q), _features(tower, self._pixels_G)
-        similar_QG = queries_QD @ gallery_GD.T
+        with torch.autocast("cpu", enabled=False):  # the tower may compute in bfloat16, neighbours are told in float32
+            similar_QG = queries_QD @ gallery_GD.T
         if not self.by_word:
             clips = [picture.clip for picture in self._gallery]
             same = torch.tensor([[own == other for other in clips] for own in clips])
