@@ -44,6 +44,7 @@ class ImageStoreWriter:
     def __init__(self, folder: Path, *, shard_bytes: int = 256 * 2**20) -> None:
         self._folder, self._shard_bytes = folder, shard_bytes
         self._ids: set[str] = set()
+        self._count = 0
         self._pending: list[tuple[str, bytes]] = []
         self._shard = self._written_bytes = 0
         self._writer: pa.RecordBatchFileWriter | None = None
@@ -53,14 +54,27 @@ class ImageStoreWriter:
         return image_id in self._ids
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return self._count
 
     def add(self, image_id: str, image: Image.Image | bytes) -> None:
         """Adds an image, or the bytes of a JPEG; an id that is there already is kept as it is."""
         if image_id in self._ids:
             return
         self._ids.add(image_id)
-        self._pending.append((image_id, image if isinstance(image, bytes) else encode_jpeg(image)))
+        self._append(image_id, image if isinstance(image, bytes) else encode_jpeg(image))
+
+    def add_store(self, folder: Path) -> None:
+        """Adds all images of another store, none of which is here yet. Their ids are not remembered, however many come.
+
+        Raises:
+            DataFolderError: A file of that store does not read.
+        """
+        for image_id, jpeg in stored_images(folder):
+            self._append(image_id, jpeg)
+
+    def _append(self, image_id: str, jpeg: bytes) -> None:
+        self._count += 1
+        self._pending.append((image_id, jpeg))
         if len(self._pending) >= _BATCH_IMAGES:
             self._flush()
 

@@ -62,6 +62,8 @@ def test_words_are_voted_for_by_pictures_of_the_training_split(coloured):
     assert probe and probe.by_word
     assert probe.accuracy(Colours()) == 1.0
     assert probe.accuracy(Colours(blind=True)) == pytest.approx(0.5, abs=0.01)
+    with torch.autocast("cpu", torch.bfloat16):  # the vision stage's
+        assert probe.accuracy(Colours()) == 1.0
 
 
 def test_without_boxes_frames_look_for_their_recording_outside_their_clip(coloured, monkeypatch):

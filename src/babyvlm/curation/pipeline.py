@@ -23,6 +23,8 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from babyvlm.corpus import Corpus, Problem, open_corpus, read_transcript
 from babyvlm.corpus.recordings import RECORDINGS_CSV
 from babyvlm.curation.alignment import Aligner, NoAligner, RecordingShard, score_shard
@@ -34,7 +36,7 @@ from babyvlm.curation.writing import RecordsWriter
 from babyvlm.errors import InputError, MediaError, TranscriptError
 from babyvlm.executors import in_order, process_pool
 from babyvlm.folders import Manifest, fresh_folder
-from babyvlm.images import ImageStoreWriter, stored_images
+from babyvlm.images import ImageStoreWriter
 from babyvlm.progress import progress
 from babyvlm.records import Recording, write_jsonl
 
@@ -275,8 +277,7 @@ def _write(folder: Path, made: Iterable[_Made], config: CurationConfig, aligner:
         for each in progress(made, description="write", unit="recording"):
             split, heard = each.recording.split, each.shard.heard
             recordings.append(each.recording)
-            for image_id, jpeg in stored_images(each.shard.images_folder):
-                images.add(image_id, jpeg)
+            images.add_store(each.shard.images_folder)
             for utterance in heard.utterances:
                 speech.add({**utterance.model_dump(), "split": split})
             records.add(each.recording, each.shard.candidates(name))
@@ -284,6 +285,7 @@ def _write(folder: Path, made: Iterable[_Made], config: CurationConfig, aligner:
             tally.skipped.update(heard.skipped)
             tally.counts[f"recordings/{split}"] += 1
             tally.counts[f"utterances/{split}"] += len(heard.utterances)
+            pa.default_memory_pool().release_unused()  # it would keep what a recording needed, a little more each time
         tally.counts["frames"] = len(images)
     tally.counts.update(records.counts)
     tally.skipped.update(records.skipped)

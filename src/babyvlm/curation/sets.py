@@ -34,7 +34,7 @@ from babyvlm.records import Conversation, Format, Recording, Split, Utterance, r
 KIND = "pretraining-set"
 INSTRUCTION = "instruction"
 CANDIDATES = "candidates.parquet"
-_ROWS_PER_GROUP = 8192
+_ROWS_PER_GROUP, _ROWS_PER_BATCH = 8192, 256
 
 CONVERSATION_SCHEMA = pa.schema(
     [
@@ -88,23 +88,35 @@ UTTERANCE_SCHEMA = pa.schema(
 
 
 class RowWriter:
-    """Writes rows to a Parquet file, in groups of a fixed size; use it as a context manager."""
+    """Writes rows to a Parquet file, in groups of a fixed size; use it as a context manager.
+
+    The rows of an unfinished group wait in Arrow's form, which is far smaller than Python's.
+    """
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self._schema = schema
         self._writer = pq.ParquetWriter(str(path), schema, compression="zstd")
         self._rows: list[dict[str, Any]] = []
+        self._batches: list[pa.RecordBatch] = []
 
     def add(self, row: dict[str, Any]) -> None:
         """Adds one row."""
         self._rows.append(row)
-        if len(self._rows) == _ROWS_PER_GROUP:
-            self._flush()
+        if len(self._rows) == _ROWS_PER_BATCH:
+            self._compact()
+            if len(self._batches) * _ROWS_PER_BATCH == _ROWS_PER_GROUP:
+                self._flush()
+
+    def _compact(self) -> None:
+        if self._rows:
+            self._batches.append(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+            self._rows.clear()
 
     def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
-            self._rows.clear()
+        self._compact()
+        if self._batches:
+            self._writer.write_table(pa.Table.from_batches(self._batches).combine_chunks())
+            self._batches.clear()
 
     def __enter__(self) -> Self:
         return self

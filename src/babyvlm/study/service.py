@@ -377,17 +377,21 @@ class StudyService:
 
     def looking_at(self, token: str, browser: str, key: str) -> Participant | None:
         """Who is looking at a trial, where no database need be asked: whose it is, in their browser."""
-        trial = self._at_hand.get(key)
-        return trial.who if trial is not None and trial.belongs_to(token, browser) else None
+        trial = self._looked_at(token, browser, key)
+        return None if trial is None else trial.who
 
     def picture_at_hand(self, token: str, browser: str, key: str, number: int) -> bytes | None:
         """A picture, where neither database nor disk need be asked: of the trial being looked at, in its browser."""
-        trial = self._at_hand.get(key)
-        if trial is None or not trial.belongs_to(token, browser):
+        trial = self._looked_at(token, browser, key)
+        if trial is None:
             return None
         names = self._names(trial.plan)
         kept = 0 <= number < len(names) and (trial.plan.kind == "attention" or names[number] in self._pictures)
         return self._picture(trial.who, trial.plan, number) if kept else None
+
+    def _looked_at(self, token: str, browser: str, key: str) -> _AtHand | None:
+        trial = self._at_hand.get(key)
+        return trial if trial is not None and trial.belongs_to(token, browser) else None
 
     def _names(self, plan: PlannedTrial) -> tuple[str, ...]:
         return ATTENTION_OPTIONS if plan.kind == "attention" else self._items[plan.item].turns[plan.turn].images

@@ -100,12 +100,14 @@ class Journal:
             "a recipe so changed needs another --out"
         )
 
-    def step(self, step: int, *, samples: int, tokens: int, flops: float = 0.0, **figures: float) -> None:
-        """Records one finished step."""
+    def step(
+        self, step: int, *, samples: int, tokens: int, flops: float = 0.0, kept: bool = False, **figures: float
+    ) -> None:
+        """Records one finished step; ``kept``: also where no line is due."""
         self._samples, self._tokens, self._flops = self._samples + samples, self._tokens + tokens, self._flops + flops
         self._bar.update(1)
         self._done = step
-        if step % self._every and step != self._steps and not any(name.startswith("knn") for name in figures):
+        if step % self._every and step != self._steps and not kept:
             return
         now_s = time.monotonic()
         elapsed_s = max(now_s - self._since_s, 1e-9)

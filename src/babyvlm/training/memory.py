@@ -20,8 +20,9 @@ from pathlib import Path
 import torch
 
 from babyvlm.errors import ConfigError
-from babyvlm.model.configuration import ModelShape
-from babyvlm.training.configuration import LanguageStage, MultimodalStage, Part, Recipe, StageName
+from babyvlm.model.configuration import ModelShape, model_config
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.training.configuration import LanguageStage, MultimodalStage, Recipe, StageName
 
 _GIB = 2**30
 _OF_WIDTH, _OF_MLP = 8, 4
@@ -51,19 +52,10 @@ class Need:
         )
 
 
-def parameters(shape: ModelShape) -> dict[Part, int]:
-    """Parameters of each part, from its sizes alone; norms and biases, a thousandth of them, are left out."""
-    vision_mlp = round(shape.vision_width * shape.vision_mlp_ratio)
-    vision = shape.vision_layers * (4 * shape.vision_width**2 + 2 * shape.vision_width * vision_mlp)
-    vision += shape.vision_width * (3 * shape.patch_size**2 + shape.image_tokens)
-    keys = shape.text_width * shape.text_kv_heads // shape.text_heads
-    layer = 2 * shape.text_width**2 + 2 * shape.text_width * keys + 3 * shape.text_width * shape.text_intermediate
-    words = (shape.vocabulary + 1) * shape.text_width * (1 if shape.tie_embeddings else 2)
-    return {
-        "vision": vision,
-        "connector": shape.vision_width * shape.text_width + shape.text_width**2,
-        "language": shape.text_layers * layer + words,
-    }
+def parameters(shape: ModelShape) -> dict[str, int]:
+    """Parameters of each part, of a model made without its weights."""
+    with torch.device("meta"):
+        return parameter_counts(BabyLlavaForConditionalGeneration(model_config(shape)))
 
 
 def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:

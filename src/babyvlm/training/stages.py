@@ -202,6 +202,7 @@ class Trainer:
                 tokens=run.batch_size * (2 * recipe.model.image_tokens),
                 loss=round(mean_loss, 5),
                 gradient_norm=round(norm, 4),
+                kept=bool(probed),
                 **probed,
             )
             if due and step + 1 < steps:

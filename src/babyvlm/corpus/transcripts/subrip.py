@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from babyvlm.corpus.transcripts.cues import Cue, clock_s, read_lines
@@ -34,7 +35,7 @@ def parse_subrip(path: Path) -> list[Cue]:
             remedy="A SubRip file begins with a number and times like 00:01:02,500 --> 00:01:04,000",
         )  # fmt: skip
     cues: list[Cue] = []
-    for index, following in zip(timings, [*timings[1:], len(lines) + 1], strict=False):
+    for index, following in pairwise([*timings, len(lines) + 1]):
         match = _TIMING.fullmatch(lines[index])
         if match is None:
             raise TranscriptError(
