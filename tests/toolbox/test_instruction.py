@@ -68,6 +68,18 @@ def test_easy_matching_shows_other_things_and_is_a_source_of_its_own(corpus, tmp
         InstructionConfig(easy_matching=-1)
 
 
+def test_easy_words_show_few_categories_most_of_the_time(corpus, tmp_path):
+    write_instruction_set(corpus, tmp_path / "set", InstructionConfig(items={}, easy_words=400))
+    samples = read_conversations(tmp_path / "set" / "instruction.parquet", "train")
+    assert {sample.source for sample in samples} == {"picture_vocabulary.easy"}
+    asked = Counter(sample.turns[0].prompt.split("'")[1] for sample in samples)
+    assert len(samples) > 300 and len(asked) > 4
+    ranked = [count for _, count in asked.most_common()]
+    assert sum(ranked[:4]) > 0.5 * len(samples)
+    letters = Counter(sample.turns[0].answer for sample in samples)
+    assert min(letters.values()) > 0.8 * max(letters.values())
+
+
 def test_held_out_tasks_cannot_be_asked_for():
     with pytest.raises(ConfigError, match="subitizing is held out"):
         InstructionConfig(items={"subitizing": 10})

@@ -51,6 +51,9 @@ class InstructionConfig:
     easy_matching: int = 0
     """Further training items of Left/Right, and as many of Spatial Details, whose foils show other things (ours): where
     too little is seen for mirror images and details to be compared from the start, they come first."""
+    easy_words: int = 0
+    """Further training items of Picture Vocabulary in which few words come very often (ours): where too little is heard
+    for all words to be learned at once, they come first."""
     validation_share: float = 0.03
     """Items of the validation split, as a fraction of those for training (ours)."""
     seed: int = 0
@@ -68,8 +71,9 @@ class InstructionConfig:
                 raise ConfigError(f"{task} is held out from instruction tuning; remove it from items")
             if count < 0:
                 raise ConfigError(f"items[{task!r}] must not be negative, not {count}")
-        if self.easy_matching < 0:
-            raise ConfigError(f"easy_matching must not be negative, not {self.easy_matching}")
+        for name in ("easy_matching", "easy_words"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be negative, not {getattr(self, name)}")
         if not 0 <= self.validation_share <= 1:
             raise ConfigError(f"validation_share is a fraction between 0 and 1, not {self.validation_share}")
 
@@ -92,7 +96,10 @@ def write_instruction_set(
     """
     config = config or InstructionConfig()
     refuse_existing(out)
-    items = {**config.items, **{row: config.easy_matching for row in EASY_ROWS if config.easy_matching}}
+    easy = {
+        row: config.easy_words if row.startswith("picture_vocabulary") else config.easy_matching for row in EASY_ROWS
+    }
+    items = {**config.items, **{row: count for row, count in easy.items() if count}}
     validation = {task: -int(-count * config.validation_share // 1) for task, count in items.items()}
     wanted: dict[Split, Mapping[str, int]] = {"train": items, "validation": validation}
     max_crops: dict[Split, int] = {"train": config.max_crops, "validation": max(1, config.max_crops // 10)}

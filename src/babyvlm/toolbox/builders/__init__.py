@@ -4,7 +4,12 @@ from babyvlm.toolbox.builders.bench import Bench, Builder, Built, MemoryTests, c
 from babyvlm.toolbox.builders.delayed_response import delayed_response_binary, delayed_response_open
 from babyvlm.toolbox.builders.hard_matching import left_right_hard, memory_hard, spatial_details_hard
 from babyvlm.toolbox.builders.hard_number import object_counting_hard, subitizing_hard, who_has_more_synthetic_hard
-from babyvlm.toolbox.builders.language import localization, looking_while_listening, picture_vocabulary
+from babyvlm.toolbox.builders.language import (
+    localization,
+    looking_while_listening,
+    picture_vocabulary,
+    picture_vocabulary_easy,
+)
 from babyvlm.toolbox.builders.matching import left_right, left_right_easy, spatial_details, spatial_details_easy
 from babyvlm.toolbox.builders.memory import memory
 from babyvlm.toolbox.builders.number import (
@@ -37,6 +42,7 @@ CROP_BUILDERS: dict[str, Builder] = {
     "who_has_more_synthetic.hard": who_has_more_synthetic_hard,
     "subitizing.hard": subitizing_hard,
     "object_counting.hard": object_counting_hard,
+    "picture_vocabulary.easy": picture_vocabulary_easy,
     "left_right.easy": left_right_easy,
     "spatial_details.easy": spatial_details_easy,
 }

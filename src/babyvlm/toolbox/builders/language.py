@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
 
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
-from babyvlm.toolbox.survey import Singleton, frame_size, view_of
+from babyvlm.toolbox.survey import Sighting, Singleton, frame_size, view_of
 from babyvlm.toolbox.tasks import (
     LETTERS,
     QUADRANTS,
@@ -17,6 +20,7 @@ from babyvlm.toolbox.tasks import (
 )
 from babyvlm.toolbox.views import View
 
+_WORD_EXPONENT = 1.5
 _WINDOW_SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
@@ -30,11 +34,48 @@ def picture_vocabulary(bench: Bench, count: int) -> Built:
     return _word_to_picture(bench, count, "picture_vocabulary", 4)
 
 
+def picture_vocabulary_easy(bench: Bench, count: int) -> Built:
+    """Picture Vocabulary as asked, of few words very often and of many hardly ever, as children meet things.
+
+    The category that is r-th in the order of how often the source shows it comes with a weight of r ** -1.5, among
+    targets and foils alike. That a few things make up most of what infants see is told by Clerkin et al. (2017).
+    """
+    rng, by_label = bench.rng("picture_vocabulary.easy"), bench.by_label
+    if len(by_label) < 4:
+        return Built([], f"4 categories are needed, the source shows {len(by_label)}")
+    seen = Counter(sighting.label for sighting in bench.found.sightings)
+    ranked = sorted(by_label, key=lambda label: (-seen[label], label))
+    weights = {label: rank**-_WORD_EXPONENT for rank, label in enumerate(ranked, start=1)}
+    drafts = []
+    for gold in balanced(LETTERS, count, rng):
+        labels = _drawn(weights, 4, rng)
+        rng.shuffle(labels)  # the first drawn are met most, and would give the target away
+        target = rng.choice(by_label[labels[0]])
+        fitting = [_foils(by_label[label], target) for label in labels[1:]]
+        if all(fitting):
+            drafts.append(
+                _word_draft("picture_vocabulary", target, [rng.choice(foils) for foils in fitting], gold, bench)
+            )
+    return Built(
+        [replace(draft, variant="easy", difficulty="easy") for draft in drafts],
+        f"{len(bench.pool)} objects in the open",
+    )
+
+
+def _drawn(weights: Mapping[str, float], count: int, rng: Random) -> list[str]:
+    """So many labels, none twice, each by its weight among those that are left."""
+    left, drawn = dict(weights), []
+    for _ in range(count):
+        (label,) = rng.choices(list(left), list(left.values()))
+        del left[label]
+        drawn.append(label)
+    return drawn
+
+
 def _word_to_picture(bench: Bench, count: int, task: str, num_options: int) -> Built:
     rng, by_label = bench.rng(task), bench.by_label
     if len(by_label) < num_options:
         return Built([], f"{num_options} categories are needed, the source shows {len(by_label)}")
-    ask = picture_vocabulary_prompt if num_options == 4 else looking_while_listening_prompt
     targets = bench.targets(bench.pool, count, rng)
     options = LETTERS[:num_options]
     drafts = []
@@ -43,33 +84,40 @@ def _word_to_picture(bench: Bench, count: int, task: str, num_options: int) -> B
         order = rng.sample(sorted(by_label), len(by_label))
         order.sort(key=lambda label: bench.words.distance(target.label, label))
         for label in order:
-            # A foil whose crop also shows the target's category would be right as well.
-            fitting = [foil for foil in by_label[label] if target.label not in foil.labels_in_view]
-            if fitting:
+            if fitting := _foils(by_label[label], target):
                 foils.append(rng.choice(fitting))
             if len(foils) == num_options - 1:
                 break
-        if len(foils) < num_options - 1:
-            continue
-        shown = [*foils[: options.index(gold)], target, *foils[options.index(gold) :]]
-        turn = DraftTurn(
-            prompt=ask(target.label),
-            images=tuple(sighting.view for sighting in shown),
-            options=options,
-            gold=gold,
-            labels=tuple(sighting.label for sighting in shown),
-        )
-        near = sum(bench.words.is_near(target.label, foil.label) for foil in foils)
-        drafts.append(
-            Draft(
-                task=task,
-                turns=(turn,),
-                category=target.label,
-                difficulty="easy" if near == 0 else "hard" if near == len(foils) else "medium",
-                from_months=bench.spoken_from(target.label),
-            )
-        )
+        if len(foils) == num_options - 1:
+            drafts.append(_word_draft(task, target, foils, gold, bench))
     return Built(drafts, f"{len(bench.pool)} objects in the open, each asked for at most {bench.max_reuse} times")
+
+
+def _foils(sightings: list[Sighting], target: Sighting) -> list[Sighting]:
+    """Those whose crop does not also show the target's category, which would be right as well."""
+    return [foil for foil in sightings if target.label not in foil.labels_in_view]
+
+
+def _word_draft(task: str, target: Sighting, foils: list[Sighting], gold: str, bench: Bench) -> Draft:
+    """The target at its letter's place, its foils around it in the order given."""
+    options = LETTERS[: len(foils) + 1]
+    shown = [*foils[: options.index(gold)], target, *foils[options.index(gold) :]]
+    ask = picture_vocabulary_prompt if task == "picture_vocabulary" else looking_while_listening_prompt
+    turn = DraftTurn(
+        prompt=ask(target.label),
+        images=tuple(sighting.view for sighting in shown),
+        options=options,
+        gold=gold,
+        labels=tuple(sighting.label for sighting in shown),
+    )
+    near = sum(bench.words.is_near(target.label, foil.label) for foil in foils)
+    return Draft(
+        task=task,
+        turns=(turn,),
+        category=target.label,
+        difficulty="easy" if near == 0 else "hard" if near == len(foils) else "medium",
+        from_months=bench.spoken_from(target.label),
+    )
 
 
 def localization(bench: Bench, count: int) -> Built:
