@@ -8,36 +8,86 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from babyvlm.cli import main
+from babyvlm.errors import ConfigError
 from babyvlm.folders import MANIFEST
 
-INSTRUCTION_ITEMS = {
-    "object_counting": 6000,
-    "who_has_more_naturalistic": 4000,
-    "who_has_more_synthetic": 5000,
-    "picture_vocabulary": 2000,
-    "localization": 6000,
-    "left_right": 2000,
-    "spatial_details": 2000,
-    "visual_delayed_response_binary": 2000,
-    "visual_delayed_response_open": 3000,
-    "memory": 250,
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What a recipe learns from."""
+
+    hours: float
+    """Recordings to render."""
+    items: Mapping[str, int]
+    """Instruction items by task. Not the published proportions: a model that sees each item a few times at most needs
+    different ones most where the nursery's hours hold few arrangements, and has no time for many memory items of
+    fifteen rounds."""
+    easy_matching: int
+    easy_words: int
+    max_crops: int
+
+
+MATERIAL = {
+    "demo": Material(
+        hours=0.9,
+        items={
+            "object_counting": 6000,
+            "who_has_more_naturalistic": 4000,
+            "who_has_more_synthetic": 5000,
+            "picture_vocabulary": 2000,
+            "localization": 6000,
+            "left_right": 2000,
+            "spatial_details": 2000,
+            "visual_delayed_response_binary": 2000,
+            "visual_delayed_response_open": 3000,
+            "memory": 250,
+        },
+        easy_matching=2000,
+        easy_words=0,
+        max_crops=6000,
+    ),
+    "nursery": Material(
+        hours=2.0,
+        items={
+            "object_counting": 10000,
+            "who_has_more_naturalistic": 6000,
+            "who_has_more_synthetic": 6000,
+            "picture_vocabulary": 8000,
+            "localization": 8000,
+            "left_right": 3000,
+            "spatial_details": 3000,
+            "visual_delayed_response_binary": 3000,
+            "visual_delayed_response_open": 5000,
+            "memory": 600,
+        },
+        easy_matching=2000,
+        easy_words=6000,
+        max_crops=8000,
+    ),
 }
-"""Not the published proportions: a model that sees each item a few times at most needs different ones most where the
-nursery's hour holds few arrangements, and has no time for many memory items of fifteen rounds."""
+"""By recipe."""
 
 
-def run_demo(out: Path, *, hours: float, seed: int) -> None:
+def run_demo(out: Path, *, seed: int, recipe: str = "demo", hours: float | None = None) -> None:
     """Runs every step that is not finished yet.
 
     Args:
         out: Folder of the demonstration.
-        hours: Recordings to render, hours.
         seed: Seed of the nursery, the training and the items.
+        recipe: ``demo`` or ``nursery``.
+        hours: Recordings to render, hours; None for what the recipe is meant for.
+
+    Raises:
+        ConfigError: Another recipe.
     """
+    if recipe not in MATERIAL:
+        raise ConfigError(f"the demonstration is made for the recipes {' and '.join(MATERIAL)}, not for {recipe!r}")
+    material = MATERIAL[recipe]
     out.mkdir(parents=True, exist_ok=True)
     corpus, data, toolbox, model, runs = (out / name for name in ("corpus", "data", "toolbox", "model", "runs"))
     times = Times(out / "times.json")
@@ -45,10 +95,11 @@ def run_demo(out: Path, *, hours: float, seed: int) -> None:
     def step(name: str, done: Path, *command: str | Path) -> None:
         times.measure(name, done, lambda: main([str(part) for part in command]))
 
-    step("render", corpus / MANIFEST, "corpus", "render", "--out", corpus, "--hours", str(hours), "--seed", str(seed))
+    rendered = str(material.hours if hours is None else hours)
+    step("render", corpus / MANIFEST, "corpus", "render", "--out", corpus, "--hours", rendered, "--seed", str(seed))
     items = [
         part
-        for task, count in INSTRUCTION_ITEMS.items()
+        for task, count in material.items.items()
         for part in (f"--instruction.items.{task.replace('_', '-')}", str(count))
     ]
     step(
@@ -62,7 +113,11 @@ def run_demo(out: Path, *, hours: float, seed: int) -> None:
         str(seed),
         *items,
         "--instruction.easy-matching",
-        "2000",
+        str(material.easy_matching),
+        "--instruction.easy-words",
+        str(material.easy_words),
+        "--instruction.max-crops",
+        str(material.max_crops),
         "--instruction.exits.max-frames",
         "5",
     )
@@ -85,7 +140,7 @@ def run_demo(out: Path, *, hours: float, seed: int) -> None:
         "120",
     )
     step("toolbox", toolbox / MANIFEST, *build)
-    train = ("train", "nursery", f"seed={seed}", "--data", data, "--out", model)
+    train = ("train", recipe, f"seed={seed}", "--data", data, "--out", model)
     step("train", model / "instruction" / MANIFEST, *train)
     for name in ("random", "majority", "blind-match"):
         step(f"ask {name}", runs / name / "scores.json", "evaluate", f"baseline:{name}", toolbox, "--out", runs / name)

@@ -25,7 +25,7 @@ def train(
     On several GPUs or machines: torchrun --nproc-per-node 8 -m babyvlm train saycam ... (sharding=fsdp for shards).
 
     Args:
-        recipe: ``nursery`` or ``saycam``.
+        recipe: ``nursery``, ``saycam`` or ``demo``.
         changes: Knobs to change, as key=value; ``babyvlm config RECIPE`` lists them.
         data: Folder written by ``babyvlm curate``.
         out: Folder of the run.
@@ -60,7 +60,7 @@ def config(recipe: Positional[str], changes: Positional[tuple[str, ...]] = ()) -
     """Print every resolved knob of a recipe, with its meaning, unit and source.
 
     Args:
-        recipe: ``nursery`` or ``saycam``.
+        recipe: ``nursery``, ``saycam`` or ``demo``.
         changes: Knobs to change, as key=value.
     """
     from babyvlm.recipes import describe, resolve

@@ -1,7 +1,7 @@
-"""Complete configurations: ``nursery`` for two CPU cores, ``saycam`` for the published full size."""
+"""Complete configurations: ``nursery`` for two CPU cores, ``demo`` in less time, ``saycam`` for the published size."""
 
-from babyvlm.recipes.nursery import nursery
+from babyvlm.recipes.nursery import demo, nursery
 from babyvlm.recipes.resolve import RECIPES, describe, resolve
 from babyvlm.recipes.saycam import saycam
 
-__all__ = ["RECIPES", "describe", "nursery", "resolve", "saycam"]
+__all__ = ["RECIPES", "demo", "describe", "nursery", "resolve", "saycam"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from babyvlm.model.configuration import ModelShape
 from babyvlm.training.configuration import (
     LanguageStage,
@@ -21,6 +24,8 @@ _SAME = {
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
 }
+_WORDS = {"picture_vocabulary.easy": 0.84, "left_right": 0.08, "spatial_details": 0.08}
+_MORE_WORDS = {"picture_vocabulary.easy": 0.42, "picture_vocabulary": 0.42, "left_right": 0.08, "spatial_details": 0.08}
 _MORE = {
     "who_has_more_synthetic": 0.4,
     "who_has_more_naturalistic": 0.4,
@@ -57,6 +62,51 @@ _ALL = {
     "picture_vocabulary": 0.05,
     "memory": 0.01,
 }
+_AND_WORDS = {"picture_vocabulary": 0.2}
+"""What every phase after those of words adds, so that they are not lost, and grow."""
+
+_Phases = tuple[tuple[int, Mapping[str, float], float], ...]
+_SHORT: _Phases = (
+    (147, _ALIKE, 0.33),
+    (42, _SAME, 0.33),
+    (189, _MORE, 0.5),
+    (126, _WHERE, 0.5),
+    (189, _LEAVING, 0.5),
+    (307, _ALL, 0.5),
+)
+"""Steps, how often each source is drawn, and what the tower's rate is multiplied by."""
+_LONG: _Phases = (
+    (150, _ALIKE, 0.33),
+    (50, _SAME, 0.33),
+    (250, _WORDS, 0.5),
+    (150, _MORE_WORDS, 0.5),
+    (230, _MORE | _AND_WORDS, 0.5),
+    (200, _WHERE | _AND_WORDS, 0.5),
+    (250, _LEAVING | _AND_WORDS, 0.5),
+    (920, _ALL | _AND_WORDS | {"memory": 0.03}, 0.5),
+)
+
+
+def _one_after_another(phases: _Phases) -> tuple[int, tuple[MixturePhase, ...]]:
+    """All steps, and the phases by the fractions at which they end."""
+    steps, done = sum(steps for steps, _, _ in phases), 0
+    mixture = []
+    for own_steps, weights, vision_rate in phases:
+        done += own_steps
+        mixture.append(MixturePhase(until=done / steps, weights=weights, vision_rate=vision_rate))
+    return steps, tuple(mixture)
+
+
+def demo() -> Recipe:
+    """The nursery's recipe cut so that the whole chain takes less than fifteen minutes: shorter, and without words."""
+    long = nursery()
+    steps, mixture = _one_after_another(_SHORT)
+    instruction = replace(
+        long.instruction, optimisation=replace(long.instruction.optimisation, steps=steps), mixture=mixture
+    )
+    vision = replace(long.vision, optimisation=replace(long.vision.optimisation, steps=100))
+    joint = replace(long.joint, optimisation=replace(long.joint.optimisation, steps=100))
+    return replace(long, name="demo", vision=vision, joint=joint, instruction=instruction)
 
 
 def nursery() -> Recipe:
@@ -67,6 +117,7 @@ def nursery() -> Recipe:
     and one group of tasks follows another, easy matching first, each until it is begun to be understood: mixed from
     the start, so small a model learns none of them in as many samples (docs/log.md).
     """
+    steps, mixture = _one_after_another(_LONG)
     return Recipe(
         name="nursery",
         model=ModelShape(
@@ -88,7 +139,7 @@ def nursery() -> Recipe:
         ),
         vision=VisionStage(
             optimisation=Optimisation(
-                learning_rate=1e-3, batch_size=64, steps=100, warmup_fraction=0.1, weight_decay=0.04, clip_norm=3.0
+                learning_rate=1e-3, batch_size=64, steps=200, warmup_fraction=0.1, weight_decay=0.04, clip_norm=3.0
             ),
             local_views=4,
             local_size=32,
@@ -117,7 +168,7 @@ def nursery() -> Recipe:
         ),
         joint=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=32, steps=100, beta2=0.99
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=32, steps=200, beta2=0.99
             ),
             formats=("image", "video", "interleaved"),
             trains=("connector", "language"),
@@ -126,18 +177,11 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=1000, beta2=0.99
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=steps, beta2=0.99
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
-            mixture=(
-                MixturePhase(until=0.147, weights=_ALIKE, vision_rate=0.33),
-                MixturePhase(until=0.189, weights=_SAME, vision_rate=0.33),
-                MixturePhase(until=0.378, weights=_MORE, vision_rate=0.5),
-                MixturePhase(until=0.504, weights=_WHERE, vision_rate=0.5),
-                MixturePhase(until=0.693, weights=_LEAVING, vision_rate=0.5),
-                MixturePhase(weights=_ALL, vision_rate=0.5),
-            ),
+            mixture=mixture,
             micro_batch_tokens=16384,
             whiten_connector=True,
         ),

@@ -16,18 +16,18 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from babyvlm.errors import ConfigError
-from babyvlm.recipes.nursery import nursery
+from babyvlm.recipes.nursery import demo, nursery
 from babyvlm.recipes.saycam import saycam
 from babyvlm.training.configuration import Recipe
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"nursery": nursery, "saycam": saycam}
+RECIPES: dict[str, Callable[[], Recipe]] = {"nursery": nursery, "saycam": saycam, "demo": demo}
 
 
 def resolve(name: str, changes: Sequence[str] = ()) -> Recipe:
     """The recipe of that name with some knobs changed.
 
     Args:
-        name: ``nursery`` or ``saycam``.
+        name: ``nursery``, ``saycam`` or ``demo``.
         changes: Strings such as ``joint.optimisation.steps=200``.
 
     Returns:
