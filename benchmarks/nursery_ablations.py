@@ -1,0 +1,130 @@
+"""What each part of pretraining brings on the nursery, at a third of the recipe's budget: a run for each part left out.
+
+    python benchmarks/nursery_ablations.py [--chain DIR] [--seed 0] [--keep DIR]
+
+A chain of ``babyvlm demo`` gives corpus, instruction set and items. The pretraining set is curated anew with
+``--aligner self``, whose thresholds are the published ones; every run trains the ``demo`` recipe, ten minutes at most,
+with the same seed, on the same instruction set, and answers the same items:
+
+    everything                   filtered pairs, clips and sequences
+    without video                no clips in the joint stage
+    without interleaved          no sequences in the joint stage
+    without alignment filter     every pair that was heard, whatever its score
+    without vision pretraining   the tower as it is drawn
+    V1-style images only         single pictures with what is said alone, as in BabyVLM-V1's data
+
+Differences are told with 95% intervals over items (paired, exemplars resampled together), of one seed: what another
+seed would have given is not in them. Writes a dated result beside this script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nursery_recipe import RESULTS, reached
+
+BABYVLM = [sys.executable, "-m", "babyvlm"]
+MAX_MINUTES = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ablation:
+    """A run with a part left out."""
+
+    name: str
+    filtered: bool = True
+    changes: tuple[str, ...] = field(default=())
+
+
+ABLATIONS = (
+    Ablation(name="everything"),
+    Ablation(name="without video", changes=("joint.formats=['image', 'interleaved']",)),
+    Ablation(name="without interleaved", changes=("joint.formats=['image', 'video']",)),
+    Ablation(name="without alignment filter", filtered=False),
+    Ablation(name="without vision pretraining", changes=("vision.optimisation.learning_rate=1e-12",)),
+    Ablation(name="V1-style images only", changes=("joint.formats=['image']",)),
+)
+
+
+def run(*command: str | Path) -> None:
+    subprocess.run([*BABYVLM, *map(str, command)], check=True)
+
+
+def curated(chain: Path, folder: Path) -> dict[bool, Path]:
+    """The pretraining set with and without its filter, both with the chain's instruction set."""
+    sets = {True: folder / "filtered", False: folder / "unfiltered"}
+    if not sets[True].exists():
+        few = ["--instruction.items.localization", "10", "--instruction.max-crops", "10"]
+        run("curate", chain / "corpus", "--out", sets[True], "--aligner", "self", *few)
+        shutil.rmtree(sets[True] / "instruction")
+        (sets[True] / "instruction").symlink_to((chain / "data" / "instruction").absolute())
+    if not sets[False].exists():
+        none = ["--min-clip-alignment", "-1", "--min-frame-alignment", "-1"]
+        run("corpus", "select", sets[True], "--out", sets[False], *none)
+    return sets
+
+
+def answered(ablation: Ablation, data: Path, toolbox: Path, out: Path, seed: int) -> float:
+    """Trains and asks, as far as that is not done; minutes of training."""
+    minutes, model, answers = out / "minutes.json", out / "model", out / "run"
+    if not minutes.exists():
+        began_s = time.monotonic()
+        run("train", "demo", f"seed={seed}", *ablation.changes, "--data", data, "--out", model)
+        minutes.write_text(json.dumps((time.monotonic() - began_s) / 60))
+    if not (answers / "scores.json").exists():
+        run("evaluate", model / "instruction", toolbox, "--out", answers)
+    return json.loads(minutes.read_text())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chain", type=Path, default=Path("demo"), help="folder of a finished `babyvlm demo`")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="folder for the runs; removed at the end when not given")
+    options = parser.parse_args()
+    if not (options.chain / "runs" / "random" / "scores.json").is_file():
+        parser.error(f"{options.chain} is no finished chain: run `babyvlm demo --out {options.chain}` first")
+    rows, names = [], []
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        sets = curated(options.chain, folder)
+        for ablation in ABLATIONS:
+            out = folder / ablation.name.replace(" ", "-")
+            out.mkdir(exist_ok=True)
+            minutes = answered(ablation, sets[ablation.filtered], options.chain / "toolbox", out, options.seed)
+            mean, tasks = reached(out / "run", options.chain / "runs" / "random")
+            names = list(tasks)
+            cells = [f"{100 * task.value:.1f}{' *' if task.above else ''}" for task in tasks.values()]
+            above = sum(task.above for task in tasks.values())
+            rows.append(f"| {ablation.name} | {minutes:.1f} | {100 * mean:.1f} | {above} | {' | '.join(cells)} |")
+            print(rows[-1], flush=True)
+    text = "\n".join(
+        [
+            f"# Ablations on the nursery, {datetime.date.today()}, seed {options.seed}",
+            "",
+            f"{os.cpu_count()} cores; `python benchmarks/nursery_ablations.py`; the `demo` recipe, at most "
+            f"{MAX_MINUTES:g} minutes of training a run; % of held-out items, * above chance with disjoint intervals.",
+            "",
+            f"| run | minutes | mean | above | {' | '.join(names)} |",
+            f"|---|---|---|---|{'---|' * len(names)}",
+            *rows,
+            "",
+        ]
+    )
+    (RESULTS / f"nursery_ablations-{datetime.date.today()}.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
