@@ -13,8 +13,8 @@ with the same seed, on the same instruction set, and answers the same items:
     without vision pretraining   the tower as it is drawn
     V1-style images only         single pictures with what is said alone, as in BabyVLM-V1's data
 
-Differences are told with 95% intervals over items (paired, exemplars resampled together), of one seed: what another
-seed would have given is not in them. Writes a dated result beside this script.
+A mean's difference from that of everything has a 95% interval of paired resampling over recordings. It is of one seed:
+what another seed would have given is not in it. Writes a dated result beside this script.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from babyvlm.evaluation.compare import compare_folders
 from nursery_recipe import RESULTS, reached
 
 BABYVLM = [sys.executable, "-m", "babyvlm"]
@@ -86,6 +87,14 @@ def answered(ablation: Ablation, data: Path, toolbox: Path, out: Path, seed: int
     return json.loads(minutes.read_text())
 
 
+def beside_everything(ablated: Path, everything: Path) -> str:
+    """The difference of the means, with its interval, in percentage points."""
+    if ablated == everything:
+        return ""
+    apart = compare_folders([everything, ablated]).mean_difference_by_recordings
+    return f"{100 * apart.value:+.1f} ({100 * apart.low:+.1f} to {100 * apart.high:+.1f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chain", type=Path, default=Path("demo"), help="folder of a finished `babyvlm demo`")
@@ -107,7 +116,10 @@ def main() -> None:
             names = list(tasks)
             cells = [f"{100 * task.value:.1f}{' *' if task.above else ''}" for task in tasks.values()]
             above = sum(task.above for task in tasks.values())
-            rows.append(f"| {ablation.name} | {minutes:.1f} | {100 * mean:.1f} | {above} | {' | '.join(cells)} |")
+            apart = beside_everything(out / "run", folder / "everything" / "run")
+            rows.append(
+                f"| {ablation.name} | {minutes:.1f} | {100 * mean:.1f} | {apart} | {above} | {' | '.join(cells)} |"
+            )
             print(rows[-1], flush=True)
     text = "\n".join(
         [
@@ -116,8 +128,8 @@ def main() -> None:
             f"{os.cpu_count()} cores; `python benchmarks/nursery_ablations.py`; the `demo` recipe, at most "
             f"{MAX_MINUTES:g} minutes of training a run; % of held-out items, * above chance with disjoint intervals.",
             "",
-            f"| run | minutes | mean | above | {' | '.join(names)} |",
-            f"|---|---|---|---|{'---|' * len(names)}",
+            f"| run | minutes | mean | less everything | above | {' | '.join(names)} |",
+            f"|---|---|---|---|---|{'---|' * len(names)}",
             *rows,
             "",
         ]
