@@ -113,9 +113,9 @@ def nursery() -> Recipe:
     """Five stages for two cores.
 
     DEVIATION: Muon for the matrices, a larger spread of the first weights, pictures stretched to squares. In the
-    instruction stage the connector is whitened first, the tower is trained at the common rate after the first phases,
-    and one group of tasks follows another, easy matching first, each until it is begun to be understood: mixed from
-    the start, so small a model learns none of them in as many samples (docs/log.md).
+    instruction stage the connector is whitened first, the tower is trained at a third and then half of the common rate,
+    and one group of tasks follows another, easy matching and easy words first, each until it is begun to be understood:
+    mixed from the start, so small a model learns none of them in as many samples (docs/log.md).
     """
     steps, mixture = _one_after_another(_LONG)
     return Recipe(

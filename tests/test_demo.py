@@ -1,0 +1,29 @@
+"""The demonstration's recipes and what they are given to learn from fit each other."""
+
+import pytest
+
+from babyvlm.demo import MATERIAL, run_demo
+from babyvlm.errors import ConfigError
+from babyvlm.recipes import resolve
+
+
+@pytest.mark.parametrize("name", MATERIAL)
+def test_the_material_holds_every_source_that_the_recipe_weighs(name):
+    material, phases = MATERIAL[name], resolve(name).instruction.mixture
+    held = {task for task, count in material.items.items() if count}
+    held |= {"left_right.easy", "spatial_details.easy"} if material.easy_matching else set()
+    held |= {"picture_vocabulary.easy"} if material.easy_words else set()
+    assert {source for phase in phases for source in phase.weights} == held
+    assert phases[-1].weights.keys() == material.items.keys()  # nothing is forgotten at the end
+
+
+def test_the_demonstration_is_the_nurserys_model_trained_for_less_time():
+    short, long = resolve("demo"), resolve("nursery")
+    assert short.model == long.model
+    assert short.instruction.optimisation.steps < long.instruction.optimisation.steps
+
+
+def test_another_recipe_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="demo and nursery, not for 'saycam'"):
+        run_demo(tmp_path / "out", seed=0, recipe="saycam")
+    assert not (tmp_path / "out").exists()
