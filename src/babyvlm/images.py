@@ -50,9 +50,6 @@ class ImageStoreWriter:
         self._writer: pa.RecordBatchFileWriter | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
-    def __contains__(self, image_id: str) -> bool:
-        return image_id in self._ids
-
     def __len__(self) -> int:
         return self._count
 

@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from babyvlm.curation.clips import Clip, cut_clips
 from babyvlm.curation.formats import KeptClip, KeptFrame, interleaved_conversations, spread, video_conversations
 from babyvlm.curation.frames import difference_hash, differing_bits, sample_frames, sharpness
 from babyvlm.curation.selection import select
+from babyvlm.curation.sets import UTTERANCE_SCHEMA, RowWriter
 from babyvlm.curation.utterances import clean_text, select_utterances
 from babyvlm.errors import ConfigError, MediaError
 from babyvlm.media import scaled_size
@@ -204,3 +206,15 @@ def test_interleaved_windows_hold_consecutive_clips_and_their_best_frames() -> N
 def test_contradictory_knobs_are_refused(knobs: dict) -> None:
     with pytest.raises(ConfigError, match=next(iter(knobs))):
         CurationConfig(**knobs)
+
+
+def test_rows_come_in_groups_of_a_fixed_size_however_many_there_are(tmp_path: Path) -> None:
+    rows = [
+        {**said(number, number + 1, f"word {number}").model_dump(), "split": "train"} for number in range(8192 + 300)
+    ]
+    with RowWriter(tmp_path / "rows.parquet", UTTERANCE_SCHEMA) as writer:
+        for row in rows:
+            writer.add(row)
+    file = pq.ParquetFile(tmp_path / "rows.parquet")
+    assert [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)] == [8192, 300]
+    assert file.read().to_pylist() == rows
