@@ -24,8 +24,6 @@ _SAME = {
     "who_has_more_synthetic": 0.1,
     "who_has_more_naturalistic": 0.1,
 }
-_WORDS = {"picture_vocabulary.easy": 0.84, "left_right": 0.08, "spatial_details": 0.08}
-_MORE_WORDS = {"picture_vocabulary.easy": 0.42, "picture_vocabulary": 0.42, "left_right": 0.08, "spatial_details": 0.08}
 _MORE = {
     "who_has_more_synthetic": 0.4,
     "who_has_more_naturalistic": 0.4,
@@ -50,6 +48,16 @@ _LEAVING = {
     "left_right": 0.04,
     "spatial_details": 0.04,
 }
+_WORDS = {
+    "picture_vocabulary.easy": 0.7,
+    "localization": 0.08,
+    "left_right": 0.06,
+    "spatial_details": 0.06,
+    "visual_delayed_response_open": 0.04,
+    "who_has_more_synthetic": 0.03,
+    "who_has_more_naturalistic": 0.03,
+}
+_MORE_WORDS = _WORDS | {"picture_vocabulary.easy": 0.35, "picture_vocabulary": 0.35}
 _ALL = {
     "object_counting": 0.21,
     "who_has_more_synthetic": 0.17,
@@ -62,9 +70,6 @@ _ALL = {
     "picture_vocabulary": 0.05,
     "memory": 0.01,
 }
-_AND_WORDS = {"picture_vocabulary": 0.2}
-"""What every phase after those of words adds, so that they are not lost, and grow."""
-
 _Phases = tuple[tuple[int, Mapping[str, float], float], ...]
 _SHORT: _Phases = (
     (147, _ALIKE, 0.33),
@@ -76,14 +81,14 @@ _SHORT: _Phases = (
 )
 """Steps, how often each source is drawn, and what the tower's rate is multiplied by."""
 _LONG: _Phases = (
-    (150, _ALIKE, 0.33),
-    (50, _SAME, 0.33),
-    (250, _WORDS, 0.5),
-    (150, _MORE_WORDS, 0.5),
-    (230, _MORE | _AND_WORDS, 0.5),
-    (200, _WHERE | _AND_WORDS, 0.5),
-    (250, _LEAVING | _AND_WORDS, 0.5),
-    (920, _ALL | _AND_WORDS | {"memory": 0.03}, 0.5),
+    (200, _ALIKE, 0.33),
+    (60, _SAME, 0.33),
+    (200, _MORE, 0.5),
+    (160, _WHERE, 0.5),
+    (220, _LEAVING, 0.5),
+    (260, _WORDS, 0.5),
+    (200, _MORE_WORDS, 0.5),
+    (1000, _ALL | {"picture_vocabulary": 0.24, "memory": 0.03}, 0.5),
 )
 
 
