@@ -18,7 +18,7 @@ import hashlib
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,11 +265,23 @@ def _score(made: list[_Made], aligner: Aligner, executor: Executor | None, ahead
             pass
 
 
+@contextlib.contextmanager
+def _memory_given_back() -> Iterator[None]:
+    """Lets Arrow take its memory from the system, since its own allocator keeps a little more with every recording."""
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pa.system_memory_pool())
+    try:
+        yield
+    finally:
+        pa.set_memory_pool(before)
+
+
 def _write(folder: Path, made: Iterable[_Made], config: CurationConfig, aligner: Aligner, tally: _Tally) -> None:
     """Writes the set from the shards, in the order of the recordings."""
     name = None if isinstance(aligner, NoAligner) else aligner.name
     recordings: list[Recording] = []
     with (
+        _memory_given_back(),
         ImageStoreWriter(folder / "images") as images,
         RowWriter(folder / "utterances.parquet", UTTERANCE_SCHEMA) as speech,
         RecordsWriter(folder, config) as records,
@@ -285,7 +297,6 @@ def _write(folder: Path, made: Iterable[_Made], config: CurationConfig, aligner:
             tally.skipped.update(heard.skipped)
             tally.counts[f"recordings/{split}"] += 1
             tally.counts[f"utterances/{split}"] += len(heard.utterances)
-            pa.default_memory_pool().release_unused()  # it would keep what a recording needed, a little more each time
         tally.counts["frames"] = len(images)
     tally.counts.update(records.counts)
     tally.skipped.update(records.skipped)

@@ -34,7 +34,7 @@ from babyvlm.records import Conversation, Format, Recording, Split, Utterance, r
 KIND = "pretraining-set"
 INSTRUCTION = "instruction"
 CANDIDATES = "candidates.parquet"
-_ROWS_PER_GROUP, _ROWS_PER_BATCH = 8192, 256
+_ROWS_PER_GROUP, _ROWS_PER_BATCH = 2048, 256
 
 CONVERSATION_SCHEMA = pa.schema(
     [

@@ -23,7 +23,7 @@ from babyvlm.records import Conversation, Split
 from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.sources import CorpusSource, boxes_digest
-from babyvlm.toolbox.tasks import EASY_ROWS, TASKS, task_named
+from babyvlm.toolbox.tasks import TASKS, task_named
 from babyvlm.toolbox.views import PictureConfig
 
 CONVERSATIONS = "instruction.parquet"
@@ -54,6 +54,8 @@ class InstructionConfig:
     easy_words: int = 0
     """Further training items of Picture Vocabulary in which few words come very often (ours): where too little is heard
     for all words to be learned at once, they come first."""
+    easy_memory: int = 0
+    """Further training items of Memory with one or two objects to learn in place of five (ours)."""
     validation_share: float = 0.03
     """Items of the validation split, as a fraction of those for training (ours)."""
     seed: int = 0
@@ -71,7 +73,7 @@ class InstructionConfig:
                 raise ConfigError(f"{task} is held out from instruction tuning; remove it from items")
             if count < 0:
                 raise ConfigError(f"items[{task!r}] must not be negative, not {count}")
-        for name in ("easy_matching", "easy_words"):
+        for name in ("easy_matching", "easy_words", "easy_memory"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"{name} must not be negative, not {getattr(self, name)}")
         if not 0 <= self.validation_share <= 1:
@@ -97,7 +99,10 @@ def write_instruction_set(
     config = config or InstructionConfig()
     refuse_existing(out)
     easy = {
-        row: config.easy_words if row.startswith("picture_vocabulary") else config.easy_matching for row in EASY_ROWS
+        "picture_vocabulary.easy": config.easy_words,
+        "left_right.easy": config.easy_matching,
+        "spatial_details.easy": config.easy_matching,
+        "memory.easy": config.easy_memory,
     }
     items = {**config.items, **{row: count for row, count in easy.items() if count}}
     validation = {task: -int(-count * config.validation_share // 1) for task, count in items.items()}

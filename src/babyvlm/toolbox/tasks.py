@@ -222,7 +222,7 @@ HARD_TASKS = (
     "object_counting",
 )
 """The sub-tasks that have a hard variant."""
-EASY_TASKS = ("picture_vocabulary", "left_right", "spatial_details")
+EASY_TASKS = ("picture_vocabulary", "left_right", "spatial_details", "memory")
 """The sub-tasks that have an easy variant: for training alone, to lead up to them."""
 
 

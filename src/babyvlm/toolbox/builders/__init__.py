@@ -11,7 +11,7 @@ from babyvlm.toolbox.builders.language import (
     picture_vocabulary_easy,
 )
 from babyvlm.toolbox.builders.matching import left_right, left_right_easy, spatial_details, spatial_details_easy
-from babyvlm.toolbox.builders.memory import memory
+from babyvlm.toolbox.builders.memory import memory, memory_easy
 from babyvlm.toolbox.builders.number import (
     object_counting,
     subitizing,
@@ -45,6 +45,7 @@ CROP_BUILDERS: dict[str, Builder] = {
     "picture_vocabulary.easy": picture_vocabulary_easy,
     "left_right.easy": left_right_easy,
     "spatial_details.easy": spatial_details_easy,
+    "memory.easy": memory_easy,
 }
 """Builders that draw on the pool of crops."""
 

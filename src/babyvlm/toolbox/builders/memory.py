@@ -7,6 +7,7 @@ rounds 6-15     a learned object, each of them twice, beside one never seen
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from babyvlm.toolbox.builders.bench import Bench, Built
@@ -14,7 +15,13 @@ from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.survey import Sighting
 from babyvlm.toolbox.tasks import LETTERS, MEMORY_BASE, memory_prompt
 
-_NUM_OBJECTS = 3 * MEMORY_BASE  # those learned, and a new one for each test round
+_EASY_BASES = (1, 2)
+"""Objects to learn in easy items, which are for training alone."""
+
+
+def _num_objects(base: int) -> int:
+    """Those learned, and a new one for each test round."""
+    return 3 * base
 
 
 def memory(bench: Bench, count: int) -> Built:
@@ -22,46 +29,63 @@ def memory(bench: Bench, count: int) -> Built:
     return Built(*memory_drafts(bench, count, bench.rng("memory")))
 
 
+def memory_easy(bench: Bench, count: int) -> Built:
+    """Memory with one or two objects to learn, in three or six rounds."""
+    rng = bench.rng("memory.easy")
+    if len({sighting.exemplar for sighting in bench.pool}) < _num_objects(max(_EASY_BASES)):
+        return Built([], f"{_num_objects(max(_EASY_BASES))} different objects are needed")
+    drafts = []
+    for number in range(count):
+        base = _EASY_BASES[number % len(_EASY_BASES)]
+        objects = _draw_objects(bench.by_label, _num_objects(base), rng)
+        drafts.append(replace(_memory_draft(objects, rng, base=base), variant="easy", difficulty="easy"))
+    return Built(drafts, f"{len(bench.pool)} objects in the open")
+
+
 def memory_drafts(bench: Bench, count: int, rng: Random) -> tuple[list[Draft], str]:
     """Drafts of Memory, and what kept them from being more."""
-    by_label = bench.by_label
-    if len({sighting.exemplar for sighting in bench.pool}) < _NUM_OBJECTS:
-        return [], (f"{_NUM_OBJECTS} different objects are needed, the source shows {len(bench.pool)}")
+    by_label, size = bench.by_label, _num_objects(MEMORY_BASE)
+    if len({sighting.exemplar for sighting in bench.pool}) < size:
+        return [], (f"{size} different objects are needed, the source shows {len(bench.pool)}")
     # Every item takes fifteen objects; reuse is counted over those.
-    possible = max(1, len(bench.pool) * bench.max_reuse // _NUM_OBJECTS)
+    possible = max(1, len(bench.pool) * bench.max_reuse // size)
     drafts = [
-        _memory_draft(_draw_objects(by_label, rng), rng, rotation=number if bench.memory_tests == "rotated" else None)
+        _memory_draft(
+            _draw_objects(by_label, size, rng), rng, rotation=number if bench.memory_tests == "rotated" else None
+        )
         for number in range(min(count, possible))
     ]
-    return drafts, f"{len(bench.pool)} objects in the open, {_NUM_OBJECTS} to an item"
+    return drafts, f"{len(bench.pool)} objects in the open, {size} to an item"
 
 
-def _draw_objects(by_label: dict[str, list[Sighting]], rng: Random) -> list[Sighting]:
-    """Fifteen different objects, of as many categories as there are."""
+def _draw_objects(by_label: dict[str, list[Sighting]], count: int, rng: Random) -> list[Sighting]:
+    """So many different objects, of as many categories as there are."""
     chosen: list[Sighting] = []
     taken: set[str] = set()
-    while len(chosen) < _NUM_OBJECTS:
+    while len(chosen) < count:
         for label in rng.sample(list(by_label), len(by_label)):
             free = [sighting for sighting in by_label[label] if sighting.exemplar not in taken]
-            if free and len(chosen) < _NUM_OBJECTS:
+            if free and len(chosen) < count:
                 chosen.append(rng.choice(free))
                 taken.add(chosen[-1].exemplar)
     rng.shuffle(chosen)
     return chosen
 
 
-def _memory_draft(objects: list[Sighting], rng: Random, *, rotation: int | None = None) -> Draft:
+def _memory_draft(
+    objects: list[Sighting], rng: Random, *, base: int = MEMORY_BASE, rotation: int | None = None
+) -> Draft:
     names = _distinct_names(objects)
-    learned, novel = list(range(MEMORY_BASE)), list(range(MEMORY_BASE, _NUM_OBJECTS))
+    learned, novel = list(range(base)), list(range(base, len(objects)))
     rounds = [(new, rng.randrange(new)) for new in learned[1:]]
     # Each half of the test shows every learned object once, so that both tests of one are apart.
     if rotation is None:
-        tested = rng.sample(learned, MEMORY_BASE) + rng.sample(learned, MEMORY_BASE)
+        tested = rng.sample(learned, base) + rng.sample(learned, base)
     else:
-        start = rotation % MEMORY_BASE
+        start = rotation % base
         tested = (learned[start:] + learned[:start]) * 2
     rounds += list(zip(novel, tested, strict=True))
-    golds = balanced(LETTERS[:2], MEMORY_BASE - 1, rng) + balanced(LETTERS[:2], 2 * MEMORY_BASE, rng)
+    golds = balanced(LETTERS[:2], base - 1, rng) + balanced(LETTERS[:2], 2 * base, rng)
     turns = [
         DraftTurn(prompt=memory_prompt(0), images=(objects[0].view,), options=("A",), gold="A", labels=(names[0],))
     ]
