@@ -29,6 +29,7 @@ class Material:
     fifteen rounds."""
     easy_matching: int
     easy_words: int
+    easy_memory: int
     max_crops: int
 
 
@@ -49,6 +50,7 @@ MATERIAL = {
         },
         easy_matching=2000,
         easy_words=0,
+        easy_memory=0,
         max_crops=6000,
     ),
     "nursery": Material(
@@ -67,6 +69,7 @@ MATERIAL = {
         },
         easy_matching=2000,
         easy_words=6000,
+        easy_memory=3000,
         max_crops=8000,
     ),
 }
@@ -116,6 +119,8 @@ def run_demo(out: Path, *, seed: int, recipe: str = "demo", hours: float | None 
         str(material.easy_matching),
         "--instruction.easy-words",
         str(material.easy_words),
+        "--instruction.easy-memory",
+        str(material.easy_memory),
         "--instruction.max-crops",
         str(material.max_crops),
         "--instruction.exits.max-frames",

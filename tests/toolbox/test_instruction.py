@@ -80,6 +80,20 @@ def test_easy_words_show_few_categories_most_of_the_time(corpus, tmp_path):
     assert min(letters.values()) > 0.8 * max(letters.values())
 
 
+def test_easy_memory_has_one_or_two_objects_to_learn(corpus, tmp_path):
+    write_instruction_set(corpus, tmp_path / "set", InstructionConfig(items={}, easy_memory=40))
+    samples = read_conversations(tmp_path / "set" / "instruction.parquet", "train")
+    assert {sample.source for sample in samples} == {"memory.easy"}
+    assert Counter(len(sample.turns) for sample in samples) == {3: 20, 6: 20}
+    for sample in samples:
+        seen, place = set(), 0
+        for turn in sample.turns:
+            shown = sample.images[place : place + turn.prompt.count("<image>")]
+            place += len(shown)
+            assert [image not in seen for image in shown] == [letter == turn.answer for letter in "AB"[: len(shown)]]
+            seen.update(shown)
+
+
 def test_held_out_tasks_cannot_be_asked_for():
     with pytest.raises(ConfigError, match="subitizing is held out"):
         InstructionConfig(items={"subitizing": 10})

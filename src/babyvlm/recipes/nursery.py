@@ -49,15 +49,16 @@ _LEAVING = {
     "spatial_details": 0.04,
 }
 _WORDS = {
-    "picture_vocabulary.easy": 0.7,
+    "picture_vocabulary.easy": 0.62,
+    "memory.easy": 0.1,
     "localization": 0.08,
-    "left_right": 0.06,
-    "spatial_details": 0.06,
+    "left_right": 0.05,
+    "spatial_details": 0.05,
     "visual_delayed_response_open": 0.04,
     "who_has_more_synthetic": 0.03,
     "who_has_more_naturalistic": 0.03,
 }
-_MORE_WORDS = _WORDS | {"picture_vocabulary.easy": 0.35, "picture_vocabulary": 0.35}
+_MORE_WORDS = _WORDS | {"picture_vocabulary.easy": 0.3, "picture_vocabulary": 0.34, "memory.easy": 0.06, "memory": 0.02}
 _ALL = {
     "object_counting": 0.21,
     "who_has_more_synthetic": 0.17,
@@ -86,9 +87,9 @@ _LONG: _Phases = (
     (200, _MORE, 0.5),
     (160, _WHERE, 0.5),
     (220, _LEAVING, 0.5),
-    (260, _WORDS, 0.5),
-    (200, _MORE_WORDS, 0.5),
-    (1000, _ALL | {"picture_vocabulary": 0.24, "memory": 0.03}, 0.5),
+    (200, _WORDS, 0.5),
+    (260, _MORE_WORDS, 0.5),
+    (900, _ALL | {"picture_vocabulary": 0.26, "memory": 0.025}, 0.5),
 )
 
 

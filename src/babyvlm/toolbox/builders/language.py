@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
@@ -37,14 +37,14 @@ def picture_vocabulary(bench: Bench, count: int) -> Built:
 def picture_vocabulary_easy(bench: Bench, count: int) -> Built:
     """Picture Vocabulary as asked, of few words very often and of many hardly ever, as children meet things.
 
-    The category that the source shows r-th most comes with a weight of r ** -3, as target and as foil: four items in
-    five are of eight words alone. That a few things make up most of what infants see is told by Clerkin et al. (2017).
+    The category whose word is r-th in the order in which children say words comes with a weight of r ** -3, as target
+    and as foil: four items in five are of eight words alone. That a few things make up most of what infants see is told
+    by Clerkin et al. (2017).
     """
     rng, by_label = bench.rng("picture_vocabulary.easy"), bench.by_label
     if len(by_label) < 4:
         return Built([], f"4 categories are needed, the source shows {len(by_label)}")
-    seen = Counter(sighting.label for sighting in bench.found.sightings)
-    ranked = sorted(by_label, key=lambda label: (-seen[label], label))
+    ranked = sorted(by_label, key=lambda label: (bench.spoken_from(label) or math.inf, label))
     weights = {label: rank**-_WORD_EXPONENT for rank, label in enumerate(ranked, start=1)}
     drafts = []
     for gold in balanced(LETTERS, count, rng):
