@@ -12,6 +12,7 @@ did the work nor on how often it was stopped. No step holds more than one record
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import dataclasses
 import functools
 import hashlib
@@ -266,7 +267,7 @@ def _score(made: list[_Made], aligner: Aligner, executor: Executor | None, ahead
 
 
 @contextlib.contextmanager
-def _memory_given_back() -> Iterator[None]:
+def _memory_of_the_system() -> Iterator[None]:
     """Lets Arrow take its memory from the system, since its own allocator keeps a little more with every recording."""
     before = pa.default_memory_pool()
     pa.set_memory_pool(pa.system_memory_pool())
@@ -276,12 +277,20 @@ def _memory_given_back() -> Iterator[None]:
         pa.set_memory_pool(before)
 
 
+def _give_memory_back() -> None:
+    """Hands what is free to the kernel, so that a long corpus leaves no more holes than a short one. Needs glibc."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
 def _write(folder: Path, made: Iterable[_Made], config: CurationConfig, aligner: Aligner, tally: _Tally) -> None:
     """Writes the set from the shards, in the order of the recordings."""
     name = None if isinstance(aligner, NoAligner) else aligner.name
     recordings: list[Recording] = []
+    _give_memory_back()
     with (
-        _memory_given_back(),
+        _memory_of_the_system(),
         ImageStoreWriter(folder / "images") as images,
         RowWriter(folder / "utterances.parquet", UTTERANCE_SCHEMA) as speech,
         RecordsWriter(folder, config) as records,
@@ -297,6 +306,7 @@ def _write(folder: Path, made: Iterable[_Made], config: CurationConfig, aligner:
             tally.skipped.update(heard.skipped)
             tally.counts[f"recordings/{split}"] += 1
             tally.counts[f"utterances/{split}"] += len(heard.utterances)
+            _give_memory_back()
         tally.counts["frames"] = len(images)
     tally.counts.update(records.counts)
     tally.skipped.update(records.skipped)
