@@ -211,11 +211,11 @@ def test_contradictory_knobs_are_refused(knobs: dict) -> None:
 def test_rows_come_in_groups_of_a_fixed_size_however_many_there_are(tmp_path: Path) -> None:
     rows = [
         {**said(number, number + 1, f"word {number}").model_dump(), "split": "train"}
-        for number in range(2 * 1024 + 300)
+        for number in range(2 * 2048 + 300)
     ]
     with RowWriter(tmp_path / "rows.parquet", UTTERANCE_SCHEMA) as writer:
         for row in rows:
             writer.add(row)
     file = pq.ParquetFile(tmp_path / "rows.parquet")
-    assert [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)] == [1024, 1024, 300]
+    assert [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)] == [2048, 2048, 300]
     assert file.read().to_pylist() == rows

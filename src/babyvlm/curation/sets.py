@@ -34,7 +34,7 @@ from babyvlm.records import Conversation, Format, Recording, Split, Utterance, r
 KIND = "pretraining-set"
 INSTRUCTION = "instruction"
 CANDIDATES = "candidates.parquet"
-_ROWS_PER_GROUP, _ROWS_PER_BATCH = 1024, 64
+_ROWS_PER_GROUP, _ROWS_PER_BATCH = 2048, 64
 
 CONVERSATION_SCHEMA = pa.schema(
     [

@@ -48,18 +48,17 @@ _LEAVING = {
     "left_right": 0.04,
     "spatial_details": 0.04,
 }
-_FIRST_WORDS = {"picture_vocabulary.easy": 0.92, "left_right": 0.04, "spatial_details": 0.04}
-_MORE_WORDS = {
-    "picture_vocabulary.easy": 0.3,
-    "picture_vocabulary": 0.35,
-    "memory.easy": 0.12,
+_WORDS = {
+    "picture_vocabulary.easy": 0.62,
+    "memory.easy": 0.1,
     "localization": 0.08,
-    "left_right": 0.04,
-    "spatial_details": 0.04,
-    "visual_delayed_response_open": 0.03,
-    "who_has_more_synthetic": 0.02,
-    "who_has_more_naturalistic": 0.02,
+    "left_right": 0.05,
+    "spatial_details": 0.05,
+    "visual_delayed_response_open": 0.04,
+    "who_has_more_synthetic": 0.03,
+    "who_has_more_naturalistic": 0.03,
 }
+_MORE_WORDS = _WORDS | {"picture_vocabulary.easy": 0.3, "picture_vocabulary": 0.34, "memory.easy": 0.06, "memory": 0.02}
 _ALL = {
     "object_counting": 0.21,
     "who_has_more_synthetic": 0.17,
@@ -88,8 +87,8 @@ _LONG: _Phases = (
     (200, _MORE, 0.5),
     (160, _WHERE, 0.5),
     (220, _LEAVING, 0.5),
-    (160, _FIRST_WORDS, 0.5),
-    (300, _MORE_WORDS, 0.5),
+    (200, _WORDS, 0.5),
+    (260, _MORE_WORDS, 0.5),
     (900, _ALL | {"picture_vocabulary": 0.26, "memory": 0.025}, 0.5),
 )
 
