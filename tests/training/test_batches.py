@@ -1,11 +1,13 @@
 """Which samples a step draws, and how they lie in a row."""
 
 from collections import Counter
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from babyvlm.errors import ConfigError
+from babyvlm.training import loop
 from babyvlm.training.batches import BatchPlan, Row, Sample, pack
 from babyvlm.training.configuration import MixturePhase
 from babyvlm.training.samples import collate
@@ -85,3 +87,13 @@ def test_a_row_is_laid_out_group_by_group_and_learns_no_first_token():
     assert ids_1T[0, :24].tolist() == [2] * 2 + [0] * 6 + [3] * 3 + [0] * 5 + [4] * 4 + [0] * 4
     learned = {place: label for place, label in enumerate(labels_1T[0].tolist()) if label != -100}
     assert learned == {1: 2, 9: 3, 10: 3, 17: 4, 18: 4, 19: 4}
+
+
+def test_a_process_without_a_sample_learns_nothing_and_still_takes_part():
+    recipe = SimpleNamespace(sharding="ddp")
+    sample = Sample(ids=np.arange(5, dtype=np.int32), labels=np.arange(5, dtype=np.int32), images=(3,))
+    for rank, learned in ((0, 4), (1, 0)):
+        run = SimpleNamespace(recipe=recipe, accelerator=SimpleNamespace(process_index=rank, num_processes=2))
+        (row,) = loop._rows([sample], 128, run)
+        ((only,),) = row.groups
+        assert only.num_learned == learned and only.images == sample.images

@@ -235,11 +235,18 @@ def train_language_model(
 _NOTHING = Row(groups=((Sample(ids=np.zeros(1, np.int32), labels=np.full(1, IGNORED, np.int32), images=()),),))
 
 
+def _unlearned(sample: Sample) -> Sample:
+    return replace(sample, labels=np.full_like(sample.labels, IGNORED))
+
+
 def _rows(samples: Sequence[Sample], micro_batch_tokens: int, run: Run) -> list[Row]:
     """This process's rows of a step; as many for each where the model is in shards, which all gather at once."""
     rank, processes = run.accelerator.process_index, run.accelerator.num_processes
     if run.recipe.sharding != "fsdp":
-        return pack(samples[rank::processes], micro_batch_tokens)
+        # A step may draw fewer samples than there are processes. One left over learns nothing from another's, so that
+        # all go forward and backward alike: copies wait for each other.
+        mine = samples[rank::processes] or [_unlearned(sample) for sample in samples[:1]]
+        return pack(mine, micro_batch_tokens)
     shares = [pack(samples[other::processes], micro_batch_tokens) for other in range(processes)]
     # What fills up stands in front: gradients are averaged with the last row, which must have some.
     return [_NOTHING] * (max(map(len, shares)) - len(shares[rank])) + shares[rank]
