@@ -10,6 +10,7 @@ their own. Each round forks a process that curates, kills it at a random moment,
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import hashlib
 import json
@@ -22,6 +23,7 @@ import time
 from pathlib import Path
 
 from babyvlm.curation import curate
+from babyvlm.errors import OutputExistsError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -39,7 +41,8 @@ def curate_in_a_fork(corpus: Path, out: Path, kill_after_s: float | None) -> boo
     child = os.fork()
     if child == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        curate(corpus, out, workers=1)
+        with contextlib.suppress(OutputExistsError):  # killed right after its end, the set is whole
+            curate(corpus, out, workers=1)
         os._exit(0)
     if kill_after_s is not None:
         time.sleep(kill_after_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ from folders_alike import same_bytes
 
 from babyvlm.curation import PretrainingSet, curate
 from babyvlm.curation.pipeline import shards_beside
-from babyvlm.errors import ConfigError
+from babyvlm.errors import ConfigError, OutputExistsError
 from babyvlm.executors import dask_executor
 
 
@@ -29,16 +30,29 @@ def killed_after(seconds: float, corpus: Path, out: Path) -> bool:
     return os.WIFSIGNALED(status)
 
 
+def finish(corpus: Path, out: Path) -> None:
+    """Gives the same command again, which a set that is whole refuses."""
+    with contextlib.suppress(OutputExistsError):
+        curate(corpus, out, workers=1)
+
+
 def test_killed_at_any_moment_it_ends_with_the_same_bytes(small_corpus: Path, tmp_path: Path) -> None:
     began_s = time.monotonic()
     curate(small_corpus, tmp_path / "whole", workers=1)
     lasts_s = time.monotonic() - began_s
     out = tmp_path / "killed"
     kills = sum(killed_after(lasts_s * share, small_corpus, out) for share in (0.2, 0.4, 0.6, 0.8) if not out.exists())
-    if not out.exists():
-        curate(small_corpus, out, workers=1)
+    finish(small_corpus, out)
     assert kills and same_bytes(tmp_path / "whole", out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "whole"]
+
+
+def test_killed_between_the_set_and_its_shards_nothing_is_left_over(small_corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    curate(small_corpus, out, workers=1, shards=shards_beside(out))
+    with pytest.raises(OutputExistsError):
+        curate(small_corpus, out, workers=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
 def test_what_is_finished_is_not_decoded_again(small_corpus: Path, tmp_path: Path, monkeypatch) -> None:

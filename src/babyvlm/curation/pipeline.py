@@ -36,7 +36,7 @@ from babyvlm.curation.shards import Shard, clear_unfinished, make_shard, shard_o
 from babyvlm.curation.writing import RecordsWriter
 from babyvlm.errors import InputError, MediaError, TranscriptError
 from babyvlm.executors import in_order, process_pool
-from babyvlm.folders import Manifest, fresh_folder
+from babyvlm.folders import MANIFEST, Manifest, fresh_folder
 from babyvlm.images import ImageStoreWriter
 from babyvlm.progress import progress
 from babyvlm.records import Recording, write_jsonl
@@ -123,7 +123,8 @@ def curate(
         executor: Any executor that takes pickled jobs, such as one of ``dask.distributed``, in place of a process pool.
         aligner: Scores frames and clips against their texts; None scores nothing.
         shards: Folder of finished recordings, which the caller removes; None for a hidden one beside ``out``, which is
-            removed once the set is whole. The same call goes on from it after an interruption.
+            removed once the set is whole. The same call goes on from it after an interruption, or removes what a kill
+            right after the set's end left of it.
 
     Raises:
         InputError: The corpus has no videos, no transcripts, or nothing to learn from; with ``on_problem="fail"``,
@@ -133,6 +134,8 @@ def curate(
     config, aligner = config or CurationConfig(), aligner or NoAligner()
     workers = workers or len(os.sched_getaffinity(0))
     kept_shards = (shards or shards_beside(out)).absolute()
+    if shards is None and (out / MANIFEST).exists():
+        shutil.rmtree(kept_shards, ignore_errors=True)
     with fresh_folder(out) as partial:
         if isinstance(corpus, Path):
             corpus = open_corpus(corpus)
