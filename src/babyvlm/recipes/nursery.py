@@ -48,18 +48,7 @@ _LEAVING = {
     "left_right": 0.04,
     "spatial_details": 0.04,
 }
-_WORDS = {
-    "picture_vocabulary.easy": 0.62,
-    "memory.easy": 0.1,
-    "localization": 0.08,
-    "left_right": 0.05,
-    "spatial_details": 0.05,
-    "visual_delayed_response_open": 0.04,
-    "who_has_more_synthetic": 0.03,
-    "who_has_more_naturalistic": 0.03,
-}
-_MORE_WORDS = _WORDS | {"picture_vocabulary.easy": 0.3, "picture_vocabulary": 0.34, "memory.easy": 0.06, "memory": 0.02}
-_ALL = {
+_SEEN = {
     "object_counting": 0.21,
     "who_has_more_synthetic": 0.17,
     "who_has_more_naturalistic": 0.14,
@@ -68,8 +57,19 @@ _ALL = {
     "visual_delayed_response_binary": 0.05,
     "left_right": 0.08,
     "spatial_details": 0.08,
-    "picture_vocabulary": 0.05,
-    "memory": 0.01,
+}
+_SEEN_AND_EASY_WORDS = _SEEN | {"picture_vocabulary.easy": 0.53, "memory.easy": 0.045}
+_EASY_WORDS = {"picture_vocabulary.easy": 0.92, "left_right": 0.04, "spatial_details": 0.04}
+_WORDS = {
+    "picture_vocabulary": 0.36,
+    "picture_vocabulary.easy": 0.3,
+    "memory.easy": 0.1,
+    "localization": 0.06,
+    "left_right": 0.04,
+    "spatial_details": 0.04,
+    "visual_delayed_response_open": 0.04,
+    "who_has_more_synthetic": 0.03,
+    "who_has_more_naturalistic": 0.03,
 }
 _Phases = tuple[tuple[int, Mapping[str, float], float], ...]
 _SHORT: _Phases = (
@@ -78,7 +78,7 @@ _SHORT: _Phases = (
     (189, _MORE, 0.5),
     (126, _WHERE, 0.5),
     (189, _LEAVING, 0.5),
-    (307, _ALL, 0.5),
+    (307, _SEEN | {"picture_vocabulary": 0.05, "memory": 0.01}, 0.5),
 )
 """Steps, how often each source is drawn, and what the tower's rate is multiplied by."""
 _LONG: _Phases = (
@@ -87,9 +87,10 @@ _LONG: _Phases = (
     (200, _MORE, 0.5),
     (160, _WHERE, 0.5),
     (220, _LEAVING, 0.5),
-    (200, _WORDS, 0.5),
-    (260, _MORE_WORDS, 0.5),
-    (900, _ALL | {"picture_vocabulary": 0.26, "memory": 0.025}, 0.5),
+    (500, _SEEN_AND_EASY_WORDS, 0.5),
+    (160, _EASY_WORDS, 0.5),
+    (300, _WORDS, 0.5),
+    (500, _SEEN | {"picture_vocabulary": 0.31, "memory": 0.032}, 0.5),
 )
 
 
@@ -120,8 +121,8 @@ def nursery() -> Recipe:
 
     DEVIATION: Muon for the matrices, a larger spread of the first weights, pictures stretched to squares. In the
     instruction stage the connector is whitened first, the tower is trained at a third and then half of the common rate,
-    and one group of tasks follows another, easy matching and easy words first, each until it is begun to be understood:
-    mixed from the start, so small a model learns none of them in as many samples (docs/log.md).
+    and one group of tasks follows another, easy matching first, easy words after a while with all else: mixed from the
+    start, so small a model learns none of them in as many samples (docs/log.md).
     """
     steps, mixture = _one_after_another(_LONG)
     return Recipe(
