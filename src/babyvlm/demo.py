@@ -68,7 +68,7 @@ MATERIAL = {
             "memory": 600,
         },
         easy_matching=2000,
-        easy_words=6000,
+        easy_words=10000,
         easy_memory=3000,
         max_crops=8000,
     ),

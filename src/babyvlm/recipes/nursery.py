@@ -58,18 +58,18 @@ _SEEN = {
     "left_right": 0.08,
     "spatial_details": 0.08,
 }
-_SEEN_AND_EASY_WORDS = _SEEN | {"picture_vocabulary.easy": 0.53, "memory.easy": 0.045}
+_SEEN_AND_EASY_WORDS = _SEEN | {"picture_vocabulary.easy": 1.0, "memory.easy": 0.06}
 _EASY_WORDS = {"picture_vocabulary.easy": 0.92, "left_right": 0.04, "spatial_details": 0.04}
 _WORDS = {
-    "picture_vocabulary": 0.36,
-    "picture_vocabulary.easy": 0.3,
-    "memory.easy": 0.1,
-    "localization": 0.06,
-    "left_right": 0.04,
-    "spatial_details": 0.04,
-    "visual_delayed_response_open": 0.04,
-    "who_has_more_synthetic": 0.03,
-    "who_has_more_naturalistic": 0.03,
+    "picture_vocabulary": 0.3,
+    "picture_vocabulary.easy": 0.45,
+    "memory.easy": 0.07,
+    "localization": 0.04,
+    "left_right": 0.03,
+    "spatial_details": 0.03,
+    "visual_delayed_response_open": 0.03,
+    "who_has_more_synthetic": 0.025,
+    "who_has_more_naturalistic": 0.025,
 }
 _Phases = tuple[tuple[int, Mapping[str, float], float], ...]
 _SHORT: _Phases = (
@@ -89,8 +89,8 @@ _LONG: _Phases = (
     (220, _LEAVING, 0.5),
     (500, _SEEN_AND_EASY_WORDS, 0.5),
     (160, _EASY_WORDS, 0.5),
-    (300, _WORDS, 0.5),
-    (500, _SEEN | {"picture_vocabulary": 0.31, "memory": 0.032}, 0.5),
+    (400, _WORDS, 0.5),
+    (400, _SEEN | {"picture_vocabulary": 0.35, "memory": 0.032}, 0.5),
 )
 
 

@@ -20,7 +20,7 @@ from babyvlm.toolbox.tasks import (
 )
 from babyvlm.toolbox.views import View
 
-_WORD_EXPONENT = 3.0
+_WORD_EXPONENTS = (3.0, 1.5)
 _WINDOW_SCALES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
@@ -38,17 +38,18 @@ def picture_vocabulary_easy(bench: Bench, count: int) -> Built:
     """Picture Vocabulary as asked, of few words very often and of many hardly ever, as children meet things.
 
     The category whose word is r-th in the order in which children say words comes with a weight of r ** -3, as target
-    and as foil: four items in five are of eight words alone. That a few things make up most of what infants see is told
-    by Clerkin et al. (2017).
+    and as foil, in every other item, four in five of which are of eight words alone, and of r ** -1.5 in the rest, from
+    which more words are learned once a few are. That a few things make up most of what infants see is told by Clerkin
+    et al. (2017).
     """
     rng, by_label = bench.rng("picture_vocabulary.easy"), bench.by_label
     if len(by_label) < 4:
         return Built([], f"4 categories are needed, the source shows {len(by_label)}")
     ranked = sorted(by_label, key=lambda label: (bench.spoken_from(label) or math.inf, label))
-    weights = {label: rank**-_WORD_EXPONENT for rank, label in enumerate(ranked, start=1)}
+    weights = [{label: rank**-power for rank, label in enumerate(ranked, start=1)} for power in _WORD_EXPONENTS]
     drafts = []
-    for gold in balanced(LETTERS, count, rng):
-        labels = _drawn(weights, 4, rng)
+    for number, gold in enumerate(balanced(LETTERS, count, rng)):
+        labels = _drawn(weights[number % len(weights)], 4, rng)
         rng.shuffle(labels)  # the first drawn are met most, and would give the target away
         target = rng.choice(by_label[labels[0]])
         fitting = [_foils(by_label[label], target) for label in labels[1:]]
