@@ -105,7 +105,8 @@ class VisionStage:
     koleo_weight: float = 0.0
     """Weight of spreading a batch's class tokens apart (KoLeo, Sablayrolles et al. 2019; DINOv2: 0.1)."""
     probes: int = 4
-    """How often, the last time at its end, held-out pictures are looked up among their nearest neighbours (ours)."""
+    """How often, the last time at its end, held-out pictures are looked up among their nearest neighbours; after the
+    first step too, where the tower is still as drawn (ours)."""
 
     def __post_init__(self) -> None:
         _refuse(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")

@@ -192,7 +192,7 @@ class Trainer:
             distillation.move_centres(Means(*(accelerator.reduce(mean_K, "mean") for mean_K in means)))
             distillation.move_teacher(teacher_momentum(step, steps, knobs.teacher_momentum))
             probed = {}
-            if probe and ((step + 1) % probe_every == 0 or step + 1 == steps):
+            if probe and ((step + 1) % probe_every == 0 or step + 1 in (1, steps)):
                 with accelerator.autocast():
                     accuracy = probe.accuracy(distillation.teacher)
                 probed["knn_word" if probe.by_word else "knn_recording"] = round(accuracy, 4)
