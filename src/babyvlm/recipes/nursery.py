@@ -84,13 +84,13 @@ _SHORT: _Phases = (
 _LONG: _Phases = (
     (200, _ALIKE, 0.33),
     (60, _SAME, 0.33),
-    (200, _MORE, 0.5),
-    (160, _WHERE, 0.5),
-    (220, _LEAVING, 0.5),
-    (500, _SEEN_AND_EASY_WORDS, 0.5),
-    (160, _EASY_WORDS, 0.5),
-    (400, _WORDS, 0.5),
-    (400, _SEEN | {"picture_vocabulary": 0.35, "memory": 0.032}, 0.5),
+    (260, _MORE, 0.5),
+    (260, _WHERE, 0.5),
+    (240, _LEAVING, 0.5),
+    (800, _SEEN_AND_EASY_WORDS, 0.5),
+    (180, _EASY_WORDS, 0.5),
+    (450, _WORDS, 0.5),
+    (450, _SEEN | {"picture_vocabulary": 0.35, "memory": 0.032}, 0.5),
 )
 
 
