@@ -58,12 +58,13 @@ _SEEN = {
     "left_right": 0.08,
     "spatial_details": 0.08,
 }
-_SEEN_AND_EASY_WORDS = _SEEN | {"picture_vocabulary.easy": 1.0, "memory.easy": 0.06}
+_SEEN_AND_EASY_WORDS = _SEEN | {"picture_vocabulary.easy": 1.0, "memory.easy": 0.1}
 _EASY_WORDS = {"picture_vocabulary.easy": 0.92, "left_right": 0.04, "spatial_details": 0.04}
 _WORDS = {
     "picture_vocabulary": 0.3,
     "picture_vocabulary.easy": 0.45,
-    "memory.easy": 0.07,
+    "memory.easy": 0.1,
+    "memory": 0.02,
     "localization": 0.04,
     "left_right": 0.03,
     "spatial_details": 0.03,
@@ -90,7 +91,7 @@ _LONG: _Phases = (
     (800, _SEEN_AND_EASY_WORDS, 0.5),
     (180, _EASY_WORDS, 0.5),
     (450, _WORDS, 0.5),
-    (450, _SEEN | {"picture_vocabulary": 0.35, "memory": 0.032}, 0.5),
+    (450, _SEEN | {"picture_vocabulary": 0.35, "memory": 0.06}, 0.5),
 )
 
 
