@@ -72,8 +72,10 @@ def curated(chain: Path, folder: Path) -> dict[bool, Path]:
     if not sets[True].exists():
         few = ["--instruction.items.localization", "10", "--instruction.max-crops", "10"]
         run("curate", chain / "corpus", "--out", sets[True], "--aligner", "self", *few)
-        shutil.rmtree(sets[True] / "instruction")
-        (sets[True] / "instruction").symlink_to((chain / "data" / "instruction").absolute())
+    instruction = sets[True] / "instruction"
+    if not instruction.is_symlink():
+        shutil.rmtree(instruction, ignore_errors=True)
+        instruction.symlink_to((chain / "data" / "instruction").absolute())
     if not sets[False].exists():
         none = ["--min-clip-alignment", "-1", "--min-frame-alignment", "-1"]
         run("corpus", "select", sets[True], "--out", sets[False], *none)

@@ -106,7 +106,7 @@ def _one_after_another(phases: _Phases) -> tuple[int, tuple[MixturePhase, ...]]:
 
 
 def demo() -> Recipe:
-    """The nursery's recipe cut so that the whole chain takes less than fifteen minutes: shorter, and without words."""
+    """The nursery's recipe cut so that the whole chain takes less than fifteen minutes, with no time for words."""
     long = nursery()
     steps, mixture = _one_after_another(_SHORT)
     instruction = replace(
