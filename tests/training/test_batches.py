@@ -8,7 +8,7 @@ import pytest
 
 from babyvlm.errors import ConfigError
 from babyvlm.training import loop
-from babyvlm.training.batches import BatchPlan, Row, Sample, pack
+from babyvlm.training.batches import BatchPlan, Row, Sample, apportioned, pack
 from babyvlm.training.configuration import MixturePhase
 from babyvlm.training.samples import collate
 
@@ -39,6 +39,18 @@ def test_weights_are_met_in_every_phase():
     second = Counter(source for step in range(50, 100) for source, _ in mixed.step(step))
     assert first == {"video": 350}
     assert second["image"] == pytest.approx(262.5, abs=1) and second["video"] == pytest.approx(87.5, abs=1)
+
+
+def test_every_step_is_full_and_no_source_gets_ahead_or_behind_by_a_whole_sample():
+    rng = np.random.default_rng(0)
+    for sources, batch_size in [(1, 5), (2, 1), (3, 7), (9, 64), (12, 4), (40, 16)]:
+        shares = rng.dirichlet(np.full(sources, 0.5))
+        shares[rng.random(sources) < 0.2] = 0
+        shares = shares / shares.sum() if shares.any() else np.eye(sources)[0]
+        counts = apportioned(shares.tolist(), batch_size, 200)
+        assert (counts >= 0).all() and (counts.sum(1) == batch_size).all() and not counts[:, shares == 0].any()
+        expected = np.outer(np.arange(1, 201) * batch_size, shares)
+        assert np.abs(counts.cumsum(0) - expected).max() < 1
 
 
 def test_weights_that_name_nothing_are_refused():

@@ -41,10 +41,10 @@ class Sample:
 
 
 class BatchPlan:
-    """Draws the samples of each step.
+    """Draws the samples of each step, always as many.
 
-    Every source is gone through in a new random order each epoch; how many samples a step takes from it follows its
-    weight exactly, up to rounding, at every point of the stage.
+    Every source is gone through in a new random order each epoch. What a phase has taken from each follows the weights
+    at every point: see :func:`apportioned`.
 
     Args:
         sizes: Number of samples of each source.
@@ -60,9 +60,9 @@ class BatchPlan:
     def __init__(
         self, sizes: Mapping[str, int], phases: Sequence[MixturePhase], batch_size: int, steps: int, seed: int
     ) -> None:
-        self._sizes = {name: size for name, size in sizes.items() if size}
-        self._steps, self._batch_size, self._seed = steps, batch_size, seed
-        self._phases: list[tuple[int, dict[str, float]]] = []
+        self._sizes, self._seed = {name: size for name, size in sorted(sizes.items()) if size}, seed
+        self._orders: dict[str, tuple[int, np.ndarray]] = {}
+        counts, planned = [], 0
         for phase in phases:
             weights = dict(phase.weights) or {name: float(size) for name, size in self._sizes.items()}
             if unknown := sorted(set(weights) - set(self._sizes)):
@@ -73,29 +73,50 @@ class BatchPlan:
             total = sum(weights.values())
             if total <= 0:
                 raise ConfigError("a mixture phase draws nothing: its weights add up to 0")
-            shares = {name: weights.get(name, 0.0) / total for name in self._sizes}
-            self._phases.append((round(phase.until * steps), shares))
-        self._orders: dict[str, tuple[int, np.ndarray]] = {}
-
-    def _drawn_before(self, source: str, step: int) -> int:
-        """Samples taken from a source in the steps before ``step``."""
-        expected, start = 0.0, 0
-        for end, shares in self._phases:
-            expected += shares[source] * self._batch_size * max(0, min(step, end) - start)
-            start = max(start, end)
-        return math.floor(expected + 1e-9)
+            shares = [weights.get(name, 0.0) / total for name in self._sizes]
+            end = max(planned, round(phase.until * steps))
+            counts.append(apportioned(shares, batch_size, end - planned))
+            planned = end
+        none = np.zeros((1, len(self._sizes)), np.int64)
+        self._drawn_before = np.concatenate([none, *counts]).cumsum(0)
+        """Samples taken from each source before each step, (steps + 1, sources)."""
 
     def step(self, step: int) -> list[tuple[str, int]]:
         """The samples of one step, as (source, index in it)."""
         drawn: list[tuple[str, int]] = []
-        for number, (source, size) in enumerate(sorted(self._sizes.items())):
-            for draw in range(self._drawn_before(source, step), self._drawn_before(source, step + 1)):
+        for number, (source, size) in enumerate(self._sizes.items()):
+            for draw in range(*self._drawn_before[step : step + 2, number].tolist()):
                 epoch, position = divmod(draw, size)
                 if source not in self._orders or self._orders[source][0] != epoch:
                     order = np.random.default_rng([self._seed, number, epoch]).permutation(size)
                     self._orders[source] = (epoch, order)
                 drawn.append((source, int(self._orders[source][1][position])))
         return drawn
+
+
+def apportioned(shares: Sequence[float], batch_size: int, steps: int) -> np.ndarray:
+    """How many samples each step takes from each source: whole numbers that add up to ``batch_size`` in every step.
+
+    The n-th sample of a source may be taken in the step in which its share passes n - 1, and is due when it passes n;
+    what is due first is taken first. So the sum over the first steps never differs by a whole sample from the share.
+
+    Returns:
+        Counts, (steps, sources).
+    """
+    taken = [0] * len(shares)
+    counts = np.zeros((steps, len(shares)), np.int64)
+    for step in range(steps):
+        passed = batch_size * (step + 1)
+        open_now = [
+            ((number + 1) / share, source)
+            for source, share in enumerate(shares)
+            if share > 0
+            for number in range(taken[source], math.ceil(share * passed - 1e-9))
+        ]
+        for _, source in sorted(open_now)[:batch_size]:
+            counts[step, source] += 1
+            taken[source] += 1
+    return counts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
