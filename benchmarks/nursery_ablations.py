@@ -3,11 +3,12 @@
     python benchmarks/nursery_ablations.py [--chain DIR] [--seed 0] [--keep DIR]
 
 A chain of ``babyvlm demo`` gives corpus, instruction set and items. The pretraining set is curated anew with
-``--aligner self``, whose thresholds are the published ones; every run trains the ``demo`` recipe, in one process on one
-core for at most twenty minutes, with the same seed, on the same instruction set, and answers the same items. As many
-run at a time as there are cores:
+``--aligner self``; its filter keeps clips and frames that score more than the median clip and the median frame, as the
+published thresholds are of other models' scores and would keep one pair in fourteen here. Every run trains the ``demo``
+recipe, in one process on one core for at most twenty minutes, with the same seed, on the same instruction set, and
+answers the same items. As many run at a time as there are cores:
 
-    everything                   filtered pairs, clips and sequences
+    everything                   what scores more than the medians
     without video                no clips in the joint stage
     without interleaved          no sequences in the joint stage
     without alignment filter     every pair that was heard, whatever its score
@@ -25,6 +26,7 @@ import datetime
 import json
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,6 +36,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from babyvlm.curation.sets import PretrainingSet
 from babyvlm.evaluation.compare import compare_folders
 from nursery_recipe import RESULTS, reached
 
@@ -68,17 +71,22 @@ def run(*command: str | Path, cores: int = CORES) -> None:
 
 def curated(chain: Path, folder: Path) -> dict[bool, Path]:
     """The pretraining set with and without its filter, both with the chain's instruction set."""
-    sets = {True: folder / "filtered", False: folder / "unfiltered"}
-    if not sets[True].exists():
+    scored, sets = folder / "scored", {True: folder / "filtered", False: folder / "unfiltered"}
+    if not scored.exists():
         few = ["--instruction.items.localization", "10", "--instruction.max-crops", "10"]
-        run("curate", chain / "corpus", "--out", sets[True], "--aligner", "self", *few)
-    instruction = sets[True] / "instruction"
+        run("curate", chain / "corpus", "--out", scored, "--aligner", "self", *few)
+    instruction = scored / "instruction"
     if not instruction.is_symlink():
         shutil.rmtree(instruction, ignore_errors=True)
         instruction.symlink_to((chain / "data" / "instruction").absolute())
-    if not sets[False].exists():
-        none = ["--min-clip-alignment", "-1", "--min-frame-alignment", "-1"]
-        run("corpus", "select", sets[True], "--out", sets[False], *none)
+    candidates = list(PretrainingSet(scored).candidates())
+    clips = [each.score for each in candidates if each.score is not None]
+    frames = [frame.score for each in candidates for frame in each.frames if frame.score is not None]
+    least = {True: (statistics.median(clips), statistics.median(frames)), False: (-2.0, -2.0)}
+    for filtered, (clip, frame) in least.items():
+        if not sets[filtered].exists():
+            asked = [f"--min-clip-alignment={clip}", f"--min-frame-alignment={frame}"]
+            run("corpus", "select", scored, "--out", sets[filtered], *asked)
     return sets
 
 
