@@ -12,7 +12,7 @@ from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import vision_config
 from babyvlm.training import Trainer
 from babyvlm.training.configuration import VisionStage
-from babyvlm.training.vision import SelfDistillation, draw_masks, koleo
+from babyvlm.training.vision import SelfDistillation, cut_windows, draw_masks, koleo
 
 KNOBS = replace(tiny_recipe().vision, masked_patch_weight=1.0, koleo_weight=0.1)
 
@@ -30,6 +30,16 @@ def test_masks_cover_the_part_asked_for_of_the_views_asked_for():
         masks, draw_masks(8, 100, KNOBS, torch.Generator().manual_seed(2))
     )
     assert draw_masks(2, 4, KNOBS, torch.Generator()).sum() >= 1
+
+
+def test_a_window_is_taken_where_there_is_something_to_see():
+    frames = torch.full((64, 3, 96, 96), 0.5)
+    frames[:, :, 60:80, 10:30] = torch.rand(64, 3, 20, 20, generator=torch.Generator().manual_seed(1))
+    blind, best = (cut_windows(frames, (0.05, 0.1), tries, torch.Generator().manual_seed(0)) for tries in (1, 16))
+    assert best.shape == (64, 3, 31, 31)
+    shown = [(windows.std((1, 2, 3)) > 0.02).float().mean().item() for windows in (blind, best)]
+    assert shown[0] < 0.5 and shown[1] > 0.8
+    assert cut_windows(frames, (1.0, 1.0), 16, torch.Generator()) is frames
 
 
 def test_koleo_is_minus_the_log_of_the_distance_to_the_nearest():
@@ -74,7 +84,14 @@ def test_the_stage_with_both_terms_leaves_a_plain_tower(data, trained, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"), [("masked_patches", (0.5, 0.1)), ("koleo_weight", -1.0), ("masked_views", 0.0)]
+    ("knob", "value"),
+    [
+        ("masked_patches", (0.5, 0.1)),
+        ("koleo_weight", -1.0),
+        ("window_scale", (0.0, 1.5)),
+        ("window_tries", 0),
+        ("masked_views", 0.0),
+    ],
 )
 def test_values_that_make_no_sense_are_refused(knob, value):
     with pytest.raises(ConfigError, match=knob):

@@ -120,7 +120,9 @@ def demo() -> Recipe:
 def nursery() -> Recipe:
     """Five stages for two cores.
 
-    DEVIATION: Muon for the matrices, a larger spread of the first weights, pictures stretched to squares. In the
+    DEVIATION: Muon for the matrices, a larger spread of the first weights, pictures stretched to squares. The vision
+    stage cuts its views from windows with much detail and spreads the class tokens (KoLeo, at a weight of 1): views of
+    whole frames of the nursery share little but the ground things lie on, and that is what it learned. In the
     instruction stage the connector is whitened first, the tower is trained at a third and then half of the common rate,
     and one group of tasks follows another, easy matching first, easy words after a while with all else: mixed from the
     start, so small a model learns none of them in as many samples (docs/log.md).
@@ -151,13 +153,16 @@ def nursery() -> Recipe:
             ),
             local_views=4,
             local_size=32,
-            local_scale=(0.05, 0.4),
-            source_size=96,
+            global_scale=(0.6, 1.0),
+            local_scale=(0.2, 0.5),
+            source_size=160,
+            window_scale=(0.05, 0.25),
             flip_probability=0.0,
             prototypes=1024,
             head_width=256,
             bottleneck=64,
             teacher_momentum=0.99,
+            koleo_weight=1.0,
         ),
         language=LanguageStage(
             optimisation=Optimisation(

@@ -80,6 +80,11 @@ class VisionStage:
     """Side of a local view, pixels; a multiple of the patch size (DINO)."""
     source_size: int = 256
     """Side at which frames are kept to cut views from, pixels (ours)."""
+    window_scale: tuple[float, float] = (1.0, 1.0)
+    """Area of the window of a frame that all its views are cut from, fraction of the frame; by default it is the frame
+    itself (ours)."""
+    window_tries: int = 8
+    """Windows that are drawn, of which the one with most detail is taken (ours)."""
     flip_probability: float = 0.5
     """How often a view is mirrored (DINO); 0 keeps left and right apart."""
     prototypes: int = 65536
@@ -111,6 +116,9 @@ class VisionStage:
     def __post_init__(self) -> None:
         _refuse(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")
         _refuse(self.local_views < 0, f"vision.local_views={self.local_views} must not be negative")
+        low, high = self.window_scale
+        _refuse(not 0 < low <= high <= 1, f"vision.window_scale={self.window_scale}: two fractions, in order")
+        _refuse(self.window_tries < 1, f"vision.window_tries={self.window_tries} must be at least 1")
         for name in ("masked_patch_weight", "koleo_weight"):
             _refuse(getattr(self, name) < 0, f"vision.{name}={getattr(self, name)} must not be negative")
         low, high = self.masked_patches

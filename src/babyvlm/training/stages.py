@@ -40,7 +40,7 @@ from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.probe import Probe
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
 from babyvlm.training.trackers import require_wandb
-from babyvlm.training.vision import Means, SelfDistillation, cut_views, draw_masks, teacher_momentum
+from babyvlm.training.vision import Means, SelfDistillation, cut_views, cut_windows, draw_masks, teacher_momentum
 from babyvlm.weights.card import CardFacts, stage_facts, write_card
 
 
@@ -170,11 +170,12 @@ class Trainer:
                 (recipe.seed * 1_000_003 + step) * 4096 + accelerator.process_index
             )
             chosen = torch.randint(len(frames), (share,), generator=generator)
-            batch_BCSS = frames.pixels_NCHW[chosen].float() / 255
+            frames_BCSS = frames.pixels_NCHW[chosen].float() / 255
+            windows_BCSS = cut_windows(frames_BCSS, knobs.window_scale, knobs.window_tries, generator)
             sizes = [(recipe.model.image_size, knobs.global_scale)] * 2
             sizes += [(knobs.local_size, knobs.local_scale)] * knobs.local_views
             views = [
-                normalise(cut_views(batch_BCSS, size, scale, knobs.flip_probability, generator) * 255)
+                normalise(cut_views(windows_BCSS, size, scale, knobs.flip_probability, generator) * 255)
                 for size, scale in sizes
             ]
             masked_VP = None

@@ -24,6 +24,9 @@ from transformers import ViTModel
 
 from babyvlm.training.configuration import VisionStage
 
+_GLANCE = 16
+"""Side at which a window's detail is told, pixels."""
+
 
 class ProjectionHead(nn.Module):
     """DINO's head: three layers, an l2-normalised bottleneck, and prototypes of unit length."""
@@ -203,6 +206,52 @@ def teacher_momentum(step: int, steps: int, start: float) -> float:
     return 1 - (1 - start) * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
 
 
+def cut_windows(
+    frames_BCSS: torch.Tensor, scale: tuple[float, float], tries: int, generator: torch.Generator
+) -> torch.Tensor:
+    """A window of each frame, of its shape: of ``tries`` random ones the one in which pixels differ most.
+
+    Two views of a whole frame that shows things on a plain ground share little but the ground, and a tower that has to
+    tell the same of both learns to overlook the things. Views of one window share what is in it.
+
+    Args:
+        frames_BCSS: Frames in [0, 1].
+        scale: Smallest and largest area, fraction of the frame; with (1, 1) the frames come back as they are.
+        tries: Windows to choose from.
+        generator: Source of all randomness.
+
+    Returns:
+        (B, C, side, side), as large as the largest window.
+    """
+    if scale[0] == 1:
+        return frames_BCSS
+    B, S = len(frames_BCSS), frames_BCSS.shape[-1]
+    sides_TB = torch.empty(tries, B).uniform_(*scale, generator=generator).sqrt()
+    centres_TB2 = torch.empty(tries, B, 2).uniform_(-1, 1, generator=generator) * (1 - sides_TB)[..., None]
+    details_TB = torch.stack(
+        [
+            _cut(frames_BCSS, side_B, side_B, centre_B2, _GLANCE).std((2, 3)).mean(1)
+            for side_B, centre_B2 in zip(sides_TB, centres_TB2, strict=True)
+        ]
+    )
+    chosen = details_TB.argmax(0), torch.arange(B)
+    side_B = sides_TB[chosen]
+    return _cut(frames_BCSS, side_B, side_B, centres_TB2[chosen], math.ceil(S * math.sqrt(scale[1])))
+
+
+def _cut(
+    frames_BCSS: torch.Tensor, width_B: torch.Tensor, height_B: torch.Tensor, centre_B2: torch.Tensor, size: int
+) -> torch.Tensor:
+    """A rectangle of each frame, brought to a side of ``size``; a negative width mirrors.
+
+    Widths and heights are fractions of the frame, centres lie in -1..1.
+    """
+    theta_B23 = frames_BCSS.new_zeros(len(frames_BCSS), 2, 3)
+    theta_B23[:, 0, 0], theta_B23[:, 1, 1], theta_B23[:, :, 2] = width_B, height_B, centre_B2
+    grid = F.affine_grid(theta_B23, [*frames_BCSS.shape[:2], size, size], align_corners=False)
+    return F.grid_sample(frames_BCSS, grid, padding_mode="reflection", align_corners=False)
+
+
 def cut_views(
     frames_BCSS: torch.Tensor, size: int, scale: tuple[float, float], flip: float, generator: torch.Generator
 ) -> torch.Tensor:
@@ -226,11 +275,8 @@ def cut_views(
     area, ratio = uniform(*scale), torch.exp(uniform(math.log(3 / 4), math.log(4 / 3)))
     width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
     mirror = torch.where(uniform(0, 1) < flip, -1.0, 1.0)
-    theta_B23 = torch.zeros(B, 2, 3, device=frames_BCSS.device)
-    theta_B23[:, 0, 0], theta_B23[:, 1, 1] = width * mirror, height
-    theta_B23[:, 0, 2], theta_B23[:, 1, 2] = uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)
-    grid = F.affine_grid(theta_B23, [B, frames_BCSS.shape[1], size, size], align_corners=False)
-    views = F.grid_sample(frames_BCSS, grid, padding_mode="reflection", align_corners=False)
+    centre_B2 = torch.stack([uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)], 1)
+    views = _cut(frames_BCSS, width * mirror, height, centre_B2, size)
 
     brightness, contrast, saturation = (uniform(0.6, 1.4).view(-1, 1, 1, 1) for _ in range(3))
     views = views * brightness
