@@ -89,9 +89,9 @@ _LONG: _Phases = (
     (260, _WHERE, 0.5),
     (240, _LEAVING, 0.5),
     (800, _SEEN_AND_EASY_WORDS, 0.5),
-    (180, _EASY_WORDS, 0.5),
-    (450, _WORDS, 0.5),
-    (450, _SEEN | {"picture_vocabulary": 0.35, "memory": 0.06}, 0.5),
+    (220, _EASY_WORDS, 0.5),
+    (500, _WORDS, 0.5),
+    (480, _SEEN | {"picture_vocabulary": 0.35, "memory": 0.06}, 0.5),
 )
 
 
@@ -110,7 +110,9 @@ def demo() -> Recipe:
     long = nursery()
     steps, mixture = _one_after_another(_SHORT)
     instruction = replace(
-        long.instruction, optimisation=replace(long.instruction.optimisation, steps=steps), mixture=mixture
+        long.instruction,
+        optimisation=replace(long.instruction.optimisation, steps=steps, hold_until=0.0),
+        mixture=mixture,
     )
     vision = replace(long.vision, optimisation=replace(long.vision.optimisation, steps=100))
     joint = replace(long.joint, optimisation=replace(long.joint.optimisation, steps=100))
@@ -124,6 +126,7 @@ def nursery() -> Recipe:
     stage cuts its views from windows with much detail and spreads the class tokens (KoLeo, at a weight of 1): views of
     whole frames of the nursery share little but the ground things lie on, and that is what it learned. In the
     instruction stage the connector is whitened first, the tower is trained at a third and then half of the common rate,
+    the rate holds for half of the steps, since words come last and are not learned at a fallen one,
     and one group of tasks follows another, easy matching first, easy words after a while with all else: mixed from the
     start, so small a model learns none of them in as many samples (docs/log.md).
     """
@@ -190,7 +193,12 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=steps, beta2=0.99
+                learning_rate=1.5e-3,
+                matrix_learning_rate=0.01,
+                batch_size=64,
+                steps=steps,
+                hold_until=0.5,
+                beta2=0.99,
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
