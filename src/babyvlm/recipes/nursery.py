@@ -126,7 +126,6 @@ def nursery() -> Recipe:
     stage cuts its views from windows with much detail and spreads the class tokens (KoLeo, at a weight of 1): views of
     whole frames of the nursery share little but the ground things lie on, and that is what it learned. In the
     instruction stage the connector is whitened first, the tower is trained at a third and then half of the common rate,
-    the rate holds for half of the steps, since words come last and are not learned at a fallen one,
     and one group of tasks follows another, easy matching first, easy words after a while with all else: mixed from the
     start, so small a model learns none of them in as many samples (docs/log.md).
     """
@@ -193,12 +192,7 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3,
-                matrix_learning_rate=0.01,
-                batch_size=64,
-                steps=steps,
-                hold_until=0.5,
-                beta2=0.99,
+                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=steps, beta2=0.99
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
