@@ -14,7 +14,7 @@ A rate is that of the steps after the first ten (``--warm-up``; the second line 
 step of ``Trainer`` can take a quarter of a minute, memory items being long). Ours encodes each picture once before a
 stage whose tower is frozen: the rate "with encoding" spreads that over the recipe's own number of steps. How alike the
 curves are is told by the difference of the two losses of each step, beside how much the loss varies from a step to the
-next.
+next; twelve steps of both in float32 tell whether it is rounding.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from padded_trainer import Curve, PlainLlava, train_padded
 
 BABYVLM = [sys.executable, "-m", "babyvlm.cli"]
 COMPARED = ("joint", "instruction")
+_SAME_STEPS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +221,11 @@ def compare(stage: str, options: argparse.Namespace, folder: Path) -> dict:
         rounds.append({name: round(value, 2) for name, value in (rates | times).items()})
         curves = [mine, padded]
         print(stage, rounds[-1], alike(mine, padded), flush=True)
+    exact, plain = folder / f"{stage}-ours-float32", Way(bf16=False, processes=1)
+    exactly = (
+        ours(stage, *given, exact, _SAME_STEPS, ["precision=no"]),
+        theirs(stage, *given, folder / f"{stage}-theirs-float32", _SAME_STEPS, plain, _SAME_STEPS),
+    )
     muon = ours(
         stage, *given, folder / f"{stage}-muon", options.steps, options.ours, str(optimisation.matrix_learning_rate)
     )
@@ -232,6 +238,7 @@ def compare(stage: str, options: argparse.Namespace, folder: Path) -> dict:
         "times_faster_with_encoding": round(statistics.median(turn["times_ours_with_encoding"] for turn in rounds), 2),
         "ours_with_muon_samples_per_s": round(rate(muon), 1),
         "curves_apart": alike(*curves),
+        "float32_curves_apart": alike(*exactly),
         "losses": {"ours": curves[0].losses, "trainer": [round(loss, 5) for loss in curves[1].losses]},
     }
 
