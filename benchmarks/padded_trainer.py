@@ -135,7 +135,7 @@ def train_padded(
         betas=(knobs.beta1, knobs.beta2),
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate_factor(step, schedule_steps, knobs)
+        optimizer, lambda step: learning_rate_factor(step, schedule_steps, knobs.warmup_fraction)
     )
     arguments = TrainingArguments(
         output_dir=out,

@@ -109,11 +109,8 @@ def demo() -> Recipe:
     """The nursery's recipe cut so that the whole chain takes less than fifteen minutes, with no time for words."""
     long = nursery()
     steps, mixture = _one_after_another(_SHORT)
-    instruction = replace(
-        long.instruction,
-        optimisation=replace(long.instruction.optimisation, steps=steps, hold_until=0.0),
-        mixture=mixture,
-    )
+    faster = replace(long.instruction.optimisation, steps=steps, learning_rate=1.5e-3, matrix_learning_rate=0.01)
+    instruction = replace(long.instruction, optimisation=faster, mixture=mixture)
     vision = replace(long.vision, optimisation=replace(long.vision.optimisation, steps=100))
     joint = replace(long.joint, optimisation=replace(long.joint.optimisation, steps=100))
     return replace(long, name="demo", vision=vision, joint=joint, instruction=instruction)
@@ -192,7 +189,7 @@ def nursery() -> Recipe:
         ),
         instruction=MultimodalStage(
             optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=steps, beta2=0.99
+                learning_rate=9e-4, matrix_learning_rate=6e-3, batch_size=64, steps=steps, beta2=0.99
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),

@@ -30,7 +30,7 @@ def _refuse(condition: bool, message: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimisation:
-    """Linear warm-up and cosine decay to zero (published scripts), with the peak rate held in between on request."""
+    """Linear warm-up and cosine decay to zero (published scripts)."""
 
     learning_rate: float
     """Peak learning rate of the trained parts."""
@@ -44,8 +44,6 @@ class Optimisation:
     """Passes over the data. Set this or ``steps``."""
     warmup_fraction: float = 0.03
     """Part of the steps over which the rate rises from zero (published: 3%)."""
-    hold_until: float = 0.0
-    """Part of the steps after which the rate begins to fall (published: 0, right after the warm-up)."""
     weight_decay: float = 0.0
     """Decoupled weight decay of matrices; biases and norms have none (published: 0, language stage 0.1)."""
     beta1: float = 0.9
@@ -64,7 +62,6 @@ class Optimisation:
         _refuse(self.batch_size < 1, f"batch_size={self.batch_size} must be at least 1")
         _refuse(self.learning_rate <= 0, f"learning_rate={self.learning_rate} must be above 0")
         _refuse(not 0 <= self.warmup_fraction < 1, f"warmup_fraction={self.warmup_fraction} must be in [0, 1)")
-        _refuse(not 0 <= self.hold_until < 1, f"hold_until={self.hold_until} must be in [0, 1)")
 
 
 @dataclass(frozen=True, kw_only=True)

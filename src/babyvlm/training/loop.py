@@ -38,20 +38,16 @@ from babyvlm.training.trackers import TensorBoard, Tracker, WeightsAndBiases
 _ENCODE_IMAGES = 256
 
 
-def learning_rate_factor(step: int, steps: int, knobs: Optimisation) -> float:
-    """Share of the peak rate at a step (counted from 0): linear warm-up, the peak while it holds, a cosine to zero.
+def learning_rate_factor(step: int, steps: int, warmup_fraction: float) -> float:
+    """Share of the peak rate at a step (counted from 0): linear warm-up, then a cosine to zero.
 
-    >>> knobs = Optimisation(learning_rate=1.0, batch_size=1, steps=10, warmup_fraction=0.2)
-    >>> [round(learning_rate_factor(step, 10, knobs), 2) for step in (0, 1, 2, 6, 10)]
+    >>> [round(learning_rate_factor(step, 10, 0.2), 2) for step in (0, 1, 2, 6, 10)]
     [0.5, 1.0, 1.0, 0.5, 0.0]
-    >>> [round(learning_rate_factor(step, 10, replace(knobs, hold_until=0.6)), 2) for step in (0, 1, 2, 6, 8)]
-    [0.5, 1.0, 1.0, 1.0, 0.5]
     """
-    warmup = max(1, round(steps * knobs.warmup_fraction))
+    warmup = max(1, round(steps * warmup_fraction))
     if step < warmup:
         return (step + 1) / warmup
-    begin = max(warmup, round(steps * knobs.hold_until))
-    return 0.5 * (1 + math.cos(math.pi * max(0, step - begin) / max(1, steps - begin)))
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +177,7 @@ def train_language_model(
     saved_s = time.monotonic()
 
     for step in range(point.step, steps):
-        factor = learning_rate_factor(step, steps, optimisation)
+        factor = learning_rate_factor(step, steps, optimisation.warmup_fraction)
         phase = next(phase for phase in phases if step < round(phase.until * steps))
         optimizer.scale(factor, phase.vision_rate)
 

@@ -164,7 +164,7 @@ class Trainer:
         saved_s = time.monotonic()
         share = max(1, run.batch_size // accelerator.num_processes)
         for step in range(point.step, steps):
-            optimizer.scale(learning_rate_factor(step, steps, run))
+            optimizer.scale(learning_rate_factor(step, steps, run.warmup_fraction))
             # Everything random in a step depends on (seed, step, process) alone, so that resume is exact.
             generator = torch.Generator().manual_seed(
                 (recipe.seed * 1_000_003 + step) * 4096 + accelerator.process_index
