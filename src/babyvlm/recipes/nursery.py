@@ -61,8 +61,8 @@ _SEEN = {
 _SEEN_AND_EASY_WORDS = _SEEN | {"picture_vocabulary.easy": 1.0, "memory.easy": 0.1}
 _EASY_WORDS = {"picture_vocabulary.easy": 0.92, "left_right": 0.04, "spatial_details": 0.04}
 _WORDS = {
-    "picture_vocabulary": 0.3,
-    "picture_vocabulary.easy": 0.45,
+    "picture_vocabulary": 0.5,
+    "picture_vocabulary.easy": 0.25,
     "memory.easy": 0.1,
     "memory": 0.02,
     "localization": 0.04,
@@ -91,7 +91,7 @@ _LONG: _Phases = (
     (800, _SEEN_AND_EASY_WORDS, 0.5),
     (220, _EASY_WORDS, 0.5),
     (500, _WORDS, 0.5),
-    (480, _SEEN | {"picture_vocabulary": 0.35, "memory": 0.06}, 0.5),
+    (480, _SEEN | {"picture_vocabulary": 0.6, "memory": 0.06}, 0.5),
 )
 
 
