@@ -2,7 +2,7 @@
 instruction stage on two cores, with the same loss curve).
 
     python benchmarks/training_speed.py [--data demo/data] [--model demo/model] [--steps 60] [--rounds 3]
-    python benchmarks/training_speed.py --stages instruction --steps 10 --trial-steps 4 --warm-up 2 --rounds 1
+    python benchmarks/training_speed.py --stages instruction --steps 40 --trial-steps 8 --warm-up 2 --rounds 2
 
 Ours is ``babyvlm train nursery`` with AdamW alone, in its two processes. Beside it stands Hugging Face's ``Trainer``
 on padded batches (``padded_trainer.py``), with eager attention as published, in the fastest of six ways on this
