@@ -1,12 +1,13 @@
 """What each part of pretraining brings on the nursery, at a third of the recipe's budget: a run for each part left out.
 
-    python benchmarks/nursery_ablations.py [--chain DIR] [--seed 0] [--keep DIR]
+    python benchmarks/nursery_recipe.py --seeds 0 1 2 --keep CHAINS
+    python benchmarks/nursery_ablations.py --chains CHAINS [--seeds 0 1 2] [--keep DIR]
 
-A chain of ``babyvlm demo`` gives corpus, instruction set and items. The pretraining set is curated anew with
-``--aligner self``; its filter keeps clips and frames that score more than the median clip and the median frame, as the
-published thresholds are of other models' scores and would keep one pair in fourteen here. Every run trains the ``demo``
-recipe, in one process on one core for at most twenty minutes, with the same seed, on the same instruction set, and
-answers the same items. As many run at a time as there are cores:
+A seed's chain gives corpus, instruction set and items. The pretraining set is curated anew with ``--aligner self``; its
+filter keeps clips and frames that score more than the median clip and the median frame, as the published thresholds are
+of other models' scores and would keep one pair in fourteen here. Every run trains the ``demo`` recipe, in one process
+on one core for at most twenty minutes, on the same instruction set, and answers the same items. As many run at a time
+as there are cores:
 
     everything                   what scores more than the medians
     without video                no clips in the joint stage
@@ -15,8 +16,9 @@ answers the same items. As many run at a time as there are cores:
     without vision pretraining   the tower as it is drawn
     V1-style images only         single pictures with what is said alone, as in BabyVLM-V1's data
 
-A mean's difference from that of everything has a 95% interval of paired resampling over recordings. It is of one seed:
-what another seed would have given is not in it. Writes a dated result beside this script.
+A mean's difference from that of everything has, in each seed, a 95% interval of paired resampling over recordings; what
+another draw of weights and samples would have given is not in it, and shows in how far the seeds are apart. With
+``--keep`` the folders stay, and what is finished in them is not done again. Writes a dated result beside this script.
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from pathlib import Path
 
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.evaluation.compare import compare_folders
-from nursery_recipe import RESULTS, reached
+from nursery_recipe import RESULTS, Reached, reached, spread
 
 BABYVLM = [sys.executable, "-m", "babyvlm"]
 CORES = len(os.sched_getaffinity(0))
@@ -52,6 +54,10 @@ class Ablation:
     name: str
     filtered: bool = True
     changes: tuple[str, ...] = field(default=())
+
+    @property
+    def folder(self) -> str:
+        return self.name.replace(" ", "-")
 
 
 ABLATIONS = (
@@ -104,52 +110,113 @@ def answered(ablation: Ablation, data: Path, out: Path, *, toolbox: Path, seed: 
     return json.loads(minutes.read_text())
 
 
-def beside_everything(ablated: Path, everything: Path) -> str:
-    """The difference of the means, with its interval, in percentage points."""
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """What an ablation reaches in one seed; ``less_everything`` is (value, low, high), fractions."""
+
+    minutes: float
+    mean: float
+    tasks: dict[str, Reached]
+    less_everything: tuple[float, float, float] | None
+
+
+def seed_rows(chain: Path, folder: Path, seed: int) -> list[Row]:
+    """Every ablation of one seed, in order."""
+    folder.mkdir(parents=True, exist_ok=True)
+    sets = curated(chain, folder)
+    outs = [folder / ablation.folder for ablation in ABLATIONS]
+    data = [sets[ablation.filtered] for ablation in ABLATIONS]
+    with ThreadPoolExecutor(CORES) as pool:
+        ask = partial(answered, toolbox=chain / "toolbox", seed=seed)
+        minutes = list(pool.map(ask, ABLATIONS, data, outs))
+    rows = []
+    for out, taken in zip(outs, minutes, strict=True):
+        mean, tasks = reached(out / "run", chain / "runs" / "random")
+        rows.append(Row(minutes=taken, mean=mean, tasks=tasks, less_everything=less_everything(out, outs[0])))
+    return rows
+
+
+def less_everything(ablated: Path, everything: Path) -> tuple[float, float, float] | None:
+    """The difference of the means, with its interval."""
     if ablated == everything:
-        return ""
-    apart = compare_folders([everything, ablated]).mean_difference_by_recordings
-    return f"{100 * apart.value:+.1f} ({100 * apart.low:+.1f} to {100 * apart.high:+.1f})"
+        return None
+    apart = compare_folders([everything / "run", ablated / "run"]).mean_difference_by_recordings
+    return apart.value, apart.low, apart.high
+
+
+def overall(rows: list[list[Row]], seeds: list[int]) -> str:
+    """The table of means; ``rows`` by ablation, then seed."""
+    each = " | ".join(f"seed {seed}" for seed in seeds)
+    lines = [
+        f"| run | minutes | mean, {each} | mean ± sd | less everything, {each} | mean ± sd | above chance |",
+        f"|---|---|{'---|' * (2 * len(seeds) + 3)}",
+    ]
+    for ablation, of_seeds in zip(ABLATIONS, rows, strict=True):
+        apart = [row.less_everything for row in of_seeds if row.less_everything]
+        cells = [
+            ablation.name,
+            f"{max(row.minutes for row in of_seeds):.1f}",
+            *(f"{100 * row.mean:.1f}" for row in of_seeds),
+            spread([row.mean for row in of_seeds]),
+            *(f"{100 * value:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})" for value, low, high in apart),
+            *([""] * (len(of_seeds) - len(apart))),
+            spread([value for value, _, _ in apart]) if apart else "",
+            ", ".join(str(sum(task.above for task in row.tasks.values())) for row in of_seeds),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def by_task(rows: list[list[Row]]) -> str:
+    """The table of sub-tasks, means over seeds; ``rows`` by ablation, then seed."""
+    lines = [
+        f"| sub-task | chance | {' | '.join(ablation.name for ablation in ABLATIONS)} |",
+        f"|---|---|{'---|' * len(ABLATIONS)}",
+    ]
+    for name, task in rows[0][0].tasks.items():
+        cells = []
+        for of_seeds in rows:
+            times = sum(row.tasks[name].above for row in of_seeds)
+            value = statistics.mean(row.tasks[name].value for row in of_seeds)
+            cells.append(f"{100 * value:.1f} {'*' * times}".rstrip())
+        lines.append(f"| {name} | {100 * task.chance:.1f} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--chain", type=Path, default=Path("demo"), help="folder of a finished `babyvlm demo`")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--chains", type=Path, required=True, help="what `nursery_recipe.py --keep` left")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--keep", type=Path, help="folder for the runs; removed at the end when not given")
     options = parser.parse_args()
-    if not (options.chain / "runs" / "random" / "scores.json").is_file():
-        parser.error(f"{options.chain} is no finished chain: run `babyvlm demo --out {options.chain}` first")
-    rows, names = [], []
+    chains = {seed: options.chains / f"seed{seed}" for seed in options.seeds}
+    for seed, chain in chains.items():
+        if not (chain / "runs" / "random" / "scores.json").is_file():
+            parser.error(f"{chain} is no finished chain: run nursery_recipe.py --seeds {seed} --keep {options.chains}")
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        sets = curated(options.chain, folder)
-        outs = [folder / ablation.name.replace(" ", "-") for ablation in ABLATIONS]
-        data = [sets[ablation.filtered] for ablation in ABLATIONS]
-        with ThreadPoolExecutor(CORES) as pool:
-            ask = partial(answered, toolbox=options.chain / "toolbox", seed=options.seed)
-            all_minutes = list(pool.map(ask, ABLATIONS, data, outs))
-        for ablation, out, minutes in zip(ABLATIONS, outs, all_minutes, strict=True):
-            mean, tasks = reached(out / "run", options.chain / "runs" / "random")
-            names = list(tasks)
-            cells = [f"{100 * task.value:.1f}{' *' if task.above else ''}" for task in tasks.values()]
-            above = sum(task.above for task in tasks.values())
-            apart = beside_everything(out / "run", folder / "everything" / "run")
-            rows.append(
-                f"| {ablation.name} | {minutes:.1f} | {100 * mean:.1f} | {apart} | {above} | {' | '.join(cells)} |"
-            )
-            print(rows[-1], flush=True)
+        of_seeds = [seed_rows(chain, folder / f"seed{seed}", seed) for seed, chain in chains.items()]
+    rows = [list(each) for each in zip(*of_seeds, strict=True)]
+    over = [
+        f"{ablation.name} (seed {seed}: {row.minutes:.1f})"
+        for ablation, each in zip(ABLATIONS, rows, strict=True)
+        for seed, row in zip(options.seeds, each, strict=True)
+        if row.minutes > MAX_CORE_MINUTES
+    ]
     text = "\n".join(
         [
-            f"# Ablations on the nursery, {datetime.date.today()}, seed {options.seed}",
+            f"# Ablations on the nursery, {datetime.date.today()}",
             "",
-            f"`python benchmarks/nursery_ablations.py`; the `demo` recipe, at most {MAX_CORE_MINUTES:g} minutes of "
-            "training a run on one core; % of held-out items, * above chance with disjoint intervals.",
+            f"`python benchmarks/nursery_ablations.py --seeds {' '.join(map(str, options.seeds))}`; the `demo` recipe; "
+            "minutes of training on one core, of the slowest seed; % of held-out items.",
             "",
-            f"| run | minutes | mean | less everything | above | {' | '.join(names)} |",
-            f"|---|---|---|---|---|{'---|' * len(names)}",
-            *rows,
+            f"Over the budget of {MAX_CORE_MINUTES:g} core-minutes: {', '.join(over) or 'none'}.",
+            "",
+            overall(rows, options.seeds),
+            "",
+            "By sub-task, means over seeds; a * for each seed above chance with disjoint intervals.",
+            "",
+            by_task(rows),
             "",
         ]
     )
