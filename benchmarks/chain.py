@@ -82,6 +82,9 @@ def main() -> None:
             for name in ("model", "random", "blind-match", "majority")
         }
         times = json.loads((clone / "demo" / "times.json").read_text())
+        revision = subprocess.run(
+            ["git", "-C", str(clone), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
+        ).stdout.strip()
     guesses = {task["task"]: task for task in scores["random"]["tasks"]}
     rows, above = [], 0
     for task in scores["model"]["tasks"]:
@@ -92,9 +95,6 @@ def main() -> None:
             f"{100 * task['chance']:.1f} | {task['items']} | {'yes' if is_above else ''} |"
         )
     mean = scores["model"]["overall"]
-    revision = subprocess.run(
-        ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
     text = "\n".join(
         [
             f"# The whole chain, {datetime.date.today()}, revision {revision}, seed {arguments.seed}",
