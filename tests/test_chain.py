@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,14 @@ def test_index_config_and_doctor_print_what_they_found(chain, capsys):
     assert "joint.optimisation.batch_size = 8" in capsys.readouterr().out
     main(["doctor"])
     assert "torch" in capsys.readouterr().out
+
+
+def test_a_reader_that_has_had_enough_is_no_fault():
+    command = [sys.executable, "-m", "babyvlm", "config", "saycam"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
 
 
 def test_photographs_through_to_a_scored_run(shared_data, tmp_path, capsys):

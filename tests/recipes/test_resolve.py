@@ -43,6 +43,7 @@ def test_steps_replace_epochs():
     [
         ("joint.optimisation.learing_rate=1", "learning_rate"),
         ("jiont.optimisation.steps=1", "did you mean 'joint'"),
+        ("joint.stepz=1", r"did you mean 'joint\.optimisation\.steps'"),
         ("joint.optimisation.steps=many", "joint.optimisation.steps=many"),
         ("joint.optimisation.steps=0", "at least 1"),
         ("joint=3", "has parts"),

@@ -1,6 +1,7 @@
 """A curated set of a few seconds, and a run of all stages on it."""
 
 import pytest
+from accelerate.state import AcceleratorState
 from tiny import tiny_recipe
 
 from babyvlm.curation import PretrainingSet, curate
@@ -43,3 +44,11 @@ def trained(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("run") / "model"
     Trainer(tiny_recipe(), data, out).run()
     return out
+
+
+@pytest.fixture
+def another_precision(trained):
+    """accelerate keeps one precision for a process, and other tests take another."""
+    AcceleratorState._reset_state()
+    yield
+    AcceleratorState._reset_state()

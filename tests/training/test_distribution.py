@@ -9,20 +9,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from tiny import tiny_recipe, weights
 
 from babyvlm.errors import ConfigError
 from babyvlm.recipes import nursery
 from babyvlm.training import Trainer
 
-
-@pytest.fixture(autouse=True)
-def another_precision():
-    """accelerate keeps one precision for a process, and other tests take another."""
-    AcceleratorState._reset_state()
-    yield
-    AcceleratorState._reset_state()
+pytestmark = pytest.mark.usefixtures("another_precision")
 
 
 def plain_recipe(**changes):
@@ -100,6 +93,7 @@ def test_torchrun_trains_by_the_command_with_copies(data, trained, tmp_path):
     # The recipe's own shape: the stages before are trained too.
     small = ["model.image_size=32", "model.vision_width=32", "model.vision_layers=1", "model.text_width=32"]
     small += ["model.text_layers=1", "model.text_intermediate=64", "model.vocabulary=300", "vision.local_size=16"]
+    small += ["vision.micro_batch=9", "vision.masked_patch_weight=1"]
     stages = [f"{name}.optimisation.steps=2" for name in ("vision", "language")]
     done = torchrun(
         "-m", "babyvlm", "train", "nursery", *changes, *small, *stages,

@@ -26,6 +26,10 @@ def test_the_full_size_is_refused_where_it_does_not_fit(monkeypatch):
     require_memory(nursery(), STAGES, 2)
 
 
+def test_the_full_size_fits_a_gpu_of_80_gb_by_the_estimate():
+    assert max(memory.needed(saycam(), stage, 1).total_gib for stage in STAGES) < 75
+
+
 def test_shards_and_checkpointing_need_less():
     recipe = saycam()
     alone = memory.needed(recipe, "joint", 1)
@@ -33,4 +37,8 @@ def test_shards_and_checkpointing_need_less():
     shards = memory.needed(replace(recipe, sharding="fsdp"), "joint", 8)
     assert shards.weights_gib == pytest.approx(alone.weights_gib / 8)
     assert lean.activations_gib < alone.activations_gib / 5
+    frames = replace(recipe, vision=replace(recipe.vision, micro_batch=None))
+    assert memory.needed(recipe, "vision", 1).activations_gib == pytest.approx(
+        memory.needed(frames, "vision", 1).activations_gib / 32
+    )
     assert memory.needed(recipe, "joint", 8).total_gib == pytest.approx(alone.total_gib)  # a copy each

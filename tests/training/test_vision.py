@@ -12,7 +12,7 @@ from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import vision_config
 from babyvlm.training import Trainer
 from babyvlm.training.configuration import VisionStage
-from babyvlm.training.vision import SelfDistillation, cut_windows, draw_masks, koleo
+from babyvlm.training.vision import SelfDistillation, cut_windows, draw_masks, koleo, micro_batches
 
 KNOBS = replace(tiny_recipe().vision, masked_patch_weight=1.0, koleo_weight=0.1)
 
@@ -24,12 +24,13 @@ def distillation(knobs=KNOBS):
 
 def test_masks_cover_the_part_asked_for_of_the_views_asked_for():
     masks = draw_masks(8, 100, KNOBS, torch.Generator().manual_seed(1))
-    assert sorted(masks.sum(1).tolist()) == [0, 0, 0, 0, 10, 23, 37, 50]
+    assert sorted((masks > 0).sum(1).tolist()) == [0, 0, 0, 0, 10, 23, 37, 50]
+    assert sorted(masks.sum(1).tolist()) == pytest.approx([0, 0, 0, 0, 0.25, 0.25, 0.25, 0.25])
     again = draw_masks(8, 100, KNOBS, torch.Generator().manual_seed(1))
     assert torch.equal(masks, again) and not torch.equal(
         masks, draw_masks(8, 100, KNOBS, torch.Generator().manual_seed(2))
     )
-    assert draw_masks(2, 4, KNOBS, torch.Generator()).sum() >= 1
+    assert (draw_masks(2, 4, KNOBS, torch.Generator()) > 0).any()
 
 
 def test_a_window_is_taken_where_there_is_something_to_see():
@@ -51,26 +52,61 @@ def test_koleo_is_minus_the_log_of_the_distance_to_the_nearest():
 def test_what_is_masked_is_learned_from_the_teacher_and_the_rest_is_not():
     model = distillation(replace(KNOBS, koleo_weight=0.0))
     views = [torch.rand(3, 3, 32, 32) for _ in range(2)] + [torch.rand(3, 3, 16, 16)]
-    masked = torch.zeros(6, 4, dtype=torch.bool)
-    masked[0, 2] = masked[4, 0] = masked[4, 1] = True
-    plain, means = model(views)
-    assert not means.patches.any()
-    loss, means = model(views, masked)
+    masks = torch.zeros(6, 4)
+    masks[0, 2], masks[4, 0], masks[4, 1] = 0.5, 0.25, 0.25
+    masked = masks > 0
+    plain, said = model(views)
+    assert not said.patches.any()
+    loss, said = model(views, masks)
     with torch.no_grad():  # the same, patch by patch
         taught = model.teacher_head(model.teacher(torch.cat(views[:2])).last_hidden_state[:, 1:])
         learned = model.student(torch.cat(views[:2]), bool_masked_pos=masked).last_hidden_state
-        said = torch.log_softmax(model.student_head(learned[:, 1:]) / KNOBS.student_temperature, -1)
+        predicted = torch.log_softmax(model.student_head(learned[:, 1:]) / KNOBS.student_temperature, -1)
         wanted = torch.softmax(taught / KNOBS.teacher_temperature, -1)
-        each = -(wanted * said).sum(-1)
+        each = -(wanted * predicted).sum(-1)
         expected = (each[0, 2] + (each[4, 0] + each[4, 1]) / 2) / 2
-    assert means.patches == pytest.approx(taught[masked].mean(0), abs=1e-6)
+    assert said.patches == pytest.approx(taught[masked].sum(0), abs=1e-6)
     only = replace(KNOBS, koleo_weight=0.0, masked_patch_weight=3.0)
-    tripled, _ = distillation(only)(views, masked)
+    tripled, _ = distillation(only)(views, masks)
     assert (tripled - loss).item() == pytest.approx(2 * expected.item(), rel=1e-4)
     loss.backward()
     assert model.student.embeddings.mask_token.grad.abs().sum() > 0
     model.move_teacher(0.5)
     assert model.teacher.embeddings.mask_token is None and plain.isfinite()
+
+
+def test_micro_batches_add_up_to_the_whole():
+    model = distillation(replace(KNOBS, koleo_weight=0.0))
+    views = [torch.rand(5, 3, 32, 32) for _ in range(2)] + [torch.rand(5, 3, 16, 16)]
+    masks = draw_masks(10, 4, KNOBS, torch.Generator().manual_seed(0))
+    gradients, losses, said = [], [], []
+    for frames in (None, 2):
+        passes = [model(*each) for each in micro_batches(views, masks, frames)]
+        assert len(passes) == (3 if frames else 1)
+        losses.append(sum(loss for loss, _ in passes))
+        losses[-1].backward()
+        said.append([sum(sums) for sums in zip(*(sums for _, sums in passes), strict=True)])
+        gradients.append({name: parameter.grad.clone() for name, parameter in model.trained()})
+        model.zero_grad()
+    assert losses[1].item() == pytest.approx(losses[0].item(), rel=1e-6)
+    for whole, parts in zip(*said, strict=True):
+        assert torch.allclose(whole, parts, atol=1e-5)
+    for name, gradient in gradients[0].items():
+        assert (gradient - gradients[1][name]).norm() <= 1e-6 + 1e-5 * gradient.norm(), name
+
+
+@pytest.mark.usefixtures("another_precision")
+def test_the_stage_in_micro_batches_trains_alike(data, trained, tmp_path):
+    recipe = tiny_recipe(precision="no")
+    recipe = replace(recipe, vision=replace(recipe.vision, koleo_weight=0.0, masked_patch_weight=1.0))
+    towers = []
+    for name, frames in (("whole", None), ("parts", 3)):
+        changed = replace(recipe, vision=replace(recipe.vision, micro_batch=frames))
+        run = fork(trained, tmp_path / name, changed, data, without="vision")
+        Trainer(changed, data, run).run(["vision"])
+        towers.append(weights(run / "vision"))
+    for name, tensor in towers[0].items():
+        assert torch.allclose(tensor, towers[1][name], atol=1e-5), name
 
 
 def test_the_stage_with_both_terms_leaves_a_plain_tower(data, trained, tmp_path):
@@ -88,6 +124,7 @@ def test_the_stage_with_both_terms_leaves_a_plain_tower(data, trained, tmp_path)
     [
         ("masked_patches", (0.5, 0.1)),
         ("koleo_weight", -1.0),
+        ("micro_batch", 0),
         ("window_scale", (0.0, 1.5)),
         ("window_tries", 0),
         ("masked_views", 0.0),

@@ -5,6 +5,8 @@ One module a room. Heavy rooms are imported inside the commands that need them, 
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 
 # isort: off
@@ -26,9 +28,24 @@ def main(arguments: list[str] | None = None) -> None:
         app.cli(
             prog="babyvlm", description="From infants' head-camera video to a model and a benchmark.", args=arguments
         )
+        sys.stdout.flush()
     except BabyVLMError as error:
         print(f"babyvlm: error: {error}", file=sys.stderr)
         raise SystemExit(2) from error
+    except BrokenPipeError:
+        if not _nobody_reads_on():
+            raise
+        raise SystemExit(1) from None
     except KeyboardInterrupt:
         print("babyvlm: interrupted; give the same command again to go on or begin anew", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _nobody_reads_on() -> bool:
+    """Whether standard output was closed at its other end, as `head` does; what is left to print is then dropped."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    closed = any(events & select.POLLERR for _, events in poll.poll(0))
+    if closed:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return closed

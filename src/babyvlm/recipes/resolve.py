@@ -10,7 +10,7 @@ import itertools
 import json
 import textwrap
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -40,7 +40,9 @@ def resolve(name: str, changes: Sequence[str] = ()) -> Recipe:
     7
     """
     if name not in RECIPES:
-        raise ConfigError(f"unknown recipe {name!r}{_nearest(name, RECIPES)} There are: {', '.join(RECIPES)}")
+        raise ConfigError(
+            f"unknown recipe {name!r}{_nearest(name, {each: each for each in RECIPES})} There are: {', '.join(RECIPES)}"
+        )
     recipe = RECIPES[name]()
     for change in changes:
         key, equals, value = change.partition("=")
@@ -54,7 +56,8 @@ def _replace(node: Any, path: Sequence[str], value: str, key: str) -> Any:
     fields = {field.name for field in dataclasses.fields(node)}
     head, *rest = path
     if head not in fields:
-        raise ConfigError(f"unknown knob {key!r}{_nearest(head, fields)} Knobs here: {', '.join(sorted(fields))}")
+        known = {field: field for field in fields} | dict(_knobs_below(node, key.removesuffix(".".join(path))))
+        raise ConfigError(f"unknown knob {key!r}{_nearest(head, known)} Knobs here: {', '.join(sorted(fields))}")
     current = getattr(node, head)
     if rest:
         if not dataclasses.is_dataclass(current):
@@ -85,9 +88,18 @@ def _parse(value: str, hint: Any, key: str) -> Any:
     raise ConfigError(f"{key}={value}: {problem}")
 
 
-def _nearest(word: str, known: Any) -> str:
+def _knobs_below(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """Last name and whole name of the knobs in the parts of ``node``."""
+    for field in dataclasses.fields(node):
+        part, key = getattr(node, field.name), f"{prefix}{field.name}."
+        if dataclasses.is_dataclass(part):
+            yield from ((each.name, f"{key}{each.name}") for each in dataclasses.fields(part))
+            yield from _knobs_below(part, key)
+
+
+def _nearest(word: str, known: Mapping[str, str]) -> str:
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else "."
+    return f"; did you mean {known[close[0]]!r}?" if close else "."
 
 
 def describe(recipe: Recipe) -> str:

@@ -23,6 +23,7 @@ def saycam() -> Recipe:
                 beta2=0.999,
                 clip_norm=3.0,
             ),
+            micro_batch=32,
         ),
         language=LanguageStage(
             optimisation=Optimisation(learning_rate=2e-4, batch_size=4 * devices, epochs=10, weight_decay=0.1),
@@ -44,5 +45,6 @@ def saycam() -> Recipe:
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
+            micro_batch_tokens=16384,  # by the estimate, no stage needs more than an 80 GB GPU has
         ),
     )

@@ -70,6 +70,9 @@ class VisionStage:
 
     optimisation: Optimisation
     """AdamW; the published scripts run the public DINO pipeline."""
+    micro_batch: int | None = None
+    """Largest forward pass, frames with all their views; None for all that a process has of a step. Gradients add up to
+    those of the step, but for KoLeo's, which sees one pass at a time (ours)."""
     global_scale: tuple[float, float] = (0.4, 1.0)
     """Area of a global view, fraction of the frame (DINO)."""
     local_scale: tuple[float, float] = (0.05, 0.4)
@@ -115,6 +118,10 @@ class VisionStage:
 
     def __post_init__(self) -> None:
         _refuse(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")
+        _refuse(
+            self.micro_batch is not None and self.micro_batch < 1,
+            f"vision.micro_batch={self.micro_batch} must be at least 1",
+        )
         _refuse(self.local_views < 0, f"vision.local_views={self.local_views} must not be negative")
         low, high = self.window_scale
         _refuse(not 0 < low <= high <= 1, f"vision.window_scale={self.window_scale}: two fractions, in order")

@@ -69,7 +69,8 @@ def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
         held = 2 * trained  # student and teacher
         local_tokens = (knobs.local_size // shape.patch_size) ** 2 + 1
         tokens = 2 * shape.image_tokens + knobs.local_views * local_tokens
-        kept = _vision_activations(recipe, tokens * max(1, knobs.optimisation.batch_size // processes))
+        frames = max(1, knobs.optimisation.batch_size // processes)
+        kept = _vision_activations(recipe, tokens * min(frames, knobs.micro_batch or frames))
     else:
         stage_knobs: LanguageStage | MultimodalStage = getattr(recipe, stage)
         trains = stage_knobs.trains if isinstance(stage_knobs, MultimodalStage) else ("language",)
@@ -151,7 +152,7 @@ def _remedy(recipe: Recipe, most: Need) -> str:
     if not recipe.gradient_checkpointing:
         steps.append("set gradient_checkpointing=true")
     if most.stage == "vision":
-        steps.append("lower vision.optimisation.batch_size or start more processes")
+        steps.append("lower vision.micro_batch")
     else:
         steps.append(f"lower {most.stage}.micro_batch_tokens")
         steps.append("start several processes with sharding=fsdp")

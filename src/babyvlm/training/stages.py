@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from torch import nn
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, ViTModel
 
 from babyvlm.curation.sets import PretrainingSet
@@ -34,13 +35,21 @@ from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
 from babyvlm.training.connector import whiten_connector
-from babyvlm.training.distribution import clip_gradients, whole_weights
+from babyvlm.training.distribution import clip_gradients, reducing, whole_weights
 from babyvlm.training.loop import Run, learning_rate_factor, train_language_model
 from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.probe import Probe
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
 from babyvlm.training.trackers import require_wandb
-from babyvlm.training.vision import Means, SelfDistillation, cut_views, cut_windows, draw_masks, teacher_momentum
+from babyvlm.training.vision import (
+    Said,
+    SelfDistillation,
+    cut_views,
+    cut_windows,
+    draw_masks,
+    micro_batches,
+    teacher_momentum,
+)
 from babyvlm.weights.card import CardFacts, stage_facts, write_card
 
 
@@ -108,7 +117,7 @@ class Trainer:
                 except torch.cuda.OutOfMemoryError as error:
                     raise TrainingError(
                         f"the GPU ran out of memory in the {stage} stage ({error}). Set gradient_checkpointing=true, "
-                        f"lower {stage}.micro_batch_tokens (vision: its batch size), or start several processes"
+                        f"lower {stage}.micro_batch{'' if stage == 'vision' else '_tokens'}, or start several processes"
                     ) from error
                 (self.out / _PICTURES).unlink(missing_ok=True)
 
@@ -178,19 +187,16 @@ class Trainer:
                 normalise(cut_views(windows_BCSS, size, scale, knobs.flip_probability, generator) * 255)
                 for size, scale in sizes
             ]
-            masked_VP = None
+            masks_VP = None
             if knobs.masked_patch_weight:
-                patches = recipe.model.image_tokens - 1
-                masked_VP = draw_masks(2 * share, patches, knobs, generator).to(accelerator.device)
-            with accelerator.autocast():
-                loss, means = wrapped([view.to(accelerator.device) for view in views], masked_VP)
-            accelerator.backward(loss)
+                masks_VP = draw_masks(2 * share, recipe.model.image_tokens - 1, knobs, generator)
+            loss, means = self._distil(wrapped, views, masks_VP)
             norm = clip_gradients(wrapped.parameters(), run.clip_norm)
             late = loss.new_tensor(float(time.monotonic() - saved_s > recipe.checkpoint_every_s))
-            mean_loss, due = accelerator.reduce(torch.stack([loss.detach(), late]), "mean").tolist()
+            mean_loss, due = accelerator.reduce(torch.stack([loss, late]), "mean").tolist()
             journal.check(step + 1, loss=mean_loss, gradient_norm=norm)
             optimizer.step()
-            distillation.move_centres(Means(*(accelerator.reduce(mean_K, "mean") for mean_K in means)))
+            distillation.move_centres(Said(*(accelerator.reduce(mean_K, "mean") for mean_K in means)))
             distillation.move_teacher(teacher_momentum(step, steps, knobs.teacher_momentum))
             probed = {}
             if probe and ((step + 1) % probe_every == 0 or step + 1 in (1, steps)):
@@ -216,6 +222,27 @@ class Trainer:
                 self._finish(partial, "vision", journal.log, {"vision": distillation.teacher.num_parameters()})
             resume.clear()
         accelerator.wait_for_everyone()
+
+    def _distil(
+        self, wrapped: nn.Module, views: Sequence[torch.Tensor], masks_VP: torch.Tensor | None
+    ) -> tuple[torch.Tensor, Said]:
+        """Adds up a step's gradients; returns its loss and what the teacher said on average, in this process."""
+        accelerator, device = self.accelerator, self.accelerator.device
+        loss, said = torch.zeros((), device=device), []
+        passes = list(micro_batches(views, masks_VP, self.recipe.vision.micro_batch))
+        for number, (some_views, masks, share) in enumerate(passes):
+            with reducing(wrapped, accelerator, last=number == len(passes) - 1):
+                with accelerator.autocast():
+                    part, heard = wrapped(
+                        [view.to(device) for view in some_views], None if masks is None else masks.to(device), share
+                    )
+                accelerator.backward(part)
+            loss += part.detach()
+            said.append(heard)
+        masked = 1 if masks_VP is None else int((masks_VP > 0).sum())
+        return loss, Said(
+            sum(each.classes for each in said) / (2 * len(views[0])), sum(each.patches for each in said) / masked
+        )
 
     def _pictures(self, images: Iterable[str], size: int) -> PixelTable:
         """The pictures of one stage, in a file of the run's folder that the stage's end removes."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -52,13 +52,24 @@ class ProjectionHead(nn.Module):
         return F.normalize(self.mlp(features_BD), dim=-1) @ F.normalize(self.prototypes, dim=-1).T
 
 
-class Means(NamedTuple):
-    """What the teacher said on average over a batch, for :meth:`SelfDistillation.move_centres`."""
+class Said(NamedTuple):
+    """What the teacher said, added up over views or their mean."""
 
     classes: torch.Tensor
     """Of class tokens, K."""
     patches: torch.Tensor
     """Of masked patches, K; zeros where none are predicted."""
+
+
+class MicroBatch(NamedTuple):
+    """Some frames of a step, as much as one forward pass takes."""
+
+    views: list[torch.Tensor]
+    """The two global views and then the local ones, each BCHW."""
+    masks: torch.Tensor | None
+    """What each patch of the global views counts, as :func:`draw_masks` says, (2 B, P)."""
+    share: float
+    """How much of the step's frames these are."""
 
 
 class SelfDistillation(nn.Module):
@@ -89,18 +100,22 @@ class SelfDistillation(nn.Module):
         return [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
 
     def forward(
-        self, views: Sequence[torch.Tensor], masked_VP: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, Means]:
+        self, views: Sequence[torch.Tensor], masks_VP: torch.Tensor | None = None, share: float = 1.0
+    ) -> tuple[torch.Tensor, Said]:
         """The loss over all pairs of a global view and another view, and of DINOv2's terms that are asked for.
 
         Args:
             views: The two global views and then the local ones, each BCHW.
-            masked_VP: Which patches of the global views the student does not see, (2 B, P); None for none.
+            masks_VP: What each patch of the global views counts where the student does not see it, and 0 where it does,
+                (2 B, P); None for none masked.
+            share: How much of the step's frames these are. Losses of a step's micro batches add up to that of the step,
+                but for KoLeo's, which knows the neighbours within a micro batch alone.
 
         Returns:
-            The loss, and the means of the teacher's output over the batch.
+            The loss, and the teacher's output added up over the views.
         """
         knobs, globals_VCHW = self._knobs, torch.cat(list(views[:2]))
+        masked_VP = None if masks_VP is None else masks_VP > 0
         with torch.no_grad():
             taught_VTD = _tokens(self.teacher, globals_VCHW)
             seen_VK = self.teacher_head(taught_VTD[:, 0]).float()
@@ -113,18 +128,19 @@ class SelfDistillation(nn.Module):
             for other, predicted_BK in enumerate(predictions)
             if other != number
         ]
-        loss, patches_K = torch.stack(losses).mean(), torch.zeros_like(self.centre_K)
-        if masked_VP is not None:
+        loss, patches_K = share * torch.stack(losses).mean(), torch.zeros_like(self.centre_K)
+        if masks_VP is not None and masked_VP is not None:
             with torch.no_grad():
                 seen_MK = self.teacher_head(taught_VTD[:, 1:][masked_VP]).float()
                 targets_MK = self._targets(seen_MK, self.patch_centre_K)
             predicted_MK = self._log_probabilities(learned_VTD[:, 1:][masked_VP])
-            weights_M = _per_view(masked_VP)
-            loss = loss - knobs.masked_patch_weight * ((targets_MK * predicted_MK).sum(-1) * weights_M).sum()
-            patches_K = seen_MK.mean(0)
+            apart_M = (targets_MK * predicted_MK).sum(-1) * masks_VP[masked_VP]
+            loss = loss - knobs.masked_patch_weight * apart_M.sum()
+            patches_K = seen_MK.sum(0)
         if knobs.koleo_weight:
-            loss = loss + knobs.koleo_weight * torch.stack([koleo(half) for half in learned_VTD[:, 0].chunk(2)]).mean()
-        return loss, Means(seen_VK.mean(0), patches_K)
+            nearness = torch.stack([koleo(half) for half in learned_VTD[:, 0].chunk(2)]).mean()
+            loss = loss + share * knobs.koleo_weight * nearness
+        return loss, Said(seen_VK.sum(0), patches_K)
 
     def _targets(self, seen_NK: torch.Tensor, centre_K: torch.Tensor) -> torch.Tensor:
         return F.softmax((seen_NK - centre_K) / self._knobs.teacher_temperature, dim=-1)
@@ -140,7 +156,7 @@ class SelfDistillation(nn.Module):
         return list(self._log_probabilities(torch.cat(tokens)).chunk(len(views)))
 
     @torch.no_grad()
-    def move_centres(self, means: Means) -> None:
+    def move_centres(self, means: Said) -> None:
         """Moves the centres towards the means of the teacher's output over the whole batch."""
         self.centre_K.lerp_(means.classes, 1 - self._knobs.centre_momentum)
         if self._knobs.masked_patch_weight:
@@ -164,11 +180,22 @@ def _tokens(tower: ViTModel, pixels_BCHW: torch.Tensor, masked_BP: torch.Tensor 
     return tokens_BTD
 
 
-def _per_view(masked_VP: torch.Tensor) -> torch.Tensor:
-    """A weight for each masked patch, so that every view with any counts alike, M; they add up to 1."""
-    counts_V = masked_VP.sum(1)
-    weights_V = 1 / counts_V.clamp(min=1) / (counts_V > 0).sum()
-    return weights_V[:, None].expand_as(masked_VP)[masked_VP]
+def micro_batches(
+    views: Sequence[torch.Tensor], masks_VP: torch.Tensor | None, frames: int | None
+) -> Iterator[MicroBatch]:
+    """Cuts a step's frames into forward passes.
+
+    Args:
+        views: The two global views and then the local ones, each BCHW.
+        masks_VP: What each patch of the global views counts, (2 B, P).
+        frames: At most so many in a pass; None for all at once.
+    """
+    whole = len(views[0])
+    for start in range(0, whole, frames or whole):
+        part = slice(start, start + (frames or whole))
+        masks = None if masks_VP is None else masks_VP.unflatten(0, (2, whole))[:, part].flatten(0, 1)
+        cut = [view[part] for view in views]
+        yield MicroBatch(cut, masks, len(cut[0]) / whole)
 
 
 def koleo(classes_BD: torch.Tensor) -> torch.Tensor:
@@ -180,7 +207,7 @@ def koleo(classes_BD: torch.Tensor) -> torch.Tensor:
 
 
 def draw_masks(views: int, patches: int, knobs: VisionStage, generator: torch.Generator) -> torch.Tensor:
-    """Which patches to mask: of so many views a part, of each of them a part spread evenly over its range.
+    """Patches to mask: of so many views a part, of each of them a part spread evenly over its range.
 
     DEVIATION: positions are drawn one by one, where iBOT masks blocks.
 
@@ -191,14 +218,16 @@ def draw_masks(views: int, patches: int, knobs: VisionStage, generator: torch.Ge
         generator: Source of all randomness.
 
     Returns:
-        (views, patches), of bool.
+        What each patch counts, 0 where it is not masked, (views, patches). Every view with masked patches counts alike,
+        and all together 1.
     """
     chosen = torch.randperm(views, generator=generator)[: max(1, round(views * knobs.masked_views))]
     shares = torch.linspace(*knobs.masked_patches, len(chosen))
     ranks = torch.rand(len(chosen), patches, generator=generator).argsort(1)
     masked_VP = torch.zeros(views, patches, dtype=torch.bool)
     masked_VP[chosen] = ranks < (shares * patches).round().clamp(min=1)[:, None]
-    return masked_VP
+    counts_V = masked_VP.sum(1)
+    return masked_VP * (1 / counts_V.clamp(min=1) / (counts_V > 0).sum())[:, None]
 
 
 def teacher_momentum(step: int, steps: int, start: float) -> float:
