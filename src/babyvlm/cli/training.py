@@ -18,6 +18,7 @@ def train(
     data: Path,
     out: Path,
     stage: tuple[Stage, ...] = (),
+    start: Path | None = None,
     wandb: str | None = None,
 ) -> None:
     """Train one or all stages of a recipe. Interrupted, the same command goes on where it stopped.
@@ -30,14 +31,18 @@ def train(
         data: Folder written by ``babyvlm curate``.
         out: Folder of the run.
         stage: Stages to run; all that the data allow when not given.
+        start: Checkpoint to begin with, in place of the stage it is of and those before: a finished stage's folder of
+            another run, or what ``babyvlm convert`` wrote.
         wandb: Project at Weights & Biases that gets the figures too; TensorBoard's files are always written.
     """
     from babyvlm.curation.sets import PretrainingSet
+    from babyvlm.errors import ConfigError
     from babyvlm.recipes import resolve
     from babyvlm.training import (
         Trainer,
         possible_stages,
         processes_started,
+        read_start,
         require_memory,
         run_in_processes,
         train_in_process,
@@ -46,12 +51,19 @@ def train(
 
     resolved, opened = resolve(recipe, changes), PretrainingSet(data)
     stages = stage or possible_stages(opened)
+    if start:
+        later = read_start(start, resolved).later_stages
+        if before := [one for one in stage if one not in later]:
+            raise ConfigError(f"--start stands for the {before[0]} stage already; leave it out of --stage")
+        stages = tuple(one for one in stages if one in later)
+        if not stages:
+            raise ConfigError(f"{data}: no instruction samples, and no other stage comes after that of --start")
     processes = worth_starting(resolved.cpu_processes)
     require_memory(resolved, stages, processes_started() or processes)
     if processes == 1:
-        Trainer(resolved, opened, out, wandb).run(stages)
+        Trainer(resolved, opened, out, wandb, start).run(stages)
     else:
-        Trainer.claim(out, resolved)
+        Trainer.claim(out, resolved, start)
         run_in_processes(train_in_process, (resolved, data, out, stages, wandb), processes)
 
 

@@ -25,7 +25,6 @@ from typing import Any
 
 import torch
 from PIL import Image
-from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer
 
 from babyvlm.errors import CheckpointError
@@ -35,6 +34,7 @@ from babyvlm.evaluation.reading import Pictures, Reading
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response
 from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.model.llava_config import BabyLlavaConfig
+from babyvlm.model.loading import load_exactly
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels
 from babyvlm.model.tokenizer import EOS, PAD
@@ -84,16 +84,7 @@ class LocalModel:
         self.revision = weights_revision(checkpoint)
         self._batch_size, self._max_new_tokens, self._answer = batch_size, max_new_tokens, answer
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        try:
-            loaded: Any = BabyLlavaForConditionalGeneration.from_pretrained(
-                checkpoint, output_loading_info=True, dtype=torch.float32
-            )
-        except (OSError, RuntimeError, SafetensorError) as error:
-            problem = f"the weights do not load ({str(error).strip().splitlines()[0]})"
-            raise CheckpointError(problem, path=checkpoint) from error
-        model, loading = loaded
-        if problems := [f"{kind}: {sorted(keys)[:3]}" for kind, keys in loading.items() if keys]:
-            raise CheckpointError("the weights do not fit the model: " + "; ".join(problems), path=checkpoint)
+        model: Any = load_exactly(BabyLlavaForConditionalGeneration, checkpoint)
         self._model = model.to(self._device).eval()
         self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
         config = model.config

@@ -4,6 +4,7 @@ from babyvlm.training.configuration import STAGES, Recipe
 from babyvlm.training.memory import require_memory
 from babyvlm.training.processes import processes_started, run_in_processes, worth_starting
 from babyvlm.training.stages import Trainer, possible_stages, train_in_process
+from babyvlm.training.start import read_start
 
 __all__ = [
     "STAGES",
@@ -11,6 +12,7 @@ __all__ = [
     "Trainer",
     "possible_stages",
     "processes_started",
+    "read_start",
     "require_memory",
     "run_in_processes",
     "train_in_process",

@@ -40,6 +40,7 @@ from babyvlm.training.loop import Run, learning_rate_factor, train_language_mode
 from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.probe import Probe
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
+from babyvlm.training.start import begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
 from babyvlm.training.vision import (
     Said,
@@ -74,13 +75,17 @@ class Trainer:
         data: The curated set.
         out: The run's folder; finished stages in it are kept.
         wandb: Project at Weights & Biases that gets the figures too.
+        start: Checkpoint to begin with, in place of the stage it is of and those before.
 
     Raises:
-        ConfigError: ``out`` holds a run of another recipe.
+        CheckpointError: ``start`` does not load exactly.
+        ConfigError: ``out`` holds a run of another recipe or another start, or ``start`` is of other sizes.
         MissingExtraError: ``wandb`` is given, and it is not installed.
     """
 
-    def __init__(self, recipe: Recipe, data: PretrainingSet, out: Path, wandb: str | None = None) -> None:
+    def __init__(
+        self, recipe: Recipe, data: PretrainingSet, out: Path, wandb: str | None = None, start: Path | None = None
+    ) -> None:
         self.recipe, self.data, self.out = recipe, data, out
         if wandb is not None:
             require_wandb()
@@ -88,13 +93,14 @@ class Trainer:
         on_cpu = "WORLD_SIZE" in os.environ and not torch.cuda.is_available()
         self.accelerator = Accelerator(mixed_precision=recipe.precision, cpu=on_cpu)
         if self.accelerator.is_main_process:
-            self.claim(out, recipe)
+            self.claim(out, recipe, start)
         self.accelerator.wait_for_everyone()
         self._run = Run(recipe=recipe, accelerator=self.accelerator, out=out, wandb=wandb)
 
     @staticmethod
-    def claim(out: Path, recipe: Recipe) -> None:
-        """Makes ``out`` this recipe's run folder, or makes sure that it is already."""
+    def claim(out: Path, recipe: Recipe, start: Path | None = None) -> None:
+        """Makes ``out`` this recipe's run folder, with what it starts from, or makes sure that it is already."""
+        begun = read_start(start, recipe) if start else None
         out.mkdir(parents=True, exist_ok=True)
         resolved = json.dumps(asdict(recipe), indent=2, sort_keys=True) + "\n"
         path = out / "recipe.json"
@@ -106,6 +112,8 @@ class Trainer:
             raise ConfigError(f"{out}: already holds {found[0]}, and no run of babyvlm train. Choose another --out")
         if not path.is_file():
             path.write_text(resolved, encoding="utf-8")
+        if start and begun:
+            begin_with(start, begun, out)
 
     def run(self, stages: Sequence[StageName] = STAGES) -> None:
         """Runs the given stages, in their own order, leaving out those that are finished."""
@@ -361,6 +369,8 @@ class Trainer:
         digest = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]
         finished = {one: self.out / one / "metrics.jsonl" for one in STAGES[: STAGES.index(stage)]}
         logs = {one: path.read_text(encoding="utf-8") for one, path in finished.items() if path.is_file()}
+        began = read_run_start(self.out)
+        licences = {recording.licence for recording in self.data.recordings} | set(began.licences if began else ())
         write_card(
             partial,
             CardFacts(
@@ -370,7 +380,8 @@ class Trainer:
                 seed=self.recipe.seed,
                 data_digest=digest,
                 data_counts=manifest.counts,
-                licences=tuple(sorted({recording.licence for recording in self.data.recordings})),
+                licences=tuple(sorted(licences)),
+                began_with=str(began or ""),
                 stages=tuple(
                     stage_facts(one, lines, getattr(self.recipe, one).optimisation.batch_size)
                     for one, lines in [*logs.items(), (stage, log)]
@@ -379,8 +390,13 @@ class Trainer:
         )
         Manifest(
             kind="checkpoint",
-            configuration={"recipe": self.recipe.name, "stage": stage, "seed": self.recipe.seed},
-            inputs={"data": digest},
+            configuration={
+                "recipe": self.recipe.name,
+                "stage": stage,
+                "seed": self.recipe.seed,
+                "licences": sorted(licences),
+            },
+            inputs={"data": digest} | ({"start": began.digest} if began else {}),
         ).write(partial)
 
 

@@ -46,6 +46,8 @@ class CardFacts(Record):
     licences: tuple[str, ...] = ()
     """Of the recordings it was trained on."""
     stages: tuple[StageFacts, ...] = ()
+    began_with: str = ""
+    """What its run began with, in words; empty where nothing came before it."""
     converted_from: str = ""
     """Name of the published checkpoint; empty where we trained it."""
     inputs: dict[str, str] = Field(default_factory=dict)

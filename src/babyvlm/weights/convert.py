@@ -39,6 +39,7 @@ from babyvlm.weights.source import CONFIG, Source, read_source, shown
 
 ACCOUNT = "conversion.json"
 WholeStage = Literal["joint", "instruction"]
+_LICENCES = ("restricted: SAYCam (Databrary)",)
 _HEAD_WIDTH = 64
 """Of every ViT from Tiny to Large; weights do not tell it."""
 _NUMBER = re.compile(r"\.\d+\.")
@@ -257,12 +258,17 @@ def _finish(partial: Path, read: Source, conversion: Conversion, parameters: dic
             parameters=parameters,
             converted_from=name,
             inputs=read.digests,
-            licences=("restricted: SAYCam (Databrary)",),
+            licences=_LICENCES,
         ),
     )
     Manifest(
         kind="checkpoint",
-        configuration={"recipe": "published", "stage": conversion.stage, "converted_from": name},
+        configuration={
+            "recipe": "published",
+            "stage": conversion.stage,
+            "converted_from": name,
+            "licences": list(_LICENCES),
+        },
         inputs=read.digests,
         counts={fate: conversion.count(fate) for fate in get_args(Fate)},
     ).write(partial)
