@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SEED ?= 0
 
-.PHONY: setup check test demo bench clean
+LOWEST := .venv-lowest
+
+.PHONY: setup check test test-lowest demo bench clean
 
 setup: $(VENV)/.for-development
 
@@ -28,6 +30,17 @@ check: setup
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadscope
 
+# The model's tests on the lowest versions that pyproject.toml allows, in an environment of its own.
+test-lowest: $(LOWEST)/.for-lowest
+	$(LOWEST)/bin/python -m pytest -n 2 -W ignore -m "not slow and not gpu" tests/model tests/weights \
+		tests/training/test_stages.py tests/training/test_start.py tests/evaluation/test_respondents.py
+
+$(LOWEST)/.for-lowest: pyproject.toml constraints-lowest.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check -c constraints-lowest.txt \
+		-e . "pytest>=8" "pytest-xdist>=3.6" "hypothesis>=6.100"
+	touch $@
+
 demo: $(VENV)/.for-use
 	$(BIN)/babyvlm demo --out demo --seed $(SEED)
 
@@ -36,4 +49,4 @@ bench: setup demo
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) $(LOWEST) demo

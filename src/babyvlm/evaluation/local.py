@@ -37,6 +37,7 @@ from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_exactly
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels
+from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import EOS, PAD
 from babyvlm.records import IMAGE_TOKEN, Question, Reply, Response
 
@@ -86,6 +87,7 @@ class LocalModel:
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         model: Any = load_exactly(BabyLlavaForConditionalGeneration, checkpoint)
         self._model = model.to(self._device).eval()
+        require_sight(self._model, checkpoint)
         self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
         config = model.config
         if (found := self._tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)) != config.image_token_index:

@@ -109,23 +109,46 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
         """
         if blocks is not None and input_ids is not None:
             kwargs |= row_arguments(blocks, input_ids.device)
-        if vision_features is None and pixel_values is not None and image_index is not None:
+        if kwargs.get("logits_to_keep") is None:  # as some versions' generate() says "all", and LLaVA does not take it
+            kwargs.pop("logits_to_keep", None)
+        if vision_features is None and pixel_values is not None:
             vision_features = self.model.vision_tower(pixel_values=pixel_values).last_hidden_state
         if vision_features is not None:
-            pixel_values = None
-            kwargs["mm_encoder_outputs"] = {"image": self.model.connect(vision_features, image_index)}
+            if input_ids is None:
+                raise ValueError("pictures need input_ids, whose placeholders say where they stand")
+            kwargs["inputs_embeds"] = self._embeddings(input_ids, vision_features, image_index)
+            input_ids = None
         if labels is None:
-            output = super().forward(input_ids=input_ids, pixel_values=pixel_values, **kwargs)
+            output = super().forward(input_ids=input_ids, **kwargs)
             output.logits = self._spoken(output.logits)
             return output
 
-        hidden_BLD = self.model(input_ids=input_ids, pixel_values=pixel_values, **kwargs).last_hidden_state
+        hidden_BLD = self.model(input_ids=input_ids, **kwargs).last_hidden_state
         targets_BL = labels[:, 1:]
         supervised_BL = targets_BL != IGNORED
         logits_MV = self._spoken(self.lm_head(hidden_BLD[:, :-1][supervised_BL]))
         summed = F.cross_entropy(logits_MV.float(), targets_BL[supervised_BL], reduction="sum")
         learned = supervised_BL.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
-        return LlavaCausalLMOutputWithPast(loss=summed / learned, logits=logits_MV)
+        loss: Any = summed / learned
+        logits: Any = logits_MV
+        return LlavaCausalLMOutputWithPast(loss=loss, logits=logits)
+
+    def _embeddings(
+        self, input_ids_BL: torch.Tensor, features_UTD: torch.Tensor, image_index_N: torch.Tensor | None
+    ) -> torch.Tensor:
+        """Token embeddings, BLD, with the pictures' where their placeholders stand.
+
+        LLaVA's own ways to hand features over differ between versions of transformers, and an argument that a version
+        does not know is dropped without a word; embeddings are understood by all of them.
+        """
+        placed: Any = self.model.connect(features_UTD, image_index_N).pooler_output
+        pictures_ND = torch.cat(list(placed))
+        embeddings_BLD: torch.Tensor = self.get_input_embeddings()(input_ids_BL)
+        here_BL = input_ids_BL == self.config.image_token_id
+        # In training the records are checked before, and counting would make a GPU wait.
+        if not self.training and (found := int(here_BL.sum())) != len(pictures_ND):
+            raise ValueError(f"{found} placeholders in input_ids for {len(pictures_ND)} picture tokens")
+        return embeddings_BLD.masked_scatter(here_BL[..., None], pictures_ND.to(embeddings_BLD.dtype))
 
     def _spoken(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits over what the model can say: without the image placeholder where it has no output."""

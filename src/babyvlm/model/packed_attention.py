@@ -13,6 +13,9 @@ Copied beside the weights of every checkpoint (``modeling.py``).
 from __future__ import annotations
 
 import functools
+import importlib
+import inspect
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -108,16 +111,43 @@ class _PackedVarlen(_Packed):
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         if blocks is None:
             return super().__call__(module, query_BHLK, key_BGLK, value_BGLK, attention_mask, **kwargs)
-        from torch.nn.attention.varlen import varlen_attn
-
+        varlen_attn = varlen_kernel()
+        if varlen_attn is None:
+            raise ValueError(NO_VARLEN)
         starts, longest = _starts(blocks, query_BHLK.device)
         # Rotary positions leave queries and keys in float32 under autocast, values as the kernel takes them.
         query, key, value = (row[0].transpose(0, 1).to(value_BGLK.dtype) for row in (query_BHLK, key_BGLK, value_BGLK))
-        output_THK: Any = varlen_attn(
-            query, key, value, starts, starts, longest, longest,
-            scale=kwargs.get("scaling"), window_size=(-1, 0), enable_gqa=query.shape[1] != key.shape[1],
-        )  # fmt: skip
-        return output_THK[None], None
+        scale = kwargs.get("scaling") or query.shape[-1] ** -0.5
+        taken, options = _arguments(varlen_attn), dict[str, Any]()
+        if "scale" in taken:
+            options["scale"] = scale
+        else:  # the kernel then divides by the root of the width itself
+            query = query * (scale * query.shape[-1] ** 0.5)
+        options |= {"window_size": (-1, 0)} if "window_size" in taken else {"is_causal": True}
+        if (queries_per_key := query.shape[1] // key.shape[1]) > 1:
+            if "enable_gqa" in taken:
+                options["enable_gqa"] = True
+            else:
+                key, value = (row.repeat_interleave(queries_per_key, dim=1) for row in (key, value))
+        return varlen_attn(query, key, value, starts, starts, longest, longest, **options)[None], None
+
+
+NO_VARLEN = "attention=varlen needs torch 2.10 or later; choose attention=sdpa, or install a later torch"
+
+
+def varlen_kernel() -> Callable[..., torch.Tensor] | None:
+    """PyTorch's attention over samples of any lengths; None in a version that has none or one of another form."""
+    try:
+        kernel: Callable[..., torch.Tensor] = importlib.import_module("torch.nn.attention.varlen").varlen_attn
+    except (ImportError, AttributeError):
+        return None
+    return kernel if _arguments(kernel) & {"window_size", "is_causal"} else None
+
+
+@functools.lru_cache(maxsize=4)  # every layer asks for the same
+def _arguments(kernel: Callable[..., torch.Tensor]) -> frozenset[str]:
+    """Names of its arguments, which differ between versions of torch."""
+    return frozenset(inspect.signature(kernel).parameters)
 
 
 @functools.lru_cache(maxsize=32)  # every layer asks for the same

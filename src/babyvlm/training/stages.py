@@ -29,8 +29,9 @@ from babyvlm.folders import Manifest, fresh_folder, read_manifest
 from babyvlm.model.configuration import model_config, vision_config
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
-from babyvlm.model.packed_attention import VARLEN, packed
+from babyvlm.model.packed_attention import NO_VARLEN, VARLEN, packed, varlen_kernel
 from babyvlm.model.processing import ConversationEncoder, normalise, processor
+from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
@@ -79,7 +80,8 @@ class Trainer:
 
     Raises:
         CheckpointError: ``start`` does not load exactly.
-        ConfigError: ``out`` holds a run of another recipe or another start, or ``start`` is of other sizes.
+        ConfigError: ``out`` holds a run of another recipe or another start, ``start`` is of other sizes, or this torch
+            has not the attention asked for.
         MissingExtraError: ``wandb`` is given, and it is not installed.
     """
 
@@ -89,6 +91,8 @@ class Trainer:
         self.recipe, self.data, self.out = recipe, data, out
         if wandb is not None:
             require_wandb()
+        if recipe.attention == VARLEN and varlen_kernel() is None:
+            raise ConfigError(f"{NO_VARLEN}. This is torch {torch.__version__}")
         # Without a GPU, accelerate sees several processes only when it is told to use the CPU.
         on_cpu = "WORLD_SIZE" in os.environ and not torch.cuda.is_available()
         self.accelerator = Accelerator(mixed_precision=recipe.precision, cpu=on_cpu)
@@ -314,8 +318,10 @@ class Trainer:
             raise DataFolderError(f"no training samples of {', '.join(knobs.formats)}", path=self.data.folder)
         if knobs.whiten_connector:
             whiten_connector(model, pictures, self.recipe.seed)
+        with self.accelerator.autocast():
+            require_sight(model.to(self.accelerator.device), self.out / before)
         log = train_language_model(
-            model.to(self.accelerator.device),
+            model,
             sources,
             pictures,
             run=self._run,
