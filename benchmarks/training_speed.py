@@ -81,7 +81,7 @@ def ours(stage: str, data: Path, model: Path, out: Path, steps: int, knobs: list
     """``babyvlm train`` in a folder that has the stage before."""
     before = STAGES[STAGES.index(stage) - 1]
     asked = [*changes(stage, matrices), *knobs, f"{stage}.optimisation.steps={steps}"]
-    Trainer.claim(out, resolve("nursery", asked))
+    Trainer.claim(out, resolve("nursery", asked), PretrainingSet(data))
     for folder in ("tokenizer", before):
         shutil.copytree(model / folder, out / folder)
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}

@@ -49,7 +49,7 @@ class Recording(Record):
     """Path of the media file, relative to the corpus folder."""
     duration_s: float = Field(gt=0)
     licence: str = "unknown"
-    """``restricted...`` for gated material: such frames never leave by accident."""
+    """Free text; ``licences.py`` says what may leave this machine."""
     split: Split = "train"
 
 
@@ -233,15 +233,6 @@ class Item(Record):
         turns = tuple(QuestionTurn(**{name: getattr(turn, name) for name in shown}) for turn in self.turns)
         history = tuple(turn.gold for turn in self.turns[:-1]) if gold_history else ()
         return Question(id=self.id, task=self.task, variant=self.variant, turns=turns, history=history)
-
-
-def is_restricted(licence: str) -> bool:
-    """Whether material of this licence must not leave by accident.
-
-    >>> is_restricted("restricted: SAYCam"), is_restricted("CC0")
-    (True, False)
-    """
-    return licence.startswith("restricted")
 
 
 def content_id(*parts: object) -> str:

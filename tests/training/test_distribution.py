@@ -56,9 +56,9 @@ def losses(folder):
     return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-def begun(done, out, recipe, *, with_stages):
+def begun(done, out, recipe, data, *, with_stages):
     """A run that has some finished stages of another."""
-    Trainer.claim(out, recipe)
+    Trainer.claim(out, recipe, data)
     for name in ("tokenizer", *with_stages):
         shutil.copytree(done / name, out / name)
     return out
@@ -66,13 +66,13 @@ def begun(done, out, recipe, *, with_stages):
 
 def test_shards_lose_what_one_process_loses_and_a_killed_run_goes_on(data, trained, tmp_path):
     stage, before = "instruction", "joint"  # in which every part learns
-    one = begun(trained, tmp_path / "one", plain_recipe(), with_stages=[before])
+    one = begun(trained, tmp_path / "one", plain_recipe(), data, with_stages=[before])
     Trainer(plain_recipe(), data, one).run([stage])
     script = tmp_path / "start.py"
     script.write_text(START)
     runs = {}
     for name, killed_at in (("undisturbed", 0), ("killed", 2)):
-        runs[name] = begun(trained, tmp_path / name, plain_recipe(sharding="fsdp"), with_stages=[before])
+        runs[name] = begun(trained, tmp_path / name, plain_recipe(sharding="fsdp"), data, with_stages=[before])
         done = torchrun(script, data.folder, runs[name], stage, killed_at)
         assert (done.returncode != 0) == bool(killed_at), done.stderr[-2000:]
     assert not (runs["killed"] / stage).exists()
@@ -110,7 +110,7 @@ def test_torchrun_trains_by_the_command_with_copies(data, trained, tmp_path):
 def test_checkpointing_and_compilation_change_no_loss(changes, data, trained, tmp_path):
     found = {}
     for name, knobs in (("plain", {}), ("changed", changes)):
-        run = begun(trained, tmp_path / name, plain_recipe(**knobs), with_stages=["joint"])
+        run = begun(trained, tmp_path / name, plain_recipe(**knobs), data, with_stages=["joint"])
         Trainer(plain_recipe(**knobs), data, run).run(["instruction"])
         found[name] = losses(run / "instruction")
     assert found["changed"] == pytest.approx(found["plain"], abs=2e-4)
@@ -123,7 +123,7 @@ def test_muon_with_shards_is_refused():
 
 def test_more_processes_than_samples_are_refused(data, trained, tmp_path, monkeypatch):
     recipe = plain_recipe()
-    run = begun(trained, tmp_path / "run", recipe, with_stages=["joint"])
+    run = begun(trained, tmp_path / "run", recipe, data, with_stages=["joint"])
     trainer = Trainer(recipe, data, run)
     monkeypatch.setattr(type(trainer.accelerator), "num_processes", 8)
     with pytest.raises(ConfigError, match="without a sample"):

@@ -26,6 +26,7 @@ def build(
     annotations: Path | None = None,
     toolbox: Annotated[ToolboxConfig, arg(name="")] = ToolboxConfig(),  # noqa: B008
     split: Split = "test",
+    licence: str = "",
     training: Path | None = None,
     review: Path | None = None,
     workers: int = 0,
@@ -39,6 +40,8 @@ def build(
         annotations: Their boxes: a COCO file, or a folder of VOC, YOLO or one-line files (class left top right bottom).
         toolbox: Which items are built, and how.
         split: Recordings of the corpus to build from.
+        licence: The photographs' licence; ``restricted`` when they may not leave this machine. A corpus has its
+            licences in recordings.csv.
         training: Curated set that must share no recording and no near-duplicate frame with the items.
         review: Decisions of ``babyvlm toolbox review``, to be applied.
         workers: Processes; 0 for one a core.
@@ -50,12 +53,14 @@ def build(
 
     if (images is None) != (annotations is None) or (images is None) == (source is None):
         raise ConfigError("give either SOURCE, a corpus with boxes, or both --images and --annotations")
+    if source is not None and licence:
+        raise ConfigError("--licence is for photographs; a corpus has its licences in recordings.csv, by recording")
     frames: FrameSource
     if source is not None:
         frames = CorpusSource(open_corpus(source), split)
     else:
         assert images is not None and annotations is not None
-        frames = PhotoSource(images, annotations)
+        frames = PhotoSource(images, annotations, licence=licence)
     trained_on = None if training is None else TrainingSet.of(PretrainingSet(training))
     decided = None if review is None else read_decisions(review)
     built = build_toolbox(frames, out, toolbox, training=trained_on, review=decided, workers=workers or cores())

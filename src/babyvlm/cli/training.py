@@ -63,7 +63,7 @@ def train(
     if processes == 1:
         Trainer(resolved, opened, out, wandb, start).run(stages)
     else:
-        Trainer.claim(out, resolved, start)
+        Trainer.claim(out, resolved, opened, start)
         run_in_processes(train_in_process, (resolved, data, out, stages, wandb), processes)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from babyvlm.corpus.annotations import read_boxes
 from babyvlm.corpus.ego4d import find_narrations
 from babyvlm.corpus.files import BOXES_SUFFIX, VIDEO_SUFFIXES, Found, find_files
-from babyvlm.corpus.layouts import Layout, check_layout, detect_layout, read_name
+from babyvlm.corpus.layouts import Layout, check_layout, commonest_layout, layout_of, read_name
 from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.recordings import RECORDINGS_CSV, SplitFractions, read_recordings, read_recordings_csv
 from babyvlm.corpus.transcripts import TRANSCRIPT_SUFFIXES, Transcript, read_transcript
@@ -32,6 +32,7 @@ class Corpus:
 
     folder: Path
     layout: Layout
+    """How most of the recordings are named."""
     recordings: tuple[Recording, ...]
     """By id; only those whose video opens."""
     problems: tuple[Problem, ...]
@@ -130,8 +131,8 @@ def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions
 
     Args:
         folder: The folder; it is never written to.
-        layout: How recordings are named: ``saycam``, ``babyview``, ``ego4d``, ``plain``, or ``auto`` to tell
-            from the names.
+        layout: How all recordings are named: ``saycam``, ``babyview``, ``ego4d``, ``plain``, or ``auto`` to tell from
+            each name.
         fractions: Shares held out where ``recordings.csv`` gives no split; None for the defaults.
 
     Raises:
@@ -156,22 +157,22 @@ def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions
             path=folder,
             remedy="Give --layout plain, and child, age and date in recordings.csv",
         )
-    chosen = chosen or detect_layout(found.videos)
     rows = read_recordings_csv(folder / RECORDINGS_CSV)
     recordings, problems = read_recordings(folder, found, rows, layout=chosen, fractions=fractions)
     return Corpus(
         folder=folder,
-        layout=chosen,
+        layout=chosen or commonest_layout(found.videos),
         recordings=tuple(recordings),
         problems=(*found.problems, *problems),
         fractions=fractions,
-        _transcripts=_with_narrations(found) if chosen == "ego4d" else found.transcripts,
+        _transcripts=_with_narrations(found, chosen),
         _boxes=found.boxes,
     )
 
 
-def _with_narrations(found: Found) -> dict[str, tuple[Path, ...]]:
-    """The transcripts of an Ego4D corpus: one beside a video, and else the narrations of all."""
-    narrations = find_narrations(found.files)
-    shared = dict.fromkeys(found.videos, (narrations,)) if narrations is not None else {}
+def _with_narrations(found: Found, layout: Layout | None) -> dict[str, tuple[Path, ...]]:
+    """The transcripts by recording: what lies beside a video, and else, for Ego4D's, the narrations of all."""
+    of_ego4d = [stem for stem in found.videos if (layout or layout_of(stem)) == "ego4d"]
+    narrations = find_narrations(found.files) if of_ego4d else None
+    shared = dict.fromkeys(of_ego4d, (narrations,)) if narrations is not None else {}
     return {**shared, **found.transcripts}

@@ -2,19 +2,24 @@
 
 saycam      S_20140320_1703_04                   child, date, age as MMDD (months and days), part
 babyview    S00220001_2024-03-19_1_rec5Xau       child, date, session, record
+            00220001_GX010001_...                child, camera's own file name (older releases)
 ego4d       0a1b2c3d-4e5f-... (a uid)            nothing; who filmed stands in ego4d.json
 plain       anything                             a date, where there is exactly one: 2024-03-19, 20240319T102200+0200
+
+Each file is read by itself: in one folder there may be recordings of several providers, each under its own licence.
 """
 
 from __future__ import annotations
 
 import datetime
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 from babyvlm.errors import ConfigError
+from babyvlm.licences import UNKNOWN
 
 Layout = Literal["saycam", "babyview", "ego4d", "plain"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
@@ -23,16 +28,18 @@ LICENCES: dict[Layout, str] = {
     "saycam": "restricted: SAYCam (Databrary)",
     "babyview": "restricted: BabyView (Databrary)",
     "ego4d": "restricted: Ego4D",
-    "plain": "unknown",
+    "plain": UNKNOWN,
 }
 """Licence of a layout's recordings unless ``recordings.csv`` says otherwise."""
 
 DAYS_PER_MONTH = 365.25 / 12
-_NAMES: dict[Layout, re.Pattern[str]] = {
-    "saycam": re.compile(r"(?P<child>[A-Z])_(?P<date>\d{8})_(?P<months>\d{2})(?P<days>\d{2})_\d+"),
-    "babyview": re.compile(r"(?P<child>S\d+)_(?P<date>\d{4}-\d{2}-\d{2})_\d+_rec\w+"),
-    "ego4d": re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
-}
+_NAMES: tuple[tuple[Layout, re.Pattern[str]], ...] = (
+    ("saycam", re.compile(r"(?P<child>[A-Z])_(?P<date>\d{8})_(?P<months>\d{2})(?P<days>\d{2})_\d+")),
+    ("babyview", re.compile(r"(?P<child>S\d+)_(?P<date>\d{4}-\d{2}-\d{2})_\d+_rec\w+")),
+    ("babyview", re.compile(r"(?P<child>\d{8})_G[XHP]\d{6}.*")),
+    ("ego4d", re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")),
+)
+_FRAME = re.compile(r"(?P<recording>.+?)_\d+_\d+_frame_?\d+")
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?=\D|\d{6}(?!\d)|$)")
 _ZONE = re.compile(r"\d{2}[-:_.]?\d{2}(?:[-:_.]?\d{2})?(Z|[+-](?:0\d|1[0-4]):?[0-5]\d)(?!\d)")
 
@@ -56,12 +63,13 @@ def read_name(stem: str, layout: Layout) -> NameFacts | None:
     """
     if layout == "plain":
         return _read_plain_name(stem)
-    match = _NAMES[layout].fullmatch(stem)
+    match = next((found for name, form in _NAMES if name == layout and (found := form.fullmatch(stem))), None)
     if match is None:
         return None
     parts = match.groupdict()
     if "date" not in parts:
-        return NameFacts()
+        child = parts.get("child")  # older releases write it without the S
+        return NameFacts(child=child and f"S{child}")
     try:
         date = datetime.date.fromisoformat(parts["date"])
     except ValueError:
@@ -82,17 +90,29 @@ def _read_plain_name(stem: str) -> NameFacts:
     return NameFacts(date=date, zone=zone[1] if zone else None)
 
 
-def detect_layout(stems: Iterable[str]) -> Layout:
-    """The layout in which more than half of the stems are named; ``plain`` when there is none.
+def layout_of(stem: str) -> Layout:
+    """The layout in which one file is named.
 
-    >>> detect_layout(["S_20140320_1703_04", "A_20130531_0818_01", "notes"])
-    'saycam'
+    >>> layout_of("S_20140320_1703_04"), layout_of("visit 3")
+    ('saycam', 'plain')
     """
-    known = list(stems)
-    for layout in _NAMES:
-        if sum(read_name(stem, layout) is not None for stem in known) * 2 > len(known):
-            return layout
-    return "plain"
+    return next((layout for layout, _ in _NAMES if read_name(stem, layout) is not None), "plain")
+
+
+def commonest_layout(stems: Iterable[str]) -> Layout:
+    """The layout of most of the stems, for what is shown of a corpus; nothing is decided by it."""
+    return Counter(map(layout_of, sorted(stems))).most_common(1)[0][0]
+
+
+def licence_of_picture(stem: str) -> str | None:
+    """The licence of a picture that is named as a frame of a provider's recording; None for any other name.
+
+    >>> licence_of_picture("A_20130531_0818_01_76680_77720_frame_1"), licence_of_picture("IMG_2041")
+    ('restricted: SAYCam (Databrary)', None)
+    """
+    frame = _FRAME.match(stem)
+    layout = layout_of(frame["recording"] if frame else stem)
+    return None if layout == "plain" else LICENCES[layout]
 
 
 def check_layout(name: str) -> Layout | None:

@@ -13,6 +13,7 @@ from babyvlm.corpus.corpus import Corpus
 from babyvlm.corpus.media_checks import MediaFacts, check_media
 from babyvlm.corpus.problems import Problem
 from babyvlm.errors import AnnotationError, TranscriptError
+from babyvlm.licences import summary
 from babyvlm.progress import progress
 from babyvlm.records import Utterance
 
@@ -115,11 +116,10 @@ def describe(corpus: Corpus, found: CorpusIndex | None = None) -> str:
     splits = {
         split: sum(each.split == split for each in corpus.recordings) for split in ("train", "validation", "test")
     }
-    licences = sorted({recording.licence for recording in corpus.recordings})
     lines += [
         "",
         "split: " + ", ".join(f"{count} {split}" for split, count in splits.items()),
-        "licence: " + "; ".join(licences),
+        f"licence: {summary(recording.licence for recording in corpus.recordings)}",
     ]
     lines += _describe_media(found.media)
     lines += _list([problem for problem in found.problems if not problem.used], "problems")

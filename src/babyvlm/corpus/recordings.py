@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from babyvlm.corpus.ego4d import read_participants
 from babyvlm.corpus.files import Found
-from babyvlm.corpus.layouts import DAYS_PER_MONTH, LICENCES, Layout, NameFacts, read_name
+from babyvlm.corpus.layouts import DAYS_PER_MONTH, LICENCES, Layout, NameFacts, commonest_layout, layout_of, read_name
 from babyvlm.corpus.problems import Problem
 from babyvlm.errors import ConfigError, InputError, MediaError
 from babyvlm.media import probe
@@ -96,9 +96,16 @@ def read_recordings_csv(path: Path) -> dict[str, RecordingRow]:
 
 
 def read_recordings(
-    folder: Path, found: Found, rows: Mapping[str, RecordingRow], *, layout: Layout, fractions: SplitFractions
+    folder: Path, found: Found, rows: Mapping[str, RecordingRow], *, layout: Layout | None, fractions: SplitFractions
 ) -> tuple[list[Recording], list[Problem]]:
     """Opens every video, and says of each recording what its name, its row and its file tell.
+
+    Args:
+        folder: The corpus.
+        found: Its files.
+        rows: Overrides by recording id.
+        layout: How every recording is named; None where each name tells by itself.
+        fractions: Shares held out where no row gives a split.
 
     Returns:
         The recordings by id, and a problem for each video that does not open and each row without a video.
@@ -108,7 +115,9 @@ def read_recordings(
     for stem in rows.keys() - found.videos.keys():
         error = MediaError(f"{RECORDINGS_CSV} lists {stem!r}, and there is no such video", path=folder)
         problems.append(Problem(reason="missing video", error=error))
-    participants = read_participants(found.files) if layout == "ego4d" else {}
+    layouts = {stem: layout or layout_of(stem) for stem in found.videos}
+    common = layout or commonest_layout(found.videos)
+    participants = read_participants(found.files) if "ego4d" in layouts.values() else {}
     for stem, path in sorted(found.videos.items()):
         try:
             duration_s = probe(path).duration_s
@@ -116,8 +125,9 @@ def read_recordings(
             problems.append(Problem(reason="unreadable video", error=error))
             continue
         row = rows.get(stem) or RecordingRow(recording=stem)
-        name = read_name(stem, layout)
-        problems += _notes_on_name(name, row, path, layout)
+        name = read_name(stem, layouts[stem])
+        strange = name is None or layouts[stem] == "plain" != common
+        problems += _notes_on_name(None if strange else name, row, path, common)
         name = name or NameFacts()
         date = row.date or name.date
         recordings.append(
@@ -128,7 +138,7 @@ def read_recordings(
                 date=date,
                 media=path.relative_to(folder).as_posix(),
                 duration_s=duration_s,
-                licence=row.licence or LICENCES[layout],
+                licence=row.licence or LICENCES[layouts[stem]],
                 split=row.split or hashed_split(stem, fractions),
             )
         )
@@ -148,7 +158,8 @@ def _notes_on_name(name: NameFacts | None, row: RecordingRow, path: Path, layout
     """What is odd about a recording's name, and of consequence."""
     if name is None and row.child is None:
         problem = f"the name is not one of the layout {layout}; the recording is used, its child and age are not known"
-        remedy = f"Rename it, or give child, age_months and date in {RECORDINGS_CSV}"
+        problem += "" if row.licence else ", nor its licence, so that its pictures are kept on this machine"
+        remedy = f"Rename it, or give child, age_months, date and licence in {RECORDINGS_CSV}"
         return [Problem(reason="name of no layout", error=InputError(problem, path=path, remedy=remedy), used=True)]
     if name is not None and name.zone is not None and row.date is None:
         problem = f"the name gives a time zone, {name.zone}; the date {name.date} is taken as that zone's"

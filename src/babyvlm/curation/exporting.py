@@ -21,8 +21,9 @@ import pyarrow.parquet as pq
 from babyvlm.curation.sets import INSTRUCTION, PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import fresh_folder
+from babyvlm.licences import is_restricted
 from babyvlm.progress import progress
-from babyvlm.records import IMAGE_TOKEN, Conversation, Format, Split, Turn, is_restricted
+from babyvlm.records import IMAGE_TOKEN, Conversation, Format, Split, Turn
 
 _SPLITS: tuple[Split, ...] = get_args(Split)
 _FORMATS: tuple[Format, ...] = ("image", "video", "interleaved", "instruction")

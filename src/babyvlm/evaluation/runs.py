@@ -14,7 +14,7 @@ import hashlib
 import json
 import os
 import platform
-from collections import Counter
+import sys
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
@@ -30,8 +30,9 @@ from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.people import typical_scores
 from babyvlm.evaluation.respondents import Family, KeepsRounds, KnowsRevision, Respondent
 from babyvlm.folders import code_revision, package_versions, whole_file
+from babyvlm.licences import refuse_restricted, summary
 from babyvlm.progress import progress
-from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, is_restricted, read_jsonl
+from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, read_jsonl
 from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
 from babyvlm.toolbox.tasks import row_name
 
@@ -140,8 +141,11 @@ def evaluate(
         DataFolderError: Another process is at it, or there is no room.
     """
     items = select_items(toolbox, tasks, limit)
-    if respondent.sends_data_out and not share_restricted:
-        refuse_restricted(items, respondent.name)
+    if respondent.sends_data_out:
+        if not share_restricted:
+            refuse_restricted(items, f"{respondent.name} sends them out")
+        licences = summary(item.licence for item in items)
+        print(f"{respondent.name}: the pictures of {len(items)} items leave this machine ({licences})", file=sys.stderr)
     run = Run(
         respondent=respondent.name,
         family=respondent.family,
@@ -179,28 +183,6 @@ def evaluate(
         if waiting or not begun.finished:
             _write_run(out, begun.model_copy(update={"finished": _now(), "revision": revision}))
         return score_run(out, toolbox=toolbox)
-
-
-def refuse_restricted(items: Sequence[Item], who: str) -> None:
-    """Raises ConfigError where some items' pictures may not leave this machine, and says how many and whose."""
-    restricted = [item for item in items if is_restricted(item.licence)]
-    if not restricted:
-        return
-    recordings: dict[str, set[str]] = {}
-    for item in restricted:
-        sources = {origin.source for turn in item.turns for origin in turn.origins} - {"synthetic"}
-        recordings.setdefault(item.licence, set()).update(sources)
-    counts = Counter(item.licence for item in restricted)
-    owners = []
-    for licence, count in sorted(counts.items()):
-        shown = sorted(recordings[licence])
-        named = ", ".join(shown[:3]) + (", ..." if len(shown) > 3 else "")
-        owners.append(f"{licence}: {count} items" + (f" from {len(shown)} sources, {named}" if shown else ""))
-    raise ConfigError(
-        f"{len(restricted)} of {len(items)} items hold pictures that may not leave this machine "
-        f"({'; '.join(owners)}), and {who} sends them out. Nothing was sent. "
-        "Add --i-may-share restricted if your agreement allows it"
-    )
 
 
 class _Waiting(Sequence[Question]):

@@ -150,13 +150,12 @@ class Explorer:
         replied = self._rows("SELECT count(*) AS n FROM responses WHERE run = ?", [source])[0]["n"]
         return named | ({"responses": replied} if replied else {})
 
-    def is_restricted(self) -> bool:
-        """Whether any recording or item is of a restricted licence."""
-        query = (
-            "SELECT EXISTS (SELECT 1 FROM recordings WHERE licence LIKE 'restricted%')"
-            " OR EXISTS (SELECT 1 FROM items WHERE licence LIKE 'restricted%') AS found"
-        )
-        return bool(self._rows(query)[0]["found"])
+    def licences(self) -> dict[str, int]:
+        """How many recordings and items there are of each licence."""
+        both = "SELECT licence FROM recordings UNION ALL SELECT licence FROM items"
+        return {
+            row["licence"]: row["n"] for row in self._rows(f"SELECT licence, count(*) AS n FROM ({both}) GROUP BY 1")
+        }
 
     # Lists
 

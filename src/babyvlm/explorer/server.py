@@ -16,8 +16,8 @@ from fastapi import FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from babyvlm.errors import ConfigError
 from babyvlm.explorer.queries import PAGE, Explorer
+from babyvlm.licences import refuse_licences
 from babyvlm.records import IMAGE_TOKEN
 from babyvlm.web import LOCAL_HOSTS, Guard, serve_until_interrupted
 
@@ -157,9 +157,6 @@ def serve_explorer(explorer: Explorer, *, host: str, port: int, share_restricted
     Raises:
         ConfigError: Other machines could see restricted pictures, and nobody said that they may.
     """
-    if host not in LOCAL_HOSTS and explorer.is_restricted() and not share_restricted:
-        raise ConfigError(
-            f"there are restricted pictures here, and --host {host} lets others in. Leave --host out, or add "
-            "--i-may-share restricted if your agreement allows it"
-        )
+    if host not in LOCAL_HOSTS and not share_restricted:
+        refuse_licences(explorer.licences(), "records", f"--host {host} lets others in")
     serve_until_interrupted(explorer_app(explorer), host=host, port=port, announce=lambda at: f"Look inside at {at}")

@@ -11,7 +11,8 @@ from typing import Any
 
 from PIL import Image
 
-from babyvlm.records import Item, is_restricted
+from babyvlm.licences import is_restricted
+from babyvlm.records import Item
 from babyvlm.reports.examples import data_address, gold_words, prompt_words
 from babyvlm.reports.results import Results
 from babyvlm.toolbox import TASKS

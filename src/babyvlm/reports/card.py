@@ -21,7 +21,8 @@ from babyvlm.curation.candidates import Candidate
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.curation.utterances import words_of
 from babyvlm.errors import OutputExistsError
-from babyvlm.records import Conversation, Utterance, is_restricted
+from babyvlm.licences import is_restricted
+from babyvlm.records import Conversation, Utterance
 from babyvlm.reports.corpus import CorpusStatistics, read_corpus
 from babyvlm.reports.examples import data_address
 from babyvlm.reports.figures import Drawn

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from babyvlm.records import IMAGE_TOKEN, Item, ItemTurn, Outcome, Reply, is_restricted
+from babyvlm.licences import is_restricted
+from babyvlm.records import IMAGE_TOKEN, Item, ItemTurn, Outcome, Reply
 from babyvlm.reports.results import Results, RunResult
 from babyvlm.toolbox import TASKS, Toolbox
 from babyvlm.toolbox.scoring import memory_base

@@ -24,7 +24,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
-from babyvlm.evaluation.runs import refuse_restricted
+from babyvlm.licences import refuse_restricted
 from babyvlm.study.admin import admin_router
 from babyvlm.study.configuration import ServeConfig
 from babyvlm.study.records import (
@@ -176,7 +176,7 @@ def serve_study(service: StudyService, serve: ServeConfig, *, share_restricted: 
     """
     if serve.host not in LOCAL_HOSTS or serve.public_url:
         if not share_restricted:
-            refuse_restricted(service.toolbox.items, f"a study at {serve.public_url or serve.host}")
+            refuse_restricted(service.toolbox.items, f"a study at {serve.public_url or serve.host} shows them")
         if not serve.secure:
             print("Without --certificate, passwords and answers cross the network readable.", flush=True)
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, TypeVar
 
-from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Origin, Split, Turn, content_id, is_restricted
+from babyvlm.licences import joint_licence
+from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Origin, Split, Turn, content_id
 from babyvlm.toolbox.compose import Composed
 from babyvlm.toolbox.retakes import Retake
 from babyvlm.toolbox.tasks import Variant, row_name, task_named
@@ -86,7 +87,7 @@ class Draft:
             age_span_months=_later_start(spec.age_span_months, self.from_months),
             difficulty=self.difficulty,
             category=self.category,
-            licence=strictest_licence({licence(view.source) for view in self.views}),
+            licence=joint_licence(licence(view.source) for view in self.views),
         )
 
     def conversation(self, pictures: Mapping[Shown, Picture], split: Split) -> Conversation:
@@ -118,12 +119,6 @@ def _later_start(span: tuple[float, float | None], from_months: float) -> tuple[
     start, end = span
     later = max(start, from_months)
     return (later if end is None else min(later, end)), end
-
-
-def strictest_licence(licences: set[str]) -> str:
-    """One licence for an item of several sources: a restricted one wins, otherwise all are named."""
-    restricted = sorted(filter(is_restricted, licences))
-    return " and ".join(restricted or sorted(licences))
 
 
 ThingT = TypeVar("ThingT")

@@ -17,7 +17,9 @@ from typing import Protocol
 from PIL import Image
 
 from babyvlm.corpus import Corpus, read_photo_annotations
+from babyvlm.corpus.layouts import licence_of_picture
 from babyvlm.errors import InputError, MediaError
+from babyvlm.licences import OWN_PHOTOGRAPHS
 from babyvlm.media import frames_at
 from babyvlm.records import Box, BoxedFrame, Split
 
@@ -128,7 +130,8 @@ class PhotoSource:
         images: Folder of photographs.
         annotations: A COCO file, or a folder of VOC, YOLO or one-line-a-box files.
         split: The split that the items get.
-        licence: The photographs' licence; say ``restricted`` when they may not leave this machine.
+        licence: The photographs' licence; ``restricted`` when they may not leave this machine. When empty, a picture
+            named as a frame of a provider's recording has that provider's; others are taken for the user's own.
 
     Photographs that are missing or damaged, boxes that cannot be used, and boxes of two categories in one and the same
     place are left out and counted; the first of each kind is named on standard error.
@@ -138,7 +141,7 @@ class PhotoSource:
         InputError: More than half of the photographs or boxes cannot be used.
     """
 
-    def __init__(self, images: Path, annotations: Path, *, split: Split = "test", licence: str = "unknown") -> None:
+    def __init__(self, images: Path, annotations: Path, *, split: Split = "test", licence: str = "") -> None:
         self.split = split
         skipped: Counter[str] = Counter()
 
@@ -166,7 +169,7 @@ class PhotoSource:
         self._images, self._licence = images, licence
 
     def licence(self, source: str) -> str:
-        return self._licence
+        return self._licence or licence_of_picture(Path(source).stem) or OWN_PHOTOGRAPHS
 
     def reader(self, source: str) -> PixelReader:
         return PixelReader(path=self._images / source, is_video=False)

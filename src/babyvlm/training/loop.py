@@ -60,6 +60,8 @@ class Run:
     """Device, precision, processes."""
     out: Path
     """The run's folder."""
+    data: str
+    """Digest of the set's content."""
     wandb: str | None = None
     """Project at Weights & Biases; none by default."""
 
@@ -144,7 +146,13 @@ def train_language_model(
 
     fingerprint = hashlib.sha256(
         json.dumps(
-            [asdict(optimisation), [asdict(p) for p in mixture], {n: len(r) for n, r in sources.items()}, recipe.seed]
+            [
+                asdict(optimisation),
+                [asdict(p) for p in mixture],
+                {n: len(r) for n, r in sources.items()},
+                recipe.seed,
+                run.data,
+            ]
         ).encode()
     ).hexdigest()
     resume = Resume(run.out, stage, fingerprint, accelerator)

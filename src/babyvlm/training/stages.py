@@ -5,6 +5,7 @@ OUT/vision/        the self-distilled tower
 OUT/language/      the whole model: that tower, the language model trained on text
 OUT/alignment/ ──> OUT/joint/ ──> OUT/instruction/     whole models
 OUT/recipe.json    every resolved knob
+OUT/inputs.json    the content of the set that all of it is of
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, ViTModel
 
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, TrainingError
-from babyvlm.folders import Manifest, fresh_folder, read_manifest
+from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.model.configuration import model_config, vision_config
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
@@ -37,11 +38,12 @@ from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
 from babyvlm.training.connector import whiten_connector
 from babyvlm.training.distribution import clip_gradients, reducing, whole_weights
+from babyvlm.training.inputs import claim_inputs, data_digest, licences_so_far, stage_inputs
 from babyvlm.training.loop import Run, learning_rate_factor, train_language_model
 from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.probe import Probe
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
-from babyvlm.training.start import begin_with, read_run_start, read_start
+from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
 from babyvlm.training.vision import (
     Said,
@@ -80,8 +82,8 @@ class Trainer:
 
     Raises:
         CheckpointError: ``start`` does not load exactly.
-        ConfigError: ``out`` holds a run of another recipe or another start, ``start`` is of other sizes, or this torch
-            has not the attention asked for.
+        ConfigError: ``out`` holds a run of another recipe, set or start, ``start`` is of other sizes, or this torch has
+            not the attention asked for.
         MissingExtraError: ``wandb`` is given, and it is not installed.
     """
 
@@ -97,13 +99,14 @@ class Trainer:
         on_cpu = "WORLD_SIZE" in os.environ and not torch.cuda.is_available()
         self.accelerator = Accelerator(mixed_precision=recipe.precision, cpu=on_cpu)
         if self.accelerator.is_main_process:
-            self.claim(out, recipe, start)
+            self.claim(out, recipe, data, start)
         self.accelerator.wait_for_everyone()
-        self._run = Run(recipe=recipe, accelerator=self.accelerator, out=out, wandb=wandb)
+        self._digest = data_digest(out)
+        self._run = Run(recipe=recipe, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb)
 
     @staticmethod
-    def claim(out: Path, recipe: Recipe, start: Path | None = None) -> None:
-        """Makes ``out`` this recipe's run folder, with what it starts from, or makes sure that it is already."""
+    def claim(out: Path, recipe: Recipe, data: PretrainingSet, start: Path | None = None) -> None:
+        """Makes ``out`` the run folder of this recipe, set and start, or makes sure that it is already."""
         begun = read_start(start, recipe) if start else None
         out.mkdir(parents=True, exist_ok=True)
         resolved = json.dumps(asdict(recipe), indent=2, sort_keys=True) + "\n"
@@ -118,6 +121,7 @@ class Trainer:
             path.write_text(resolved, encoding="utf-8")
         if start and begun:
             begin_with(start, begun, out)
+        claim_inputs(out, data)
 
     def run(self, stages: Sequence[StageName] = STAGES) -> None:
         """Runs the given stages, in their own order, leaving out those that are finished."""
@@ -143,7 +147,7 @@ class Trainer:
 
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The run's tokenizer, trained on the training split's utterances and instruction text at first use."""
-        folder = self.out / "tokenizer"
+        folder = self.out / TOKENIZER
         if not folder.exists() and self.accelerator.is_main_process:
             texts = [utterance.text for utterance in self.data.utterances("train")]
             if self.data.has_instruction:
@@ -152,6 +156,7 @@ class Trainer:
             shape = self.recipe.model
             with fresh_folder(folder) as partial:
                 train_tokenizer(texts, shape.vocabulary, shape.context).save_pretrained(partial)
+                Manifest(kind=TOKENIZER, inputs={"data": self._digest}).write(partial)
         self.accelerator.wait_for_everyone()
         return AutoTokenizer.from_pretrained(folder)
 
@@ -343,7 +348,7 @@ class Trainer:
         return {"text_config": packed(self.recipe.attention), "vision_config": tower_attention(self.recipe)}
 
     def _resume(self, stage: StageName) -> Resume:
-        knobs = {"stage": asdict(getattr(self.recipe, stage)), "seed": self.recipe.seed}
+        knobs = {"stage": asdict(getattr(self.recipe, stage)), "seed": self.recipe.seed, "data": self._digest}
         fingerprint = hashlib.sha256(json.dumps(knobs, sort_keys=True).encode()).hexdigest()
         return Resume(self.out, stage, fingerprint, self.accelerator)
 
@@ -371,12 +376,10 @@ class Trainer:
 
     def _finish(self, partial: Path, stage: StageName, log: str, parameters: dict[str, int]) -> None:
         (partial / "metrics.jsonl").write_text(log, encoding="utf-8")
-        manifest = read_manifest(self.data.folder, "pretraining-set")
-        digest = hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]
         finished = {one: self.out / one / "metrics.jsonl" for one in STAGES[: STAGES.index(stage)]}
         logs = {one: path.read_text(encoding="utf-8") for one, path in finished.items() if path.is_file()}
         began = read_run_start(self.out)
-        licences = {recording.licence for recording in self.data.recordings} | set(began.licences if began else ())
+        licences = {recording.licence for recording in self.data.recordings} | licences_so_far(self.out)
         write_card(
             partial,
             CardFacts(
@@ -384,8 +387,8 @@ class Trainer:
                 recipe=self.recipe.name,
                 parameters=parameters,
                 seed=self.recipe.seed,
-                data_digest=digest,
-                data_counts=manifest.counts,
+                data_digest=self._digest,
+                data_counts=self.data.manifest.counts,
                 licences=tuple(sorted(licences)),
                 began_with=str(began or ""),
                 stages=tuple(
@@ -402,7 +405,7 @@ class Trainer:
                 "seed": self.recipe.seed,
                 "licences": sorted(licences),
             },
-            inputs={"data": digest} | ({"start": began.digest} if began else {}),
+            inputs=stage_inputs(self.out, stage, self._digest),
         ).write(partial)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, ViTConfig, ViTModel
 
 from babyvlm.errors import CheckpointError, ConfigError
-from babyvlm.folders import MANIFEST, fresh_folder, read_manifest, whole_file
+from babyvlm.folders import MANIFEST, Manifest, fresh_folder, read_manifest, whole_file
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_exactly
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
@@ -23,7 +23,9 @@ from babyvlm.records import IMAGE_TOKEN, Record
 from babyvlm.training.configuration import STAGES, Recipe, StageName
 
 START = "start.json"
-_UNKNOWN_LICENCE = "restricted: the checkpoint begun with does not say its recordings' licences"
+TOKENIZER = "tokenizer"
+"""Folder of a run's tokenizer, and kind of its manifest."""
+UNKNOWN_LICENCE = "restricted: a checkpoint that went into it does not say its recordings' licences"
 
 
 class Start(Record):
@@ -76,7 +78,7 @@ def read_start(checkpoint: Path, recipe: Recipe) -> Start:
         stage=stage,
         name=made.get("converted_from") or made.get("recipe", checkpoint.resolve().name),
         digest=hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest()[:16],
-        licences=tuple(made.get("licences", (_UNKNOWN_LICENCE,))),
+        licences=tuple(made.get("licences", (UNKNOWN_LICENCE,))),
     )
     if not start.later_stages:
         raise ConfigError(f"{checkpoint}: no stage comes after the {stage} stage; begin with one before it")
@@ -112,9 +114,10 @@ def begin_with(checkpoint: Path, start: Start, out: Path) -> None:
                 f"the tokenizer is not this model's: it has {IMAGE_TOKEN} at {found}, the model at {token}",
                 path=checkpoint,
             )
-        shutil.rmtree(out / "tokenizer", ignore_errors=True)
-        with fresh_folder(out / "tokenizer") as partial:
+        shutil.rmtree(out / TOKENIZER, ignore_errors=True)
+        with fresh_folder(out / TOKENIZER) as partial:
             tokenizer.save_pretrained(partial)
+            Manifest(kind=TOKENIZER, inputs={"start": start.digest}).write(partial)
     with whole_file(out / START) as file:
         file.write(start.model_dump_json(indent=2) + "\n")
     with fresh_folder(out / start.stage) as partial:

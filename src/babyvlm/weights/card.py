@@ -13,7 +13,8 @@ from pathlib import Path
 import jinja2
 from pydantic import Field
 
-from babyvlm.records import Record, is_restricted
+from babyvlm.licences import is_restricted
+from babyvlm.records import Record
 
 CARD = "README.md"
 
@@ -40,7 +41,7 @@ class CardFacts(Record):
     """Of each part."""
     seed: int | None = None
     data_digest: str = ""
-    """Of the pretraining set's manifest."""
+    """Of the pretraining set's content."""
     data_counts: dict[str, int] = Field(default_factory=dict)
     """What the pretraining set holds."""
     licences: tuple[str, ...] = ()

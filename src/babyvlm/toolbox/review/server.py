@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 
-from babyvlm.errors import ConfigError, DataFolderError, MissingExtraError
-from babyvlm.records import Item, Record, is_restricted
+from babyvlm.errors import DataFolderError, MissingExtraError
+from babyvlm.licences import refuse_restricted
+from babyvlm.records import Item, Record
 from babyvlm.toolbox.folder import Toolbox
 from babyvlm.toolbox.review.decisions import Decision, Decisions, Verdict, apply_decisions
 from babyvlm.toolbox.tasks import row_name
@@ -174,12 +175,8 @@ def serve_review(
         ConfigError: Other machines could see restricted pictures, and nobody said that they may.
         MissingExtraError: FastAPI or uvicorn is not installed.
     """
-    restricted = sum(is_restricted(item.licence) for item in toolbox.items)
-    if host not in LOCAL_HOSTS and restricted and not may_share_restricted:
-        raise ConfigError(
-            f"{restricted} of {len(toolbox.items)} items show restricted pictures, and --host {host} lets others "
-            "in. Leave --host out, or add --i-may-share restricted if your agreement allows it"
-        )
+    if host not in LOCAL_HOSTS and not may_share_restricted:
+        refuse_restricted(toolbox.items, f"--host {host} lets others in")
     app = review_app(toolbox, decisions, reviewer=reviewer)
     try:
         import uvicorn  # noqa: F401
