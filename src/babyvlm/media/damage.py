@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(kw_only=True)
@@ -13,11 +14,29 @@ class Damage:
     """Start and end of each, in seconds from the start of the file."""
     lost_moments: int = 0
     """Moments asked for that lie in them."""
-    _begun_s: float | None = None
+    ends_s: float | None = None
+    """Where the picture ends before the file says it does; None where it does not."""
+    missing_end_s: float = 0.0
+    """For how long."""
+    _begun_s: float | None = field(default=None, init=False)
 
     @property
     def lost_s(self) -> float:
-        return sum(end_s - start_s for start_s, end_s in self.stretches)
+        """Seconds that cannot be shown, those of a missing end included."""
+        return sum(end_s - start_s for start_s, end_s in self.stretches) + self.missing_end_s
+
+    def end_early(self, ends_s: float, duration_s: float) -> None:
+        """The picture ends before the file does; what was damaged up to there counts once."""
+        self.ends_s, self.missing_end_s = round(ends_s, 3), round(max(0.0, duration_s - ends_s), 3)
+
+    def as_json(self) -> dict[str, Any]:
+        """What its constructor takes."""
+        return {
+            "stretches": self.stretches,
+            "lost_moments": self.lost_moments,
+            "ends_s": self.ends_s,
+            "missing_end_s": self.missing_end_s,
+        }
 
     @property
     def open(self) -> bool:
@@ -40,7 +59,13 @@ class Damage:
         >>> str(Damage(stretches=[(2.8, 5.0), (9.0, 9.5)]))
         '2.7 s in 2 stretches do not decode, the first from 2.8 s to 5.0 s'
         """
-        first = f"from {self.stretches[0][0]:.1f} s to {self.stretches[0][1]:.1f} s" if self.stretches else "nowhere"
-        if len(self.stretches) < 2:
-            return f"{self.lost_s:.1f} s do not decode, {first}"
-        return f"{self.lost_s:.1f} s in {len(self.stretches)} stretches do not decode, the first {first}"
+        parts: list[str] = []
+        if self.stretches:
+            (start_s, end_s), total_s = self.stretches[0], sum(end_s - start_s for start_s, end_s in self.stretches)
+            first = f"from {start_s:.1f} s to {end_s:.1f} s"
+            several = f" in {len(self.stretches)} stretches do not decode, the first" if self.stretches[1:] else ""
+            parts.append(f"{total_s:.1f} s{several or ' do not decode,'} {first}")
+        if self.ends_s is not None:
+            says = f"the file says that it lasts {self.missing_end_s:.1f} s longer"
+            parts.append(f"the picture ends at {self.ends_s:.1f} s, and {says}")
+        return "; ".join(parts) or "nothing is damaged"
