@@ -159,7 +159,7 @@ def test_a_fault_found_while_decoding_stops_it_too(corpus: Path, tmp_path: Path)
     manifest = PretrainingSet(out).manifest
     assert manifest.counts["noted: damaged picture"] == 1  # what comes before the fault is used
     assert 3 <= manifest.counts["seconds of damaged or missing picture"] <= 12
-    assert manifest.skipped["frame lost to damage"] > 0
+    assert manifest.skipped["picture lost to damage"] > 0
 
 
 def test_skipping_is_counted_and_bounded(corpus: Path, tmp_path: Path) -> None:

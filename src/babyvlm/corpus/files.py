@@ -126,8 +126,6 @@ def _what_lacks(path: Path, stem: str) -> str:
         return lacks(path)
     if path.suffix.lower() in _SOUND_SUFFIXES:
         return "a sound file; sound is taken from the video itself"
-    if path.suffix.lower() not in TRANSCRIPT_SUFFIXES:
-        return lacks(path) if path.suffix.lower() not in _OTHERS or path.suffix.lower() == ".txt" else "no transcript"
     missing = lacks(path)
     if missing:
         return missing

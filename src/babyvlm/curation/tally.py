@@ -87,7 +87,7 @@ class Tally:
         self._first.setdefault("damaged picture", f"{path}: {damage}")
         self.counts["noted: damaged picture"] += 1
         self.counts["seconds of damaged or missing picture"] += round(lost_s)
-        self.skipped["frame lost to damage"] += damage.lost_moments
+        self.skipped["picture lost to damage"] += damage.lost_moments
 
     def check_recordings(self) -> None:
         """Raises InputError when too many seconds of recordings had to be left out."""
@@ -102,7 +102,7 @@ class Tally:
 
     def _check(self, what: str, lost: float, total: float, parts: int) -> None:
         most = self._config.max_skipped_fraction
-        if lost > most * total and (parts > 1 or not most):
+        if (parts > 1 and lost > most * total) if most else parts:
             examples = "; ".join(f"{reason}: {message}" for reason, message in self._first.items())
             raise InputError(
                 f"{what} cannot be used, more than max_skipped_fraction ({most:g}) allows. {examples}",

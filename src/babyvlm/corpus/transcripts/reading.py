@@ -228,12 +228,12 @@ def _impossible(start_s: float, end_s: float, duration_s: float) -> tuple[str, s
     """What is wrong with an utterance's times, and the remedy; None where nothing is."""
     if start_s < 0:
         return f"the utterance starts at {start_s:.3f} s, before its recording; it is left out", None
-    if not end_s > start_s:
+    if start_s < duration_s and not end_s > start_s:
         return (
             f"the utterance ends at {end_s:.3f} s, not after its start at {start_s:.3f} s; it is left out",
             "Correct the times, or take the utterance out",
         )
-    if end_s > duration_s + PAST_END_TOLERANCE_S or start_s >= duration_s:
+    if end_s > duration_s + PAST_END_TOLERANCE_S or not start_s < duration_s:
         return (
             f"the utterance from {start_s:.3f} s to {end_s:.3f} s passes the end of its recording at "
             f"{duration_s:.3f} s; it is left out",
