@@ -41,6 +41,8 @@ def said(start_s: float, end_s: float, text: str = "look", speaker: str = "Mothe
         ("gimme [: give me] xxx five &=laughs", "give me five"),
         ("♪ la la ♪ <i>hey</i> *coughs*", "la la hey"),
         (">> 0 dogs", "0 dogs"),
+        (">> look >> where?", "look where?"),
+        ("<|0.00|> look<|2.00|>", "look"),
         ("0.", ""),
     ],
 )

@@ -104,8 +104,11 @@ def curate(
         InputError: The corpus has no videos, no transcripts, or nothing to learn from; with ``on_problem="fail"``,
             anything in it that cannot be used; with ``"skip"``, too much of it.
         OutputExistsError: ``out`` holds something.
+        ConfigError: ``workers`` is negative, or a filter asks about what no transcript says.
     """
     config, aligner = config or CurationConfig(), aligner or NoAligner()
+    if workers < 0:
+        raise ConfigError(f"workers must be 0, for one a core, or more; it is {workers}")
     workers = workers or len(os.sched_getaffinity(0))
     kept_shards = (shards or shards_beside(out)).absolute()
     if shards is None and (out / MANIFEST).exists():

@@ -51,7 +51,7 @@ class Tally:
             self.counts[f"noted: {problem.reason}"] += 1
             return
         if self._config.on_problem == "fail":
-            raise problem.error
+            raise _with_way_out(problem.error) from problem.error
         self.skipped[problem.reason] += 1
         self._first.setdefault(problem.reason, problem.message)
         if problem.reason == UNREADABLE_VIDEO:
@@ -108,6 +108,13 @@ class Tally:
                 f"{what} cannot be used, more than max_skipped_fraction ({most:g}) allows. {examples}",
                 path=self._corpus.folder,
             )
+
+
+def _with_way_out(error: InputError) -> InputError:
+    """The error with what else to do about it than to mend the file."""
+    skip = "To leave out and count what cannot be used: --on-problem skip"
+    remedy = f"{error.remedy}. {skip}" if error.remedy else skip
+    return type(error)(error.problem, path=error.path, place=error.place, remedy=remedy)
 
 
 def _size(path: Path) -> int:

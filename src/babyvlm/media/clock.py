@@ -44,6 +44,17 @@ def clock_start_s(container: InputContainer) -> float:
     return min(starts, default=0.0)
 
 
+def clock_end_s(container: InputContainer) -> float:
+    """Seconds from the start of a file's clock to its end; 0 where the file does not say."""
+    if container.duration is None:
+        return 0.0
+    lasts_s = float(container.duration) / av.time_base
+    start_s = clock_start_s(container)
+    if "matroska" in container.format.name and 0 < start_s < lasts_s:
+        return lasts_s - start_s  # Matroska's duration counts from time stamp 0
+    return lasts_s
+
+
 def has_presentation_times(container: InputContainer) -> bool:
     """Whether the format says when frames are shown; where it does not, the first one begins the clock."""
     return not set(container.format.name.split(",")) & _WITHOUT_PRESENTATION_TIMES

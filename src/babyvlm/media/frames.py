@@ -15,7 +15,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from babyvlm.errors import MediaError
-from babyvlm.media.clock import clock_start_s, has_presentation_times, open_media, read_packets
+from babyvlm.media.clock import clock_end_s, clock_start_s, has_presentation_times, open_media, read_packets
 from babyvlm.media.damage import Damage
 from babyvlm.media.shown import PixelAspect, as_shown
 
@@ -87,11 +87,12 @@ def frames_at(
         while previous is not None and position < len(wanted) and wanted[position] <= last_end_s:
             yield wanted[position], as_shown(*previous, converter, shorter_side)
             position += 1
-        end_s = (container.duration or 0) / av.time_base
+        end_s = clock_end_s(container)
         decoder.close(end_s)
         for time_s in wanted[position:] if lost else ():
-            _lose(time_s, path, damage)
-        if position < len(wanted) and not lost and damage is not None:
+            if time_s <= end_s:
+                _lose(time_s, path, damage)
+        if position < len(wanted) and not lost and damage is not None and last_end_s < end_s:
             damage.end_early(last_end_s, end_s)
         if is_first or (lost and last_end_s == 0.0):
             raise MediaError("nothing of the picture decodes", path=path, remedy="Copy the file again")
@@ -117,7 +118,7 @@ def find_damage(path: Path) -> Damage:
         decoder.due_s = -math.inf
         for _ in decoder.frames():
             pass
-        decoder.close((container.duration or 0) / av.time_base)
+        decoder.close(clock_end_s(container))
     return damage
 
 
@@ -188,6 +189,7 @@ class _Decoder:
                     continue
                 self._waits_for_key = False
                 self._resumed_pts = packet.pts
+                self._codec.flush_buffers()  # what it still holds was predicted from what is damaged
             if packet.is_keyframe:
                 self._key_pts = packet.pts
             try:
@@ -221,13 +223,15 @@ class _Decoder:
         for frame in frames:
             if frame.pts is None or self._stream.time_base is None:
                 continue
+            if self._before_resumption(frame.pts) or (self._waits_for_key and self._damage.open):
+                continue  # predicted from what was left out, or is damaged
             if frame.is_corrupt:
-                if not self._before_resumption(frame.pts):
+                if self._key_pts is not None and frame.pts < self._key_pts:
+                    self._resumed_pts = self._key_pts  # the decoder has the next key frame already
+                else:
                     self._waits_for_key = True
-                    yield from self._mark_damaged()
+                yield from self._mark_damaged()
                 continue
-            if self._waits_for_key and self._damage.open:
-                continue  # predicted from what is damaged
             time_s = float(frame.pts * self._stream.time_base)  # frames drained from a decoder lack a time base
             if self._start_s is None:
                 self._start_s = time_s

@@ -11,7 +11,7 @@ import av.error
 from av.container import InputContainer
 
 from babyvlm.errors import MediaError
-from babyvlm.media.clock import open_media, read_packets
+from babyvlm.media.clock import clock_end_s, open_media, read_packets
 from babyvlm.media.shown import Orientation, PixelAspect, orientation_of, shown_size
 
 
@@ -76,10 +76,8 @@ def probe(path: Path) -> MediaInfo:
 
 def _duration_s(container: InputContainer, path: Path) -> float:
     stream = container.streams.video[0]
-    duration_s = 0.0
-    if container.duration is not None:
-        duration_s = container.duration / av.time_base
-    elif stream.duration is not None and stream.time_base is not None:
+    duration_s = clock_end_s(container)
+    if container.duration is None and stream.duration is not None and stream.time_base is not None:
         duration_s = float(stream.duration * stream.time_base)
     if duration_s <= 0:
         remedy = "Remux it: ffmpeg -i IN -c copy OUT"

@@ -11,7 +11,7 @@ import numpy as np
 from av.container import InputContainer
 
 from babyvlm.errors import MediaError
-from babyvlm.media.clock import clock_start_s, open_media, read_packets
+from babyvlm.media.clock import clock_end_s, clock_start_s, open_media, read_packets
 from babyvlm.media.damage import Damage
 
 SOUND_RATE = 16_000
@@ -61,7 +61,7 @@ def sound_blocks(path: Path, *, block_s: float, track: int = 0, damage: Damage |
         if fault is not None and done + len(pending) == 0:
             raise MediaError(f"the sound does not decode ({fault})", path=path) from fault
         if damage.open:
-            damage.end(max((container.duration or 0) / av.time_base, (done + len(pending)) / SOUND_RATE))
+            damage.end(max(clock_end_s(container), (done + len(pending)) / SOUND_RATE))
         if len(pending):
             yield pending
 

@@ -48,7 +48,7 @@ def read_timeline(path: Path, *, gap_s: float) -> Timeline:
         damaged = 0
         for packet in read_packets(container, stream):
             damaged += bool(packet.is_corrupt)
-            if packet.pts is not None:
+            if packet.pts is not None and not packet.is_discard:  # an edit list leaves out the others
                 times.append(packet.pts)
         begins_s = clock_start_s(container) if has_presentation_times(container) else None
     times_N = np.sort(np.asarray(times, dtype=np.int64))

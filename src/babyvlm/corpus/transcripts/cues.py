@@ -16,10 +16,12 @@ from typing import Any
 
 from babyvlm.errors import TranscriptError
 
-_NEWLINE = re.compile(r"\r\n|\n|\r")
+_NEWLINE = re.compile(r"\r\r\n|\r\n|\n|\r")  # the first where a text was converted twice
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
-NOT_UTF8 = "\ufffd"
-"""Stands for bytes that could not be read."""
+NOT_UTF8 = "\ufdd0"
+"""Stands for bytes that could not be read: a character that Unicode keeps free, and that no file holds."""
+MARK_BAD_BYTES = "babyvlm-mark"
+codecs.register_error(MARK_BAD_BYTES, lambda error: (NOT_UTF8, error.end))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,8 @@ class Parsed:
         broken = [cue for cue in self.cues if NOT_UTF8 in cue.text or NOT_UTF8 in cue.speaker]
         for cue in broken:
             remedy = "Save the transcript as UTF-8 (from Latin-1: iconv -f latin1 -t utf-8)"
-            self.skip(f"{cue.text[:60]!r} holds bytes that are not UTF-8", cue.place, remedy)
+            shown = cue.text[:60].replace(NOT_UTF8, "?")
+            self.skip(f"{shown!r} holds bytes that are not UTF-8", cue.place, remedy)
         if broken:
             places = {id(cue) for cue in broken}
             self.cues = [cue for cue in self.cues if id(cue) not in places]
@@ -104,7 +107,7 @@ def read_text(path: Path, parsed: Parsed | None = None) -> str:
     """
     data = read_bytes(path)
     encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None) or _unmarked(data)
-    text = data.decode(encoding, "replace")
+    text = data.decode(encoding, MARK_BAD_BYTES)
     if parsed is None or NOT_UTF8 not in text or encoding != "utf-8":
         return text
     if text.count(NOT_UTF8) <= sum(map(ord_above_ascii, text)) - text.count(NOT_UTF8):

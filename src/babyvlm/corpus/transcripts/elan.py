@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from xml.parsers import expat
 
-from babyvlm.corpus.transcripts.cues import NOT_UTF8, Cue, Parsed, base_language, read_bytes
+from babyvlm.corpus.transcripts.cues import MARK_BAD_BYTES, NOT_UTF8, Cue, Parsed, base_language, read_bytes
 from babyvlm.corpus.transcripts.elan_tiers import Annotation, Document, Tier, TierType, speech_tiers
 from babyvlm.errors import TranscriptError
 
@@ -50,7 +50,7 @@ def read_elan(path: Path) -> Parsed:
 def _read_document(path: Path, parsed: Parsed) -> Document:
     data = read_bytes(path)
     document = Document()
-    for attempt in (data, data.decode("utf-8", "replace").encode()):
+    for attempt in (data, data.decode("utf-8", MARK_BAD_BYTES).encode()):
         document = Document()
         try:
             _parser(document).Parse(attempt, True)

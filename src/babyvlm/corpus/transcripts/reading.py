@@ -150,7 +150,7 @@ def read_transcript(path: Path, *, recording: str, duration_s: float) -> Transcr
 
 def _closed(cues: Sequence[Cue], duration_s: float, parsed: Parsed) -> list[tuple[Cue, float]]:
     """Each cue with its end, which is where the next one begins if it has none of its own."""
-    starts = sorted({cue.start_s or 0.0 for cue in cues})
+    starts = sorted({cue.start_s for cue in parsed.cues if cue.start_s is not None})
     ended: list[tuple[Cue, float]] = []
     open_cues = 0
     for cue in cues:

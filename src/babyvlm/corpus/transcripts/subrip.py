@@ -18,6 +18,8 @@ from babyvlm.errors import TranscriptError
 _STAMP = r"(\d{1,6}):([0-5]?\d):([0-5]?\d)(?:[,.](\d{1,3}))?"
 _TIMING = re.compile(rf"\s*{_STAMP}\s*-->\s*{_STAMP}(?:\s.*)?")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|\{\\[^{}]*\}|<\d[\d:.]*>")
+_BREAK = re.compile(r"\\[Nh]")
+"""SubStation's line break and hard blank, which some converters leave."""
 _SPEAKER = re.compile(r"(?:\[([^\[\]]{1,40})\]|([A-Z][\w .'-]{0,30})):\s+(.*)", re.DOTALL)
 
 
@@ -38,13 +40,14 @@ def read_subrip(path: Path) -> Parsed:
         raise TranscriptError(
             f"{lines[first_text][:60]!r} belongs to no times", path=path, place=f"line {first_text + 1}", remedy=form
         )
-    if timings[0] > first_text + 1:
+    before = [line for line in lines[: timings[0]] if line.strip()]
+    is_numbered = bool(before) and before[-1].strip().isdigit()
+    if len(before) > is_numbered:
         parsed.skip(f"{lines[first_text][:60]!r} belongs to no times", f"line {first_text + 1}", form)
-    is_numbered = timings[0] > 0 and lines[timings[0] - 1].strip().isdigit()
-    for index, following in pairwise([*timings, len(lines) + 1]):
-        block = lines[index + 1 : following - 1]  # without the number of the block that follows
-        if following <= len(lines) and not (is_numbered and lines[following - 1].strip().isdigit()):
-            block.append(lines[following - 1])
+    for index, following in pairwise([*timings, len(lines)]):
+        block = [line for line in lines[index + 1 : following] if line.strip()]
+        if is_numbered and following < len(lines) and block and block[-1].strip().isdigit():
+            del block[-1]  # the number of the block that follows
         _read_block(lines[index], block, f"line {index + 1}", parsed)
     return parsed
 
@@ -55,7 +58,7 @@ def _read_block(timing: str, block: list[str], place: str, parsed: Parsed) -> No
         problem = f"expected times like 00:01:02,500 --> 00:01:04,000, found {timing.strip()[:60]!r}"
         parsed.skip(problem, place, "Its text is left out")
         return
-    shown = [line for each in block if (line := " ".join(html.unescape(_TAG.sub("", each)).split()))]
+    shown = [line for each in block if (line := " ".join(html.unescape(_BREAK.sub(" ", _TAG.sub("", each))).split()))]
     speaker, text = split_speaker(" ".join(shown))
     parts = match.groups()
     parsed.cues.append(
