@@ -15,9 +15,9 @@ class Damage:
     lost_moments: int = 0
     """Moments asked for that lie in them."""
     ends_s: float | None = None
-    """Where the picture ends before the file says it does; None where it does not."""
+    """Where the picture ends, if a moment after it was asked for."""
     missing_end_s: float = 0.0
-    """For how long."""
+    """How much longer the file says that it lasts."""
     _begun_s: float | None = field(default=None, init=False)
 
     @property
@@ -65,7 +65,7 @@ class Damage:
             first = f"from {start_s:.1f} s to {end_s:.1f} s"
             several = f" in {len(self.stretches)} stretches do not decode, the first" if self.stretches[1:] else ""
             parts.append(f"{total_s:.1f} s{several or ' do not decode,'} {first}")
-        if self.ends_s is not None:
+        if self.ends_s is not None and self.missing_end_s:
             says = f"the file says that it lasts {self.missing_end_s:.1f} s longer"
             parts.append(f"the picture ends at {self.ends_s:.1f} s, and {says}")
         return "; ".join(parts) or "nothing is damaged"

@@ -92,7 +92,7 @@ def frames_at(
         for time_s in wanted[position:] if lost else ():
             if time_s <= end_s:
                 _lose(time_s, path, damage)
-        if position < len(wanted) and not lost and damage is not None and last_end_s < end_s:
+        if position < len(wanted) and not lost and damage is not None:
             damage.end_early(last_end_s, end_s)
         if is_first or (lost and last_end_s == 0.0):
             raise MediaError("nothing of the picture decodes", path=path, remedy="Copy the file again")
