@@ -51,7 +51,7 @@ def account_of(
     used: dict[Path, str] = {}
     reasons: dict[Path, str] = {}
     read = set(tables)
-    for path in files:
+    for path in sorted(files):
         if path in left_out:
             reasons[path] = left_out[path]
         elif path in unopened:

@@ -185,7 +185,7 @@ def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions
         problems=(*found.problems, *problems),
         fractions=fractions,
         files=account_of(
-            found.files,
+            {*found.files, *found.left_out},
             left_out=found.left_out,
             unopened=_unopened(found, {recording.id for recording in recordings}),
             tables=_tables(folder, found, chosen),
@@ -209,14 +209,13 @@ def _tables(folder: Path, found: Found, layout: Layout) -> list[Path]:
     """The tables of the corpus that are read."""
     read = [folder / RECORDINGS_CSV]
     if layout == "ego4d":
-        visible = [path for path in found.files if path not in found.left_out]
-        read += [path for path in visible if path.name == METADATA_FILE][:1]
-        read += [narrations] if (narrations := find_narrations(visible)) is not None else []
+        read += [path for path in found.files if path.name == METADATA_FILE][:1]
+        read += [narrations] if (narrations := find_narrations(found.files)) is not None else []
     return read
 
 
 def _with_narrations(found: Found) -> dict[str, tuple[Path, ...]]:
     """The transcripts of an Ego4D corpus: one beside a video, and else the narrations of all."""
-    narrations = find_narrations(path for path in found.files if path not in found.left_out)
+    narrations = find_narrations(found.files)
     shared = dict.fromkeys(found.videos, (narrations,)) if narrations is not None else {}
     return {**shared, **found.transcripts}

@@ -38,7 +38,7 @@ class Found:
     """The files of a corpus by recording id, before any is opened."""
 
     files: tuple[Path, ...]
-    """All of them, sorted, hidden ones too."""
+    """All that are not hidden, sorted."""
     videos: Mapping[str, Path]
     transcripts: Mapping[str, tuple[Path, ...]]
     """The one to use first, then others of the same recording."""
@@ -50,21 +50,20 @@ class Found:
 
 def find_files(folder: Path) -> Found:
     """Walks a folder tree, following links, and sorts out videos and their sidecars."""
-    files = _walk(folder)
-    left_out = {path: "hidden file" for path in files if _is_hidden(path, folder)}
-    visible = [path for path in files if path not in left_out]
+    every = sorted(_every_file(folder))
+    left_out = {path: "hidden file" for path in every if _is_hidden(path, folder)}
+    files = [path for path in every if path not in left_out]
     problems: list[Problem] = []
-    videos = _videos(visible, left_out, problems)
-    by_folder: dict[Path, list[str]] = {}
+    videos = _videos(files, left_out, problems)
+    stems: dict[Path, set[str]] = {}
     for stem, video in videos.items():
-        by_folder.setdefault(video.parent, []).append(stem)
-    stems = {parent: sorted(found, key=len, reverse=True) for parent, found in by_folder.items()}
+        stems.setdefault(video.parent, set()).add(stem)
     transcripts: dict[str, list[Path]] = {}
     boxes: dict[str, Path] = {}
-    for path in visible:
+    for path in files:
         if path in left_out or path.name in TABLES or path.suffix.lower() in VIDEO_SUFFIXES:
             continue
-        owner = _owner(path, stems.get(path.parent, ()))
+        owner = _owner(path, stems.get(path.parent, set()))
         if owner is None:
             _sort_out_astray(path, videos, left_out, problems)
         elif path.name == owner + BOXES_SUFFIX:
@@ -111,13 +110,11 @@ def _videos(files: list[Path], left_out: dict[Path, str], problems: list[Problem
     return videos
 
 
-def _owner(path: Path, stems: list[str] | tuple[str, ...]) -> str | None:
-    """The stem of the video beside which a file lies by its name: the longest, where it is the file's or begins it."""
-    names = {path.stem, path.name}
-    for stem in stems:
-        if stem in names or path.name.startswith((f"{stem}.", f"{stem}_", f"{stem}-", f"{stem} ")):
-            return stem
-    return None
+def _owner(path: Path, stems: set[str]) -> str | None:
+    """The stem of the video beside which a file lies by its name: the longest that is the file's, or begins it."""
+    name = path.name
+    ends = [index for index, character in enumerate(name) if character in "._- "]
+    return next((name[:end] for end in (len(name), *reversed(ends)) if name[:end] in stems), None)
 
 
 def _what_lacks(path: Path, stem: str) -> str:
@@ -158,10 +155,6 @@ def _sort_out_astray(
 
 def _is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
-
-
-def _walk(folder: Path) -> list[Path]:
-    return sorted(_every_file(folder))
 
 
 def _every_file(folder: Path) -> Iterator[Path]:

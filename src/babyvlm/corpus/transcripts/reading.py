@@ -41,6 +41,9 @@ FASTEST_WORDS_PER_S, LONGEST_UTTERANCE_S, _MOST = 30.0, 600.0, 0.8
 """Where most utterances are beyond these it is no speech: the times are in another unit (ours; people reach ten words
 per second)."""
 
+_ANY_UNIT = (".csv", ".tsv", ".json")
+"""Files whose times may be in any unit; those of other formats are fixed."""
+
 _NO_SPEECH = re.compile(
     r"(?:\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|\*[^*]{1,40}\*|<\|[^<>|]*\|>|</?[A-Za-z]\w{0,15}>|[♪♫♩♬]|[^\w\s])"
     r"(?:\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|\*[^*]{1,40}\*|<\|[^<>|]*\|>|</?[A-Za-z]\w{0,15}>|[^\w\s]|\s)*"
@@ -201,7 +204,11 @@ def _check_unit(cues: Sequence[Cue], path: Path, duration_s: float) -> None:
     last_s = max(end_s for _, _, end_s in whole)
     beyond = sum(end_s > duration_s + PAST_END_TOLERANCE_S for _, _, end_s in whole)
     remedy = "Give the unit in the names of the columns (start_ms, end_ms), or times as its format defines them"
-    if 2 * beyond >= len(whole) and last_s / 1000 <= duration_s + PAST_END_TOLERANCE_S:
+    if (
+        path.suffix.lower() in _ANY_UNIT
+        and 2 * beyond >= len(whole)
+        and last_s / 1000 <= duration_s + PAST_END_TOLERANCE_S
+    ):
         raise TranscriptError(
             f"its times are read as seconds and reach {last_s:.0f} s, where the recording lasts {duration_s:.1f} s; "
             "as milliseconds they would fit",
