@@ -50,6 +50,11 @@ MARKED = [
     (n * 0.5, n * 0.5 + 0.5, " ".join(f"<u>{w}</u>" if k == n else w for k, w in enumerate(WORDS))) for n in range(5)
 ]
 THREE_LINES = [(float(n), n + 1.0, "\n".join(LINES[max(0, n - 2) : n + 1])) for n in range(4)]
+JOINED = [(0.0, 2.0, "look here"), (2.0, 4.0, "look here do you want it"), (4.0, 6.0, "do you want it roll it")]
+INSISTING = [
+    (float(n), n + 1.0, text)
+    for n, text in enumerate(["no", "no no", "no no no", "stop it", "stop it now", "please", "good"])
+]
 SAID_TWICE = [
     (0.0, 1.0, "no"),
     (1.0, 2.0, "no"),
@@ -69,6 +74,10 @@ CASES = [
     ("roll-up of three lines", ".srt", THREE_LINES, [(float(n), line) for n, line in enumerate(LINES)]),
     ("growing word by word", ".vtt", GROWING, [(n * 0.5, word) for n, word in enumerate(WORDS)]),
     ("Whisper with highlight_words", ".srt", MARKED, [(0.0, "look at the red ball")]),
+    ("one line per cue, no short cues", ".srt", JOINED, [(0.0, "look here"), (2.0, "do you want it"), (4.0, "roll it")]),
+    ("the seam of two segments", ".vtt", [(0.0, 1.0, "look"), (3.0, 4.0, "there"), (3.0, 4.0, "there"), (5.0, 6.0, "yes")],
+     [(0.0, "look"), (3.0, "there"), (5.0, "yes")]),
+    ("people insist", ".srt", INSISTING, [(a, text) for a, _, text in INSISTING]),
     ("people say things twice", ".srt", SAID_TWICE, [(a, text) for a, _, text in SAID_TWICE]),
     ("people say things twice, in WebVTT", ".vtt", SAID_TWICE, [(a, text) for a, _, text in SAID_TWICE]),
     ("a refrain much later", ".srt", [(0, 1, "roll the ball"), (5, 6, "roll the ball"), (10, 11, "roll the ball\nagain")],

@@ -24,12 +24,15 @@ CONTIGUOUS_S = 0.5
 FLASH_S = 0.05
 """A cue no longer than this only moves a line up."""
 _LEAST_CARRIED, _LEAST_SHARE = 2, 0.3
-"""Fewest cues, and least share of those that follow closely, that begin with the words shown before (ours)."""
+"""Fewest cues, and least share of those that follow closely, that begin with a line shown before (ours)."""
+_LEAST_GROWING, _LEAST_SHARE_GROWING = 3, 0.6
+"""The same for cues that begin with all the words of the one before: people speak so as well ("no", "no no") (ours)."""
 _WORD_TIME = re.compile(r"<\d[\d:.]*>")
 
 
 def roll_up(parsed: Parsed) -> None:
     """Takes out of captions what was shown before, and counts it; changes nothing where they do not roll."""
+    _leave_out_copies(parsed)
     if not _rolls(parsed.cues):
         return
     kept: list[Cue] = []
@@ -55,9 +58,24 @@ def roll_up(parsed: Parsed) -> None:
     parsed.cues = kept
 
 
+def _leave_out_copies(parsed: Parsed) -> None:
+    """Takes out cues that are another one word by word and moment by moment, as at the seams of joined segments."""
+    known: set[tuple[float | None, float | None, str, str]] = set()
+    kept: list[Cue] = []
+    for cue in parsed.cues:
+        key = (cue.start_s, cue.end_s, cue.speaker, cue.text)
+        if key in known and cue.text:
+            parsed.not_speech["caption shown again"] += 1
+        else:
+            kept.append(cue)
+        known.add(key)
+    parsed.cues = kept
+
+
 def _rolls(cues: Sequence[Cue]) -> bool:
     pairs = [(first, second) for first, second in pairwise(cues) if _follows(first, second) and second.text]
-    carried = 0
+    carried = growing = 0
+    added: Sequence[str] = ()
     for first, second in pairs:
         before, words = first.text.split(), second.text.split()
         if not before:
@@ -65,11 +83,17 @@ def _rolls(cues: Sequence[Cue]) -> bool:
         same = before == words or second.lines == first.lines[-len(second.lines) :]
         if same and (_is_flash(second) or _is_flash(first) or _highlights(first, second)):
             return True
-        if _line_carried(first, second) or (len(words) > len(before) and words[: len(before)] == before):
-            if _WORD_TIME.search(second.markup):
-                return True
-            carried += 1
-    return carried >= _LEAST_CARRIED and carried >= _LEAST_SHARE * len(pairs)
+        grows = len(words) > len(before) and words[: len(before)] == before
+        lines = _line_carried(first, second)
+        if (lines or grows) and _WORD_TIME.search(second.markup):
+            return True
+        echoes = len(words) > len(added) > 1 and words[: len(added)] == list(added)
+        carried += bool(lines or (echoes and not grows))
+        growing += grows and not lines
+        added = words[len(before) :] if grows else words[len(added) :] if echoes else words
+    likely = carried >= _LEAST_CARRIED and carried >= _LEAST_SHARE * len(pairs)
+    least = _LEAST_CARRIED if carried else _LEAST_GROWING
+    return likely or (carried + growing >= least and carried + growing >= _LEAST_SHARE_GROWING * len(pairs))
 
 
 def _highlights(first: Cue, second: Cue) -> bool:
