@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -184,6 +185,16 @@ def test_the_parts_add_up_to_the_folder(tmp_path: Path, video: Path, capsys: pyt
     last = capsys.readouterr().out.splitlines()[-1]
     assert re.fullmatch(rf"files: {len(files) - 1} = 3 used \(.*\) \+ {len(files) - 4} left out \(.*\)", last)
     assert "3 recording without a transcript" not in last and "2 recording without a transcript" in last
+
+
+@pytest.mark.case("accounting")
+def test_names_of_another_encoding_are_named(tmp_path: Path, video: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(video, tmp_path / "visit.mp4")
+    for name in (b"Zo\xeb.mp4", b"Zo\xeb.vtt"):
+        shutil.copy(video, os.fsencode(tmp_path) + b"/" + name)
+    main(["corpus", "index", str(tmp_path), "--problems", str(tmp_path.parent / "p.csv")])
+    shown = capsys.readouterr().out
+    assert "files: 3 = 1 used (1 video) + 2 left out (2 name of another encoding)" in shown and r"Zo\xeb.mp4" in shown
 
 
 @pytest.mark.case("promises")

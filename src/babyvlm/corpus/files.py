@@ -51,9 +51,16 @@ class Found:
 def find_files(folder: Path) -> Found:
     """Walks a folder tree, following links, and sorts out videos and their sidecars."""
     every = sorted(_every_file(folder))
-    left_out = {path: "hidden file" for path in every if _is_hidden(path, folder)}
-    files = [path for path in every if path not in left_out]
     problems: list[Problem] = []
+    left_out = {path: "hidden file" for path in every if _is_hidden(path, folder)}
+    for path in every:
+        if path not in left_out and not _is_text(path):
+            left_out[path] = "name of another encoding"
+            is_video = path.suffix.lower() in VIDEO_SUFFIXES
+            problem = f"the name {os.fsencode(path.name)!r} is not UTF-8"
+            error = InputError(problem, path=folder, remedy="Rename it: convmv -f latin1 -t utf-8")
+            problems.append(Problem(reason=left_out[path], error=error, used=not is_video))
+    files = [path for path in every if path not in left_out]
     videos = _videos(files, left_out, problems)
     stems: dict[Path, set[str]] = {}
     for stem, video in videos.items():
@@ -151,6 +158,14 @@ def _sort_out_astray(
         left_out[path] = "sidecar away from its video"
         away = InputError(f"it does not lie beside its video {video}", path=path, remedy="Move it there")
         problems.append(Problem(reason=left_out[path], error=away))
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_hidden(path: Path, folder: Path) -> bool:

@@ -72,6 +72,7 @@ CASES = [
     ("a.json", records({"start": "soon", "end": 4, "text": "two"}), "segments[1]"),
     ("a.json", records({"start": 3, "end": 4}), "segments[1]"),
     ("a.json", records(None), "segments[1]"),
+    ("a.json", records({"start": 3, "end": 4, "text": "tw\ud800"}), "segments[1]"),
     ("a.json", records("two", text="word " * 20_000), "segments[1]"),
     ("a.json", lines('{"Offset": 30000000, "Dura'), "line 2"),
     ("a.json", lines("not JSON"), "line 2"),

@@ -20,6 +20,8 @@ _NEWLINE = re.compile(r"\r\r\n|\r\n|\n|\r")  # the first where a text was conver
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 NOT_UTF8 = "\ufdd0"
 """Stands for bytes that could not be read: a character that Unicode keeps free, and that no file holds."""
+_BROKEN = re.compile(f"[{NOT_UTF8}\ud800-\udfff]")
+"""That, and halves of characters, which a JSON escape may hold."""
 MARK_BAD_BYTES = "babyvlm-mark"
 codecs.register_error(MARK_BAD_BYTES, lambda error: (NOT_UTF8, error.end))  # type: ignore[attr-defined]
 
@@ -68,10 +70,10 @@ class Parsed:
 
     def leave_out_broken(self) -> None:
         """Leaves out cues that hold bytes of no known encoding."""
-        broken = [cue for cue in self.cues if NOT_UTF8 in cue.text or NOT_UTF8 in cue.speaker]
+        broken = [cue for cue in self.cues if _BROKEN.search(cue.text + cue.speaker)]
         for cue in broken:
             remedy = "Save the transcript as UTF-8 (from Latin-1: iconv -f latin1 -t utf-8)"
-            shown = cue.text[:60].replace(NOT_UTF8, "?")
+            shown = _BROKEN.sub("?", cue.text[:60])
             self.skip(f"{shown!r} holds bytes that are not UTF-8", cue.place, remedy)
         if broken:
             places = {id(cue) for cue in broken}
