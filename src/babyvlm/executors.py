@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -67,6 +68,8 @@ def dask_executor(address: str) -> Iterator[Executor]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Dask scheduler answers at {address!r} ({error}); see docs/clusters.md") from error
     with client:
+        if not client.scheduler_info()["workers"]:
+            print(f"{address}: this Dask scheduler has no workers yet; waiting for the first", file=sys.stderr)
         yield client.get_executor(pure=False)
 
 

@@ -154,20 +154,29 @@ def test_a_fault_found_while_decoding_stops_it_too(corpus: Path, tmp_path: Path)
     (shards,) = out.parent.iterdir()
     finished = {path.name: path.stat().st_mtime_ns for path in shards.iterdir()}
     assert shards.name == ".out.shards" and finished  # what was decoded before is not decoded again
-    curate(corpus, out, CurationConfig(on_problem="skip", max_skipped_fraction=0.5), workers=2)
+    curate(corpus, out, CurationConfig(on_problem="skip"), workers=2)
     assert list(out.parent.iterdir()) == [out]
-    assert PretrainingSet(out).manifest.skipped["unreadable video"] == 1
+    manifest = PretrainingSet(out).manifest
+    assert manifest.counts["noted: damaged picture"] == 1  # what comes before the fault is used
+    assert 3 <= manifest.counts["seconds of damaged or missing picture"] <= 12
+    assert manifest.skipped["picture lost to damage"] > 0
 
 
 def test_skipping_is_counted_and_bounded(corpus: Path, tmp_path: Path) -> None:
     (corpus / f"{NAMES[2]}.vtt").write_text("no transcript")
-    with (corpus / f"{NAMES[0]}.vtt").open("a") as file:
-        file.write("\n00:12.000 --> 00:19.000\npast the end\n")
-    with pytest.raises(InputError, match=r"1 of 3 recordings cannot be used.*line 1"):
-        curate(corpus, tmp_path / "out", CurationConfig(on_problem="skip", max_skipped_fraction=0.2), workers=1)
-    with pytest.raises(InputError, match="1 of 17 utterances cannot be used"):
+    transcript, whole = corpus / f"{NAMES[0]}.vtt", (corpus / f"{NAMES[0]}.vtt").read_text()
+    past = "\n00:12.000 --> 00:19.000\npast the end\n"
+    transcript.write_text(whole + past)
+    with pytest.raises(InputError, match=r"1 of 17 utterances cannot be used"):
+        curate(corpus, tmp_path / "none", CurationConfig(on_problem="skip", max_skipped_fraction=0), workers=1)
+    transcript.write_text(whole + past * 2)
+    with pytest.raises(InputError, match=r"2 of 18 utterances cannot be used.*line 27"):
         curate(corpus, tmp_path / "out", CurationConfig(on_problem="skip"), workers=1)
-    curate(corpus, tmp_path / "out", CurationConfig(on_problem="skip", max_skipped_fraction=0.4), workers=1)
+    transcript.write_text("neither")
+    with pytest.raises(InputError, match=r"24 of 36 s, in 2 recordings, cannot be used.*line 1"):
+        curate(corpus, tmp_path / "out", CurationConfig(on_problem="skip", max_skipped_fraction=0.6), workers=1)
+    transcript.write_text(whole + past)
+    curate(corpus, tmp_path / "out", CurationConfig(on_problem="skip"), workers=1)  # one of either stops nothing
     found = PretrainingSet(tmp_path / "out")
     assert found.manifest.skipped == {
         "impossible utterance": 1,

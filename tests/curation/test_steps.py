@@ -20,7 +20,7 @@ from babyvlm.curation.selection import select
 from babyvlm.curation.sets import UTTERANCE_SCHEMA, RowWriter
 from babyvlm.curation.utterances import clean_text, select_utterances
 from babyvlm.errors import ConfigError, MediaError
-from babyvlm.media import scaled_size
+from babyvlm.media import Damage, scaled_size
 from babyvlm.records import Recording, Utterance
 
 RECORDING = Recording(id="S_20140320_1703_04", child="S", media="v.mp4", duration_s=60)
@@ -41,6 +41,8 @@ def said(start_s: float, end_s: float, text: str = "look", speaker: str = "Mothe
         ("gimme [: give me] xxx five &=laughs", "give me five"),
         ("♪ la la ♪ <i>hey</i> *coughs*", "la la hey"),
         (">> 0 dogs", "0 dogs"),
+        (">> look >> where?", "look where?"),
+        ("<|0.00|> look<|2.00|>", "look"),
         ("0.", ""),
     ],
 )
@@ -147,8 +149,12 @@ def test_overlapping_clips_each_get_their_frames_in_one_pass(make_video, tmp_pat
 def test_a_video_cut_short_is_told(make_video, tmp_path: Path) -> None:
     video = make_video(tmp_path / "v.mp4", seconds=3)
     clips = [Clip(start_ms=0, end_ms=2000, text="x"), Clip(start_ms=7000, end_ms=9000, text="y")]
-    with pytest.raises(MediaError, match=r"v\.mp4: the picture ends before 7\.5 s, though .* 10\.0 s"):
+    with pytest.raises(MediaError, match=r"v\.mp4: the picture ends at 3\.0 s, .* lasts 7\.0 s longer"):
         list(sample_frames(video, clips, duration_s=10, fps=1, frame_size=60))
+    damage = Damage()
+    sampled = list(sample_frames(video, clips, duration_s=10, fps=1, frame_size=60, damage=damage))
+    assert [len(images) for _, images in sampled] == [2, 0]
+    assert (damage.ends_s, damage.missing_end_s, damage.lost_moments) == (3.0, 7.0, 2)
     last = [Clip(start_ms=2000, end_ms=3900, text="sound alone")]  # within the last second: told by the missing frames
     assert [len(images) for _, images in sample_frames(video, last, duration_s=3.9, fps=2, frame_size=60)] == [2]
 

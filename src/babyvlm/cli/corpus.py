@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -14,7 +15,14 @@ from babyvlm.corpus.recognition.configuration import RecognitionConfig
 from babyvlm.curation.alignment import AlignerKind
 from babyvlm.curation.configuration import ClipModels, CurationConfig, OwnEncoderConfig
 from babyvlm.curation.reselect import SelectionChanges
+from babyvlm.errors import AnnotationError, ConfigError, InputError
 from babyvlm.toolbox import InstructionConfig
+
+if TYPE_CHECKING:
+    from babyvlm.corpus import Corpus
+    from babyvlm.records import Recording
+
+_SHOWN_BOXES = 5
 
 
 @corpus_app.command(name="render")
@@ -34,11 +42,17 @@ def render(
     from babyvlm.corpus.nursery import render_nursery
 
     render_nursery(nursery, out, workers)
+    print(f"{out}: {sum(1 for _ in out.rglob('*.mp4'))} recordings rendered")
 
 
 @corpus_app.command(name="index")
 def index(
-    corpus: Positional[Path], *, layout: Layout = "auto", quick: bool = False, problems: Path | None = None
+    corpus: Positional[Path],
+    *,
+    layout: Layout = "auto",
+    quick: bool = False,
+    decode: bool = False,
+    problems: Path | None = None,
 ) -> None:
     """List recordings, ages, hours, speech coverage and problems of a corpus.
 
@@ -46,15 +60,19 @@ def index(
         corpus: Folder of recordings.
         layout: How recordings are named.
         quick: Do not read the videos to their ends, which finds gaps and missing ends.
+        decode: Decode every frame as well, which finds damaged ones and takes far longer.
         problems: CSV file to write every problem and note to.
     """
     from babyvlm.corpus import describe, index, open_corpus, write_problems
 
+    if quick and decode:
+        raise ConfigError("--quick does not read the videos and --decode decodes all of them: give one of the two")
     opened = open_corpus(corpus, layout)
-    found = index(opened, read_media=not quick)
-    print(describe(opened, found))
+    found = index(opened, read_media=not quick, decode=decode)
     if problems is not None:
         write_problems(problems, found.problems)
+        print(f"{problems}: {len(found.problems)} problems and notes written")
+    print(describe(opened, found))
 
 
 @corpus_app.command(name="transcribe")
@@ -65,7 +83,7 @@ def transcribe(
     workers: int = 1,
     layout: Layout = "auto",
 ) -> None:
-    """Write a transcript beside each recording that has none; the same command goes on after an interruption.
+    """Write a transcript beside each recording that has none; run it again after an interruption to resume.
 
     Args:
         corpus: Folder of recordings.
@@ -80,6 +98,9 @@ def transcribe(
     print(f"{done.utterances} utterances; recordings: " + ", ".join(f"{n} {what}" for what, n in done.counts.items()))
     for problem in done.problems:
         print(f"  {problem.reason}: {problem.message}", file=sys.stderr)
+    failed = [problem for problem in done.problems if not problem.used]
+    if failed and not done.counts["transcribed"] and not done.counts["had a transcript"]:
+        raise InputError(f"not one recording could be transcribed: {failed[0].message}")
 
 
 @corpus_app.command(name="select")
@@ -99,6 +120,7 @@ def select_command(
     from babyvlm.curation.reselect import reselect
 
     reselect(curated, out, changes)
+    print(_describe_set(out))
 
 
 @corpus_app.command(name="export")
@@ -113,6 +135,7 @@ def export(curated: Positional[Path], *, out: Path, layout: Literal["llava", "hu
     from babyvlm.curation.exporting import export_huggingface, export_llava
 
     {"llava": export_llava, "huggingface": export_huggingface}[layout](curated, out)
+    print(f"{out}: {sum(path.is_file() for path in out.rglob('*'))} files written in the layout {layout}")
 
 
 @corpus_app.command(name="card")
@@ -127,6 +150,7 @@ def card(curated: Positional[Path], *, out: Path, i_may_share: Literal["", "rest
     from babyvlm.reports.card import write_card
 
     write_card(curated, out, share_restricted=i_may_share == "restricted")
+    print(f"{out}: card of {curated} written")
 
 
 @app.command(name="curate")
@@ -145,7 +169,7 @@ def curate_command(
 ) -> None:
     """Make the pretraining set of a corpus and, where it has boxes, the instruction set.
 
-    The same command goes on after an interruption: recordings that were finished are kept beside OUT until it is whole.
+    Run it again after an interruption to resume: recordings that were finished are kept beside OUT until it is whole.
 
     Args:
         corpus: Folder of recordings, with transcripts beside them.
@@ -165,17 +189,20 @@ def curate_command(
 
     from babyvlm.corpus import open_corpus
     from babyvlm.curation import curate
-    from babyvlm.curation.alignment import make_aligner
+    from babyvlm.curation.alignment import check_aligner, make_aligner
     from babyvlm.curation.pipeline import shards_beside
     from babyvlm.executors import dask_executor
     from babyvlm.folders import fresh_folder
     from babyvlm.reports.card import write_card
     from babyvlm.toolbox.instruction import write_instruction_set
 
+    check_aligner(aligner, curation, models, own)
     opened, shards = open_corpus(corpus, layout), shards_beside(out)
-    boxed = [recording for recording in opened.recordings if opened.has_boxes(recording)]
-    for recording in boxed:
-        opened.boxed_frames(recording)  # what is wrong with boxes is told before hours of decoding
+    boxed = _check_boxes(opened, curation)  # what is wrong with boxes is reported before hours of decoding
+    if not boxed and instruction != InstructionConfig():
+        raise ConfigError(
+            "--instruction.* cannot apply: no recording has boxes beside it, so there is no instruction set"
+        )
     with fresh_folder(out) as partial, contextlib.ExitStack() as cluster:
         executor = cluster.enter_context(dask_executor(dask)) if dask else None
         curate(
@@ -193,3 +220,43 @@ def curate_command(
             print("no instruction set: no recording has boxes beside it", file=sys.stderr)
         write_card(partial, partial / "card.html")
     shutil.rmtree(shards, ignore_errors=True)
+    print(_describe_set(out))
+
+
+def _check_boxes(corpus: Corpus, curation: CurationConfig) -> list[Recording]:
+    """The recordings that have boxes; those that cannot be used stop curation, or are named, as it is configured."""
+    boxed = [recording for recording in corpus.recordings if corpus.has_boxes(recording)]
+    lost = used = 0
+    for recording in boxed:
+        found = corpus.boxes(recording)
+        if found.problems and curation.on_problem == "fail":
+            raise found.problems[0]
+        lost += len(found.problems)
+        used += sum(len(frame.boxes) for frame in found.frames)
+        for problem in found.problems[:_SHOWN_BOXES]:
+            print(f"  left out: {problem}", file=sys.stderr)
+    if lost:
+        print(f"boxes: {used} used, {lost} entries of their files left out", file=sys.stderr)
+    if lost > 1 and lost > curation.max_skipped_fraction * (used + lost):
+        raise AnnotationError(
+            f"{lost} of {used + lost} boxes cannot be used, more than max_skipped_fraction "
+            f"({curation.max_skipped_fraction:g}) allows",
+            path=corpus.folder,
+        )
+    return boxed
+
+
+def _describe_set(folder: Path) -> str:
+    """What a curated set holds, in the lines with which commands end."""
+    from babyvlm.curation import PretrainingSet
+
+    manifest = PretrainingSet(folder).manifest
+    totals = Counter[str]()
+    for name, count in manifest.counts.items():
+        totals[name.partition("/")[0]] += count
+    made = ", ".join(f"{totals[name]} {name}" for name in ("recordings", "utterances", "clips", "frames"))
+    records = ", ".join(f"{totals[name]} {name}" for name in ("image", "video", "interleaved"))
+    lines = [f"{folder}: {made}; records: {records}"]
+    if manifest.skipped:
+        lines.append("left out: " + ", ".join(f"{count} {reason}" for reason, count in manifest.skipped.items()))
+    return "\n".join([*lines, *manifest.notes])

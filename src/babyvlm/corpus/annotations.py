@@ -1,10 +1,10 @@
-"""Boxes of a recording: ``<stem>.boxes.json``, a COCO file with times and tracks, in; ``BoxedFrame`` records out.
+"""COCO files, and the one rule for boxes: ``fit_box`` alone decides whether a box lies in its image.
 
-    images        id, width, height, time_s
+    images        id, width, height, file_name (photographs.py) or time_s (recording_boxes.py)
     annotations   image_id, category_id, bbox [x, y, width, height] in pixels; optional track_id, visibility
     categories    id, name
 
-Everything else that COCO may hold is passed by. ``fit_box`` alone decides whether a box lies in its image.
+Everything else that COCO may hold is passed by.
 """
 
 from __future__ import annotations
@@ -14,13 +14,10 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from babyvlm.errors import AnnotationError
-from babyvlm.records import Box, BoxedFrame, Recording
+from babyvlm.records import Box
 
 OUTSIDE_TOLERANCE_PX = 2.0
 """A box may leave its image by so much and is then clipped: some formats count pixels from one, or round outwards."""
-
-TIME_TOLERANCE_S = 1.0
-"""A boxed frame may pass the end of its recording by so much: containers round their duration."""
 
 
 class CocoImage(BaseModel):
@@ -57,38 +54,6 @@ class Coco(BaseModel):
     images: list[CocoImage]
     annotations: list[CocoAnnotation]
     categories: list[CocoCategory]
-
-
-def read_boxes(path: Path, recording: Recording) -> tuple[BoxedFrame, ...]:
-    """Reads the boxes of one recording, by ascending time.
-
-    Raises:
-        AnnotationError: Naming the file and the image or annotation that does not parse, lies outside its image, or is
-            past the end of the recording.
-    """
-    coco = read_coco(path)
-    boxes = coco_boxes(coco, path)
-    frames: list[BoxedFrame] = []
-    for index, image in enumerate(coco.images):
-        place = f"images[{index}]"
-        if image.time_s is None:
-            raise AnnotationError("the image has no time_s, its moment in the recording", path=path, place=place)
-        if not 0 <= image.time_s <= recording.duration_s + TIME_TOLERANCE_S:
-            raise AnnotationError(
-                f"time_s {image.time_s} is not within its recording of {recording.duration_s:.3f} s",
-                path=path,
-                place=place,
-            )
-        frames.append(
-            BoxedFrame(
-                source=recording.id,
-                time_s=image.time_s,
-                width=image.width,
-                height=image.height,
-                boxes=tuple(boxes[image.id]),
-            )
-        )
-    return tuple(sorted(frames, key=lambda frame: frame.time_s or 0.0))
 
 
 def read_coco(path: Path) -> Coco:

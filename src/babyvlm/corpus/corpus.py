@@ -15,14 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from babyvlm.corpus.annotations import read_boxes
-from babyvlm.corpus.ego4d import find_narrations
+from babyvlm.corpus.accounting import FileAccount, account_of
+from babyvlm.corpus.ego4d import METADATA_FILE, find_narrations
 from babyvlm.corpus.files import BOXES_SUFFIX, VIDEO_SUFFIXES, Found, find_files
 from babyvlm.corpus.layouts import Layout, check_layout, commonest_layout, layout_of, read_name
 from babyvlm.corpus.problems import Problem
+from babyvlm.corpus.recording_boxes import RecordingBoxes, read_boxes
 from babyvlm.corpus.recordings import RECORDINGS_CSV, SplitFractions, read_recordings, read_recordings_csv
 from babyvlm.corpus.transcripts import TRANSCRIPT_SUFFIXES, Transcript, read_transcript
 from babyvlm.errors import AnnotationError, InputError, TranscriptError
+from babyvlm.media import probe
 from babyvlm.records import BoxedFrame, Recording, Utterance
 
 
@@ -38,6 +40,8 @@ class Corpus:
     problems: tuple[Problem, ...]
     """Videos that are missing, unreadable or share a name. Transcripts and boxes are checked when asked for."""
     fractions: SplitFractions
+    files: FileAccount = field(repr=False)
+    """Every file of the folder, before transcripts and boxes are read."""
     _transcripts: Mapping[str, tuple[Path, ...]] = field(repr=False)
     _boxes: Mapping[str, Path] = field(repr=False)
 
@@ -97,13 +101,14 @@ class Corpus:
         """The recording's utterances by start; none when it has no transcript.
 
         Raises:
-            TranscriptError: The transcript does not parse, or an utterance passes the end of the recording.
+            TranscriptError: The transcript does not parse, one of its cues does not, or an utterance passes the end of
+                the recording.
         """
         if self.transcript_path(recording) is None:
             return ()
         transcript = self.transcript(recording)
-        if transcript.problems:
-            raise transcript.problems[0]
+        for fault in (*transcript.unreadable, *transcript.problems):
+            raise fault
         return transcript.utterances
 
     def has_boxes(self, recording: Recording) -> bool:
@@ -111,15 +116,28 @@ class Corpus:
         return recording.id in self._boxes
 
     def boxed_frames(self, recording: Recording) -> tuple[BoxedFrame, ...]:
-        """The recording's boxes, by ascending time.
+        """The recording's boxes that can be used, by ascending time, in pixels of the picture as shown.
 
         Raises:
-            AnnotationError: There is no file of boxes, it does not parse, or a box lies outside its image.
+            AnnotationError: There is no file of boxes, or it does not parse.
+        """
+        return self.boxes(recording).frames
+
+    def boxes(self, recording: Recording) -> RecordingBoxes:
+        """The recording's boxes, with what of their file cannot be used.
+
+        Raises:
+            AnnotationError: There is no file of boxes, or it does not parse.
+            MediaError: The video does not open.
         """
         if recording.id not in self._boxes:
             expected = self.media_path(recording).with_name(recording.id + BOXES_SUFFIX)
             raise AnnotationError(f"the recording {recording.id!r} has no boxes", path=expected)
-        return read_boxes(self._boxes[recording.id], recording)
+        return read_boxes(self._boxes[recording.id], recording, probe(self.media_path(recording)))
+
+    def boxes_path(self, recording: Recording) -> Path | None:
+        """Where the recording's boxes are; None where it has none."""
+        return self._boxes.get(recording.id)
 
 
 def _words(transcript: Transcript) -> list[str]:
@@ -165,9 +183,34 @@ def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions
         recordings=tuple(recordings),
         problems=(*found.problems, *problems),
         fractions=fractions,
+        files=account_of(
+            {*found.files, *found.left_out},
+            left_out=found.left_out,
+            unopened=_unopened(found, {recording.id for recording in recordings}),
+            tables=_tables(folder, found, chosen),
+        ),
         _transcripts=_with_narrations(found, chosen),
         _boxes=found.boxes,
     )
+
+
+def _unopened(found: Found, opened: set[str]) -> dict[Path, str]:
+    """Videos that did not open, with what lies beside them."""
+    lost: dict[Path, str] = {}
+    for stem in found.videos.keys() - opened:
+        lost[found.videos[stem]] = "unreadable video"
+        beside = [*found.transcripts.get(stem, ()), *([found.boxes[stem]] if stem in found.boxes else [])]
+        lost |= dict.fromkeys(beside, "sidecar of an unreadable video")
+    return lost
+
+
+def _tables(folder: Path, found: Found, layout: Layout | None) -> list[Path]:
+    """The tables of the corpus that are read."""
+    read = [folder / RECORDINGS_CSV]
+    if any((layout or layout_of(stem)) == "ego4d" for stem in found.videos):
+        read += [path for path in found.files if path.name == METADATA_FILE][:1]
+        read += [narrations] if (narrations := find_narrations(found.files)) is not None else []
+    return read
 
 
 def _with_narrations(found: Found, layout: Layout | None) -> dict[str, tuple[Path, ...]]:

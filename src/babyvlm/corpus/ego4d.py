@@ -36,6 +36,8 @@ def read_participants(files: Iterable[Path]) -> dict[str, str]:
         return {}
     try:
         metadata = _Metadata.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"Ego4D's metadata does not read ({error})", path=path) from error
     except ValidationError as error:
         place = ".".join(map(str, error.errors()[0]["loc"]))
         raise InputError(f"not Ego4D's metadata: {error.errors()[0]['msg']}", path=path, place=place or None) from error

@@ -1,6 +1,7 @@
-"""What a video is like beyond its header: rotation, frame rate, sound tracks, gaps, a missing end.
+"""What a video is like beyond its header: how it is shown, frame rate, sound tracks, gaps, damage, a missing end.
 
-Its packets are read from front to back and none is decoded, which takes about as long as copying the file.
+Its packets are read from front to back, which takes about as long as copying the file. Whether they decode is seen only
+where every frame is decoded, which takes far longer and is asked for.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from pathlib import Path
 
 from babyvlm.corpus.problems import Problem
 from babyvlm.errors import MediaError
-from babyvlm.media import MediaInfo, Timeline, probe, read_timeline
+from babyvlm.media import Damage, MediaInfo, Timeline, find_damage, probe, read_timeline
 from babyvlm.records import Recording
 
 GAP_S = 1.0
 """Seconds without a frame that are told: a paused or failing camera (ours)."""
+LATE_START_S = 0.5
+"""Seconds after the start of the file at which a picture that begins later is noted (ours)."""
 MISSING_END_S = 2.0
 """Seconds by which the picture may end before the file says it does (ours)."""
 
@@ -29,6 +32,10 @@ class MediaFacts:
     height: int
     rotation: int
     """Degrees by which a flag turns the stored picture."""
+    mirrored: bool
+    """Whether a flag mirrors it."""
+    square_pixels: bool
+    """Whether stored pixels are as wide as they are high."""
     fps: float
     variable_rate: bool
     audio_tracks: int
@@ -38,8 +45,13 @@ class MediaFacts:
         return self.height > self.width
 
 
-def check_media(path: Path, recording: Recording) -> tuple[list[MediaFacts], list[Problem]]:
+def check_media(path: Path, recording: Recording, *, decode: bool) -> tuple[list[MediaFacts], list[Problem]]:
     """Reads a video's header and packets.
+
+    Args:
+        path: The video.
+        recording: The recording it is of.
+        decode: Whether every frame is decoded, to find those that are damaged.
 
     Returns:
         The facts, in a list that is empty where the video does not read, and what is wrong or odd.
@@ -53,11 +65,14 @@ def check_media(path: Path, recording: Recording) -> tuple[list[MediaFacts], lis
         width=info.width,
         height=info.height,
         rotation=info.rotation,
+        mirrored=info.orientation.mirrored,
+        square_pixels=info.pixel_aspect == 1,
         fps=info.fps,
         variable_rate=timeline.variable_rate,
         audio_tracks=info.audio_tracks,
     )
-    return [facts], [*_missing_end(path, info, timeline), *_odd(path, info, timeline)]
+    damage = find_damage(path) if decode else Damage()
+    return [facts], [*_missing_end(path, info, timeline), *_odd(path, info, timeline, damage)]
 
 
 def _missing_end(path: Path, info: MediaInfo, timeline: Timeline) -> list[Problem]:
@@ -71,8 +86,16 @@ def _missing_end(path: Path, info: MediaInfo, timeline: Timeline) -> list[Proble
     return [Problem(reason="picture ends early", error=error)]
 
 
-def _odd(path: Path, info: MediaInfo, timeline: Timeline) -> list[Problem]:
+def _odd(path: Path, info: MediaInfo, timeline: Timeline, damage: Damage) -> list[Problem]:
     notes: list[tuple[str, MediaError]] = []
+    if damage.stretches or timeline.marked_damaged:
+        marked = f"the file marks {timeline.marked_damaged} packets as damaged" if timeline.marked_damaged else ""
+        problem = str(damage) if damage.stretches else marked
+        remedy = "Clips there have no frames; copy the file again"
+        notes.append(("damaged picture", MediaError(problem, path=path, remedy=remedy)))
+    if timeline.start_s > LATE_START_S:
+        problem = f"the picture begins {timeline.start_s:.1f} s after the file does; clips before have no frames"
+        notes.append(("picture begins late", MediaError(problem, path=path)))
     if timeline.gaps:
         at_s, lasts_s = max(timeline.gaps, key=lambda gap: gap[1])
         more = f", the longest of {len(timeline.gaps)}" if len(timeline.gaps) > 1 else ""

@@ -5,14 +5,15 @@ from __future__ import annotations
 import csv
 import math
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from babyvlm.corpus.accounting import FileAccount
 from babyvlm.corpus.corpus import Corpus
 from babyvlm.corpus.media_checks import MediaFacts, check_media
 from babyvlm.corpus.problems import Problem
-from babyvlm.errors import AnnotationError, TranscriptError
+from babyvlm.errors import AnnotationError, InputError, MediaError, TranscriptError
 from babyvlm.licences import summary
 from babyvlm.progress import progress
 from babyvlm.records import Utterance
@@ -46,39 +47,55 @@ class CorpusIndex:
     problems: tuple[Problem, ...]
     media: tuple[MediaFacts, ...] = ()
     """What the videos are like, by recording; empty where they were not read."""
+    decoded: bool = False
+    """Whether every frame was decoded, to find those that are damaged."""
+    not_speech: Mapping[str, int] = field(default_factory=dict)
+    """What transcripts hold that is no speech, by reason."""
+    files: FileAccount | None = None
+    """Every file of the folder: used, or left out by a reason."""
 
 
-def index(corpus: Corpus, *, read_media: bool = True) -> CorpusIndex:
+def index(corpus: Corpus, *, read_media: bool = True, decode: bool = False) -> CorpusIndex:
     """Reads every transcript and file of boxes, and sums up.
 
     Args:
         corpus: The corpus.
         read_media: Whether the videos are read from front to back, though not decoded, for gaps and missing ends.
+        decode: Whether every frame is decoded as well, for damage.
     """
     problems = list(corpus.problems)
     media: list[MediaFacts] = []
     parts: dict[tuple[str, int], list[IndexRow]] = {}
+    not_speech: Counter[str] = Counter()
+    unusable: dict[Path, str] = {}
     for recording in progress(corpus.recordings, description="index", unit="recording", silent=not read_media):
         if read_media:
-            facts, found = check_media(corpus.media_path(recording), recording)
+            facts, found = check_media(corpus.media_path(recording), recording, decode=decode)
             media += facts
             problems += found
         utterances: tuple[Utterance, ...] = ()
         transcribed = False
-        if corpus.transcript_path(recording) is not None:
+        if (path := corpus.transcript_path(recording)) is not None:
             try:
                 transcript = corpus.transcript(recording)
             except TranscriptError as error:
                 problems.append(Problem(reason="unreadable transcript", error=error))
+                unusable[path] = "unreadable transcript"
             else:
                 utterances, transcribed = transcript.utterances, True
+                not_speech.update(transcript.not_speech)
+                not_speech.update({"cue without text": transcript.empty, "cue without times": transcript.untimed})
+                problems += (Problem(reason="unreadable cue", error=error) for error in transcript.unreadable)
                 problems += (Problem(reason="impossible utterance", error=error) for error in transcript.problems)
                 problems += (Problem(reason="odd transcript", error=error, used=True) for error in transcript.notes)
         if corpus.has_boxes(recording):
             try:
-                corpus.boxed_frames(recording)
-            except AnnotationError as error:
+                found_boxes = corpus.boxes(recording)
+                problems += (Problem(reason="unusable box", error=error) for error in found_boxes.problems)
+            except (AnnotationError, MediaError) as error:
                 problems.append(Problem(reason="unusable boxes", error=error))
+                if (boxes_path := corpus.boxes_path(recording)) is not None:
+                    unusable[boxes_path] = "unusable boxes"
         month = None if recording.age_months is None else math.floor(recording.age_months)
         row = IndexRow(
             child=recording.child,
@@ -92,7 +109,14 @@ def index(corpus: Corpus, *, read_media: bool = True) -> CorpusIndex:
         )
         parts.setdefault((recording.child, -1 if month is None else month), []).append(row)
     rows = tuple(_sum(parts[key]) for key in sorted(parts))
-    return CorpusIndex(rows=rows, problems=tuple(problems), media=tuple(media))
+    return CorpusIndex(
+        rows=rows,
+        problems=tuple(problems),
+        media=tuple(media),
+        decoded=decode,
+        not_speech=dict(sorted((+not_speech).items())),
+        files=corpus.files.without(unusable),
+    )
 
 
 def covered_s(utterances: Iterable[Utterance]) -> float:
@@ -121,15 +145,26 @@ def describe(corpus: Corpus, found: CorpusIndex | None = None) -> str:
         "split: " + ", ".join(f"{count} {split}" for split, count in splits.items()),
         f"licence: {summary(recording.licence for recording in corpus.recordings)}",
     ]
-    lines += _describe_media(found.media)
+    lines += _describe_media(found)
+    if found.not_speech:
+        lines.append("not speech: " + ", ".join(f"{count} {reason}" for reason, count in found.not_speech.items()))
     lines += _list([problem for problem in found.problems if not problem.used], "problems")
     lines += _list([problem for problem in found.problems if problem.used], "notes (used all the same)")
+    lines.append(str(found.files or corpus.files))
     return "\n".join(lines)
 
 
 def write_problems(path: Path, problems: Iterable[Problem]) -> None:
-    """Writes every problem as a row of a CSV file."""
-    with path.open("w", encoding="utf-8", newline="") as file:
+    """Writes every problem as a row of a CSV file.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    try:
+        file = path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise InputError(f"the problems cannot be written there ({error})", path=path) from error
+    with file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("reason", "used", "file", "place", "message"))
         for problem in problems:
@@ -137,12 +172,15 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> None:
             table.writerow((problem.reason, used, problem.file, problem.error.place or "", problem.message))
 
 
-def _describe_media(media: tuple[MediaFacts, ...]) -> list[str]:
+def _describe_media(found: CorpusIndex) -> list[str]:
+    media = found.media
     if not media:
-        return []
+        return ["videos: not read to their ends (--quick)"]
     sizes = Counter(f"{facts.width}x{facts.height}{' portrait' if facts.portrait else ''}" for facts in media)
     kinds = {
         "turned by a rotation flag": sum(facts.rotation != 0 for facts in media),
+        "mirrored by a flag": sum(facts.mirrored for facts in media),
+        "with pixels that are not square": sum(not facts.square_pixels for facts in media),
         "of variable frame rate": sum(facts.variable_rate for facts in media),
         "without sound": sum(facts.audio_tracks == 0 for facts in media),
         "with several sound tracks": sum(facts.audio_tracks > 1 for facts in media),
@@ -150,6 +188,9 @@ def _describe_media(media: tuple[MediaFacts, ...]) -> list[str]:
     return [
         "pictures: " + ", ".join(f"{count} of {size}" for size, count in sizes.most_common()),
         "recordings: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()),
+        "damage: every frame was decoded"
+        if found.decoded
+        else "damage: frames were not decoded; --decode looks for it",
     ]
 
 

@@ -11,6 +11,7 @@ import csv
 import datetime
 import difflib
 import hashlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from babyvlm.corpus.ego4d import read_participants
 from babyvlm.corpus.files import Found
 from babyvlm.corpus.layouts import DAYS_PER_MONTH, LICENCES, Layout, NameFacts, commonest_layout, layout_of, read_name
 from babyvlm.corpus.problems import Problem
+from babyvlm.corpus.transcripts.cues import Parsed, read_text
 from babyvlm.errors import ConfigError, InputError, MediaError
 from babyvlm.media import probe
 from babyvlm.records import Record, Recording, Split
@@ -69,8 +71,10 @@ def read_recordings_csv(path: Path) -> dict[str, RecordingRow]:
         return {}
     known = list(RecordingRow.model_fields)
     rows: dict[str, RecordingRow] = {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
+    text = read_text(path, Parsed(path=path))
+    first = text.partition("\n")[0]
+    with io.StringIO(text, newline="") as file:
+        reader = csv.DictReader(file, delimiter=";" if first.count(";") > first.count(",") else ",")
         columns = [column.strip() for column in reader.fieldnames or []]
         reader.fieldnames = columns
         if "recording" not in columns:

@@ -17,8 +17,9 @@ from typing import Literal, Protocol
 
 from PIL import Image
 
-from babyvlm.curation.configuration import ClipModels, OwnEncoderConfig
+from babyvlm.curation.configuration import ClipModels, CurationConfig, OwnEncoderConfig
 from babyvlm.curation.shards import ClipScores, Shard
+from babyvlm.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,38 @@ class NoAligner:
         for _ in clips:
             yield ClipScores()
 
+
+def aligner_thresholds(aligner: Aligner) -> tuple[str, ...]:
+    """The thresholds of similarity that an aligner leaves without effect, since it does not score what they filter."""
+    return (FRAME_THRESHOLD, CLIP_THRESHOLD) if isinstance(aligner, NoAligner) else ()
+
+
+def check_aligner(kind: AlignerKind, config: CurationConfig, models: ClipModels, own: OwnEncoderConfig) -> None:
+    """Refuses settings that would have no effect with this aligner.
+
+    Raises:
+        ConfigError: Naming the setting and what it needs.
+    """
+    usual = CurationConfig()
+    scores = {
+        FRAME_THRESHOLD: kind == "self" or (kind == "clip" and bool(models.clip)),
+        CLIP_THRESHOLD: kind == "self" or (kind == "clip" and bool(models.x_clip)),
+    }
+    for name, scored in scores.items():
+        if not scored and getattr(config, name) != getattr(usual, name):
+            raise ConfigError(
+                f"{name} ({getattr(config, name):g}) cannot apply: nothing scores what it filters. "
+                "Choose --aligner clip or --aligner self, or leave it out"
+            )
+    if kind != "clip" and models != ClipModels():
+        raise ConfigError("--models.* are those of --aligner clip, which was not chosen")
+    if kind != "self" and own != OwnEncoderConfig():
+        raise ConfigError("--own.* are settings of --aligner self, which was not chosen")
+    if kind == "clip" and not any(scores.values()):
+        raise ConfigError("--aligner clip scores nothing: both --models.clip and --models.x-clip are left out")
+
+
+FRAME_THRESHOLD, CLIP_THRESHOLD = "min_frame_alignment", "min_clip_alignment"
 
 AlignerKind = Literal["none", "clip", "self"]
 

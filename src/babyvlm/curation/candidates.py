@@ -21,6 +21,7 @@ from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.frames import difference_hash, sample_frames, sharpness
 from babyvlm.curation.utterances import select_utterances
 from babyvlm.images import ImageStoreWriter, encode_jpeg
+from babyvlm.media import Damage
 from babyvlm.records import Record, Recording, Utterance
 
 
@@ -47,7 +48,7 @@ class Candidate(Record):
     end_ms: int
     text: str
     frames: tuple[CandidateFrame, ...]
-    """In the order of time; none where the picture ends before the sound."""
+    """In the order of time; none where the picture is damaged, not yet there, or ends before the sound."""
     score: float | None = None
     """Similarity with what is said, where it was scored (paper: X-CLIP)."""
 
@@ -76,6 +77,7 @@ def listen(recording: Recording, transcript: Transcript, config: CurationConfig)
     skipped = Counter(selection.skipped) + without_clip
     skipped["cue without text"] += transcript.empty
     skipped["cue without times"] += transcript.untimed
+    skipped.update(transcript.not_speech)
     counts = Counter({f"texts cleaned of {rule}": count for rule, count in selection.cleaned.items()})
     counts["utterances clipped at the end of their recording"] += transcript.clipped
     return Heard(
@@ -87,7 +89,12 @@ def listen(recording: Recording, transcript: Transcript, config: CurationConfig)
 
 
 def look(
-    recording: Recording, media: Path, clips: list[Clip], config: CurationConfig, images: ImageStoreWriter
+    recording: Recording,
+    media: Path,
+    clips: list[Clip],
+    config: CurationConfig,
+    images: ImageStoreWriter,
+    damage: Damage,
 ) -> list[Candidate]:
     """Decodes a recording once, and writes the frames of its clips as soon as each clip is complete.
 
@@ -97,14 +104,22 @@ def look(
         clips: Its clips, by start.
         config: The knobs.
         images: Where the frames go.
+        damage: Where it is noted what of the picture does not decode.
 
     Returns:
         The candidates, by start.
 
     Raises:
-        MediaError: The video is missing, does not decode, or ends before its time.
+        MediaError: The video is missing, or nothing of it decodes.
     """
-    sampled = sample_frames(media, clips, duration_s=recording.duration_s, fps=config.fps, frame_size=config.frame_size)
+    sampled = sample_frames(
+        media,
+        clips,
+        duration_s=recording.duration_s,
+        fps=config.fps,
+        frame_size=config.frame_size,
+        damage=damage,
+    )
     stored: dict[bytes, str] = {}
     candidates = [
         Candidate(

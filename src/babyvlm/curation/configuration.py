@@ -54,9 +54,11 @@ class CurationConfig:
     seed: int = 0
     """Seed of the lengths of interleaved sequences (ours)."""
     on_problem: Literal["fail", "skip"] = "fail"
-    """What to do about a video, transcript or utterance that cannot be used: stop, or leave out and count (ours)."""
+    """What to do about a video, transcript or utterance that cannot be used: stop, or leave out and count. Damaged
+    stretches of a picture are left out and counted either way, up to max_skipped_fraction of the recording (ours)."""
     max_skipped_fraction: float = 0.05
-    """Fraction of recordings, or of utterances, above which leaving out fails after all (ours)."""
+    """Fraction of the recordings' seconds, or of utterances, above which leaving out fails after all. A single
+    recording or utterance never does, unless this is 0 (ours)."""
 
     def __post_init__(self) -> None:
         positive = ("min_words", "min_clip_s", "fps", "frame_size", "clip_frames", "min_window", "window_stride")

@@ -10,14 +10,14 @@ from PIL import Image
 
 from babyvlm.curation.clips import Clip
 from babyvlm.errors import MediaError
-from babyvlm.media import frames_at
+from babyvlm.media import Damage, frames_at
 
 _PICTURE_END_TOLERANCE_S = 1.0
 """Sound may outlast the picture by so much; where more is missing, the video is cut short."""
 
 
 def sample_frames(
-    path: Path, clips: Sequence[Clip], *, duration_s: float, fps: float, frame_size: int
+    path: Path, clips: Sequence[Clip], *, duration_s: float, fps: float, frame_size: int, damage: Damage | None = None
 ) -> Iterator[tuple[Clip, list[Image.Image]]]:
     """Yields each clip with its frames, as soon as the last of them is decoded.
 
@@ -27,31 +27,39 @@ def sample_frames(
         duration_s: How long the video says it is.
         fps: Frames per second of a clip.
         frame_size: Pixels of the shorter side of a frame.
+        damage: Where it is noted what of the picture does not decode, or is missing at its end; None refuses both.
 
     Yields:
         Clips in the order in which they end, with their frames in the order of time; fewer than asked for, or none,
-        only in the last second of the video.
+        before the picture begins, in the last second of the video, and where it is damaged.
 
     Raises:
-        MediaError: The video is missing, does not decode, or ends before its time.
+        MediaError: The video is missing, nothing of it decodes, or ``damage`` was not given and there is some.
     """
     wanted = sorted((time_s, number) for number, clip in enumerate(clips) for time_s in clip.frame_times_s(fps))
     missing = [len(clip.frame_times_s(fps)) for clip in clips]
     frames: dict[int, list[Image.Image]] = {number: [] for number in range(len(clips))}
-    decoded = frames_at(path, [time_s for time_s, _ in wanted], shorter_side=frame_size, threads=1)
+    moments = [time_s for time_s, _ in wanted]
+    strict, damage = damage is None, damage or Damage()
     taken = 0
-    for (_, number), (_, image) in zip(wanted, decoded, strict=False):
-        taken += 1
+    for time_s, image in frames_at(path, moments, shorter_side=frame_size, threads=1, damage=damage):
+        while wanted[taken][0] != time_s:  # a moment without a picture
+            missing[wanted[taken][1]] -= 1
+            taken += 1
+        number = wanted[taken][1]
         frames[number].append(image)
         missing[number] -= 1
+        taken += 1
         if not missing[number]:
             yield clips[number], frames.pop(number)
-    if taken < len(wanted) and wanted[taken][0] < duration_s - _PICTURE_END_TOLERANCE_S:
-        raise MediaError(
-            f"the picture ends before {wanted[taken][0]:.1f} s, though the file says it lasts {duration_s:.1f} s",
-            path=path,
-            remedy="The file is cut short: fetch it again",
-        )
+    if damage.ends_s is not None:
+        if damage.ends_s >= duration_s - _PICTURE_END_TOLERANCE_S:
+            damage.ends_s, damage.missing_end_s = None, 0.0
+        else:
+            damage.end_early(damage.ends_s, duration_s)
+            damage.lost_moments += sum(time_s > damage.ends_s for time_s in moments[taken:])
+    if strict and damage.lost_s:
+        raise MediaError(str(damage), path=path, remedy="The file is cut short or damaged: fetch it again")
     yield from ((clips[number], found) for number, found in frames.items())
 
 

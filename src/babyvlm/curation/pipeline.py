@@ -28,22 +28,29 @@ import pyarrow as pa
 
 from babyvlm.corpus import Corpus, Problem, open_corpus, read_transcript
 from babyvlm.corpus.recordings import RECORDINGS_CSV
-from babyvlm.curation.alignment import Aligner, NoAligner, RecordingShard, score_shard
+from babyvlm.curation.alignment import Aligner, NoAligner, RecordingShard, aligner_thresholds, score_shard
 from babyvlm.curation.candidates import listen
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.sets import KIND, UTTERANCE_SCHEMA, RowWriter
 from babyvlm.curation.shards import Shard, clear_unfinished, make_shard, shard_of
+from babyvlm.curation.tally import (
+    IMPOSSIBLE_UTTERANCE,
+    NO_TRANSCRIPT,
+    UNREADABLE_CUE,
+    UNREADABLE_TRANSCRIPT,
+    UNREADABLE_VIDEO,
+    Tally,
+)
 from babyvlm.curation.writing import RecordsWriter
-from babyvlm.errors import InputError, MediaError, TranscriptError
+from babyvlm.errors import ConfigError, InputError, MediaError, TranscriptError
 from babyvlm.executors import in_order, process_pool
 from babyvlm.folders import MANIFEST, Manifest, fresh_folder
 from babyvlm.images import ImageStoreWriter
+from babyvlm.media import Damage
 from babyvlm.progress import progress
 from babyvlm.records import Recording, write_jsonl
 
 _HASHED_BYTES = 2**20
-_UNREADABLE_TRANSCRIPT, _IMPOSSIBLE_UTTERANCE = "unreadable transcript", "impossible utterance"
-_UNUSABLE_RECORDING = {"missing video", "unreadable video", "name used twice", _UNREADABLE_TRANSCRIPT}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,43 +70,10 @@ class _Decoded:
 
     shard: Shard | None = None
     media_hash: str = ""
+    damage: Damage | None = None
+    """What of its picture does not decode."""
     problem: Problem | None = None
     """Why there is no shard."""
-
-
-class _Tally:
-    """Counts what is kept and skipped, and decides when a problem stops curation."""
-
-    def __init__(self, config: CurationConfig, corpus: Corpus) -> None:
-        self._config, self._corpus = config, corpus
-        self._first: dict[str, str] = {}
-        self.counts: Counter[str] = Counter()
-        self.skipped: Counter[str] = Counter()
-
-    def problem(self, problem: Problem) -> None:
-        """Counts a note; raises any other problem, or counts it, as ``on_problem`` has it."""
-        if problem.used:
-            self.counts[f"noted: {problem.reason}"] += 1
-            return
-        if self._config.on_problem == "fail":
-            raise problem.error
-        self.skipped[problem.reason] += 1
-        self._first.setdefault(problem.reason, problem.message)
-
-    def check_recordings(self) -> None:
-        """Raises InputError when too many recordings had to be skipped."""
-        unusable = sum(count for reason, count in self.skipped.items() if reason in _UNUSABLE_RECORDING)
-        self.check("recordings", unusable, len(self._corpus.recordings) + len(self._corpus.problems))
-
-    def check(self, what: str, skipped: int, total: int) -> None:
-        """Raises InputError when too large a part had to be skipped."""
-        if skipped > self._config.max_skipped_fraction * total:
-            examples = "; ".join(f"{reason}: {message}" for reason, message in self._first.items())
-            raise InputError(
-                f"{skipped} of {total} {what} cannot be used, more than max_skipped_fraction "
-                f"({self._config.max_skipped_fraction:g}) allows. {examples}",
-                path=self._corpus.folder,
-            )
 
 
 def curate(
@@ -130,8 +104,11 @@ def curate(
         InputError: The corpus has no videos, no transcripts, or nothing to learn from; with ``on_problem="fail"``,
             anything in it that cannot be used; with ``"skip"``, too much of it.
         OutputExistsError: ``out`` holds something.
+        ConfigError: ``workers`` is negative, or a filter asks about what no transcript says.
     """
     config, aligner = config or CurationConfig(), aligner or NoAligner()
+    if workers < 0:
+        raise ConfigError(f"workers must be 0, for one a core, or more; it is {workers}")
     workers = workers or len(os.sched_getaffinity(0))
     kept_shards = (shards or shards_beside(out)).absolute()
     if shards is None and (out / MANIFEST).exists():
@@ -139,7 +116,7 @@ def curate(
     with fresh_folder(out) as partial:
         if isinstance(corpus, Path):
             corpus = open_corpus(corpus)
-        tally = _Tally(config, corpus)
+        tally = Tally(config, corpus)
         inputs: dict[str, str] = {}
         jobs = _read(corpus, config, kept_shards, tally, inputs)
         clear_unfinished(kept_shards)
@@ -160,10 +137,12 @@ def curate(
                 "aligner": aligner.name,
                 "layout": corpus.layout,
                 "split_fractions": dataclasses.asdict(corpus.fractions),
+                "not_applied": list(aligner_thresholds(aligner)),
             },
             inputs=dict(sorted(inputs.items())),
             counts=_positive(tally.counts),
             skipped=_positive(tally.skipped),
+            notes=[str(tally.files)],
         ).write(partial)
     if shards is None:
         shutil.rmtree(kept_shards, ignore_errors=True)
@@ -178,7 +157,7 @@ def _positive(counts: Counter[str]) -> dict[str, int]:
     return {name: count for name, count in sorted(counts.items()) if count}
 
 
-def _read(corpus: Corpus, config: CurationConfig, shards: Path, tally: _Tally, inputs: dict[str, str]) -> list[_Job]:
+def _read(corpus: Corpus, config: CurationConfig, shards: Path, tally: Tally, inputs: dict[str, str]) -> list[_Job]:
     """Reads all transcripts and keeps none: there is one job for each recording whose transcript can be used."""
     for problem in corpus.problems:
         tally.problem(problem)
@@ -192,30 +171,48 @@ def _read(corpus: Corpus, config: CurationConfig, shards: Path, tally: _Tally, i
         inputs[RECORDINGS_CSV] = _sha256(table.read_bytes())
     jobs: list[_Job] = []
     heard = impossible = 0
+    speakers: set[str] = set()
+    languages: set[str] = set()
     for recording in corpus.recordings:
         path = corpus.transcript_path(recording)
         if path is None:
-            tally.skipped["recording without a transcript"] += 1
+            tally.skipped[NO_TRANSCRIPT] += 1
+            tally.lose(recording, NO_TRANSCRIPT)
             continue
         try:
             transcript = corpus.transcript(recording)
         except TranscriptError as error:
-            tally.problem(Problem(reason=_UNREADABLE_TRANSCRIPT, error=error))
+            tally.problem(Problem(reason=UNREADABLE_TRANSCRIPT, error=error))
+            tally.lose(recording, UNREADABLE_TRANSCRIPT, path)
             continue
-        for fault in transcript.problems:
-            tally.problem(Problem(reason=_IMPOSSIBLE_UTTERANCE, error=fault))
+        tally.problems(UNREADABLE_CUE, transcript.unreadable)
+        tally.problems(IMPOSSIBLE_UTTERANCE, transcript.problems)
         for note in transcript.notes:
             tally.problem(Problem(reason="odd transcript", error=note, used=True))
-        heard += len(transcript.utterances) + len(transcript.problems)
-        impossible += len(transcript.problems)
+        left_out = len(transcript.problems) + len(transcript.unreadable)
+        heard += len(transcript.utterances) + left_out
+        impossible += left_out
+        speakers |= {utterance.speaker.lower() for utterance in transcript.utterances}
+        languages |= {utterance.language for utterance in transcript.utterances}
         name = path.relative_to(corpus.folder).as_posix()
         if name not in inputs:  # one file may hold the speech of many recordings
             inputs[name] = _sha256(path.read_bytes())
         media = corpus.media_path(recording).absolute()
         jobs.append(_Job(recording=recording, media=media, transcript=path.absolute(), shards=shards, config=config))
-    tally.check("utterances", impossible, heard)
+    tally.check_cues(impossible, heard)
     tally.check_recordings()
+    _check_filters(config, speakers, languages)
     return jobs
+
+
+def _check_filters(config: CurationConfig, speakers: set[str], languages: set[str]) -> None:
+    """Refuses filters that would leave out nothing because the transcripts do not say what they ask about."""
+    if config.languages and not languages - {""}:
+        raise ConfigError("languages cannot be told apart: no transcript declares one. Leave --languages out")
+    unknown = [label for label in config.child_speakers if label.lower() not in speakers]
+    if speakers and unknown:
+        known = ", ".join(sorted(speakers - {""})[:20]) or "none"
+        raise ConfigError(f"no transcript has a speaker {unknown[0]!r} (--child-speakers); they have: {known}")
 
 
 def _decode_recording(job: _Job) -> _Decoded:
@@ -227,8 +224,8 @@ def _decode_recording(job: _Job) -> _Decoded:
         shard = shard_of(job.shards, job.recording, media_hash, heard, job.config)
         make_shard(shard, job.recording, job.media, heard, job.config)
     except MediaError as error:
-        return _Decoded(problem=Problem(reason="unreadable video", error=error))
-    return _Decoded(shard=shard, media_hash=media_hash)
+        return _Decoded(problem=Problem(reason=UNREADABLE_VIDEO, error=error))
+    return _Decoded(shard=shard, media_hash=media_hash, damage=shard.damage)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +236,7 @@ class _Made:
     shard: Shard
 
 
-def _decode(jobs: list[_Job], run: Executor | None, ahead: int, tally: _Tally, inputs: dict[str, str]) -> list[_Made]:
+def _decode(jobs: list[_Job], run: Executor | None, ahead: int, tally: Tally, inputs: dict[str, str]) -> list[_Made]:
     """Makes the shards of all recordings; those that cannot be decoded are problems."""
     made: list[_Made] = []
     with contextlib.closing(in_order(_decode_recording, jobs, run, ahead=ahead)) as results:
@@ -248,8 +245,12 @@ def _decode(jobs: list[_Job], run: Executor | None, ahead: int, tally: _Tally, i
             if found.shard is None:
                 assert found.problem is not None
                 tally.problem(found.problem)
+                tally.lose(job.recording, UNREADABLE_VIDEO)
                 tally.check_recordings()
                 continue
+            if found.damage is not None:
+                tally.damage(job.recording, found.damage)
+                tally.check_recordings()
             inputs[job.recording.media] = found.media_hash
             made.append(_Made(recording=job.recording, shard=found.shard))
     return made
@@ -287,7 +288,7 @@ def _give_memory_back() -> None:
         libc.malloc_trim(0)
 
 
-def _write(folder: Path, made: Iterable[_Made], config: CurationConfig, aligner: Aligner, tally: _Tally) -> None:
+def _write(folder: Path, made: Iterable[_Made], config: CurationConfig, aligner: Aligner, tally: Tally) -> None:
     """Writes the set from the shards, in the order of the recordings."""
     name = None if isinstance(aligner, NoAligner) else aligner.name
     recordings: list[Recording] = []

@@ -65,11 +65,12 @@ def reselect(folder: Path, out: Path, changes: SelectionChanges) -> None:
 
     Raises:
         DataFolderError: ``folder`` is no pretraining set, or was written without its candidates.
-        ConfigError: Nothing changes, or a knob has a bad value.
+        ConfigError: Nothing changes, a setting has a bad value, or a threshold is on what was never scored.
         OutputExistsError: ``out`` holds something.
     """
     old = PretrainingSet(folder)
     config = changes.apply(_configuration(old))
+    _check_scored(old, changes)
     with fresh_folder(out) as partial:
         for name in ("recordings.jsonl", "utterances.parquet"):
             shutil.copyfile(folder / name, partial / name)
@@ -83,6 +84,30 @@ def reselect(folder: Path, out: Path, changes: SelectionChanges) -> None:
         if not records.counts["clips"]:
             raise ConfigError(f"nothing is left with these thresholds: {dict(+records.skipped)}")
         _manifest(old, config, records.counts, records.skipped).write(partial)
+
+
+def _check_scored(old: PretrainingSet, changes: SelectionChanges) -> None:
+    """Refuses thresholds of similarity on a set in which nothing that they filter is scored."""
+    asked = {
+        "min_clip_alignment": changes.min_clip_alignment is not None,
+        "min_frame_alignment": changes.min_frame_alignment is not None,
+    }
+    if not any(asked.values()):
+        return
+    scored = {"min_clip_alignment": False, "min_frame_alignment": False}
+    for candidate in old.candidates():
+        scored["min_clip_alignment"] |= candidate.score is not None
+        scored["min_frame_alignment"] |= any(frame.score is not None for frame in candidate.frames)
+        if all(scored.values()):
+            return
+    for name, is_asked in asked.items():
+        if is_asked and not scored[name]:
+            what = "clips" if name == "min_clip_alignment" else "frames"
+            aligner = old.manifest.configuration.get("aligner", "none")
+            raise ConfigError(
+                f"{name} cannot apply: the {what} of {old.folder} were never scored (its aligner was {aligner}). "
+                "Curate the corpus with --aligner clip or --aligner self first"
+            )
 
 
 def _configuration(old: PretrainingSet) -> CurationConfig:

@@ -5,6 +5,7 @@
     │   ├── images/              every frame of every candidate clip
     │   ├── candidates.jsonl
     │   ├── heard.json           the utterances, and what was left out
+    │   ├── damage.json          what of the picture does not decode
     │   └── scores-9bc1....jsonl once they are scored, named by the aligner
     └── .3f2a....w4711           being written; renamed once it is whole
 
@@ -14,6 +15,7 @@ nor whether two work on the same recording.
 
 from __future__ import annotations
 
+import json
 import shutil
 import uuid
 from collections.abc import Iterable
@@ -23,9 +25,10 @@ from pathlib import Path
 from babyvlm.curation.candidates import Candidate, Heard, look
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.images import ImageStore, ImageStoreWriter
+from babyvlm.media import Damage
 from babyvlm.records import Record, Recording, content_id, read_jsonl, write_jsonl
 
-_LAYOUT = 1
+_LAYOUT = 2
 """Raised when what a shard holds changes its meaning."""
 
 
@@ -49,6 +52,10 @@ class Shard:
     @property
     def images_folder(self) -> Path:
         return self.folder / "images"
+
+    @property
+    def damage(self) -> Damage:
+        return Damage(**json.loads((self.folder / "damage.json").read_text(encoding="utf-8")))
 
     def images(self) -> ImageStore:
         return ImageStore(self.images_folder)
@@ -103,7 +110,7 @@ def make_shard(shard: Shard, recording: Recording, media: Path, heard: Heard, co
     """Decodes a recording into its shard, unless that is there.
 
     Raises:
-        MediaError: The video is missing, does not decode, or ends before its time; there is no shard then.
+        MediaError: The video is missing, or nothing of it decodes; there is no shard then.
     """
     if shard.folder.is_dir():
         return
@@ -111,8 +118,10 @@ def make_shard(shard: Shard, recording: Recording, media: Path, heard: Heard, co
     partial.mkdir(parents=True)
     try:
         with ImageStoreWriter(partial / "images") as images:
-            candidates = look(recording, media, heard.cut(), config, images)
+            damage = Damage()
+            candidates = look(recording, media, heard.cut(), config, images, damage)
         write_jsonl(partial / "candidates.jsonl", candidates)
+        (partial / "damage.json").write_text(json.dumps(damage.as_json()) + "\n", encoding="utf-8")
         (partial / "heard.json").write_text(heard.model_dump_json() + "\n", encoding="utf-8")
         try:
             partial.rename(shard.folder)

@@ -43,7 +43,7 @@ CLEANING_RULES = (
         pattern=re.compile(r"(?:<[^<>]*>|\S+)\s*\[:+\s*([^\[\]]*)\]"),
         replacement=r"\1",
     ),
-    CleaningRule(name="markup", pattern=re.compile(r"</?[a-zA-Z][^<>]{0,40}>")),
+    CleaningRule(name="markup", pattern=re.compile(r"</?[a-zA-Z][^<>]{0,40}>|<\|[^<>|]{0,40}\|>")),
     CleaningRule(name="bracketed notes", pattern=re.compile(r"\[[^\[\]()]*\]|\([^\[\]()]*\)")),
     CleaningRule(name="notes between stars or notes of music", pattern=re.compile(r"\*[^*]{1,40}\*|[♪♫♩♬]+")),
     CleaningRule(name="events (&=laughs)", pattern=re.compile(r"(?<!\S)&[=~+*-]\S*")),
@@ -51,7 +51,7 @@ CLEANING_RULES = (
         name="speech not understood (xxx)", pattern=re.compile(r"(?<!\w)(?:xxx|yyy|www)(?!\w)", re.IGNORECASE)
     ),
     CleaningRule(name="no speech (0.)", pattern=re.compile(r"^\s*0\s*\.?\s*$")),
-    CleaningRule(name="turn marks (>> and dashes)", pattern=re.compile(r"^\s*(?:>>+|-+|–|—)\s*")),
+    CleaningRule(name="turn marks (>> and dashes)", pattern=re.compile(r"^\s*(?:-+|–|—)\s*|(?<!\S)>>+\s*")),
 )
 """In the order in which they are applied, after NFKC normalisation; blanks are mended last."""
 

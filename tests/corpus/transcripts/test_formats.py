@@ -153,7 +153,7 @@ def test_every_format_is_read(tmp_path: Path, name: str, text: str, expected: li
         ("a.json", '{"segments": [{"start": "x", "end": 1, "text": "a"}]}', r"segments\[0\]: start: "),
         ("a.csv", "start,text\n1,hi\n", "line 1: expected the columns"),
         ("a.csv", "start,end,text\n1,2,hi\nsoon,2,hi\n", "line 3: start 'soon': expected seconds"),
-        ("a.csv", b"start,end,text\n1,2,fa\xe7ade\n", r"line 2: byte 0xe7 is not UTF-8.*iconv"),
+        ("a.json", b'[{"start": 1, "end": 2, "text": "fa\xe7ade"}]', r"\[0\]: .*not UTF-8.*iconv"),
         ("narration.json", '{"uid": {"narrations": [{"narration_text": "x"}]}}', r"uid\.narrations\[0\]"),
         ("a.doc", "x", "no known transcript format"),
     ],

@@ -37,5 +37,7 @@ class RecognitionConfig:
             raise ConfigError(f"voice_threshold must lie between 0 and 1, not {self.voice_threshold}")
         if self.track < 0:
             raise ConfigError(f"track is counted from 0; it is {self.track}")
+        if self.engine == "pocketsphinx" and self.model != "small":
+            raise ConfigError(f"pocketsphinx brings its own model; for {self.model!r} choose faster-whisper")
         if self.engine == "pocketsphinx" and self.language not in ("", "en"):
             raise ConfigError(f"pocketsphinx brings an English model; for {self.language!r} choose faster-whisper")

@@ -21,7 +21,7 @@ from babyvlm.corpus.recognition.engines import Said, load_engine
 from babyvlm.corpus.recognition.voices import BLOCK_S, find_speech
 from babyvlm.errors import MediaError
 from babyvlm.executors import in_order, process_pool
-from babyvlm.media import probe, sound_blocks
+from babyvlm.media import Damage, probe, sound_blocks
 from babyvlm.progress import progress
 
 
@@ -39,6 +39,8 @@ class Transcribed:
 class _Outcome:
     utterances: int = 0
     has_sound: bool = True
+    damage: Problem | None = None
+    """What of the sound does not decode, and was taken for silence."""
     problem: Problem | None = None
 
 
@@ -67,6 +69,8 @@ def transcribe_corpus(corpus: Corpus, config: RecognitionConfig, workers: int = 
         outcomes = in_order(functools.partial(_transcribe, config), media, run, ahead=2 * workers)
         for found in progress(outcomes, description="transcribe", total=len(media), unit="recording"):
             utterances += found.utterances
+            if found.damage is not None:
+                problems.append(found.damage)
             if found.problem is not None:
                 problems.append(found.problem)
                 counts[found.problem.reason] += 1
@@ -82,9 +86,10 @@ def _transcribe(config: RecognitionConfig, media: Path) -> _Outcome:
         if tracks == 0:
             return _Outcome(has_sound=False)
         engine = load_engine(config)
+        damage = Damage()
         said = [
             Said(start_s=stretch.start_s + each.start_s, end_s=stretch.start_s + each.end_s, text=each.text)
-            for stretch in find_speech(sound_blocks(media, block_s=BLOCK_S, track=config.track), config)
+            for stretch in find_speech(sound_blocks(media, block_s=BLOCK_S, track=config.track, damage=damage), config)
             for each in engine.recognise(stretch.samples)
         ]
     except MediaError as error:
@@ -93,7 +98,14 @@ def _transcribe(config: RecognitionConfig, media: Path) -> _Outcome:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(as_webvtt(said, config), encoding="utf-8")
     partial.replace(path)
-    return _Outcome(utterances=len(said))
+    return _Outcome(utterances=len(said), damage=_note_damage(media, damage))
+
+
+def _note_damage(media: Path, damage: Damage) -> Problem | None:
+    if not damage.stretches:
+        return None
+    error = MediaError(f"of the sound, {damage}: taken for silence", path=media, remedy="Copy the file again")
+    return Problem(reason="damaged sound", error=error, used=True)
 
 
 def as_webvtt(said: Sequence[Said], config: RecognitionConfig) -> str:

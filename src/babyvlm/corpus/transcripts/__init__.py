@@ -1,19 +1,21 @@
 """Transcripts in every format that labs have, behind one interface: a file in, timed utterances out.
 
-webvtt.py   subrip.py   chat.py   elan.py   documents.py (JSON)   table.py (CSV, TSV)   narrations.py (Ego4D)
-   └──────────┴──────────┴─────────┴────────────┴────────────────────┴──────────────────────┘
-                                  cues.py: what each of them yields
-                                  reading.py: cues fitted to their recording
+    recognising.py                which files are transcripts, and whose
+    webvtt.py, subrip.py          captions; captions.py: rolling ones, each word once
+    chat.py, chat_codes.py        CHAT
+    elan.py, elan_tiers.py        ELAN, and which of its tiers hold speech
+    documents.py                  JSON of recognisers; document_parts.py, words.py
+    table.py, table_layouts.py    CSV and TSV
+    narrations.py                 Ego4D
+    cues.py                       what each of them yields
+    reading.py                    cues fitted to their recording
+
+``docs/formats.md`` lists the programs whose output is read.
 """
 
 from babyvlm.corpus.transcripts.cues import Cue
-from babyvlm.corpus.transcripts.reading import (
-    TRANSCRIPT_SUFFIXES,
-    Transcript,
-    is_transcript,
-    parse_transcript,
-    read_transcript,
-)
+from babyvlm.corpus.transcripts.reading import Transcript, parse_transcript, read_transcript
+from babyvlm.corpus.transcripts.recognising import TRANSCRIPT_SUFFIXES, is_transcript, lacks, name_tag, preference
 from babyvlm.corpus.transcripts.webvtt import parse_webvtt
 
 __all__ = [
@@ -21,7 +23,10 @@ __all__ = [
     "Cue",
     "Transcript",
     "is_transcript",
+    "lacks",
+    "name_tag",
     "parse_transcript",
     "parse_webvtt",
+    "preference",
     "read_transcript",
 ]

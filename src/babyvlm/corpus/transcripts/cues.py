@@ -1,7 +1,7 @@
 """What every transcript format is read into, and how text files are opened.
 
-A format's reader takes a file and gives its cues in the order of the file, each with the place it stands at, so that
-whatever is found wrong with it later can be told with file and line.
+A format's reader takes a file and gives its cues in the order of the file, each with the place at which it stands. What
+it cannot read costs the one cue it belongs to: it is kept as an error with file and line, beside the cues.
 """
 
 from __future__ import annotations
@@ -9,14 +9,21 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from babyvlm.errors import TranscriptError
 
-_NEWLINE = re.compile(r"\r\n|\n|\r")
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NEWLINE = re.compile(r"\r\r\n|\r\n|\n|\r")  # the first where a text was converted twice
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+NOT_UTF8 = "\ufdd0"
+"""Stands for bytes that could not be read: a character that Unicode keeps free, and that no file holds."""
+_BROKEN = re.compile(f"[{NOT_UTF8}\ud800-\udfff]")
+"""That, and halves of characters, which a JSON escape may hold."""
+MARK_BAD_BYTES = "babyvlm-mark"
+codecs.register_error(MARK_BAD_BYTES, lambda error: (NOT_UTF8, error.end))  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,44 +35,123 @@ class Cue:
     start_s: float | None
     """None where the file gives no time: CHAT utterances without a bullet, unaligned ELAN annotations."""
     end_s: float | None
+    """None where the file does not say; with a start it lasts until the next cue."""
     speaker: str
     """As the transcript labels it, or the role that it declares for the label; empty when it does not say."""
     text: str
     language: str = ""
     """As the transcript declares it, in lower case and without a region; empty when it does not."""
+    lines: tuple[str, ...] = ()
+    """The lines on screen without markup, for captions."""
+    markup: str = ""
+    """The same with markup, for captions."""
 
 
-def read_text(path: Path) -> str:
-    """The text of a transcript: UTF-8, or UTF-16 where a byte order mark says so.
+@dataclass(kw_only=True)
+class Parsed:
+    """What a format's reader finds in a file."""
+
+    path: Path
+    cues: list[Cue] = field(default_factory=list)
+    unreadable: list[TranscriptError] = field(default_factory=list)
+    """One for each cue, row or record that cannot be read."""
+    not_speech: Counter[str] = field(default_factory=Counter)
+    """What stands in the file and is no speech, by reason."""
+    notes: list[TranscriptError] = field(default_factory=list)
+    """What is odd, and used all the same."""
+
+    def skip(self, problem: str, place: str, remedy: str | None = None) -> None:
+        """Leaves out what stands at a place, and says why."""
+        self.unreadable.append(TranscriptError(problem, path=self.path, place=place, remedy=remedy))
+
+    def note(self, problem: str, place: str | None = None, remedy: str | None = None) -> None:
+        """Says what is odd."""
+        self.notes.append(TranscriptError(problem, path=self.path, place=place, remedy=remedy))
+
+    def leave_out_broken(self) -> None:
+        """Leaves out cues that hold bytes of no known encoding."""
+        broken = [cue for cue in self.cues if _BROKEN.search(cue.text + cue.speaker)]
+        for cue in broken:
+            remedy = "Save the transcript as UTF-8 (from Latin-1: iconv -f latin1 -t utf-8)"
+            shown = _BROKEN.sub("?", cue.text[:60])
+            self.skip(f"{shown!r} holds bytes that are not UTF-8", cue.place, remedy)
+        if broken:
+            places = {id(cue) for cue in broken}
+            self.cues = [cue for cue in self.cues if id(cue) not in places]
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a transcript.
 
     Raises:
-        TranscriptError: The file is missing, or naming the line that is of another encoding.
+        TranscriptError: The file is missing or does not read.
     """
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except FileNotFoundError:
         raise TranscriptError("the transcript is missing", path=path) from None
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         raise TranscriptError(f"the transcript does not read ({error})", path=path) from error
-    encoding = "utf-16" if data.startswith(_UTF16_MARKS) else "utf-8-sig"
+
+
+def read_text(path: Path, parsed: Parsed | None = None) -> str:
+    """The text of a transcript: UTF-8, or UTF-16 where a byte order mark or its zero bytes say so.
+
+    Bytes that are neither become ``NOT_UTF8``, so that they cost the cue they stand in.
+
+    Args:
+        path: The transcript.
+        parsed: Where its format declares no encoding, as SubRip and CSV do: a file of another one is then read as
+            Windows-1252, which is noted here.
+
+    Raises:
+        TranscriptError: The file is missing or does not read.
+    """
+    data = read_bytes(path)
+    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), None) or _unmarked(data)
+    text = data.decode(encoding, MARK_BAD_BYTES)
+    if parsed is None or NOT_UTF8 not in text or encoding != "utf-8":
+        return text
+    if text.count(NOT_UTF8) <= sum(map(ord_above_ascii, text)) - text.count(NOT_UTF8):
+        return text  # UTF-8 with damaged places
     try:
-        return data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise TranscriptError(
-            f"byte {data[error.start]:#04x} is not {encoding.removesuffix('-sig').upper()}",
-            path=path,
-            place=f"line {len(_NEWLINE.split(data[: error.start].decode(encoding, 'replace')))}",
-            remedy="Save the transcript as UTF-8 (from Latin-1: iconv -f latin1 -t utf-8)",
-        ) from error
+        read = data.decode("cp1252")
+    except UnicodeDecodeError:
+        return text
+    at = len(_NEWLINE.split(text[: text.index(NOT_UTF8)]))
+    parsed.note(
+        "the file is not UTF-8; it is read as Windows-1252, whose accented letters may be others in your encoding",
+        f"line {at}",
+        "Look at the accents, or save it as UTF-8 (from Latin-1: iconv -f latin1 -t utf-8)",
+    )
+    return read
 
 
-def read_lines(path: Path) -> list[str]:
+def ord_above_ascii(character: str) -> bool:
+    return ord(character) > 127
+
+
+def _unmarked(data: bytes) -> str:
+    """UTF-16 without a mark has a zero in every other byte of plain letters."""
+    head = data[:4096]
+    if len(head) >= 4 and head[1::2].count(0) > 0.4 * len(head) / 2 > head[0::2].count(0) * 4:
+        return "utf-16-le"
+    if len(head) >= 4 and head[0::2].count(0) > 0.4 * len(head) / 2 > head[1::2].count(0) * 4:
+        return "utf-16-be"
+    return "utf-8"
+
+
+def read_lines(path: Path, parsed: Parsed | None = None) -> list[str]:
     """The lines of a transcript, whatever ends them; one empty line where the file is empty."""
-    return _NEWLINE.split(read_text(path))
+    return _NEWLINE.split(read_text(path, parsed))
 
 
-def read_json(path: Path) -> Any:
-    """The value in a JSON file, or the list of values of a file with one a line.
+def read_json(path: Path, parsed: Parsed | None = None) -> Any:
+    """The value in a JSON file, or the list of values of a file with one per line.
+
+    Args:
+        path: The file.
+        parsed: Where lines that are no JSON are noted; without it they are left out.
 
     Raises:
         TranscriptError: Naming the line that is no JSON.
@@ -73,20 +159,38 @@ def read_json(path: Path) -> Any:
     text = read_text(path)
     try:
         return json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        values = _json_lines(text)
+    except (ValueError, RecursionError, MemoryError) as error:
+        values = _json_lines(text, parsed)
         if values is None:
             place = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else None
-            raise TranscriptError(f"not JSON: {error}", path=path, place=place) from error
+            raise TranscriptError(
+                f"not JSON: {error}", path=path, place=place, remedy="Was it written whole?"
+            ) from error
         return values
 
 
-def _json_lines(text: str) -> list[Any] | None:
-    lines = [line for line in text.splitlines() if line.strip()]
-    try:
-        return [json.loads(line) for line in lines] if len(lines) > 1 else None
-    except (json.JSONDecodeError, RecursionError):
+def _json_lines(text: str, parsed: Parsed | None) -> list[Any] | None:
+    """Values one per line; None where fewer than two, or fewer than half of the lines, are objects."""
+    values: list[Any] = []
+    broken: list[tuple[int, str]] = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError, MemoryError) as error:
+            broken.append((number, str(error)))
+        else:
+            if isinstance(value, dict):
+                values.append(value)
+            else:
+                broken.append((number, "no object"))
+    if len(values) < 2 or len(broken) >= len(values):
         return None
+    if parsed is not None:
+        for number, problem in broken:
+            parsed.skip(f"the line is not JSON ({problem})", f"line {number}")
+    return values
 
 
 def clock_s(hours: str | None, minutes: str, seconds: str, fraction: str | None) -> float:

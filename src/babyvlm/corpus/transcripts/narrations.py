@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from babyvlm.corpus.transcripts.cues import Cue, read_json
+from babyvlm.corpus.transcripts.cues import Cue, Parsed, read_json
 from babyvlm.errors import TranscriptError
 
 NARRATION_FILES = ("narration.json", "all_narrations_redacted.json")
@@ -27,13 +27,24 @@ NARRATOR = "Narrator"
 _MARK = re.compile(r"#\s*(?:unsure|summary|[a-z])\b", re.IGNORECASE)
 
 
-def parse_narrations(path: Path, video: str) -> list[Cue]:
+def read_narrations(path: Path, video: str) -> Parsed:
     """Reads the narrations of one video, by ascending time within each pass.
 
     Raises:
-        TranscriptError: The file holds no narrations, or naming the one that cannot be read.
+        TranscriptError: The file holds no narrations.
     """
-    return _cues(path, video, _read(path, path.stat().st_mtime_ns).get(video, {}))
+    parsed = Parsed(path=path)
+    _read_passes(parsed, video, _read(path, path.stat().st_mtime_ns).get(video, {}))
+    return parsed
+
+
+def narrated_videos(path: Path) -> frozenset[str]:
+    """The videos that a file of narrations speaks of.
+
+    Raises:
+        TranscriptError: The file holds no narrations.
+    """
+    return frozenset(_read(path, path.stat().st_mtime_ns))
 
 
 @functools.lru_cache(maxsize=1)  # hundreds of megabytes, asked for once a video
@@ -46,22 +57,26 @@ def _read(path: Path, modified_ns: int) -> dict[str, Any]:
     return videos
 
 
-def _cues(path: Path, video: str, entry: Any) -> list[Cue]:
-    cues: list[Cue] = []
+def _read_passes(parsed: Parsed, video: str, entry: Any) -> None:
     for prefix, narrations in _passes(entry, video):
-        moments = [_moment(path, f"{prefix}[{number}]", each) for number, each in enumerate(narrations)]
-        order = sorted(range(len(moments)), key=lambda number: moments[number][0])
-        for rank, number in enumerate(order):
-            at_s, text = moments[number]
-            before_s = moments[order[rank - 1]][0] if rank else -math.inf
-            after_s = moments[order[rank + 1]][0] if rank + 1 < len(order) else math.inf
+        moments: list[tuple[float, str, str]] = []
+        for number, each in enumerate(narrations):
+            place = f"{prefix}[{number}]"
+            if (moment := _moment(each)) is None:
+                parsed.skip("expected timestamp_sec and narration_text", place)
+            else:
+                moments.append((*moment, place))
+        moments.sort(key=lambda moment: moment[0])
+        for rank, (at_s, text, place) in enumerate(moments):
+            before_s = moments[rank - 1][0] if rank else -math.inf
+            after_s = moments[rank + 1][0] if rank + 1 < len(moments) else math.inf
             start_s = max((before_s + at_s) / 2, at_s - HALF_SPAN_S, 0.0)
             end_s = min((at_s + after_s) / 2, at_s + HALF_SPAN_S)
             if end_s <= start_s:  # two at the same moment
                 start_s, end_s = max(0.0, at_s - HALF_SPAN_S / 2), at_s + HALF_SPAN_S / 2
-            place = f"{prefix}[{number}]"
-            cues.append(Cue(place=place, start_s=start_s, end_s=end_s, speaker=NARRATOR, text=text, language="en"))
-    return cues
+            parsed.cues.append(
+                Cue(place=place, start_s=start_s, end_s=end_s, speaker=NARRATOR, text=text, language="en")
+            )
 
 
 def _passes(entry: Any, video: str) -> Iterator[tuple[str, list[Any]]]:
@@ -74,10 +89,10 @@ def _passes(entry: Any, video: str) -> Iterator[tuple[str, list[Any]]]:
             yield f"{video}.{name}.narrations", narrations
 
 
-def _moment(path: Path, place: str, narration: Any) -> tuple[float, str]:
+def _moment(narration: Any) -> tuple[float, str] | None:
     if isinstance(narration, dict):
         at_s = next((narration[key] for key in ("timestamp_sec", "timestamp", "time") if key in narration), None)
         text = narration.get("narration_text", narration.get("text"))
         if isinstance(at_s, int | float) and math.isfinite(at_s) and isinstance(text, str):
             return float(at_s), " ".join(_MARK.sub(" ", text).split())
-    raise TranscriptError("expected timestamp_sec and narration_text", path=path, place=place)
+    return None

@@ -1,26 +1,31 @@
 """One door to every format: a transcript file in, the utterances of one recording out.
 
-    file --format_of--> its reader --> cues --read_transcript--> utterances that lie within their recording
+    file --its reader--> cues --roll_up--> captions once --read_transcript--> utterances that lie within their recording
 
-What is impossible (no end after the start, past the end of the recording) is left out and told; what is only odd (one
-speaker talking over themselves, a transcript that stops long before its recording) is used and told as a note.
+What cannot be read or is impossible (no end after the start, past the end of the recording) is left out, one by one,
+and reported; what is only odd (one speaker talking over themselves, a transcript that stops long before its recording)
+is used and noted. A whole transcript is refused where its times are evidently in another unit.
 """
 
 from __future__ import annotations
 
+import bisect
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import statistics
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from babyvlm.corpus.transcripts.chat import parse_chat
-from babyvlm.corpus.transcripts.cues import Cue
-from babyvlm.corpus.transcripts.documents import parse_document
-from babyvlm.corpus.transcripts.elan import parse_elan
-from babyvlm.corpus.transcripts.narrations import NARRATION_FILES, parse_narrations
-from babyvlm.corpus.transcripts.subrip import parse_subrip
-from babyvlm.corpus.transcripts.table import is_transcript_header, parse_table
-from babyvlm.corpus.transcripts.webvtt import parse_webvtt
+from babyvlm.corpus.transcripts.captions import roll_up
+from babyvlm.corpus.transcripts.chat import read_chat
+from babyvlm.corpus.transcripts.cues import Cue, Parsed
+from babyvlm.corpus.transcripts.documents import read_document
+from babyvlm.corpus.transcripts.elan import read_elan
+from babyvlm.corpus.transcripts.narrations import NARRATION_FILES, read_narrations
+from babyvlm.corpus.transcripts.subrip import read_subrip
+from babyvlm.corpus.transcripts.table import read_table
+from babyvlm.corpus.transcripts.webvtt import read_webvtt
 from babyvlm.errors import TranscriptError
 from babyvlm.records import Utterance
 
@@ -29,14 +34,21 @@ PAST_END_TOLERANCE_S = 1.0
 OVERLAP_TOLERANCE_S = 0.25
 """A speaker's utterances may overlap by so much before it is noted."""
 SILENT_END_S = 600.0
-"""A recording may go on for so long after its last utterance before it is noted."""
+"""A recording may continue for so long after its last utterance before it is noted."""
+OPEN_END_S = 15.0
+"""An utterance with a start alone lasts until the next one, and no longer than this (ours: the longest clip)."""
+FASTEST_WORDS_PER_S, LONGEST_UTTERANCE_S, _MOST = 30.0, 600.0, 0.8
+"""Where most utterances are beyond these it is no speech: the times are in another unit (ours; people reach ten words
+per second)."""
 
-TRANSCRIPT_SUFFIXES = (".cha", ".eaf", ".vtt", ".en.vtt", ".srt", ".en.srt", ".csv", ".tsv", ".json")
-"""What a transcript's name adds to its recording's. Where one has several that differ, the first of these is used: what
-people correct by hand comes before what programs write."""
+_ANY_UNIT = (".csv", ".tsv", ".json")
+"""Files whose times may be in any unit; those of other formats are fixed."""
 
-_SNIFFED_BYTES = 65536
-_DOCUMENT = re.compile(rb'"(?:segments|recognizedPhrases|phrases|NBest|DisplayText|RecognitionStatus)"')
+_NO_SPEECH = re.compile(
+    r"(?:\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|\*[^*]{1,40}\*|<\|[^<>|]*\|>|</?[A-Za-z]\w{0,15}>|[♪♫♩♬]|[^\w\s])"
+    r"(?:\[[^\[\]]*\]|\([^()]*\)|\{[^{}]*\}|\*[^*]{1,40}\*|<\|[^<>|]*\|>|</?[A-Za-z]\w{0,15}>|[^\w\s]|\s)*"
+)
+"""Nothing but what recognisers write for other sounds: [BLANK_AUDIO], (music), *coughs*, <noise>, notes of music."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,24 +64,12 @@ class Transcript:
     """Cues to which the transcript gives no times, and which therefore belong to no picture."""
     problems: tuple[TranscriptError, ...] = ()
     """One for each utterance left out because its times cannot be: never empty text, always a fault to mend."""
+    unreadable: tuple[TranscriptError, ...] = ()
+    """One for each cue, row or record that could not be read."""
+    not_speech: Mapping[str, int] = field(default_factory=dict)
+    """What stands in the file and is no speech, by reason: codes, captions shown again, marks of other sounds."""
     notes: tuple[TranscriptError, ...] = ()
     """What is odd, and used all the same."""
-
-
-def is_transcript(path: Path) -> bool:
-    """Whether a file is a transcript: by its suffix, and for CSV, TSV and JSON by how it begins."""
-    suffix = path.suffix.lower()
-    if suffix not in (".csv", ".tsv", ".json"):
-        return suffix in _BY_SUFFIX
-    try:
-        with path.open("rb") as file:
-            head = file.read(_SNIFFED_BYTES)
-    except OSError:
-        return False
-    if suffix == ".json":
-        return _DOCUMENT.search(head) is not None or (b'"start"' in head and b'"text"' in head)
-    first = head.split(b"\n", 1)[0].decode("utf-8-sig", "replace")
-    return is_transcript_header(first.rstrip("\r"))
 
 
 def parse_transcript(path: Path, recording: str = "") -> list[Cue]:
@@ -80,14 +80,35 @@ def parse_transcript(path: Path, recording: str = "") -> list[Cue]:
         recording: Id of the recording, for files that hold those of many (Ego4D narrations).
 
     Raises:
-        TranscriptError: The file is missing, of no known format, or does not parse.
+        TranscriptError: The file is missing, of no known format, or naming the first cue that cannot be read.
     """
-    if path.name in NARRATION_FILES and path.is_file():
-        return parse_narrations(path, recording)
-    reader = _BY_SUFFIX.get(path.suffix.lower())
-    if reader is None:
-        raise TranscriptError("no known transcript format", path=path, remedy=f"Known are {', '.join(_BY_SUFFIX)}")
-    return reader(path)
+    parsed = _parse(path, recording)
+    if parsed.unreadable:
+        raise parsed.unreadable[0]
+    return parsed.cues
+
+
+def _parse(path: Path, recording: str) -> Parsed:
+    """What a transcript holds: each word once, and nothing of what could not be read."""
+    parsed = _read_format(path, recording)
+    if path.suffix.lower() in (".vtt", ".srt"):
+        roll_up(parsed)
+    parsed.leave_out_broken()
+    return parsed
+
+
+def _read_format(path: Path, recording: str) -> Parsed:
+    try:
+        if path.name in NARRATION_FILES and path.is_file():
+            return read_narrations(path, recording)
+        reader = _BY_SUFFIX.get(path.suffix.lower())
+        if reader is None:
+            known = ", ".join(_BY_SUFFIX)
+            raise TranscriptError("no known transcript format", path=path, remedy=f"Known are {known}")
+        return reader(path, recording)
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
+        problem = f"the transcript does not read as {path.suffix} ({type(error).__name__}: {error})"
+        raise TranscriptError(problem, path=path, remedy="Save it again with the program that wrote it") from error
 
 
 def read_transcript(path: Path, *, recording: str, duration_s: float) -> Transcript:
@@ -99,52 +120,127 @@ def read_transcript(path: Path, *, recording: str, duration_s: float) -> Transcr
         duration_s: How long that recording is.
 
     Raises:
-        TranscriptError: The file is missing or does not parse. Utterances with impossible times do not raise; they are
-            the transcript's ``problems``.
+        TranscriptError: The file is missing, is of no known format, or its times are in another unit than its format
+            defines. What is wrong with single cues does not raise; it is in the transcript's ``unreadable`` and
+            ``problems``.
     """
-    utterances: list[tuple[Utterance, str]] = []
-    problems: list[TranscriptError] = []
-    clipped = empty = untimed = 0
-    for cue in parse_transcript(path, recording):
+    parsed = _parse(path, recording)
+    not_speech = Counter(parsed.not_speech)
+    timed: list[Cue] = []
+    empty = untimed = 0
+    for cue in parsed.cues:
         if not cue.text:
             empty += 1
-        elif cue.start_s is None or cue.end_s is None:
+        elif _NO_SPEECH.fullmatch(cue.text):
+            not_speech["mark of another sound than speech"] += 1
+        elif cue.start_s is None:
             untimed += 1
-        elif (fault := _impossible(cue.start_s, cue.end_s, duration_s)) is not None:
-            problem, remedy = fault
-            problems.append(TranscriptError(problem, path=path, place=cue.place, remedy=remedy))
         else:
-            clipped += cue.end_s > duration_s
-            utterance = Utterance(
-                recording=recording,
-                start_s=cue.start_s,
-                end_s=min(cue.end_s, duration_s),
-                speaker=cue.speaker,
-                text=cue.text,
-                language=cue.language,
-            )
-            utterances.append((utterance, cue.place))
-    utterances.sort(key=lambda placed: (placed[0].start_s, placed[0].end_s))
+            timed.append(cue)
+    _check_unit(timed, path, duration_s)
+    utterances, clipped, problems = _fit(_closed(timed, duration_s, parsed), path, recording, duration_s)
     return Transcript(
         utterances=tuple(utterance for utterance, _ in utterances),
         clipped=clipped,
         empty=empty,
         untimed=untimed,
         problems=tuple(problems),
-        notes=(*_overlaps(utterances, path), *_silent_end(utterances, path, duration_s)),
+        unreadable=tuple(parsed.unreadable),
+        not_speech=dict(sorted(not_speech.items())),
+        notes=(*parsed.notes, *_overlaps(utterances, path), *_silent_end(utterances, path, duration_s)),
     )
+
+
+def _closed(cues: Sequence[Cue], duration_s: float, parsed: Parsed) -> list[tuple[Cue, float]]:
+    """Each cue with its end, which is where the next one begins if it has none of its own."""
+    starts = sorted({cue.start_s for cue in parsed.cues if cue.start_s is not None})
+    ended: list[tuple[Cue, float]] = []
+    open_cues = 0
+    for cue in cues:
+        if cue.end_s is not None:
+            ended.append((cue, cue.end_s))
+            continue
+        open_cues += 1
+        start_s = cue.start_s or 0.0
+        following = bisect.bisect_right(starts, start_s)
+        next_s = starts[following] if following < len(starts) else duration_s
+        ended.append((cue, min(next_s, start_s + OPEN_END_S)))
+    if open_cues:
+        parsed.note(f"{open_cues} utterances have a start alone; each lasts until the next, at most {OPEN_END_S:g} s")
+    return ended
+
+
+def _fit(
+    cues: Iterable[tuple[Cue, float]], path: Path, recording: str, duration_s: float
+) -> tuple[list[tuple[Utterance, str]], int, list[TranscriptError]]:
+    """The utterances that lie in their recording, by start, with their places; how many were clipped; the others."""
+    utterances: list[tuple[Utterance, str]] = []
+    problems: list[TranscriptError] = []
+    clipped = 0
+    for cue, end_s in cues:
+        start_s = cue.start_s or 0.0
+        if (fault := _impossible(start_s, end_s, duration_s)) is not None:
+            problem, remedy = fault
+            problems.append(TranscriptError(problem, path=path, place=cue.place, remedy=remedy))
+            continue
+        clipped += end_s > duration_s
+        utterance = Utterance(
+            recording=recording,
+            start_s=start_s,
+            end_s=min(end_s, duration_s),
+            speaker=cue.speaker,
+            text=cue.text,
+            language=cue.language,
+        )
+        utterances.append((utterance, cue.place))
+    return sorted(utterances, key=lambda placed: (placed[0].start_s, placed[0].end_s)), clipped, problems
+
+
+def _check_unit(cues: Sequence[Cue], path: Path, duration_s: float) -> None:
+    """Refuses a transcript whose times are evidently not in the unit they are read in."""
+    whole = [(cue, cue.start_s, cue.end_s) for cue in cues if cue.start_s is not None and cue.end_s is not None]
+    if len(whole) < 2:
+        return
+    last_s = max(end_s for _, _, end_s in whole)
+    beyond = sum(end_s > duration_s + PAST_END_TOLERANCE_S for _, _, end_s in whole)
+    remedy = "Give the unit in the names of the columns (start_ms, end_ms), or times as its format defines them"
+    if (
+        path.suffix.lower() in _ANY_UNIT
+        and 2 * beyond >= len(whole)
+        and last_s / 1000 <= duration_s + PAST_END_TOLERANCE_S
+    ):
+        raise TranscriptError(
+            f"its times are read as seconds and reach {last_s:.0f} s, where the recording lasts {duration_s:.1f} s; "
+            "as milliseconds they would fit",
+            path=path,
+            place=whole[0][0].place,
+            remedy=remedy,
+        )
+    lasting = [(len(cue.text.split()), end_s - start_s) for cue, start_s, end_s in whole if end_s > start_s]
+    if len(lasting) < 2:
+        return
+    fast = sum(words / lasts_s > FASTEST_WORDS_PER_S for words, lasts_s in lasting)
+    long = sum(lasts_s > LONGEST_UTTERANCE_S for _, lasts_s in lasting)
+    if max(fast, long) >= _MOST * len(lasting):
+        usual_s = statistics.median(lasts_s for _, lasts_s in lasting)
+        raise TranscriptError(
+            f"its utterances last {usual_s:.3g} s on median, which no speech does: its times are in another unit",
+            path=path,
+            place=whole[0][0].place,
+            remedy=remedy,
+        )
 
 
 def _impossible(start_s: float, end_s: float, duration_s: float) -> tuple[str, str | None] | None:
     """What is wrong with an utterance's times, and the remedy; None where nothing is."""
     if start_s < 0:
         return f"the utterance starts at {start_s:.3f} s, before its recording; it is left out", None
-    if not end_s > start_s:
+    if start_s < duration_s and not end_s > start_s:
         return (
             f"the utterance ends at {end_s:.3f} s, not after its start at {start_s:.3f} s; it is left out",
             "Correct the times, or take the utterance out",
         )
-    if end_s > duration_s + PAST_END_TOLERANCE_S or start_s >= duration_s:
+    if end_s > duration_s + PAST_END_TOLERANCE_S or not start_s < duration_s:
         return (
             f"the utterance from {start_s:.3f} s to {end_s:.3f} s passes the end of its recording at "
             f"{duration_s:.3f} s; it is left out",
@@ -186,12 +282,12 @@ def _silent_end(utterances: list[tuple[Utterance, str]], path: Path, duration_s:
     return [TranscriptError(problem, path=path, place=place, remedy="Was the rest of the recording transcribed?")]
 
 
-_BY_SUFFIX: dict[str, Callable[[Path], list[Cue]]] = {
-    ".cha": parse_chat,
-    ".eaf": parse_elan,
-    ".vtt": parse_webvtt,
-    ".srt": parse_subrip,
-    ".csv": parse_table,
-    ".tsv": parse_table,
-    ".json": parse_document,
+_BY_SUFFIX: dict[str, Callable[[Path, str], Parsed]] = {
+    ".cha": lambda path, recording: read_chat(path),
+    ".eaf": lambda path, recording: read_elan(path),
+    ".vtt": lambda path, recording: read_webvtt(path),
+    ".srt": lambda path, recording: read_subrip(path),
+    ".csv": read_table,
+    ".tsv": read_table,
+    ".json": lambda path, recording: read_document(path),
 }
