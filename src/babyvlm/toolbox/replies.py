@@ -22,6 +22,9 @@ from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, TaskSpec
 
 Scoring = Literal["default", "reference"]
 
+CUT_OFF = "cut off"
+"""A reply's problem begins so where it ended at the limit of its length."""
+
 _THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?(?:</\1>|\Z)", re.IGNORECASE | re.DOTALL)
 _CONTROL = re.compile(r"<\|[^<>|]*\|>|</?s>|\[/?INST\]")
 _CJK = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+)")
