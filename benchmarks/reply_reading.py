@@ -42,9 +42,10 @@ def labelled(name: str = "replies.tsv") -> list[tuple[str, str, str]]:
 
 
 def read(kind: str, reply: str, scoring: Scoring = "default") -> str:
-    """What is read, in the labels' own words."""
-    spec, options = SPECS[kind]
-    answer = read_answer(reply, spec, tuple(options), scoring=scoring)
+    """What is read, in the labels' own words; ``cut`` before the kind stands for a reply that was cut off."""
+    cut, _, whole = kind.rpartition(" ")
+    spec, options = SPECS[whole]
+    answer = read_answer(reply, spec, tuple(options), scoring=scoring, cut=bool(cut))
     if answer is not None:
         return answer
     return "refused" if scoring == "default" and is_refusal(reply) else "-"

@@ -120,7 +120,7 @@ SAID = [
     ("refused", 400, openai("filtered", None, None, innererror={
         "content_filter_result": {"violence": {"filtered": True, "severity": "high"}}})),
     ("refused", 400, openai("Your request was rejected by the safety system", "content_policy_violation")),
-    ("refused", 400, openai("Invalid prompt: your prompt was flagged as violating our usage policy.", "invalid_prompt")),
+    ("refused", 400, openai("Invalid prompt: your prompt was flagged as violating our policy.", "invalid_prompt")),
     ("refused", 400, openai("rejected", "moderation_blocked")),
     ("refused", 400, anthropic("invalid_request_error", "Output blocked by content filtering policy")),
     ("refused", 400, {"code": "DataInspectionFailed", "message": "Input data may contain inappropriate content."}),
@@ -304,7 +304,7 @@ def test_a_server_that_cannot_be_reached_stops_the_run_at_once(address, toolbox,
             "refused": f"http://127.0.0.1:{port}/v1", "name": "http://no-such-host.invalid/v1",
             "tls": url.replace("http:", "https:"), "no scheme": "localhost:8000/v1", "scheme": "ftp://localhost/v1",
         }  # fmt: skip
-        with pytest.raises(ConfigError, match="left unasked|no client of"):
+        with pytest.raises(ConfigError, match=r"left unasked|no client of"):
             respondent = open_api("openai:tiny", ask(addresses[address], attempts=8, backoff_s=30))
             evaluate(respondent, toolbox, tmp_path / "run")
     assert not calls and not (tmp_path / "run" / "scores.json").exists()
@@ -391,7 +391,7 @@ def test_a_reply_is_found_wherever_the_provider_puts_it(meant, said, toolbox):
         (response,) = open_api(f"{provider}:tiny", ask(url)).answer([toolbox.items[0].question()], toolbox.image)
     reply = response.replies[0]
     seen = "refused" if reply.refused else "cut" if reply.problem.startswith("cut off") else reply.text
-    assert seen == meant and len(calls) == len(response.replies) or meant == "refused"
+    assert seen == meant and (meant == "refused" or len(calls) == len(response.replies))
     assert (reply.text is None) == (meant == "refused")
 
 
