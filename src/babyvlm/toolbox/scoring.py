@@ -22,7 +22,7 @@ from pydantic import Field
 from babyvlm.errors import InputError
 from babyvlm.records import Item, ItemTurn, Outcome, Record, Reply, Response
 from babyvlm.toolbox.directions import DIRECTIONS, neighbours
-from babyvlm.toolbox.replies import Scoring, is_refusal, read_answer
+from babyvlm.toolbox.replies import CUT_OFF, Scoring, is_refusal, read_answer
 from babyvlm.toolbox.tasks import ROWS, TASKS, TaskSpec, is_hard, row_name, task_named
 
 _Z = 1.959964  # two-sided 95%
@@ -102,7 +102,7 @@ def score_turn(turn: ItemTurn, reply: Reply, spec: TaskSpec, *, scoring: Scoring
         return TurnScore(outcome="refused", answer=None)
     if reply.text is None:
         return TurnScore(outcome="failed", answer=None)
-    answer = read_answer(reply.text, spec, turn.options)
+    answer = read_answer(reply.text, spec, turn.options, cut=reply.problem.startswith(CUT_OFF))
     if answer is None:
         return TurnScore(outcome="refused" if is_refusal(reply.text) else "unparsed", answer=None)
     return TurnScore(outcome="right" if answer == turn.gold else "wrong", answer=answer)
