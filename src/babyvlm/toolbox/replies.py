@@ -319,10 +319,10 @@ def _directions_in(text: str) -> set[str]:
     for match in _DIRECTION.finditer(_LEFT_VERB.sub(" ", _NO_DIRECTION.sub(" ", text))):
         down, side, alone, down_after = (group.lower() if group else "" for group in match.groups())
         named.add(f"{_VERTICAL.get(down or down_after, '')} {side or alone}".strip())
-    for match in _HAN_WHOLE.fullmatch(text), *_HAN_CORNER.finditer(text):
-        if match:
+    for found in (_HAN_WHOLE.fullmatch(text), *_HAN_CORNER.finditer(text)):
+        if found:
             named.add(
-                " ".join(sorted((_HAN_SIDES[side] for side in match[1]), key=("top", "bottom", "left", "right").index))
+                " ".join(sorted((_HAN_SIDES[side] for side in found[1]), key=("top", "bottom", "left", "right").index))
             )
     return named
 
