@@ -7,6 +7,8 @@ every disagreement of ours.
 The labels came first: run on them for the first time, the reader of that day agreed with 80.7%. It was then improved
 on this very list, and one label that contradicted an older test ("a" alone) was changed. So the figure now is of a list
 that the reader knows. `replies_later.tsv` is a short one that it does not: written and labelled after its last change.
+`replies_forms.tsv` and `replies_unseen.tsv` are replies in the forms of models and servers; their heads say what the
+reader had seen of them.
 """
 
 from __future__ import annotations
@@ -42,9 +44,10 @@ def labelled(name: str = "replies.tsv") -> list[tuple[str, str, str]]:
 
 
 def read(kind: str, reply: str, scoring: Scoring = "default") -> str:
-    """What is read, in the labels' own words."""
-    spec, options = SPECS[kind]
-    answer = read_answer(reply, spec, tuple(options), scoring=scoring)
+    """What is read, in the labels' own words; ``cut`` before the kind stands for a reply that was cut off."""
+    cut, _, whole = kind.rpartition(" ")
+    spec, options = SPECS[whole]
+    answer = read_answer(reply, spec, tuple(options), scoring=scoring, cut=bool(cut))
     if answer is not None:
         return answer
     return "refused" if scoring == "default" and is_refusal(reply) else "-"
@@ -71,6 +74,10 @@ def main() -> None:
         "replies": len(rows),
         "ours": sum(right["ours"].values()) / len(rows),
         "reference": sum(right["reference"].values()) / len(rows),
+        "forms": {
+            name: sum(read(kind, reply) == label for kind, label, reply in labelled(name)) / len(labelled(name))
+            for name in ("replies_forms.tsv", "replies_unseen.tsv")
+        },
         "later_replies": len(later),
         "ours_later": unseen,
         "by_kind": {

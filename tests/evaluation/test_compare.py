@@ -21,7 +21,11 @@ def runs(toolbox, tmp_path_factory):
         "c": RandomGuess(2),
         "majority": Majority(toolbox.items),
     }.items():
-        evaluate(respondent, toolbox, folder / name, model=f"baseline:{name}")
+        evaluate(
+            respondent, toolbox, folder / name, model="baseline:majority" if name == "majority" else "baseline:random"
+        )
+    for name, task in (("left", "left_right"), ("right", "left_right")):
+        evaluate(RandomGuess(), toolbox, folder / name, model=f"openai:{name}", tasks=[task])
     return folder
 
 
@@ -53,6 +57,13 @@ def test_seeds_are_put_together(runs):
     rows = spread_folders([runs / name for name in "abc"])
     assert rows[-1].name == "mean of sub-tasks" and rows[-1].runs == 3
     assert rows[-1].lowest <= rows[-1].mean <= rows[-1].highest
+
+
+@pytest.mark.case("identity")
+@pytest.mark.parametrize("others", [("a", "majority"), ("a", "b", "majority"), ("a", "left"), ("left", "right")])
+def test_runs_that_differ_in_more_than_a_seed_are_not_put_together(runs, others):
+    with pytest.raises(ConfigError, match="more than a seed"):
+        spread_folders([runs / name for name in others])
 
 
 def test_what_cannot_be_compared_is_refused(runs, toolbox, tmp_path):

@@ -154,3 +154,42 @@ def test_a_package_that_a_kind_needs_is_named(hub_model, tmp_path, toolbox):
     (folder / "processor_config.json").write_text(json.dumps(said | {"processor_class": "SmolVLMProcessor"}))
     with pytest.raises(CheckpointError, match="It needs num2words: pip install num2words"):
         choose_respondent(f"hf:{folder}", toolbox)
+
+
+@pytest.mark.case("shared trouble")
+def test_a_base_model_is_refused_before_its_weights_load(hub_model, toolbox, tmp_path):
+    folder = tmp_path / "base"
+    shutil.copytree(hub_model("llava"), folder)
+    (folder / "chat_template.jinja").unlink()
+    for weights in folder.glob("*.safetensors"):
+        weights.unlink()
+    with pytest.raises(CheckpointError, match=r"no chat template.*instruction-tuned"):
+        HubModel(str(folder))
+
+
+@pytest.mark.case("shared trouble")
+@pytest.mark.parametrize("torn", ["config.json", "tokenizer.json", "model.safetensors", "preprocessor_config.json"])
+def test_a_damaged_model_is_an_error_that_names_it(torn, hub_model, tmp_path):
+    folder = tmp_path / "damaged"
+    shutil.copytree(hub_model("llava"), folder)
+    path = folder / torn if (folder / torn).exists() else folder / "processor_config.json"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(CheckpointError, match=str(folder)):
+        HubModel(str(folder))
+
+
+def test_every_different_warning_is_said_once(capsys):
+    model = HubModel.__new__(HubModel)
+    model.name, model._said = "m", set()
+    for what in ("one", "two", "one"):
+        model._say(what)
+    assert capsys.readouterr().err == "babyvlm: m: one\nbabyvlm: m: two\n"
+
+
+@pytest.mark.filterwarnings("error::FutureWarning")
+def test_asking_uses_no_deprecated_argument(hub_model, checkpoint, questions, toolbox):
+    for model in (f"hf:{hub_model('llava')}", str(checkpoint)):
+        respondent = choose_respondent(model, toolbox, ask=AskConfig(max_new_tokens=2))
+        assert all(
+            r.replies[0].text is not None for r in respondent.answer(questions[:1] + questions[-1:], toolbox.image)
+        )

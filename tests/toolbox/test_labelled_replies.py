@@ -29,6 +29,22 @@ def test_replies_are_read_as_a_person_reads_them():
     assert sum(reading.read(kind, reply) == label for kind, label, reply in rows) / len(rows) > 0.95
 
 
+# What a person reads there and we do not; each is left unread, never read as something else.
+HARD = {
+    "top/right",
+    "a dozen and a half",
+}
+
+
+@pytest.mark.case("formats")
+@pytest.mark.parametrize(
+    ("kind", "label", "reply"),
+    [row for name in ("replies_forms.tsv", "replies_unseen.tsv") for row in reading.labelled(name)],
+)
+def test_a_reply_in_another_form_is_read_as_a_person_reads_it(kind, label, reply):
+    assert reading.read(kind, reply) == ("-" if reply in HARD else label)
+
+
 def test_the_reference_agrees_with_the_oracle_and_a_fault_would_show(monkeypatch):
     assert published.differences(3000, seed=1)[1] == []
     monkeypatch.setitem(replies._REFERENCE_READERS, "letter", lambda text: replies.read_letter(text, "ABCD"))

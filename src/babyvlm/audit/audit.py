@@ -109,7 +109,7 @@ def _earned(items: Sequence[Item], responses: Sequence[Response]) -> _Earned:
     """
     if items[0].task != MEMORY:
         (one,) = score(items, responses).tasks
-        return _Earned(value=one.value, chance=one.chance, size=one.effective_size)
+        return _Earned(value=one.value or 0.0, chance=one.chance, size=one.effective_size)
     shares = [
         score_item(item, response).metrics["acc_testing_raw"] for item, response in zip(items, responses, strict=True)
     ]

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from babyvlm.cli.apps import app
-from babyvlm.errors import OutputExistsError
+from babyvlm.errors import DataFolderError, OutputExistsError
 from babyvlm.evaluation.configuration import AskConfig
 
 
@@ -27,7 +27,7 @@ def evaluate_command(
     i_may_share: Literal["", "restricted"] = "",
     ask: Annotated[AskConfig, arg(name="")] = AskConfig(),  # noqa: B008
 ) -> None:
-    """Let a respondent answer a toolbox's items. Interrupted, the same command goes on where it stopped.
+    """Let a respondent answer a toolbox's items. Interrupted, the same command resumes where it stopped.
 
     Args:
         model: A checkpoint folder, hf:NAME of a model on the hub, openai:NAME, anthropic:NAME, gemini:NAME, or
@@ -45,7 +45,8 @@ def evaluate_command(
         ask: How the respondent is asked.
     """
     from babyvlm.evaluation import BASELINES, Respondent, choose_nulls, choose_respondent, evaluate
-    from babyvlm.evaluation.table import describe_scores
+    from babyvlm.evaluation.table import describe_failures, describe_scores
+    from babyvlm.records import Response, read_jsonl
     from babyvlm.toolbox import open_toolbox
 
     opened = open_toolbox(toolbox)
@@ -57,6 +58,11 @@ def evaluate_command(
             ask=ask, seed=seed, retry_failed=retry_failed,
         )  # fmt: skip
         print(describe_scores(scores))
+        failed = describe_failures(read_jsonl(folder / "responses.jsonl", Response))
+        if not any(task.scored for task in scores.tasks):
+            raise DataFolderError(f"no item was answered, so there is no figure.\n{failed}", path=folder)
+        if failed:
+            print(failed)
 
     run(respondent, out, model)
     for name, null in choose_nulls(respondent, opened, seed=seed).items() if nulls else ():

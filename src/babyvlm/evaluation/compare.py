@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from babyvlm.errors import ConfigError
-from babyvlm.evaluation.runs import Judged, judge_run
+from babyvlm.evaluation.apis import APIS
+from babyvlm.evaluation.runs import Judged, Run, judge_run
 from babyvlm.evaluation.statistics import Comparison, Spread, compare, spread
 from babyvlm.toolbox import summarise
 
@@ -36,12 +37,43 @@ def spread_folders(folders: Sequence[Path]) -> tuple[Spread, ...]:
     if len(folders) < 2:
         raise ConfigError(f"give at least two runs to put together, not {len(folders)}")
     _refuse_repeats(folders)
+    judged = [judge_run(folder) for folder in folders]
+    _refuse_strangers(folders, judged)
     figures = []
-    for folder in folders:
-        judged = judge_run(folder)
-        scores = summarise(judged.scores.values(), judged.items)
-        figures.append({task.task: task.value for task in scores.tasks} | {"mean of sub-tasks": scores.overall})
+    for one in judged:
+        scores = summarise(one.scores.values(), one.items)
+        named = {**{task.task: task.value for task in scores.tasks}, "mean of sub-tasks": scores.overall}
+        figures.append({name: value for name, value in named.items() if value is not None})
     return spread(figures)
+
+
+def _refuse_strangers(folders: Sequence[Path], judged: Sequence[Judged]) -> None:
+    """Raises ConfigError where two runs differ in more than a seed."""
+    first = judged[0].run
+    for folder, one in zip(folders, judged, strict=True):
+        run = one.run
+        for what, then, now in (
+            ("respondent", _kind(first), _kind(run)),
+            ("toolbox", first.toolbox_hash, run.toolbox_hash),
+            ("tasks", first.tasks, run.tasks),
+            ("limit", first.limit, run.limit),
+            ("items", first.items, run.items),
+            ("options", first.options, run.options),
+        ):
+            if then != now:
+                raise ConfigError(
+                    f"{folder}: differs from {folders[0]} in more than a seed ({what}: {then!r} and {now!r}); a spread "
+                    "over seeds needs runs of one model on the same items"
+                )
+
+
+def _kind(run: Run) -> str:
+    """What runs of one model with several seeds have in common: the kind of respondent, and its name where that does
+    not differ between seeds, as the folders of checkpoints do."""
+    parts = run.model.split(":")
+    if parts[0] == "baseline":
+        return ":".join(parts[:2])
+    return run.model if len(parts) > 1 and parts[0] in (*APIS, "hf") else run.family
 
 
 def _on_one_toolbox(folders: Sequence[Path]) -> list[Judged]:

@@ -30,6 +30,7 @@ from transformers import AutoModelForImageTextToText, DynamicCache
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation import kv_cache
 from babyvlm.evaluation.configuration import AskConfig
+from babyvlm.evaluation.hub_access import refuse_unreachable
 from babyvlm.evaluation.hub_processors import load_processor
 from babyvlm.evaluation.provenance import weights_revision
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response
@@ -77,10 +78,14 @@ class HubModel:
         self._ask, self._max_new_tokens = ask, ask.max_new_tokens or _MAX_NEW_TOKENS
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
+        refuse_unreachable(name)
         try:
             self._processor: Any = load_processor(name)
+            _refuse_without_template(name, self._processor)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype)
-        except (OSError, ValueError, ImportError, KeyError) as error:
+        except CheckpointError:
+            raise
+        except Exception as error:  # of transformers, safetensors, tokenizers, the hub: each has errors of its own
             missing = next((package for package in _OFTEN_MISSING if package in str(error).lower()), "")
             remedy = "Give a hub id or folder that AutoModelForImageTextToText and AutoProcessor load"
             raise CheckpointError(
@@ -89,11 +94,8 @@ class HubModel:
                 remedy=f"It needs {missing}: pip install {missing}" if missing else remedy,
             ) from error
         self._model: Any = loaded.to(self._device).eval()
-        self._tokenizer: Any = getattr(self._processor, "tokenizer", None)
-        if self._tokenizer is None or not getattr(self._processor, "chat_template", None):
-            raise CheckpointError(
-                "its processor has no chat template", path=name, remedy="Give an instruction-tuned model"
-            )
+        self._cache_named = kv_cache.argument(type(self._model))
+        self._tokenizer: Any = self._processor.tokenizer
         self._tokenizer.padding_side = "left"
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
@@ -105,7 +107,7 @@ class HubModel:
         self._max_images = ask.max_images or (1 if config.model_type in _ONE_PICTURE else None)
         ends = self._model.generation_config.eos_token_id
         self._ends = set(ends if isinstance(ends, list) else [ends]) | {self._tokenizer.eos_token_id}
-        self._checked = self._said = False
+        self._checked, self._said = False, set[str]()
         self._takes_types = "token_type_ids" in inspect.signature(self._model.forward).parameters
         self._keeps_cache = not (
             hasattr(getattr(self._model, "model", None), "get_rope_index")
@@ -235,7 +237,7 @@ class HubModel:
     def _forward(self, ids_1L: torch.Tensor, cache: Any, past: int, pictures: dict[str, torch.Tensor]) -> torch.Tensor:
         ones = torch.ones((1, past + ids_1L.shape[1]), dtype=torch.long, device=self._device)
         logits = self._model(
-            input_ids=ids_1L, attention_mask=ones, past_key_values=cache, use_cache=True, **pictures
+            input_ids=ids_1L, attention_mask=ones, **{self._cache_named: cache}, use_cache=True, **pictures
         ).logits
         return logits[0, -1].float()
 
@@ -279,7 +281,7 @@ class HubModel:
         logits_KLV = self._model(
             input_ids=tails_KL.clamp(min=0),
             attention_mask=torch.cat([past, (tails_KL >= 0).float()], 1).long(),
-            past_key_values=kv_cache.branch(talk.cache, len(tails)),
+            **{self._cache_named: kv_cache.branch(talk.cache, len(tails))},
             use_cache=True,
         ).logits
         return kv_cache.option_likelihoods(logits_KLV[None], first_V[None], tails_KL[None])[0]
@@ -336,9 +338,15 @@ class HubModel:
         self._say(f"every round encodes the whole conversation: {why}")
 
     def _say(self, what: str) -> None:
-        if not self._said:
+        if what not in self._said:
             print(f"babyvlm: {self.name}: {what}", file=sys.stderr)
-        self._said = True
+        self._said.add(what)
+
+
+def _refuse_without_template(name: str, processor: Any) -> None:
+    """Raises CheckpointError for a base model, before its weights load."""
+    if getattr(processor, "tokenizer", None) is None or not getattr(processor, "chat_template", None):
+        raise CheckpointError("its processor has no chat template", path=name, remedy="Give an instruction-tuned model")
 
 
 def _open(turn: QuestionTurn, images: ImageReader) -> _Talk:

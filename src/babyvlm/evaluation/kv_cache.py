@@ -6,6 +6,7 @@ B rows, K options, H heads, L tokens of an option or in a cache, V vocabulary, D
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any
 
 import torch
@@ -44,6 +45,17 @@ def _with_room(states_BHLD: torch.Tensor) -> torch.Tensor:
 def growing_cache() -> Cache:
     """An empty cache for a model whose every layer attends to everything before."""
     return Cache(layer_class_to_replicate=_GrowingLayer)
+
+
+def argument(model: type) -> str:
+    """What a kind of model calls the cache it is given: transformers has renamed it.
+
+    Args:
+        model: The class; where its ``forward`` hands arguments on, those of the classes it is made from count.
+    """
+    forwards = [vars(kind)["forward"] for kind in model.__mro__ if "forward" in vars(kind)]
+    named = any("cache" in inspect.signature(forward).parameters for forward in forwards)
+    return "cache" if named else "past_key_values"
 
 
 def branch(cache: Cache, times: int) -> Cache:

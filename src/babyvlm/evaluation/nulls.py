@@ -22,6 +22,7 @@ from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.respondents import Family, ImageReader, KeepsRounds, KnowsRevision, Respondent
 from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Response
 from babyvlm.toolbox import TASKS, read_answer
+from babyvlm.toolbox.replies import CUT_OFF
 
 BLANK_COLOUR = (123, 116, 103)
 """ImageNet's mean."""
@@ -113,7 +114,9 @@ class ShuffledOptions(_Around):
     def _mapped_back(self, question: Question, response: Response) -> Response:
         replies = []
         for turn, order, reply in zip(question.turns, self._orders(question), response.replies, strict=True):
-            read = read_answer(reply.text, TASKS[question.task], turn.options) if order and reply.text else None
+            cut = reply.problem.startswith(CUT_OFF)
+            task = TASKS[question.task]
+            read = read_answer(reply.text, task, turn.options, cut=cut) if order and reply.text else None
             if read is not None:
                 reply = reply.model_copy(update={"text": turn.options[order[turn.options.index(read)]]})
             replies.append(reply)

@@ -80,6 +80,7 @@ class Reading:
 
     def __init__(self, model: BabyLlavaForConditionalGeneration, cache: Cache, mask_BP: torch.Tensor) -> None:
         self._model, self._cache, self._mask_BP = model, cache, mask_BP
+        self._named = kv_cache.argument(type(model))
 
     @classmethod
     def of(cls, model: BabyLlavaForConditionalGeneration, rows: int) -> Self:
@@ -162,6 +163,6 @@ class Reading:
         return kv_cache.option_likelihoods(logits_BQV.unflatten(1, (most, longest)), first_BV, tails_BKL)
 
     def _forward(self, **inputs: Any) -> torch.Tensor:
-        logits_BLV = self._model(past_key_values=self._cache, use_cache=True, **inputs).logits
+        logits_BLV = self._model(**{self._named: self._cache}, use_cache=True, **inputs).logits
         assert logits_BLV is not None
         return logits_BLV

@@ -4,6 +4,7 @@ RUN/
 ├── run.json               who answered what: respondent, toolbox, tasks, options, versions, machine, dates
 ├── responses.jsonl        one line for each item, durable as soon as it is written
 ├── rounds.jsonl           of an API: one line for each reply, so that no reply is paid twice
+├── charges.jsonl          of an API with a price: one line before and one after each call, so that a budget holds
 ├── <task>_results.json    the task's figures, keyed as the public leaderboard collects them
 └── scores.json            every task's figures with intervals, and the leaderboard's own summary
 """

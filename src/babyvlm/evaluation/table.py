@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from babyvlm.evaluation.statistics import Comparison, Interval, Spread
+from babyvlm.records import Response
 from babyvlm.toolbox import Scores
 from babyvlm.toolbox.tasks import is_hard
 
@@ -20,12 +22,38 @@ def describe_scores(scores: Scores) -> str:
         odd = [f"{count} {name}" for name, count in task.outcomes.items() if count and name not in ("right", "wrong")]
         if odd:
             odd.append(f"so {100 * task.worst:.1f} to {100 * task.best:.1f}")
+        interval = "" if task.value is None else f"{100 * task.low:5.1f} to {100 * task.high:5.1f}"
         lines.append(
-            f"{task.task:32} {100 * task.value:6.1f}  {100 * task.low:5.1f} to {100 * task.high:5.1f}"
-            f"  {100 * task.chance:6.1f}  {task.items:5}  {', '.join(odd)}".rstrip()
+            f"{task.task:32} {_percent(task.value)}  {interval:>14}  {100 * task.chance:6.1f}  {task.items:5}"
+            f"  {', '.join(odd)}".rstrip()
         )
     if any(not is_hard(task.task) for task in scores.tasks):
-        lines.append(f"{'mean of sub-tasks':32} {100 * scores.overall:6.1f}")
+        missing = [task.task for task in scores.tasks if task.value is None and not is_hard(task.task)]
+        without = f"  without {', '.join(missing)}: no item was answered" if missing else ""
+        lines.append(f"{'mean of sub-tasks':32} {_percent(scores.overall)}{without}")
+    return "\n".join(lines)
+
+
+def _percent(share: float | None) -> str:
+    return f"{'-':>6}" if share is None else f"{100 * share:6.1f}"
+
+
+_REASONS = 3
+
+
+def describe_failures(responses: Iterable[Response]) -> str:
+    """How many items failed, for which reasons, and how to ask them again; empty where none did."""
+    reasons: Counter[str] = Counter()
+    for response in responses:
+        failed = next((reply for reply in response.replies if reply.text is None and not reply.refused), None)
+        if failed is not None:
+            reasons[failed.problem[:200] or "nothing came back"] += 1
+    if not reasons:
+        return ""
+    lines = [f"{reasons.total()} items failed and count in no figure; --retry-failed asks them again:"]
+    lines += [f"  {count} x {reason}" for reason, count in reasons.most_common(_REASONS)]
+    if len(reasons) > _REASONS:
+        lines.append(f"  and {len(reasons) - _REASONS} more reasons, in responses.jsonl")
     return "\n".join(lines)
 
 

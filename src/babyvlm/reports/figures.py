@@ -53,8 +53,8 @@ def accuracy_by_task(results: Results) -> Drawn:
             chance = 100 * results.chance(task)
             axes.plot([chance, chance], [row - 0.4, row + 0.4], color=CHANCE, linestyle="--", linewidth=1, zorder=2)
             for run, offset in zip(reversed(runs), spread, strict=True):
-                if task in run.by_task:
-                    score = run.by_task[task]
+                score = run.by_task.get(task)
+                if score is not None and score.value is not None:
                     _point(axes, score.value, score.low, score.high, row + offset, look[run.name], across=True)
         axes.set_yticks(range(len(tasks)), [TASKS[task].title for task in tasks])
         axes.set_ylim(len(tasks) - 0.4, -0.6)
@@ -65,9 +65,9 @@ def accuracy_by_task(results: Results) -> Drawn:
         _legend(figure, axes, results, look)
     main = results.main
     words = "; ".join(
-        f"{TASKS[task].title} {100 * main.by_task[task].value:.1f}%, chance {100 * results.chance(task):.1f}%"
+        f"{TASKS[task].title} {100 * main.figures[task]:.1f}%, chance {100 * results.chance(task):.1f}%"
         for task in tasks
-        if task in main.by_task
+        if task in main.figures
     )
     return Drawn("accuracy_by_task", figure, f"Accuracy of {main.name} by sub-task: {words}.")
 

@@ -275,8 +275,8 @@ def _odd_outcomes(run: RunResult) -> str:
     return "; ".join(parts)
 
 
-def _percent(share: float, digits: int = 1) -> str:
-    return f"{100 * share:.{digits}f}"
+def _percent(share: float | None, digits: int = 1) -> str:
+    return "–" if share is None else f"{100 * share:.{digits}f}"
 
 
 def _points(difference: float) -> str:

@@ -85,6 +85,12 @@ class RunResult:
         return self.run.model == "baseline:random"
 
     @property
+    def figures(self) -> dict[str, float]:
+        """The primary metric of each sub-task that has one, and the mean."""
+        named = {**{task.task: task.value for task in self.scores.tasks}, "mean": self.scores.overall}
+        return {name: value for name, value in named.items() if value is not None}
+
+    @property
     def by_task(self) -> dict[str, TaskScore]:
         return {score.task: score for score in self.scores.tasks}
 
@@ -179,13 +185,7 @@ class Results:
         groups: dict[str, list[RunResult]] = {}
         for run in self.ordered:
             groups.setdefault(run.run.respondent, []).append(run)
-        return {
-            name: spread(
-                [{task.task: task.value for task in run.scores.tasks} | {"mean": run.scores.overall} for run in runs]
-            )
-            for name, runs in groups.items()
-            if len(runs) > 1
-        }
+        return {name: spread([run.figures for run in runs]) for name, runs in groups.items() if len(runs) > 1}
 
     def above_chance(self, run: RunResult) -> tuple[str, ...]:
         """The sub-tasks in which a respondent is above chance."""
@@ -199,7 +199,9 @@ class Results:
         return tuple(
             task
             for task in self.above_chance(run)
-            if task in blind and self.is_above_chance(self.blind, task) and blind[task].value >= run.by_task[task].value
+            if task in blind
+            and self.is_above_chance(self.blind, task)
+            and self.blind.figures[task] >= run.figures[task]
         )
 
 
@@ -218,12 +220,12 @@ class Elsewhere:
     @property
     def mean_here(self) -> float:
         """Mean over the sub-tasks asked in both places."""
-        return sum(self.here.by_task[task].value for task in self.differences) / len(self.differences)
+        return sum(self.here.figures[task] for task in self.differences) / len(self.differences)
 
     @property
     def mean_there(self) -> float:
         """Mean over the sub-tasks asked in both places."""
-        return sum(self.there.by_task[task].value for task in self.differences) / len(self.differences)
+        return sum(self.there.figures[task] for task in self.differences) / len(self.differences)
 
 
 def read_elsewhere(folders: Sequence[Path], results: Results) -> tuple[Elsewhere, ...]:
@@ -247,7 +249,7 @@ def read_elsewhere(folders: Sequence[Path], results: Results) -> tuple[Elsewhere
         differences = {}
         for task in TASKS:
             one, other = here.by_task.get(task), there.by_task.get(task)
-            if one is not None and other is not None and one.scored and other.scored:
+            if one is not None and other is not None and one.value is not None and other.value is not None:
                 differences[task] = independent_difference(
                     one.value, one.effective_size, other.value, other.effective_size
                 )

@@ -117,13 +117,14 @@ def results_latex(results: Results) -> str:
         cells = [escape(run.name)]
         for task in tasks:
             score = run.by_task.get(task)
-            if score is None or not score.scored:
+            if score is None or score.value is None:
                 cells.append("--")
                 continue
             value = f"{100 * score.value:.1f}"
             value = rf"\mathbf{{{value}}}" if results.is_above_chance(run, task) else value
             cells.append(f"${value}_{{{100 * score.low:.1f}}}^{{{100 * score.high:.1f}}}$")
-        lines.append(" & ".join([*cells, f"{100 * run.scores.overall:.1f}"]))
+        mean = run.scores.overall
+        lines.append(" & ".join([*cells, "--" if mean is None else f"{100 * mean:.1f}"]))
     return "% Accuracy in percent with its 95% Wilson interval; bold: above chance. Needs booktabs.\n" + _tabular(
         "l" + "r" * (len(tasks) + 1), lines
     )

@@ -17,22 +17,47 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+from babyvlm.toolbox.amounts import UNITS, WORDS, counts_in, plain_digits
 from babyvlm.toolbox.directions import DIRECTIONS
 from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, TaskSpec
+from babyvlm.toolbox.thoughts import without_thoughts
 
 Scoring = Literal["default", "reference"]
 
-_THOUGHT = re.compile(r"<(think|thinking|thought|reasoning)>.*?(?:</\1>|\Z)", re.IGNORECASE | re.DOTALL)
+CUT_OFF = "cut off"
+"""A reply's problem begins so where it ended at the limit of its length."""
+
 _CONTROL = re.compile(r"<\|[^<>|]*\|>|</?s>|\[/?INST\]")
+# White letters in black circles and squares, which Unicode gives no plain form.
+_ENCLOSED = {first + place: chr(ord("A") + place) for first in (0x1F150, 0x1F170) for place in range(4)}
+# Cyrillic and Greek letters that look like options, where they end a line: elsewhere they may be words.
+_LETTERS_LIKE = {"А": "A", "В": "B", "С": "C", "Α": "A", "Β": "B"}
+_LOOK_ALIKE = re.compile(rf"(?<!\w)[{''.join(_LETTERS_LIKE)}](?=\W*$)", re.MULTILINE)
 _CJK = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+)")
-_BOXED = re.compile(r"\\boxed\s*\{(?:\s*\\\w+\s*\{)?([^{}]*)\}")
-_TAGGED = re.compile(r"<answer>(.*?)(?:</answer>|\Z)", re.IGNORECASE | re.DOTALL)
+_STYLED = re.compile(r"\\(?:text(?:bf|rm|it|sf|tt)?|math(?:rm|bf|it|sf)|mbox)\s*\{([^{}]*)\}")
+_STRUCK = re.compile(r"~~[^~\n]+~~")
+_BOXED = re.compile(r"\\boxed\s*\{([^{}]*)\}|<\|begin_of_box\|>(.*?)<\|end_of_box\|>", re.DOTALL)
+_TAGGED = re.compile(
+    r"<(answer|final_answer|conclusion|solution)>(.*?)</\1>|<(?:answer|final_answer|conclusion|solution)>([^<]*)\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_KEY = (
+    r"(?:(?:final|selected|correct|chosen|my|best|predicted|total)[_ ])?(?:answer|choice|option|letter|count|total|"
+    r"direction|quadrant|number|quantity|prediction|response)|(?:number|num|count)[_ ](?:of[_ ])?\w+"
+)
 _FIELD = re.compile(
-    r"[\"'](?:final_)?(?:answer|choice|option|count|direction)[\"']\s*:\s*[\"']?([^\"'{}\[\],]+)", re.IGNORECASE
+    rf"[\"'](?:{_KEY})[\"']\s*:\s*(?:\{{\s*[\"']\w+[\"']\s*:\s*)?"
+    r"(?:\"([^\"]*)\"|'([^']*)'|(-?\d+(?:\.\d+)?)(?=\s*[,}\]\n]))",
+    re.IGNORECASE,
 )
 # What comes after the last of these is the conclusion.
 _CONCLUSION = re.compile(
-    r"\b(?:answer|choice)\b(?:\s+(?:is|was|must\s+be|should\s+be|would\s+be))?\s*[:=\-]?|\b(?:therefore|thus|hence|so|actually)\b,?",
+    r"\b(?:answer|choice|respuesta|réponse|antwort|risposta|resposta|ответ)\b(?:\s+(?:is|was|must\s+be|should\s+be|would\s+be))?\s*[:=\-]?|(?:答案|正解|答え)\s*[是は为為:]?|\b(?:choose|pick|select|go(?:ing)?\s+with|wait,?\s+no|on\s+second\s+thought|scratch\s+that)\b[,:.]?|\b(?:therefore|thus|hence|so|actually)\b,?",
+    re.IGNORECASE,
+)
+# What a cut-off reply states as its answer, to the end of the sentence.
+_STATED = re.compile(
+    r"\b(?:answer|choice|option)\b[*_]*\s*(?:is|was|must\s+be|should\s+be|would\s+be|:)\s*([^.\n!;:]+)[.\n!;]",
     re.IGNORECASE,
 )
 _REASON = re.compile(r"\b(?:since|because)\b[^.,;\n]*", re.IGNORECASE)
@@ -51,9 +76,16 @@ _NAMED = re.compile(
 # A capital A before most words is an article: "A cat".
 _CAPITAL = re.compile(
     r"(?<![\w'’])(?:([B-D])(?![\w'’])|(A)(?=\s*[)\].,:;!?\"'*/。]|\s*$"
-    r"|\s+(?:is|or|and|has|shows|contains|depicts|matches|looks|seems|appears|would|must|should)\b))"
+    r"|\s+(?:is|ist|est|es|or|and|has|shows|contains|depicts|matches|looks|seems|appears|would|must|should)\b))"
 )
 _ORDINAL = re.compile(rf"\b({'|'.join((*_ORDINALS, *_SHORT_ORDINALS))})\b(?:\s+{_PICTURE}\b|{_MARK}$)", re.IGNORECASE)
+_FOREIGN_ORDINAL = re.compile(
+    r"\b(?:(ersten?|première|premier|primera?|prima)|(zweiten?|deuxième|seconde?|segunda?|seconda)|"
+    r"(dritten?|troisième|tercera?|terza)|(vierten?|quatrième|cuarta|quarta))\s+"
+    r"(?:bild|foto|option|image|photo|imagen|opción|opzione|immagine)\b",
+    re.IGNORECASE,
+)
+_HAN_ORDINAL = re.compile(r"第\s*([一二三四1-4])\s*[张張个個幅枚番]")
 _PLACE = re.compile(rf"\b(last|middle|left|right)\s+{_PICTURE}\b|\b(former|latter)\b", re.IGNORECASE)
 _OPTION = (
     rf"(?:(?:in|the|{_PICTURE})\s+)*[(\[]?(?:[A-D]\b|(?:{'|'.join((*_ORDINALS, *_SHORT_ORDINALS))})\b)[)\]]?"
@@ -61,35 +93,15 @@ _OPTION = (
 )
 # Options that are named only to be set aside.
 _ASIDE = re.compile(
+    rf"\b(?:first|initially|originally)\s+thought\s+(?:it\s+(?:was|is)\s+|of\s+)?{_OPTION}|"
     rf"\bneither\s+{_OPTION}\s+nor\s+{_OPTION}"
     rf"|(?:\bnot|n['’]t(?:\s+be)?)\s+{_OPTION}(?:(?:\s*,\s*{_OPTION})*,?\s+n?or\s+{_OPTION})?"
-    rf"|\b(?:than|same\s+as|identical\s+to)\s+{_OPTION}"
+    rf"|\b(?:than|over|instead\s+of|same\s+as|identical\s+to)\s+{_OPTION}"
     rf"|{_OPTION}\s+(?:is|are)\s+(?:wrong|incorrect|not)\b[^.,;\n]*",
     re.IGNORECASE,
 )
 _NUMBERED = re.compile(rf"\b{_PICTURE}\s*(?:number\s*|#\s*)?([1-4])\b(?![.,]\d)", re.IGNORECASE)
 _WHOLE_NUMBER = re.compile(rf"{_MARK}([1-4]){_MARK}")
-
-_TEENS = ("ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen")
-_UNITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", *_TEENS)
-_TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-_WORDS = {word: value for value, word in enumerate(_UNITS)} | {word: 10 * value for value, word in enumerate(_TENS, 2)}
-_WORDS |= {"none": 0, "single": 1, "couple": 2, "pair": 2, "dozen": 12}
-_DIGITS = re.compile(r"(?<![\w.,\-−])\d{1,6}(?=[a-z]{3}|(?!\w|[.,]\d|-\d))", re.ASCII)
-_NOTHING = re.compile(r"\b(?:there\s+(?:are|is)|i\s+(?:can\s+)?see)\s+no\b(?!\s+(?:more|fewer|less))", re.IGNORECASE)
-# Numbers that count nothing, or that are denied or taken back.
-_NO_COUNT = re.compile(
-    r"\b(?:image|picture|photo|figure)\s*#?\d+\b|\bone\s+of\s+(?:them|the|these|those)\b"
-    r"|\bnot\s+(?:\d+|[a-z]+)\b(?=\s*(?:,|but\b))|(?:\d+|\b[a-z]+)\s*,\s*no\s*,",
-    re.IGNORECASE,
-)
-# "one" after these is a pronoun, not a number.
-_NUMBER_WORDS = re.compile(
-    r"(?<!this )(?<!that )(?<!each )(?<!every )(?<!which )(?<![\w-])"
-    rf"(?:({'|'.join(_TENS)})[\s-]+({'|'.join(_UNITS[1:10])})"
-    rf"|({'|'.join(sorted(_WORDS, key=len, reverse=True))}))(?![\w-])",
-    re.IGNORECASE,
-)
 
 _VERTICAL = {"top": "top", "upper": "top", "up": "top", "bottom": "bottom", "lower": "bottom", "down": "bottom"}
 _DIRECTION = re.compile(
@@ -101,6 +113,10 @@ _DIRECTION = re.compile(
 _LEFT_VERB = re.compile(
     r"\b(?:has|have|had|it|they|just)\s+left\b|\bleft\s+(?:the|from|through|via|at|by|its|this|out)\b", re.IGNORECASE
 )
+
+_HAN_SIDES = {"上": "top", "下": "bottom", "左": "left", "右": "right"}
+_HAN_CORNER = re.compile(r"([左右][上下]|[上下][左右])")
+_HAN_WHOLE = re.compile(r"\W*([左右上下])[边邊側侧方面部端]?\W*")
 
 _SIDE = r"(?:(?:top|upper|bottom|lower)[\s-]*)?(?:top|bottom|left|right|upper|lower)"
 # Directions that say where something is, or is not, rather than where it leaves.
@@ -121,7 +137,9 @@ _REFUSAL = re.compile(
 )
 
 
-def read_answer(text: str, spec: TaskSpec, options: Sequence[str], *, scoring: Scoring = "default") -> str | None:
+def read_answer(
+    text: str, spec: TaskSpec, options: Sequence[str], *, scoring: Scoring = "default", cut: bool = False
+) -> str | None:
     """The answer in a reply, as the options spell it.
 
     Args:
@@ -129,6 +147,7 @@ def read_answer(text: str, spec: TaskSpec, options: Sequence[str], *, scoring: S
         spec: The task, which says what kind of answer to look for.
         options: The admissible answers of this round.
         scoring: ``reference`` reads as the published reference does, faults included.
+        cut: Whether the reply ended at the limit of its length. Then only an answer that stands there complete counts.
 
     Returns:
         An option; for numbers and directions any readable answer, on offer or not; None where none can be read.
@@ -138,22 +157,27 @@ def read_answer(text: str, spec: TaskSpec, options: Sequence[str], *, scoring: S
     if scoring == "reference":
         return _REFERENCE_READERS[kind](text)
     if kind == "letter":
-        return read_letter(text, options, quadrants=spec.name == "localization")
-    return read_number(text) if kind == "number" else read_direction(text)
+        return read_letter(text, options, quadrants=spec.name == "localization", cut=cut)
+    return read_number(text, cut=cut) if kind == "number" else read_direction(text, cut=cut)
 
 
-def read_letter(text: str, options: Sequence[str], *, quadrants: bool = False) -> str | None:
+def read_letter(text: str, options: Sequence[str], *, quadrants: bool = False, cut: bool = False) -> str | None:
     """The option letter in a reply.
 
     Args:
         text: The reply.
         options: Letters on offer.
         quadrants: Whether the four letters stand for quadrants, which may then be named instead.
+        cut: Whether the reply ended at the limit of its length.
 
     >>> read_letter("It is a cat", "AB"), read_letter("(b)", "AB"), read_letter("the second image", "AB")
     (None, 'B', 'B')
     """
-    return _concluded(text, lambda part: _letter_in(part, options, quadrants))
+
+    def read(part: str) -> set[str]:
+        return _letter_in(part, options, quadrants)
+
+    return _completed(text, read, _WHOLE_LETTER) if cut else _concluded(text, read)
 
 
 def _letter_in(text: str, options: Sequence[str], quadrants: bool) -> set[str]:
@@ -165,10 +189,12 @@ def _letter_in(text: str, options: Sequence[str], quadrants: bool) -> set[str]:
         return _on_offer({_as_letter(whole[1])}, options)
     text = _ASIDE.sub(" ", _REASON.sub(" ", text))
     # From the plainest form to the loosest; a plainer one that is there decides.
-    for pattern in (_BRACKETED, _NAMED, _CAPITAL, _ORDINAL, _NUMBERED):
+    for pattern in (_BRACKETED, _NAMED, _CAPITAL, _ORDINAL, _HAN_ORDINAL, _NUMBERED):
         named = {_as_letter(group) for match in pattern.finditer(text) for group in match.groups() if group}
         if named:
             return _on_offer(named, options)
+    if foreign := {LETTERS[match.lastindex - 1] for match in _FOREIGN_ORDINAL.finditer(text) if match.lastindex}:
+        return _on_offer(foreign, options)
     if quadrants:
         named = {LETTERS[QUADRANTS.index(found)] for found in _directions_in(text) if found in QUADRANTS}
         return _on_offer(named, options) if len(_directions_in(text)) == 1 else set()
@@ -187,14 +213,40 @@ def _at_place(place: str, options: Sequence[str]) -> str | None:
 
 def _concluded(text: str, read: Callable[[str], set[str]]) -> str | None:
     """The one answer of a reply: a marked one, else that of its conclusion, else that of all of it."""
-    text = _plain(text)
-    for marked in (_BOXED, _TAGGED, _FIELD):
-        if (parts := marked.findall(text)) and (answer := _only(read(parts[-1].strip()))):
-            return answer
+    said = without_thoughts(text)
+    if answer := _marked(said, read):
+        return answer
+    text = _plain(said)
     if answer := _only(read(text)):
         return answer
     *_, conclusion = (None, *_CONCLUSION.finditer(text))
     return None if conclusion is None else _only(read(text[conclusion.end() :]))
+
+
+def _marked(text: str, read: Callable[[str], set[str]]) -> str | None:
+    """The answer that a reply puts into a box, a tag or a field of JSON."""
+    text = _STYLED.sub(r"\1", text)
+    for pattern in (_BOXED, _TAGGED, _FIELD):
+        parts = [
+            next((group for group in match.groups()[::-1] if group is not None), "") for match in pattern.finditer(text)
+        ]
+        if parts and (answer := _only(read(_plain(parts[-1]).strip()))):
+            return answer
+    return None
+
+
+def _completed(text: str, read: Callable[[str], set[str]], whole: re.Pattern[str] | None) -> str | None:
+    """The answer of a reply that was cut off, where it stands there complete: marked, stated, or a line of its own."""
+    said = without_thoughts(text)
+    if answer := _marked(said, read):
+        return answer
+    text = _plain(said)
+    for stated in _STATED.finditer(text):
+        if answer := _only(read(stated[1])):
+            return answer
+    first, ended, _ = text.strip().partition("\n")
+    alone = len(first.split()) <= 2 and (ended or (whole is not None and whole.fullmatch(first)))
+    return _only(read(first)) if alone else None
 
 
 def _only(named: set[str]) -> str | None:
@@ -203,17 +255,20 @@ def _only(named: set[str]) -> str | None:
 
 
 def _plain(text: str) -> str:
-    """A reply without thoughts and control marks, in plain characters."""
-    text = _CONTROL.sub(" ", _THOUGHT.sub(" ", text))
+    """A reply without control marks and what is struck out, in plain characters."""
+    text = _STYLED.sub(r"\1", _STRUCK.sub(" ", _CONTROL.sub(" ", text)))
     # An exponent is no number of its own.
     raised = {c for c in text if unicodedata.decomposition(c).startswith(("<super>", "<sub>"))}
-    plain = "".join(c if c in raised else unicodedata.normalize("NFKC", c) for c in text)
+    plain = "".join(c if c in raised else unicodedata.normalize("NFKC", c.translate(_ENCLOSED)) for c in text)
+    plain = _LOOK_ALIKE.sub(lambda match: _LETTERS_LIKE[match[0]], plain_digits(plain))
     return _CJK.sub(r" \1 ", plain)
 
 
 def _as_letter(named: str) -> str:
     if named.isdigit():
         return LETTERS[int(named) - 1]
+    if named in "一二三四":
+        return LETTERS["一二三四".index(named)]
     for words in (_ORDINALS, _SHORT_ORDINALS):
         if named.lower() in words:
             return LETTERS[words.index(named.lower())]
@@ -228,47 +283,47 @@ def _on_offer(named: set[str], options: Sequence[str]) -> set[str]:
     return {letter if letter in options else _NONE_ON_OFFER for letter in named}
 
 
-def read_number(text: str) -> str | None:
+def read_number(text: str, *, cut: bool = False) -> str | None:
     """The number in a reply, in digits.
 
     >>> read_number("There are two cups."), read_number("twenty-one"), read_number("2 or 3")
     ('2', '21', None)
     """
-    return _concluded(text, _numbers_in)
+    return _completed(text, _numbers_in, None) if cut else _concluded(text, _numbers_in)
 
 
 def _numbers_in(text: str) -> set[str]:
     """Numbers that a piece of a reply gives as a count; the total alone where the others are its parts."""
-    text = _NO_COUNT.sub(" ", text)
-    found = [(match.start(), int(match[0])) for match in _DIGITS.finditer(text)]
-    for match in _NUMBER_WORDS.finditer(text):
-        tens, unit, word = match.groups()
-        value = _WORDS[tens.lower()] + _WORDS[unit.lower()] if tens else _WORDS[word.lower()]
-        found.append((match.start(), value))
-    values = [value for _, value in sorted(found)]
+    values = counts_in(text)
     if not values:
-        return {"0"} if _NOTHING.search(text) else set()
+        return set()
     top = max(values)
     counted_up = top >= 3 and values[:top] == list(range(1, top + 1)) and set(values[top:]) == {top}
     added_up = len(values) >= 3 and values.count(top) == 1 and sum(values) == 2 * top
     return {str(top)} if counted_up or added_up else {str(value) for value in values}
 
 
-def read_direction(text: str) -> str | None:
+def read_direction(text: str, *, cut: bool = False) -> str | None:
     """The direction in a reply, as `DIRECTIONS` spells it.
 
     >>> read_direction("Top-left!"), read_direction("upper left"), read_direction("it left through the top")
     ('top left', 'top left', 'top')
     """
-    return _concluded(text, _directions_in)
+    return _completed(text, _directions_in, None) if cut else _concluded(text, _directions_in)
 
 
 def _directions_in(text: str) -> set[str]:
     """Directions that a piece of a reply names."""
+    text = text.replace("_", " ")
     named = set()
     for match in _DIRECTION.finditer(_LEFT_VERB.sub(" ", _NO_DIRECTION.sub(" ", text))):
         down, side, alone, down_after = (group.lower() if group else "" for group in match.groups())
         named.add(f"{_VERTICAL.get(down or down_after, '')} {side or alone}".strip())
+    for found in (_HAN_WHOLE.fullmatch(text), *_HAN_CORNER.finditer(text)):
+        if found:
+            named.add(
+                " ".join(sorted((_HAN_SIDES[side] for side in found[1]), key=("top", "bottom", "left", "right").index))
+            )
     return named
 
 
@@ -286,8 +341,8 @@ def _reference_number(text: str) -> str | None:
     if found := re.search(r"\d+", text):
         return str(int(found[0]))
     # Spelled numbers stop at ten there, though answers reach twelve.
-    words = re.search(rf"\b({'|'.join(_UNITS[:11])})\b", text, re.IGNORECASE)
-    return str(_WORDS[words[1].lower()]) if words else None
+    words = re.search(rf"\b({'|'.join(UNITS[:11])})\b", text, re.IGNORECASE)
+    return str(WORDS[words[1].lower()]) if words else None
 
 
 def _reference_direction(text: str) -> str | None:

@@ -22,7 +22,7 @@ from pydantic import Field
 from babyvlm.errors import InputError
 from babyvlm.records import Item, ItemTurn, Outcome, Record, Reply, Response
 from babyvlm.toolbox.directions import DIRECTIONS, neighbours
-from babyvlm.toolbox.replies import Scoring, is_refusal, read_answer
+from babyvlm.toolbox.replies import CUT_OFF, Scoring, is_refusal, read_answer
 from babyvlm.toolbox.tasks import ROWS, TASKS, TaskSpec, is_hard, row_name, task_named
 
 _Z = 1.959964  # two-sided 95%
@@ -56,8 +56,8 @@ class TaskScore(Record):
     task: str
     """The sub-task; with ``.hard`` behind it, its hard variant."""
     primary_metric: str
-    value: float
-    """The primary metric, 0 to 1; 0 where every item failed."""
+    value: float | None
+    """The primary metric, 0 to 1; None where every item failed."""
     low: float
     """Lower end of the 95% Wilson interval of ``value``."""
     high: float
@@ -83,8 +83,9 @@ class Scores(Record):
 
     scoring: Scoring
     tasks: tuple[TaskScore, ...]
-    overall: float
-    """Mean of the primary metrics of the sub-tasks present, hard variants aside."""
+    overall: float | None
+    """Mean of the primary metrics of the sub-tasks present, hard variants and sub-tasks without a figure aside; None
+    where no sub-task has one."""
     not_asked: int
     """Items without a response; they count in nothing."""
 
@@ -102,7 +103,7 @@ def score_turn(turn: ItemTurn, reply: Reply, spec: TaskSpec, *, scoring: Scoring
         return TurnScore(outcome="refused", answer=None)
     if reply.text is None:
         return TurnScore(outcome="failed", answer=None)
-    answer = read_answer(reply.text, spec, turn.options)
+    answer = read_answer(reply.text, spec, turn.options, cut=reply.problem.startswith(CUT_OFF))
     if answer is None:
         return TurnScore(outcome="refused" if is_refusal(reply.text) else "unparsed", answer=None)
     return TurnScore(outcome="right" if answer == turn.gold else "wrong", answer=answer)
@@ -217,11 +218,11 @@ def summarise(judged: Iterable[ItemScore], items: Iterable[Item], *, scoring: Sc
             tally = tallies[item_score.task] = _Tally(item_score.task)
         tally.add(known[item_score.item], item_score)
     tasks = tuple(tallies[row].score() for row in ROWS if row in tallies)
-    counted = [task.value for task in tasks if not is_hard(task.task)]
+    counted = [task.value for task in tasks if not is_hard(task.task) and task.value is not None]
     return Scores(
         scoring=scoring,
         tasks=tasks,
-        overall=fmean(counted) if counted else 0.0,
+        overall=fmean(counted) if counted else None,
         not_asked=len(known) - len(asked),
     )
 
@@ -273,9 +274,9 @@ class _Tally:
     def score(self) -> TaskScore:
         """The sub-task's result."""
         metrics = {name: fmean(values) for name, values in self._metrics.items()}
-        value = metrics.get(self._spec.primary_metric, 0.0)
+        value = metrics.get(self._spec.primary_metric)
         size = self._independent_trials()
-        low, high = wilson_interval(value, size)
+        low, high = wilson_interval(value or 0.0, size)
         return TaskScore(
             task=self._row,
             primary_metric=self._spec.primary_metric,

@@ -8,7 +8,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from babyvlm.errors import ConfigError, MissingExtraError
-from babyvlm.evaluation.apis.client import Answer, ProvidersClient, Said, Trouble, count_of, meaning, text_of
+from babyvlm.evaluation.apis.client import (
+    Answer,
+    ProvidersClient,
+    Received,
+    Said,
+    count_of,
+    made,
+    mapping,
+    received,
+    text_of,
+)
+from babyvlm.evaluation.apis.transport import http_client
+
+ADDRESS_VARIABLE = "ANTHROPIC_BASE_URL"
+_CUT = {"max_tokens", "model_context_window_exceeded"}
 
 
 class AnthropicClient(ProvidersClient):
@@ -16,40 +30,59 @@ class AnthropicClient(ProvidersClient):
 
     Args:
         model: Its name.
-        base_url: Address; empty for the provider's own.
+        address: Of the server; empty for the provider's own.
         timeout_s: Longest wait for one call.
         temperature: Of sampling; None for the provider's default.
     """
 
-    def __init__(self, model: str, base_url: str, timeout_s: float, temperature: float | None = None) -> None:
+    def __init__(self, model: str, address: str, timeout_s: float, temperature: float | None = None) -> None:
         try:
             import anthropic
         except ImportError as error:
             raise MissingExtraError("anthropic:NAME", "api") from error
-        if not (key := os.environ.get("ANTHROPIC_API_KEY")):
+        if not (key := os.environ.get("ANTHROPIC_API_KEY", "").strip()):
             raise ConfigError("anthropic:NAME needs a key in ANTHROPIC_API_KEY")
         self._errors: Any = anthropic
         self._model = model
         self._sampling: Any = {} if temperature is None else {"temperature": temperature}
-        self._client = anthropic.Anthropic(base_url=base_url or None, api_key=key, timeout=timeout_s, max_retries=0)
-
-    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Any:
-        messages: Any = [{"role": said.role, "content": [_part(part) for part in said.parts]} for said in conversation]
-        return self._client.messages.create(
-            model=self._model, messages=messages, max_tokens=max_tokens, **self._sampling
+        self._client = made(
+            "anthropic",
+            address,
+            lambda: anthropic.Anthropic(
+                base_url=address or None,
+                api_key=key,
+                max_retries=0,
+                http_client=http_client(anthropic, address, timeout_s),
+            ),
         )
 
-    def _meaning(self, error: Exception) -> Trouble | Answer | None:
-        return meaning(self._errors, error)
+    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Received:
+        messages: Any = [{"role": said.role, "content": [_part(part) for part in said.parts]} for said in conversation]
+        raw = self._client.messages.with_raw_response.create(
+            model=self._model, messages=messages, max_tokens=max_tokens, **self._sampling
+        )
+        return received(raw.http_response)
 
-    def _read(self, answered: Any) -> Answer:
+    def _response_of(self, error: Exception) -> Received | None:
+        return received(error.response) if isinstance(error, self._errors.APIStatusError) else None
+
+    def _usage(self, body: dict[str, Any]) -> Answer:
+        usage = mapping(body.get("usage"))
+        cached = [usage.get(f"cache_{name}_input_tokens") or 0 for name in ("creation", "read")]
         return Answer(
-            text="".join(text_of(block.text) for block in answered.content if block.type == "text"),
-            refused=answered.stop_reason == "refusal",
-            problem=str(answered.stop_reason or ""),
-            input_tokens=count_of(answered.usage.input_tokens),
-            output_tokens=count_of(answered.usage.output_tokens),
-            model=str(answered.model or ""),
+            text="",
+            input_tokens=count_of(usage.get("input_tokens"), *cached),
+            output_tokens=count_of(usage.get("output_tokens")),
+            model=str(body.get("model") or ""),
+        )
+
+    def _read(self, body: dict[str, Any]) -> Answer:
+        reason = str(body.get("stop_reason") or "")
+        return Answer(
+            text=text_of(body["content"]).said,
+            refused=reason == "refusal",
+            cut=reason in _CUT,
+            problem=reason,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from babyvlm.errors import ConfigError
@@ -9,6 +10,7 @@ from babyvlm.evaluation.apis.client import Client
 from babyvlm.evaluation.apis.prices import price_of
 from babyvlm.evaluation.apis.respondent import ApiRespondent
 from babyvlm.evaluation.configuration import AskConfig
+from babyvlm.loopback import is_loopback
 
 APIS = ("openai", "anthropic", "gemini")
 
@@ -41,15 +43,18 @@ def open_api(model: str, ask: AskConfig) -> ApiRespondent:
         )
     client: Client
     if provider == "openai":
-        from babyvlm.evaluation.apis.openai import OpenAIClient
+        from babyvlm.evaluation.apis import openai
 
-        client = OpenAIClient(name, ask.base_url, ask.timeout_s, ask.temperature)
+        address = ask.base_url or os.environ.get(openai.ADDRESS_VARIABLE, "")
+        client = openai.OpenAIClient(name, address, ask.timeout_s, ask.temperature)
     elif provider == "anthropic":
-        from babyvlm.evaluation.apis.anthropic import AnthropicClient
+        from babyvlm.evaluation.apis import anthropic
 
-        client = AnthropicClient(name, ask.base_url, ask.timeout_s, ask.temperature)
+        address = ask.base_url or os.environ.get(anthropic.ADDRESS_VARIABLE, "")
+        client = anthropic.AnthropicClient(name, address, ask.timeout_s, ask.temperature)
     else:
-        from babyvlm.evaluation.apis.gemini import GeminiClient
+        from babyvlm.evaluation.apis import gemini
 
-        client = GeminiClient(name, ask.base_url, ask.timeout_s, ask.temperature)
-    return ApiRespondent(client, name, ask, price)
+        address = ask.base_url or os.environ.get(gemini.ADDRESS_VARIABLE, "")
+        client = gemini.GeminiClient(name, address, ask.timeout_s, ask.temperature)
+    return ApiRespondent(client, name, ask, price, local=is_loopback(address))

@@ -1,17 +1,24 @@
 """What every API is reduced to: a conversation goes in, one reply comes out or one of a few named troubles.
 
 Trouble
-├── Transient     may be gone later: 429, 5xx, time-out, broken connection, an answer that does not parse
-├── Rejected      this conversation is not taken (400, 413, 422): only this item fails
-└── Barred        nothing will be taken (401, 402, 403, 404): the run stops
+├── Transient     may be gone later: 429, 5xx, a time-out, a broken connection, an answer that was cut short
+│   └── Unreached   nobody could be reached there: shared by all items unless somebody has answered before
+├── Unreadable    an answer that came whole and makes no sense: it was paid for, and is not bought again
+├── Rejected      this conversation is not taken: only this item fails
+│   └── Unsure      ... or none is: shared by all items unless another one is taken
+└── Barred        nothing will be taken (key, credit, model, address): the run stops
+
+`verdicts` decides which of them an error is.
 """
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
+from babyvlm.errors import BabyVLMError, ConfigError
 from babyvlm.records import Record
 
 
@@ -29,16 +36,24 @@ class Answer(Record):
 
     text: str
     refused: bool = False
+    cut: bool = False
+    """Whether the reply ended at the limit of its length."""
     problem: str = ""
     """Why there is no text, or why it was refused."""
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int | None = None
+    """None where the server does not say, or says what cannot be."""
+    output_tokens: int | None = None
     model: str = ""
     """The version that answered, as the provider names it."""
 
 
 class Trouble(Exception):  # noqa: N818 - nobody sees it as an error
     """A call that gave no answer."""
+
+    charged = False
+    """Whether it may have been paid for all the same."""
+    usd = 0.0
+    """What it cost, once the call is charged."""
 
 
 class Transient(Trouble):
@@ -47,19 +62,43 @@ class Transient(Trouble):
     Args:
         problem: What happened.
         wait_s: How long the server asks to wait, seconds.
+        charged: Whether the provider may have answered and charged for it.
     """
 
-    def __init__(self, problem: str, wait_s: float | None = None) -> None:
+    def __init__(self, problem: str, wait_s: float | None = None, *, charged: bool = False) -> None:
         super().__init__(problem)
-        self.wait_s = wait_s
+        self.wait_s, self.charged = wait_s, charged
+
+
+class Unreached(Transient):
+    """Nobody was there to ask."""
+
+
+class Unreadable(Trouble):
+    """An answer that is none; asking again would pay for another.
+
+    Args:
+        problem: What is wrong with it.
+        usage: Its tokens, as far as they are known.
+    """
+
+    charged = True
+
+    def __init__(self, problem: str, usage: Answer | None = None) -> None:
+        super().__init__(f"unreadable answer: {problem}")
+        self.usage = usage
 
 
 class Rejected(Trouble):
     """The conversation itself is not taken."""
 
 
+class Unsure(Rejected):
+    """This conversation is not taken, and perhaps no other."""
+
+
 class Barred(Trouble):
-    """Key, account or model: no call will do better."""
+    """Key, account, model or address: no call will do better."""
 
 
 class Client(Protocol):
@@ -74,8 +113,17 @@ class Client(Protocol):
         ...
 
 
+class Received(NamedTuple):
+    """A response of HTTP, whatever its status."""
+
+    status: int
+    headers: dict[str, str]
+    """Names in lower case."""
+    text: str
+
+
 class ProvidersClient(ABC):
-    """A client through a provider's own package: a call, and what its errors and answers mean here."""
+    """A client through a provider's own package, which sends and receives; what is received is read here."""
 
     def ask(self, conversation: Sequence[Said], max_tokens: int) -> Answer:
         """One call, without any retry.
@@ -83,75 +131,142 @@ class ProvidersClient(ABC):
         Raises:
             Trouble: One of its kinds.
         """
+        from babyvlm.evaluation.apis import verdicts
+
         try:
-            answered = self._call(conversation, max_tokens)
+            received = self._call(conversation, max_tokens)
         except Exception as error:
-            meant = self._meaning(error)
-            if isinstance(meant, Answer):
-                return meant
-            if meant is None:
-                raise
-            raise meant from error
+            response = self._response_of(error)
+            if response is None:
+                raise verdicts.of_exception(error) from error
+            received = response
+        body = verdicts.body_of(received)
+        if received.status != 200 or _is_error(body):
+            return _or_raise(verdicts.of_response(received, body))
+        if not isinstance(body, dict):
+            raise Unreadable(f"a {type(body).__name__} where an object belongs")
+        usage = self._usage(body)
         try:
-            return self._read(answered)
-        except (AttributeError, IndexError, KeyError, TypeError) as error:
-            raise Transient(f"malformed answer: {error}") from error
+            answer = self._read(body)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            raise Unreadable(f"{type(error).__name__}: {error}", usage) from error
+        return answer.model_copy(
+            update={name: getattr(usage, name) for name in ("input_tokens", "output_tokens", "model")}
+        )
 
     @abstractmethod
-    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Any:
-        """The provider's answer, as its package gives it."""
+    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Received:
+        """The provider's response."""
 
     @abstractmethod
-    def _meaning(self, error: Exception) -> Trouble | Answer | None:
-        """What an error of the call stands for; an answer where it is a refusal, None where it is none of theirs."""
+    def _response_of(self, error: Exception) -> Received | None:
+        """The response that an error of the package stands for; None where there was none."""
 
     @abstractmethod
-    def _read(self, answered: Any) -> Answer:
-        """The provider's answer in our form; an attribute or index that is missing makes it a malformed one."""
+    def _usage(self, body: dict[str, Any]) -> Answer:
+        """Tokens and version, as far as the body gives them. Any body has a usage, be it an unknown one."""
+
+    @abstractmethod
+    def _read(self, body: dict[str, Any]) -> Answer:
+        """Text, refusal and the reason to end; whatever is missing or of another type makes it an unreadable one."""
 
 
-def meaning(errors: Any, error: Exception) -> Trouble | None:
-    """What an error of the openai or anthropic package stands for; the two name theirs alike.
+def _is_error(body: object) -> bool:
+    """Whether a body with status 200 says that the call failed, as gateways do whose own provider failed."""
+    if isinstance(body, list):
+        return len(body) == 1 and _is_error(body[0])
+    return isinstance(body, dict) and bool(body.get("error")) and not any(body.get(k) for k in ("choices", "output"))
 
-    Args:
-        errors: The package.
-        error: What it raised.
+
+def _or_raise(verdict: Answer | Trouble) -> Answer:
+    if isinstance(verdict, Answer):
+        return verdict
+    raise verdict
+
+
+def received(response: Any) -> Received:
+    """A response of an HTTP library, in our form."""
+    return Received(response.status_code, {k.lower(): v for k, v in response.headers.items()}, response.text)
+
+
+def made(package: str, address: str, make: Callable[[], Any]) -> Any:
+    """A provider's client.
+
+    Raises:
+        ConfigError: It cannot be made: a bad address, proxy or certificate.
     """
-    if isinstance(error, errors.APIStatusError):
-        return trouble(error.status_code, str(error), error.response.headers.get("retry-after"))
-    if isinstance(error, errors.APIConnectionError):  # time-outs are among them
-        return Transient(f"{type(error).__name__}: {error}")
-    if isinstance(error, (errors.APIError, ValueError)):
-        return Transient(f"malformed answer: {error}")
-    return None
-
-
-_BARRED = {401, 402, 403, 404}
-
-
-def trouble(status: int, problem: str, retry_after: str | None) -> Trouble:
-    """The trouble that a status of HTTP stands for."""
-    said = f"HTTP {status}: {problem[:300]}"
-    if status in (408, 409, 425, 429) or status >= 500:
-        return Transient(said, seconds(retry_after))
-    return Barred(said) if status in _BARRED else Rejected(said)
-
-
-def seconds(retry_after: str | None) -> float | None:
-    """A Retry-After header in seconds; its other form, a date, is left to our own backoff."""
     try:
-        return max(0.0, float(retry_after)) if retry_after else None
-    except ValueError:
-        return None
+        return make()
+    except BabyVLMError:
+        raise
+    except Exception as error:
+        where = f" for {address}" if address else ""
+        raise ConfigError(
+            f"no client of {package}{where} ({type(error).__name__}: {error}). Check --base-url, and the proxies and "
+            "certificates in the environment"
+        ) from error
 
 
-def text_of(value: object) -> str:
-    """A reply's text; what is none is a malformed answer."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    raise Transient(f"malformed answer: a {type(value).__name__} where text belongs")
+class Text(NamedTuple):
+    """What a value that holds a reply says."""
+
+    said: str
+    refusal: str
 
 
-def count_of(value: object) -> int:
-    """A count of tokens; 0 where the server says none."""
-    return value if isinstance(value, int) and value > 0 else 0
+_TEXT = ("text", "output_text", "input_text", "message")
+
+
+def text_of(value: object) -> Text:
+    """A reply's text: a string, or a list of parts of which thoughts and calls of tools are left out.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    texts: list[str] = []
+    refusals: list[str] = []
+    for kind, text in _parts(value):
+        (refusals if kind == "refusal" else texts).append(text)
+    return Text("".join(texts), "".join(refusals))
+
+
+def _parts(value: object) -> Iterator[tuple[str, str]]:
+    if value is None:
+        return
+    if isinstance(value, str):
+        yield "text", value
+    elif isinstance(value, list):
+        for part in value:
+            yield from _parts(part)
+    elif isinstance(value, dict):
+        kind = value.get("type", "text")
+        if kind == "refusal":
+            yield "refusal", str(value.get("refusal", ""))
+        elif kind in _TEXT and not value.get("thought"):
+            held = value.get("text", value.get("content"))
+            if held is None:
+                raise TypeError(f"a part of type {kind} without text: {json.dumps(value)[:80]}")
+            yield from _parts(held.get("value") if isinstance(held, dict) else held)
+    else:
+        raise TypeError(f"a {type(value).__name__} where text belongs")
+
+
+_MOST_TOKENS = 10_000_000
+"""More than any model reads or writes in one call."""
+
+
+def count_of(*values: object) -> int | None:
+    """A count of tokens, summed; None where the server gives none, or gives what cannot be."""
+    total = 0
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _MOST_TOKENS:
+            return None
+        if value != int(value):
+            return None
+        total += int(value)
+    return total
+
+
+def mapping(value: object) -> dict[str, Any]:
+    """The value where it is a mapping; an empty one where it is not."""
+    return value if isinstance(value, dict) else {}

@@ -10,19 +10,21 @@ from babyvlm.errors import ConfigError, MissingExtraError
 from babyvlm.evaluation.apis.client import (
     Answer,
     ProvidersClient,
+    Received,
     Said,
-    Transient,
-    Trouble,
     count_of,
+    made,
+    mapping,
+    received,
     text_of,
-    trouble,
 )
+from babyvlm.loopback import is_loopback
 
+ADDRESS_VARIABLE = "GOOGLE_GEMINI_BASE_URL"
 _REFUSALS = {
     "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT",
     "IMAGE_RECITATION", "MODEL_ARMOR",
 }  # fmt: skip
-_HTTP_LIBRARIES = ("httpx", "httpx2", "httpcore", "requests", "urllib3")
 
 
 class GeminiClient(ProvidersClient):
@@ -30,28 +32,36 @@ class GeminiClient(ProvidersClient):
 
     Args:
         model: Its name.
-        base_url: Address; empty for the provider's own.
+        address: Of the server; empty for the provider's own.
         timeout_s: Longest wait for one call.
         temperature: Of sampling; None for the provider's default.
     """
 
-    def __init__(self, model: str, base_url: str, timeout_s: float, temperature: float | None = None) -> None:
+    def __init__(self, model: str, address: str, timeout_s: float, temperature: float | None = None) -> None:
         try:
             from google import genai
             from google.genai import errors, types
         except ImportError as error:
             raise MissingExtraError("gemini:NAME", "api") from error
-        if not (key := os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY")):
+        key = (os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY") or "").strip()
+        if not key:
             raise ConfigError("gemini:NAME needs a key in GEMINI_API_KEY")
         self._types: Any = types
         self._errors: Any = errors
         self._model, self._temperature = model, temperature
-        options = types.HttpOptions(
-            base_url=base_url or None, timeout=int(1000 * timeout_s), retry_options=types.HttpRetryOptions(attempts=1)
-        )
-        self._client = genai.Client(api_key=key, http_options=options)
+        # A redirect would send the pictures to somebody else; a proxy would send them away from this machine.
+        transport = {"follow_redirects": False, "trust_env": not is_loopback(address)}
 
-    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Any:
+        def make() -> Any:
+            retries = types.HttpRetryOptions(attempts=1)
+            options = types.HttpOptions(
+                base_url=address or None, timeout=int(1000 * timeout_s), retry_options=retries, client_args=transport
+            )
+            return genai.Client(api_key=key, http_options=options)
+
+        self._client = made("google-genai", address, make)
+
+    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Received:
         types = self._types
         contents: Any = [
             types.Content(
@@ -59,40 +69,51 @@ class GeminiClient(ProvidersClient):
             )
             for said in conversation
         ]
-        configuration = types.GenerateContentConfig(max_output_tokens=max_tokens, temperature=self._temperature)
-        return self._client.models.generate_content(model=self._model, contents=contents, config=configuration)
+        configuration = types.GenerateContentConfig(
+            max_output_tokens=max_tokens, temperature=self._temperature, should_return_http_response=True
+        )
+        answered = self._client.models.generate_content(model=self._model, contents=contents, config=configuration)
+        response = answered.sdk_http_response
+        return Received(200, {k.lower(): v for k, v in (response.headers or {}).items()}, response.body or "")
 
-    def _meaning(self, error: Exception) -> Trouble | Answer | None:
-        if isinstance(error, self._errors.APIError):
-            headers = getattr(error.response, "headers", None) or {}
-            return trouble(int(error.code or 0), str(error), headers.get("retry-after"))
-        if isinstance(error, ValueError):  # JSON and pydantic errors are among them
-            return Transient(f"malformed answer: {error}")
-        # The client lets the errors of whichever HTTP library it runs on through as they are.
-        if isinstance(error, OSError) or type(error).__module__.split(".")[0] in _HTTP_LIBRARIES:
-            return Transient(f"{type(error).__name__}: {error}")
-        return None
+    def _response_of(self, error: Exception) -> Received | None:
+        known = isinstance(error, self._errors.APIError) and getattr(error, "response", None) is not None
+        return received(error.response) if known else None  # type: ignore[attr-defined]
 
     def _part(self, part: str | bytes) -> Any:
         if isinstance(part, str):
             return self._types.Part(text=part)
         return self._types.Part(inline_data=self._types.Blob(mime_type="image/jpeg", data=part))
 
-    def _read(self, answered: Any) -> Answer:
-        usage = answered.usage_metadata
-        counts = {
-            "input_tokens": count_of(getattr(usage, "prompt_token_count", 0)),
-            "output_tokens": count_of(getattr(usage, "candidates_token_count", 0))
-            + count_of(getattr(usage, "thoughts_token_count", 0)),
-            "model": str(answered.model_version or ""),
-        }
-        if not answered.candidates:
-            blocked = getattr(answered.prompt_feedback, "block_reason", None)
-            if blocked is None:
-                raise Transient("malformed answer: neither a candidate nor a reason for none")
-            return Answer(text="", refused=True, problem=f"blocked: {blocked.value}", **counts)
-        candidate = answered.candidates[0]
-        reason = getattr(candidate.finish_reason, "value", "") or ""
-        parts = (candidate.content.parts if candidate.content else None) or []
-        text = "".join(text_of(part.text) for part in parts if not part.thought)
-        return Answer(text=text, refused=reason in _REFUSALS, problem=reason, **counts)
+    def _usage(self, body: dict[str, Any]) -> Answer:
+        usage = mapping(body.get("usageMetadata"))
+        written = [usage.get(name) for name in ("candidatesTokenCount", "thoughtsTokenCount")]
+        given = [count for count in written if count is not None]
+        return Answer(
+            text="",
+            input_tokens=count_of(usage.get("promptTokenCount")),
+            # A count of zero is left out of the message, as protocol buffers have it.
+            output_tokens=count_of(*given) if usage else None,
+            model=str(body.get("modelVersion") or ""),
+        )
+
+    def _read(self, body: dict[str, Any]) -> Answer:
+        blocked = mapping(body.get("promptFeedback")).get("blockReason")
+        if not body.get("candidates"):
+            if not blocked:
+                raise ValueError("neither a candidate nor a reason for none")
+            return Answer(text="", refused=True, problem=f"blocked: {blocked}")
+        candidate = body["candidates"][0]
+        reason = str(candidate.get("finishReason") or "")
+        parts = mapping(candidate.get("content")).get("parts") or []
+        return Answer(
+            text=text_of(_texts(parts)).said,
+            refused=reason in _REFUSALS,
+            cut=reason == "MAX_TOKENS",
+            problem=reason,
+        )
+
+
+def _texts(parts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The parts that are text, among calls of tools and pictures."""
+    return [part for part in parts if "text" in part]

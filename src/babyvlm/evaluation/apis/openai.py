@@ -6,9 +6,25 @@ import base64
 import os
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from babyvlm.errors import ConfigError, MissingExtraError
-from babyvlm.evaluation.apis.client import Answer, ProvidersClient, Said, Trouble, count_of, meaning, text_of
+from babyvlm.evaluation.apis.client import (
+    Answer,
+    ProvidersClient,
+    Received,
+    Said,
+    count_of,
+    made,
+    mapping,
+    received,
+    text_of,
+)
+from babyvlm.evaluation.apis.transport import http_client
+
+ADDRESS_VARIABLE = "OPENAI_BASE_URL"
+_CUT = {"length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"}
+_REFUSED = {"content_filter", "safety", "refusal", "recitation", "prohibited_content", "blocklist", "sensitive"}
 
 
 class OpenAIClient(ProvidersClient):
@@ -16,28 +32,37 @@ class OpenAIClient(ProvidersClient):
 
     Args:
         model: Its name there.
-        base_url: Address; empty for OPENAI_BASE_URL, or OpenAI's own.
+        address: Of the server; empty for OpenAI's own.
         timeout_s: Longest wait for one call.
         temperature: Of sampling; None for the provider's default.
     """
 
-    def __init__(self, model: str, base_url: str, timeout_s: float, temperature: float | None = None) -> None:
+    def __init__(self, model: str, address: str, timeout_s: float, temperature: float | None = None) -> None:
         try:
             import openai
         except ImportError as error:
             raise MissingExtraError("openai:NAME", "api") from error
-        address = base_url or os.environ.get("OPENAI_BASE_URL", "")
-        key = os.environ.get("OPENAI_API_KEY") or ("none" if address else "")
+        key = os.environ.get("OPENAI_API_KEY", "").strip() or ("none" if address else "")
         if not key:
             raise ConfigError("openai:NAME needs a key in OPENAI_API_KEY, or a server of your own with --base-url")
         self._errors: Any = openai
         self._model = model
         self._sampling = {} if temperature is None else {"temperature": temperature}
         # OpenAI's own models take the newer name alone, most other servers only the older.
-        self._limit = "max_tokens" if address else "max_completion_tokens"
-        self._client = openai.OpenAI(base_url=address or None, api_key=key, timeout=timeout_s, max_retries=0)
+        own = not address or (urlsplit(address).hostname or "").endswith("api.openai.com")
+        self._limit = "max_completion_tokens" if own else "max_tokens"
+        self._client = made(
+            "openai",
+            address,
+            lambda: openai.OpenAI(
+                base_url=address or None,
+                api_key=key,
+                max_retries=0,
+                http_client=http_client(openai, address, timeout_s),
+            ),
+        )
 
-    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Any:
+    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Received:
         messages: Any = [
             {"role": said.role, "content": [_part(part) for part in said.parts]}
             if said.role == "user"
@@ -45,26 +70,48 @@ class OpenAIClient(ProvidersClient):
             for said in conversation
         ]
         limit: Any = {self._limit: max_tokens, **self._sampling}
-        return self._client.chat.completions.create(model=self._model, messages=messages, **limit)
+        raw = self._client.chat.completions.with_raw_response
+        return received(raw.create(model=self._model, messages=messages, **limit).http_response)
 
-    def _meaning(self, error: Exception) -> Trouble | Answer | None:
-        filtered = "content_filter" in str(error) or "content_policy" in str(error)
-        if filtered and isinstance(error, self._errors.APIStatusError):
-            return Answer(text="", refused=True, problem=f"refused: {str(error)[:200]}")
-        return meaning(self._errors, error)
+    def _response_of(self, error: Exception) -> Received | None:
+        return received(error.response) if isinstance(error, self._errors.APIStatusError) else None
 
-    def _read(self, answered: Any) -> Answer:
-        choice = answered.choices[0]
-        message, usage = choice.message, answered.usage
-        refusal = text_of(getattr(message, "refusal", None))
+    def _usage(self, body: dict[str, Any]) -> Answer:
+        usage = mapping(body.get("usage"))
         return Answer(
-            text=text_of(message.content),
-            refused=bool(refusal) or choice.finish_reason == "content_filter",
-            problem=refusal or str(choice.finish_reason or ""),
-            input_tokens=count_of(getattr(usage, "prompt_tokens", 0)),
-            output_tokens=count_of(getattr(usage, "completion_tokens", 0)),
-            model=str(answered.model or ""),
+            text="",
+            input_tokens=count_of(usage.get("prompt_tokens", usage.get("input_tokens"))),
+            output_tokens=count_of(usage.get("completion_tokens", usage.get("output_tokens"))),
+            model=str(body.get("model") or ""),
         )
+
+    def _read(self, body: dict[str, Any]) -> Answer:
+        if not body.get("choices") and isinstance(body.get("output"), list):
+            return _read_output(body)
+        choice = body["choices"][0]
+        reason = str(choice.get("finish_reason") or "")
+        reasons = {reason.lower(), str(choice.get("native_finish_reason") or "").lower()}
+        message = choice["message"]
+        text = text_of(message.get("content"))
+        refusal = text.refusal or str(message.get("refusal") or "")
+        return Answer(
+            text=text.said,
+            refused=bool(refusal) or bool(reasons & _REFUSED),
+            cut=bool(reasons & _CUT),
+            problem=refusal or reason,
+        )
+
+
+def _read_output(body: dict[str, Any]) -> Answer:
+    """The form of the Responses API: a list of thoughts, calls and messages."""
+    text = text_of([part for part in body["output"] if mapping(part).get("type") == "message"])
+    reason = str(mapping(body.get("incomplete_details")).get("reason") or body.get("status") or "")
+    return Answer(
+        text=text.said,
+        refused=bool(text.refusal) or reason in _REFUSED,
+        cut=reason in _CUT,
+        problem=text.refusal or reason,
+    )
 
 
 def _part(part: str | bytes) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from babyvlm.errors import ConfigError
-from babyvlm.evaluation.apis.client import Answer, Said
+from babyvlm.evaluation.apis.client import Said
 from babyvlm.records import Record
 
 
@@ -27,15 +27,15 @@ class Price(Record):
     image_tokens: int = Field(default=1600, ge=0)
     """Most tokens that one picture of a toolbox takes; bounds what a call may cost before it is made."""
 
-    def of(self, answer: Answer) -> float:
-        """What a call cost, US dollars."""
-        return (answer.input_tokens * self.input + answer.output_tokens * self.output) / 1e6
-
-    def bound(self, conversation: Sequence[Said], max_tokens: int) -> float:
-        """What a call may cost, US dollars: a token for each two characters, a whole reply."""
+    def most_read(self, conversation: Sequence[Said]) -> float:
+        """What a conversation may cost to read, US dollars: a token for each two bytes of text."""
         parts = [part for said in conversation for part in said.parts]
-        tokens = sum(self.image_tokens if isinstance(part, bytes) else len(part) // 2 + 8 for part in parts)
-        return (tokens * self.input + max_tokens * self.output) / 1e6
+        texts = (len(part.encode()) // 2 + 8 for part in parts if isinstance(part, str))
+        return (sum(texts) + self.image_tokens * sum(isinstance(part, bytes) for part in parts)) * self.input / 1e6
+
+    def most_written(self, max_tokens: int) -> float:
+        """What a whole reply costs, US dollars."""
+        return max_tokens * self.output / 1e6
 
 
 class PriceTable(Record):

@@ -1,33 +1,67 @@
 """An API as a respondent: several items at a time, calls retried, replies kept as they are paid, a budget that holds.
 
-item ─ round 1 ─ call, retried ─ journal ─ round 2 ... ─ Response        one thread an item
-                   └── before each call: spent + under way + what this one may cost <= budget, or stop
+item ─ round 1 ─ call, retried ─ journal ─ round 2 ... ─ Response        one thread per item
+                   └── purse: room in the budget, or stop
+
+Trouble that all items share ends the run, which the same command resumes. What is shared is known at once where the
+provider says so (a bad key, no credit), and otherwise from items that fail one after another: they are held back until
+another item is answered, then they failed by themselves; if none is, they stay unasked.
 """
 
 from __future__ import annotations
 
 import random
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import NamedTuple
 
 from babyvlm.errors import BudgetError, ConfigError
-from babyvlm.evaluation.apis.client import Answer, Barred, Client, Rejected, Said, Transient
+from babyvlm.evaluation.apis.client import (
+    Answer,
+    Barred,
+    Client,
+    Rejected,
+    Said,
+    Transient,
+    Trouble,
+    Unreached,
+    Unreadable,
+    Unsure,
+)
 from babyvlm.evaluation.apis.prices import Price
+from babyvlm.evaluation.apis.purse import Purse
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response
 from babyvlm.images import encode_jpeg
 from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Reply, Response
+from babyvlm.toolbox.replies import CUT_OFF
 
 _MAX_TOKENS = 1024
 _LONGEST_WAIT_S = 60.0
-_LONGEST_ASKED_WAIT_S = 600.0
+_FAILED_FIRST = 3
+"""So many items that fail before any is answered are trouble that all share."""
+_FAILED_IN_A_ROW = 8
+"""So many that fail one after another, once others were answered."""
+_EMPTY = "empty reply"
+_UNREADABLE = "unreadable answer"
 
 
 class _Stopped(Exception):  # noqa: N818 - a signal between threads
     """Another item ended the run, or the budget did."""
+
+
+class _Asked(NamedTuple):
+    """One item's response and what it says of the items to come."""
+
+    response: Response
+    answered: bool
+    """Whether the provider replied to something of it, were it with a refusal."""
+    trouble: str
+    """What kept it from being answered, where that may keep others from it as well."""
 
 
 class ApiRespondent:
@@ -38,35 +72,36 @@ class ApiRespondent:
         name: As the report shows it.
         ask: How it is asked.
         price: What it costs; None where unknown, then costs are noted as 0.
+        local: Whether the server is this machine.
     """
 
-    family: Family = "proprietary"
-    sends_data_out = True  # also where the address is this machine: a proxy may stand there
-
-    def __init__(self, client: Client, name: str, ask: AskConfig, price: Price | None) -> None:
+    def __init__(self, client: Client, name: str, ask: AskConfig, price: Price | None, *, local: bool = False) -> None:
         self.name, self.revision = name, ""
-        self._client, self._ask, self._price = client, ask, price
+        self.family: Family = "open-source" if local else "proprietary"
+        self.sends_data_out = not local
+        self._client, self._ask = client, ask
         self._max_tokens = ask.max_new_tokens or _MAX_TOKENS
+        self._purse = Purse(name, price, ask.budget, self._max_tokens)
         self._journal: RoundJournal | None = None
-        self._spent_usd = self._under_way_usd = 0.0
-        self._calls_under_way = 0
-        self._dearer = 1.0  # the most by which a call has passed its bound
-        self._dearest_usd = 0.0  # of one call so far
-        self._money, self._stop = threading.Condition(), threading.Event()
+        self._answered = False
+        self._stop, self._noted = threading.Event(), set[str]()
         self._random = random.Random()  # jitter alone, which is to differ between processes
 
     def keep_rounds(self, journal: RoundJournal) -> None:
         self._journal = journal
-        self._spent_usd += journal.spent_usd
+        self._purse.keep(journal)
+        self._answered = self._answered or journal.any_reply
 
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
         self._stop.clear()
-        waiting, under_way = iter(questions), set[Future[Response]]()
-        answered, ended, barred = 0, "", False
+        waiting, under_way = iter(questions), set[Future[_Asked]]()
+        given = 0
+        ended: BudgetError | Barred | None = None
+        held: list[_Asked] = []  # failed one after another; whether by themselves, the next ones tell
         pool = ThreadPoolExecutor(self._ask.concurrency, thread_name_prefix="ask")
         try:
             while True:
-                while not ended and len(under_way) < self._ask.concurrency:
+                while ended is None and not self._doubtful(held) and len(under_way) < self._ask.concurrency:
                     if (question := next(waiting, None)) is None:
                         break
                     under_way.add(pool.submit(self._respond, question, images))
@@ -75,39 +110,57 @@ class ApiRespondent:
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in done:
                     try:
-                        response = future.result()
+                        asked = future.result()
                     except _Stopped:
                         continue
                     except (BudgetError, Barred) as error:
-                        ended = ended or str(error)
-                        barred = isinstance(error, Barred)
+                        ended = ended or error
                         self._stop.set()
                         continue
-                    answered += 1
-                    yield response
+                    if asked.trouble:
+                        held.append(asked)
+                        continue
+                    settled = [*held, asked] if asked.answered else [asked]
+                    held = [] if asked.answered else held
+                    given += len(settled)
+                    yield from (one.response for one in settled)
+            if ended is None and held and (not self._answered or self._doubtful(held)):
+                ended = Barred(f"{len(held)} items in a row failed, the last with: {held[-1].trouble}")
+            if ended is None:
+                yield from (one.response for one in held)
         finally:
             self._stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
-        if ended:
-            left = len(questions) - answered
-            if barred:
-                raise ConfigError(
-                    f"{self.name} takes no call ({ended}). Check key, account and name; {left} items left"
-                )
-            raise BudgetError(f"{ended}; {left} items left to ask. Raise --budget and give the same command to go on")
+        if ended is not None:
+            raise self._end(ended, len(questions) - given)
 
-    def _respond(self, question: Question, images: ImageReader) -> Response:
+    def _doubtful(self, held: Sequence[_Asked]) -> bool:
+        """Whether so many failed that no further item is asked until one of those under way is answered."""
+        return len(held) >= (max(_FAILED_IN_A_ROW, self._ask.concurrency) if self._answered else _FAILED_FIRST)
+
+    def _end(self, ended: BudgetError | Barred, left: int) -> Exception:
+        if isinstance(ended, BudgetError):
+            return BudgetError(f"{ended}; {left} items left to ask. Raise --budget and run the same command to resume")
+        return ConfigError(
+            f"{self.name} takes no call ({ended}). {left} items were left unasked. Check key, credit, address and "
+            "name of the model, and run the same command to resume"
+        )
+
+    def _respond(self, question: Question, images: ImageReader) -> _Asked:
         shown = sum(len(turn.images) for turn in question.turns)
         if self._ask.max_images is not None and shown > self._ask.max_images:
-            return failed_response(question, f"{shown} pictures, and the model takes {self._ask.max_images}")
+            problem = f"{shown} pictures, and the model takes {self._ask.max_images}"
+            return _Asked(failed_response(question, problem), answered=False, trouble="")
         replies: list[Reply] = []
         conversation: list[Said] = []
+        answered, trouble = False, ""
         for number, turn in enumerate(question.turns):
             conversation.append(Said(role="user", parts=_parts(turn, images)))
             reply = self._journal.get(question.id, number) if self._journal else None
-            if reply is None or _unpaid(reply):
-                reply = self._reply(conversation)
-                if self._journal and not _unpaid(reply):
+            if reply is None or not self._bought(reply):
+                reply, trouble = self._reply(conversation)
+                answered = answered or reply.text is not None or reply.refused or reply.problem.startswith(_EMPTY)
+                if self._journal and self._bought(reply):
                     self._journal.add(question.id, number, reply)
             replies.append(reply)
             said = question.history[number] if number < len(question.history) else reply.text
@@ -117,87 +170,91 @@ class ApiRespondent:
                 replies += [why] * (len(question.turns) - len(replies))
                 break
             conversation.append(Said(role="assistant", parts=(said,)))
-        return Response(item=question.id, replies=tuple(replies))
+        return _Asked(Response(item=question.id, replies=tuple(replies)), answered, trouble)
 
-    def _reply(self, conversation: Sequence[Said]) -> Reply:
+    def _reply(self, conversation: Sequence[Said]) -> tuple[Reply, str]:
+        """A reply, and the trouble that others may share where there is none."""
         began_s = time.monotonic()
-        problem = ""
+        problem, cost_usd = "", 0.0
         for attempt in range(self._ask.attempts):
             try:
-                answer, cost_usd = self._call(conversation)
-            except Rejected as error:
-                return Reply(text=None, problem=str(error), latency_s=_since(began_s))
+                answer, usd = self._call(conversation)
+            except (Rejected, Unreadable) as error:
+                cost_usd += error.usd
+                known = isinstance(error, Rejected) and not isinstance(error, Unsure)
+                reply = Reply(text=None, problem=str(error), latency_s=_since(began_s), cost_usd=cost_usd)
+                return reply, "" if known else str(error)
             except Transient as error:
+                cost_usd += error.usd
                 problem = str(error)
                 longest_s = min(_LONGEST_WAIT_S, self._ask.backoff_s * 2**attempt)
-                wait_s = self._random.uniform(0, longest_s) + min(error.wait_s or 0.0, _LONGEST_ASKED_WAIT_S)
-                if attempt + 1 < self._ask.attempts and self._stop.wait(wait_s):
-                    raise _Stopped from error
+                wait_s = self._random.uniform(0, longest_s) + (error.wait_s or 0.0)
+                if attempt + 1 < self._ask.attempts:
+                    self._note(problem)
+                    if self._stop.wait(wait_s):
+                        raise _Stopped from error
                 continue
-            text = answer.text.strip()
-            empty = not text and not answer.refused
-            return Reply(
-                text=None if empty or answer.refused else text,
-                refused=answer.refused,
-                problem=_problem(answer, empty),
-                latency_s=_since(began_s),
-                tokens=answer.output_tokens,
-                cost_usd=cost_usd,
-            )
-        return Reply(
-            text=None, problem=f"{self._ask.attempts} calls failed, last: {problem}", latency_s=_since(began_s)
-        )
+            self._answered = True
+            return _reply_of(answer, _since(began_s), cost_usd + usd), ""
+        problem = f"{self._ask.attempts} calls failed, last: {problem}"
+        return Reply(text=None, problem=problem, latency_s=_since(began_s), cost_usd=cost_usd), problem
 
     def _call(self, conversation: Sequence[Said]) -> tuple[Answer, float]:
+        self._raise_if_stopped()
+        with self._purse.call(conversation, self._raise_if_stopped) as bill:
+            try:
+                answer = self._client.ask(conversation, self._max_tokens)
+            except Trouble as error:
+                usage = error.usage if isinstance(error, Unreadable) else None
+                if usage is not None:
+                    bill.pay(usage)
+                elif not error.charged:
+                    bill.pay(Answer(text="", input_tokens=0, output_tokens=0))
+                error.usd = bill.usd
+                if isinstance(error, Unreached) and not self._answered:
+                    raise Barred(str(error)) from error
+                raise
+            bill.pay(answer)
+            self.revision = answer.model or self.revision
+            return answer, bill.usd
+
+    def _bought(self, reply: Reply) -> bool:
+        """Whether something came back that would be paid for again."""
+        unread = reply.problem.startswith(_UNREADABLE) and self.sends_data_out
+        empty = reply.problem.startswith(_EMPTY) and reply.cost_usd > 0
+        return reply.text is not None or reply.refused or unread or empty
+
+    def _raise_if_stopped(self) -> None:
         if self._stop.is_set():
             raise _Stopped
-        bound = self._price.bound(conversation, self._max_tokens) if self._price else 0.0
-        budget = self._ask.budget
-        with self._money:
-            while budget is not None:
-                likely = self._likely_usd(bound)
-                if self._spent_usd + likely > budget:
-                    raise BudgetError(
-                        f"stopped at ${self._spent_usd:.6f} of ${budget:g}: the next call may cost ${likely:.6f}"
-                    )
-                untried = bound > 0 and not self._dearest_usd  # what the table says is not yet seen to hold
-                beside = self._spent_usd + self._under_way_usd + likely <= budget
-                if not self._calls_under_way or (beside and not untried):
-                    break
-                self._money.wait()  # what is under way may cost less than it might have
-            likely = self._likely_usd(bound)
-            self._under_way_usd += likely
-            self._calls_under_way += 1
-        cost_usd = 0.0
-        try:
-            answer = self._client.ask(conversation, self._max_tokens)
-            cost_usd = self._price.of(answer) if self._price else 0.0
-            self.revision = answer.model or self.revision
-            return answer, cost_usd
-        finally:
-            with self._money:
-                self._calls_under_way -= 1
-                self._under_way_usd = self._under_way_usd - likely if self._calls_under_way else 0.0
-                self._spent_usd += cost_usd
-                self._dearest_usd = max(self._dearest_usd, cost_usd)
-                if bound:
-                    self._dearer = max(self._dearer, cost_usd / bound)
-                self._money.notify_all()
 
-    def _likely_usd(self, bound: float) -> float:
-        """What a call may cost, US dollars: no less than the dearest yet, for a table's bound may be too low."""
-        return max(bound * self._dearer, self._dearest_usd)
+    def _note(self, problem: str) -> None:
+        """Says once why calls are tried again: waiting in silence looks like hanging."""
+        kind = problem[:40]
+        if kind not in self._noted:
+            self._noted.add(kind)
+            print(f"babyvlm: {self.name}: {problem[:200]}; tried again", file=sys.stderr)
 
 
-def _problem(answer: Answer, empty: bool) -> str:
+def _reply_of(answer: Answer, latency_s: float, cost_usd: float) -> Reply:
+    text = answer.text.strip()
+    empty = not text and not answer.refused
+    problem = ""
     if answer.refused:
-        return answer.problem or "refused"
-    return f"empty reply ({answer.problem})" if empty else ""
-
-
-def _unpaid(reply: Reply) -> bool:
-    """Whether nothing came back, and asking again pays nothing twice."""
-    return reply.text is None and not reply.refused and reply.cost_usd == 0
+        problem = answer.problem or "refused"
+    elif answer.cut:
+        problem = f"{CUT_OFF} ({answer.problem})"
+    elif empty:
+        problem = f"{_EMPTY} ({answer.problem})"
+    return Reply(
+        # What was cut off before its first word was a reply that cannot be read, not none.
+        text=None if answer.refused or (empty and not answer.cut) else text,
+        refused=answer.refused,
+        problem=problem,
+        latency_s=latency_s,
+        tokens=answer.output_tokens or 0,
+        cost_usd=cost_usd,
+    )
 
 
 def _parts(turn: QuestionTurn, images: ImageReader) -> tuple[str | bytes, ...]:
