@@ -50,7 +50,7 @@ def test_a_question_that_cannot_be_asked_is_refused(prompt, pictures):
 
 
 def test_the_page_asks_with_pictures_and_clips(make_video, tmp_path):
-    client = TestClient(chat_app(Echo()))
+    client = TestClient(chat_app(Echo()), base_url="http://127.0.0.1")
     buffer = io.BytesIO()
     picture().save(buffer, "PNG")
     image = base64.b64encode(buffer.getvalue()).decode()
@@ -68,7 +68,7 @@ def test_the_page_asks_with_pictures_and_clips(make_video, tmp_path):
 
 
 def test_each_page_has_a_conversation_of_its_own():
-    client = TestClient(chat_app(Echo()))
+    client = TestClient(chat_app(Echo()), base_url="http://127.0.0.1")
     pages = ["one", "two", "one", *(f"page {number}" for number in range(16)), "two"]
     replies = [client.post("/api/ask", json={"prompt": "x", "conversation": page}).json()["reply"] for page in pages]
     assert replies == ["x 0 []", "x 0 []", "x 1 []", *["x 0 []"] * 17]  # "two" was left alone longest, and forgotten

@@ -84,7 +84,7 @@ def explorer(whole, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(explorer):
-    return TestClient(explorer_app(explorer))
+    return TestClient(explorer_app(explorer), base_url="http://127.0.0.1")
 
 
 def test_every_page_opens_and_every_link_on_it_leads_somewhere(client):

@@ -15,6 +15,7 @@ from babyvlm.corpus.problems import Problem
 from babyvlm.errors import AnnotationError, TranscriptError
 from babyvlm.progress import progress
 from babyvlm.records import Utterance
+from babyvlm.spreadsheets import cell
 
 _SHOWN_PROBLEMS = 20
 
@@ -134,7 +135,8 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> None:
         table.writerow(("reason", "used", "file", "place", "message"))
         for problem in problems:
             used = "yes" if problem.used else "no"
-            table.writerow((problem.reason, used, problem.file, problem.error.place or "", problem.message))
+            row = (problem.reason, used, problem.file, problem.error.place or "", problem.message)
+            table.writerow([cell(value) for value in row])
 
 
 def _describe_media(media: tuple[MediaFacts, ...]) -> list[str]:

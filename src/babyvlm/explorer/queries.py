@@ -336,7 +336,10 @@ class Explorer:
         if found is None or found.kind != "toolbox" or Path(name).name != name:
             return None
         path = Path(found.folder) / "images" / name
-        return path if path.is_file() else None
+        try:
+            return path if path.is_file() else None
+        except (OSError, ValueError):  # a name that no file can have
+            return None
 
 
 def match_expression(words: str, facets: dict[str, object]) -> str | None:

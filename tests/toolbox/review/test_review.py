@@ -79,7 +79,7 @@ def test_an_answer_that_is_no_option_is_refused(toolbox):
 @pytest.fixture
 def page(toolbox, tmp_path):
     decisions = Decisions(path=tmp_path / "decisions.jsonl")
-    return TestClient(review_app(toolbox, decisions, reviewer="ab")), decisions
+    return TestClient(review_app(toolbox, decisions, reviewer="ab"), base_url="http://127.0.0.1"), decisions
 
 
 def test_the_page_shows_items_and_takes_decisions(page, toolbox):
