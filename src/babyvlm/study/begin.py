@@ -79,6 +79,22 @@ def _voices(toolbox: Toolbox, config: StudyConfig, folder: Path | None) -> Voice
     return voices
 
 
+def change_secrets(store: Store) -> tuple[str, ...]:
+    """Takes another password, and another PIN where the study has a gate; returns what was changed.
+
+    Where one of the two stands in the environment, that one alone is changed.
+    """
+    given = [variable for variable in (PASSWORD_VARIABLE, PIN_VARIABLE) if variable in os.environ]
+    changed = []
+    if PASSWORD_VARIABLE in given or not given:
+        store.set_password(choose_password())
+        changed.append("password")
+    if PIN_VARIABLE in given or (not given and store.config.gate != "nobody"):
+        store.set_pin(choose_pin())
+        changed.append("PIN")
+    return tuple(changed)
+
+
 def _secret(variable: str, question: str) -> str:
     """From the environment, or typed twice at the terminal, unseen."""
     if variable in os.environ:

@@ -46,7 +46,7 @@ SECURE_COOKIE = f"__Host-{BROWSER_COOKIE}"
 _COOKIE_SECONDS = 180 * 24 * 3600
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 _PAGES = {"/": "study.html", "/admin": "admin.html"}
-_FILES = ("study.js", "trial.js", "network.js", "speech.js", "study.css", "admin.js")
+_FILES = ("study.js", "trial.js", "glass.js", "link.js", "network.js", "speech.js", "study.css", "admin.js")
 
 
 def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> FastAPI:  # noqa: B008
