@@ -1,13 +1,17 @@
 // Whose session this tab holds: the token of a link, taken out of the address and its history, kept for this tab alone.
 
 const PLACE = "babyvlm-link";
+const DAMAGED = "!"; // no token: outlives loading the page again, so that it can say what was wrong
 const TOKEN = /^[A-Za-z0-9_-]{1,128}$/;
 
+let inTab = ""; // for a browser that keeps nothing for a page: it has the token until the page is left
+
 function keep(token) {
+  inTab = token;
   try {
     if (token) sessionStorage.setItem(PLACE, token);
     else sessionStorage.removeItem(PLACE);
-  } catch { /* a browser that keeps nothing for a page has the token until the page is left */ }
+  } catch { /* see inTab */ }
 }
 
 function kept() {
@@ -28,21 +32,23 @@ function inAddress() {
 // The token of this tab. A link in the address is another start, also where it is damaged: it never falls back on the
 // session that was here before.
 export function takeLink() {
-  if (location.hash.length <= 1) return { token: kept(), damaged: false };
-  const token = inAddress();
-  keep(token);
-  history.replaceState(null, "", location.pathname);
-  return { token, damaged: !token };
+  if (location.hash.length > 1) {
+    keep(inAddress() || DAMAGED);
+    history.replaceState(null, "", location.pathname);
+  }
+  const token = inTab || kept();
+  return token === DAMAGED ? { token: "", damaged: true } : { token, damaged: false };
 }
 
 export const forgetLink = () => keep("");
 
 // Calls back as soon as this page stands for another session than it was loaded for: a link was typed, pasted or chosen
 // from the history, of which the browser loads nothing by itself; or the page comes back as it was left.
-export function onAnotherLink(token, restart) {
+export function onAnotherLink(restart) {
   addEventListener("hashchange", () => {
     if (location.hash.length <= 1) return;
-    restart(takeLink());
+    takeLink();
+    restart();
   });
-  addEventListener("pageshow", event => { if (event.persisted) restart({ token: kept(), damaged: false }); });
+  addEventListener("pageshow", event => { if (event.persisted) restart(); });
 }

@@ -5,7 +5,7 @@ import { AnswerQueue, Connection, Refused, attemptName } from "/network.js";
 import { canSpeak, hush, prepare } from "/speech.js";
 import { clockResolution, make, runTrial } from "/trial.js";
 
-const PRAISE_MS = 900, LATE_MS = 1000;
+const PRAISE_MS = 900, LATE_MS = 1000, SCREEN_MS = 800;
 const $ = id => document.getElementById(id);
 const stage = $("stage");
 const link = takeLink();
@@ -15,7 +15,7 @@ const queue = new AnswerQueue(connection);
 const wait = ms => new Promise(resolve => setTimeout(resolve, ms));
 let state = null, trialEnds = () => {};
 
-onAnotherLink(link.token, () => {
+onAnotherLink(() => {
   document.body.replaceChildren(); // nobody answers here any more
   hush();
   location.reload();
@@ -120,7 +120,7 @@ let awake = null;
 async function keepScreen() {
   const asked = [navigator.wakeLock?.request("screen").then(lock => (awake = lock))];
   if (state.gated && document.fullscreenEnabled) asked.push(document.documentElement.requestFullscreen({ navigationUI: "hide" }));
-  await Promise.allSettled(asked);
+  await Promise.race([Promise.allSettled(asked), wait(SCREEN_MS)]); // some browsers never say
 }
 function releaseScreen() {
   awake?.release().catch(() => {});
