@@ -85,3 +85,24 @@ def test_a_clip_becomes_frames_spread_over_it(make_video, tmp_path):
     frames = clip_frames(make_video(tmp_path / "clip.mp4", seconds=4), 4)
     greys = [frame.convert("L").resize((1, 1)).getpixel((0, 0)) for frame in frames]
     assert greys == sorted(greys) and len(set(greys)) == 4
+
+
+@pytest.mark.case("pages")
+@pytest.mark.parametrize(
+    ("host", "sent", "status"),
+    [
+        ("evil.test:8342", {"prompt": "what?"}, 421),
+        ("127.0.0.1.evil.test", {"prompt": "what?"}, 421),
+        ("127.0.0.1:8342", {"prompt": "what?", "pictures": ["é"]}, 422),
+        ("127.0.0.1:8342", {"prompt": "what?", "pictures": ["AAAA"]}, 422),
+        ("127.0.0.1:8342", {"prompt": "what?", "clip": "ab?="}, 422),
+        ("127.0.0.1:8342", {"prompt": "x" * 5000}, 422),
+        ("127.0.0.1:8342", {}, 422),
+        ("127.0.0.1:8342", {"prompt": "what?"}, 200),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused_in_a_sentence(host, sent, status):
+    client = TestClient(chat_app(Echo()), base_url="http://127.0.0.1")
+    got = client.post("/api/ask", json=sent, headers={"Host": host})
+    assert got.status_code == status and (status == 200 or isinstance(got.json()["detail"], str))
+    assert client.get("/nothing").headers["content-type"].startswith("text/html")

@@ -41,25 +41,28 @@ def is_absent(database: str | Path) -> bool:
 
 
 def read_study(engine: Engine) -> RowMapping | None:
+    """The row of the study in a database, which gets what this version added; None where there is none.
+
+    Raises:
+        DataFolderError: The database does not answer, or is of another schema.
+    """
     try:
         with engine.connect() as connection:
             if not inspect(connection).has_table(study.name):
                 return None
+            version = connection.execute(select(study.c.schema_version)).scalar()
+        if version not in (None, SCHEMA_VERSION):
+            problem = f"written with schema {version}, this version reads {SCHEMA_VERSION}"
+            raise DataFolderError(problem, path=shown_address(engine))
+        add_what_came_later(engine)
+        with engine.connect() as connection:
             return connection.execute(select(study)).mappings().first()
     except DBAPIError as error:
         raise DataFolderError(f"the database does not answer: {error.orig}", path=shown_address(engine)) from error
 
 
-def require_this_version(engine: Engine, row: RowMapping) -> None:
-    """Gives a study that an earlier version began what it lacks.
-
-    Raises:
-        DataFolderError: More is missing than this version knows how to add.
-    """
-    if row["schema_version"] != SCHEMA_VERSION:
-        problem = f"written with schema {row['schema_version']}, this version reads {SCHEMA_VERSION}"
-        raise DataFolderError(problem, path=shown_address(engine))
-    add_what_came_later(engine)
+def require_tables(engine: Engine) -> None:
+    """Raises DataFolderError where a table or column is missing that this version does not know how to add."""
     found = inspect(engine)
     for table in metadata.sorted_tables:
         there = {column["name"] for column in found.get_columns(table.name)} if found.has_table(table.name) else set()

@@ -19,7 +19,7 @@ from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.evaluation.runs import toolbox_hash
 from babyvlm.study.access import check_password, check_pin, hash_secret, new_code, new_token, token_hash
 from babyvlm.study.configuration import Group, StudyConfig
-from babyvlm.study.databases import freeze, is_absent, read_study, require_this_version, shown_address
+from babyvlm.study.databases import freeze, is_absent, read_study, require_tables, shown_address
 from babyvlm.study.design import PlannedTrial, refuse_age
 from babyvlm.study.records import Event, EventKind, Participant, StoredAnswer, StoredTrial
 from babyvlm.study.rows import (
@@ -70,8 +70,8 @@ class Store:
                 path=shown_address(engine),
                 remedy="Give the --db of babyvlm study serve, which begins one",
             )
-        require_this_version(engine, row)
-        self.row = study_row_of(read_study(engine) or row)
+        require_tables(engine)
+        self.row = study_row_of(row)
         self.config = StudyConfig.from_json(self.row.design)
 
     @classmethod
