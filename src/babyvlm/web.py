@@ -96,6 +96,7 @@ class Site:
         """Whether it listens at every address of this machine."""
         return self.host in EVERY_ADDRESS
 
+    @functools.lru_cache(maxsize=256)  # noqa: B019, a site lives as long as its process
     def knows_host(self, header: str) -> bool:
         """Whether a request's Host is one of this site's own names, at whatever port."""
         found = split_host(header)

@@ -172,6 +172,17 @@ def test_an_address_of_something_absurd_is_a_page_with_a_sentence(client, path):
     assert "<p>" in got.text and "Traceback" not in got.text
 
 
+@pytest.mark.case("showing")
+@pytest.mark.parametrize(
+    ("words", "split"), [("cup", ""), ("shoe", ""), ("cup", "test"), ("cup", "train"), ("zebra", "")]
+)
+def test_what_a_respondent_missed_is_searched_like_everything_else(explorer, words, split):
+    run = explorer.of_kind("run")[0].id
+    missed = {one.item.id for one in explorer.missed(run)}
+    holding = {one.item.id for one in explorer.items(words, split=split)}
+    assert {one.item.id for one in explorer.missed(run, words=words, split=split)} == missed & holding
+
+
 @pytest.mark.case("pages")
 @pytest.mark.parametrize("words", ["_", "\x00", "a\x00b", "\u0301", "NEAR(a b)", '"', "*", "AND", "-cup", "x " * 150])
 def test_whatever_is_searched_for_is_searched_for(client, words):

@@ -108,7 +108,10 @@ def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
         request: Request, q: Text = "", task: Text = "", split: Text = "", missed: After = 0, after: After = 0
     ) -> HTMLResponse:
         facets = {"task": task, "split": split}
-        found = explorer.missed(missed, task, after=after) if missed else explorer.items(q, **facets, after=after)
+        if missed:
+            found = explorer.missed(missed, task, words=q, split=split, after=after)
+        else:
+            found = explorer.items(q, **facets, after=after)
         count = None if missed else explorer.count("items", q, facets=dict(facets))
         return page(
             "items.html.j2", request, found=found, count=count, last=_last(found), tasks=explorer.tasks(),
