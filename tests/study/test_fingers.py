@@ -68,12 +68,7 @@ def table(toolbox, tmp_path_factory):
             taker = BrowserTaker(browser, f"{base}/#{invited.token}", size=TABLET, by="touch")
             taker.press("I agree")
             taker.press("Start")
-            return (
-                taker,
-                Hand(taker.page),
-                lambda: len(store.answers(invited.code)),
-                lambda: store.answers(invited.code),
-            )
+            return taker, Hand(taker.page), lambda: store.answers(invited.code)
 
         yield seat
     store.close()

@@ -109,8 +109,8 @@ async function ready(resumed) {
   const text = resumed ? "We go on where you stopped." : "Look, listen, and touch. There is one try for each.";
   const silent = state.speech !== "silent" && !state.trial?.voices.length && !(await canSpeak(state.language));
   const advice = silent ? [paragraph(state.gated ? "This device has no voice: please read each question aloud." : "This device has no voice: the questions are to be read.")] : [];
-  const mine = resumed ? [paragraph(whose() + ". If that is not yours, open your own link.")] : [];
-  card(resumed ? "Welcome back" : "Ready?", ...mine, paragraph(text), ...advice, go).classList.add("centre");
+  const mine = paragraph(whose() + (resumed ? ". If that is not yours, open your own link." : ""));
+  card(resumed ? "Welcome back" : "Ready?", mine, paragraph(text), ...advice, go).classList.add("centre");
   await pressed(go);
   await keepScreen();
 }
@@ -193,8 +193,8 @@ function prepareMenu() {
   let skipName = {};
   $("dialog-pin").hidden = $("skip").hidden = !state.gated;
   $("dialog-about").textContent = state.gated
-    ? `${whose()}. The page may be closed at any time; the same link and the PIN go on later.`
-    : `${whose()}. You may close the page at any time and go on later with the same link.`;
+    ? `${whose()}. The page may be closed at any time; the same link resumes it, with the PIN.`
+    : `${whose()}. You may close the page at any time; the same link resumes it.`;
   $("dialog-title").textContent = state.gated ? "For grown-ups" : "Menu";
   $("menu").onclick = () => {
     document.dispatchEvent(new Event("interrupted")); // a reaction time across the menu tells nothing
