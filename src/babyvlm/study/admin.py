@@ -82,7 +82,6 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
     """The admin page's requests."""
     router = APIRouter(prefix="/admin/api")
     sessions = AdminSessions()
-    tries = RateLimiter(Rate(burst=5, every_s=30))
     store = service.store
 
     def require_admin(request: Request) -> None:
@@ -95,27 +94,7 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
             raise RefusedError(404, "There is no such participant.", "bad request", "admin page: unknown code")
         return found
 
-    @router.post("/login")
-    def login(entry: Login, request: Request, response: Response) -> dict[str, bool]:
-        address = request.client.host if request.client else ""
-        if wait_s := tries.wait_s(address):
-            raise too_many(wait_s, "passwords tried")
-        if not secret_matches(entry.password, store.reread().password_hash):
-            raise RefusedError(403, "That is not the password.", "wrong password")
-        tries.give_back(address)
-        response.set_cookie(
-            ADMIN_COOKIE, sessions.open(), httponly=True, samesite="strict", secure=serve.secure, path="/admin"
-        )
-        return {"open": True}
-
-    @router.get("/session")
-    def session(request: Request) -> dict[str, bool]:
-        return {"open": sessions.is_open(request.cookies.get(ADMIN_COOKIE, ""))}
-
-    @router.post("/logout")
-    def logout(request: Request) -> dict[str, bool]:
-        sessions.close(request.cookies.get(ADMIN_COOKIE, ""))
-        return {"open": False}
+    _add_login(router, sessions, service, serve)
 
     @router.get("/overview")
     def overview(request: Request) -> Overview:
@@ -166,6 +145,32 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
         return {"changed": bool(wish.pin or wish.password)}
 
     return router
+
+
+def _add_login(router: APIRouter, sessions: AdminSessions, service: StudyService, serve: ServeConfig) -> None:
+    tries = RateLimiter(Rate(burst=5, every_s=30))
+
+    @router.post("/login")
+    def login(entry: Login, request: Request, response: Response) -> dict[str, bool]:
+        address = request.client.host if request.client else ""
+        if wait_s := tries.wait_s(address):
+            raise too_many(wait_s, "passwords tried")
+        if not secret_matches(entry.password, service.store.reread().password_hash):
+            raise RefusedError(403, "That is not the password.", "wrong password")
+        tries.give_back(address)
+        response.set_cookie(
+            ADMIN_COOKIE, sessions.open(), httponly=True, samesite="strict", secure=serve.secure, path="/admin"
+        )
+        return {"open": True}
+
+    @router.get("/session")
+    def session(request: Request) -> dict[str, bool]:
+        return {"open": sessions.is_open(request.cookies.get(ADMIN_COOKIE, ""))}
+
+    @router.post("/logout")
+    def logout(request: Request) -> dict[str, bool]:
+        sessions.close(request.cookies.get(ADMIN_COOKIE, ""))
+        return {"open": False}
 
 
 def _reached_at(request: Request, serve: ServeConfig) -> str:
