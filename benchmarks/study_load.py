@@ -92,6 +92,7 @@ class Load:
         """One participant, until time is up or everything is answered."""
         self.stored[code] = 0
         with contextlib.closing(Lines(self.port, token)) as http:
+            await self._ask(http, "POST", "/api/browser", {})
             state = (await self._ask(http, "POST", "/api/open", {}))[0]
             if state["phase"] == "consent":
                 state = (await self._ask(http, "POST", "/api/consent", {"version": state["consent_version"]}))[0]

@@ -14,17 +14,19 @@ import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 
+from babyvlm.web import LOCAL, Site, server_settings
+
 TABLET, PHONE = (820, 1180), (360, 640)
 SERIOUS = ("serious", "critical")
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Serves an application in a thread; yields the address."""
+def serving(app: Any, site: Site = LOCAL, **settings: float) -> Iterator[str]:
+    """Serves an application in a thread, as serve_until_interrupted sets it up; yields the address."""
     # A socket that says TCP, or asyncio leaves small packets waiting for one another.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", server_header=False))
+        server = uvicorn.Server(uvicorn.Config(app, **server_settings(site, **settings)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
         thread.start()
         while not server.started:

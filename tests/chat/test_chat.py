@@ -50,7 +50,7 @@ def test_a_question_that_cannot_be_asked_is_refused(prompt, pictures):
 
 
 def test_the_page_asks_with_pictures_and_clips(make_video, tmp_path):
-    client = TestClient(chat_app(Echo()))
+    client = TestClient(chat_app(Echo()), base_url="http://127.0.0.1")
     buffer = io.BytesIO()
     picture().save(buffer, "PNG")
     image = base64.b64encode(buffer.getvalue()).decode()
@@ -68,7 +68,7 @@ def test_the_page_asks_with_pictures_and_clips(make_video, tmp_path):
 
 
 def test_each_page_has_a_conversation_of_its_own():
-    client = TestClient(chat_app(Echo()))
+    client = TestClient(chat_app(Echo()), base_url="http://127.0.0.1")
     pages = ["one", "two", "one", *(f"page {number}" for number in range(16)), "two"]
     replies = [client.post("/api/ask", json={"prompt": "x", "conversation": page}).json()["reply"] for page in pages]
     assert replies == ["x 0 []", "x 0 []", "x 1 []", *["x 0 []"] * 17]  # "two" was left alone longest, and forgotten
@@ -85,3 +85,24 @@ def test_a_clip_becomes_frames_spread_over_it(make_video, tmp_path):
     frames = clip_frames(make_video(tmp_path / "clip.mp4", seconds=4), 4)
     greys = [frame.convert("L").resize((1, 1)).getpixel((0, 0)) for frame in frames]
     assert greys == sorted(greys) and len(set(greys)) == 4
+
+
+@pytest.mark.case("pages")
+@pytest.mark.parametrize(
+    ("host", "sent", "status"),
+    [
+        ("evil.test:8342", {"prompt": "what?"}, 421),
+        ("127.0.0.1.evil.test", {"prompt": "what?"}, 421),
+        ("127.0.0.1:8342", {"prompt": "what?", "pictures": ["é"]}, 422),
+        ("127.0.0.1:8342", {"prompt": "what?", "pictures": ["AAAA"]}, 422),
+        ("127.0.0.1:8342", {"prompt": "what?", "clip": "ab?="}, 422),
+        ("127.0.0.1:8342", {"prompt": "x" * 5000}, 422),
+        ("127.0.0.1:8342", {}, 422),
+        ("127.0.0.1:8342", {"prompt": "what?"}, 200),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused_in_a_sentence(host, sent, status):
+    client = TestClient(chat_app(Echo()), base_url="http://127.0.0.1")
+    got = client.post("/api/ask", json=sent, headers={"Host": host})
+    assert got.status_code == status and (status == 200 or isinstance(got.json()["detail"], str))
+    assert client.get("/nothing").headers["content-type"].startswith("text/html")

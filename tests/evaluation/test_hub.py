@@ -39,7 +39,7 @@ def test_contract(kind, hub_model, questions, toolbox):
     respondent = choose_respondent(f"hf:{hub_model(kind)}", toolbox, ask=AskConfig(max_new_tokens=3))
     found = texts(respondent, questions, toolbox)
     assert {name: len(said) for name, said in found.items()} == {q.id: len(q.turns) for q in questions}
-    assert all(text is not None and not problem for said in found.values() for text, problem in said)
+    assert all(text is not None for said in found.values() for text, _ in said)
     assert texts(respondent, questions[::-1], toolbox) == found
     assert (respondent.family, respondent.sends_data_out) == ("open-source", False) and respondent.revision
     assert list(respondent.answer([], toolbox.image)) == []
@@ -193,3 +193,25 @@ def test_asking_uses_no_deprecated_argument(hub_model, checkpoint, questions, to
         assert all(
             r.replies[0].text is not None for r in respondent.answer(questions[:1] + questions[-1:], toolbox.image)
         )
+
+
+@pytest.mark.case("shared trouble")
+def test_a_reply_that_ends_at_the_limit_says_so(hub_model, questions, toolbox):
+    """Greedy, so that a longer limit goes on where a shorter one stopped."""
+    folder = str(hub_model("llava"))
+    short, long = (texts(HubModel(folder, ask=AskConfig(max_new_tokens=n)), questions[:3], toolbox) for n in (2, 40))
+    for name, ((text, problem),) in short.items():
+        ((whole, _),) = long[name]
+        assert problem.startswith("cut off (after 2 tokens") == (whole != text)
+
+
+@pytest.mark.case("versions")
+def test_a_model_of_the_hub_that_does_not_see_is_refused(hub_model, toolbox, monkeypatch):
+    def forgets_pictures(self, turn_texts, images):
+        found = encode(self, turn_texts, images)
+        return found | {"pixel_values": torch.zeros_like(found["pixel_values"])} if "pixel_values" in found else found
+
+    encode = HubModel._encode
+    monkeypatch.setattr(HubModel, "_encode", forgets_pictures)
+    with pytest.raises(CheckpointError, match="does not see: two different pictures leave its output the same"):
+        HubModel(str(hub_model("llava")))

@@ -84,7 +84,7 @@ def explorer(whole, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def client(explorer):
-    return TestClient(explorer_app(explorer))
+    return TestClient(explorer_app(explorer), base_url="http://127.0.0.1")
 
 
 def test_every_page_opens_and_every_link_on_it_leads_somewhere(client):
@@ -151,6 +151,50 @@ def test_what_is_not_there_is_not_served(client, tmp_path):
         assert client.get(path).status_code == 404, path
     with pytest.raises(DataFolderError, match="nothing to look at"):
         find_sources(tmp_path)
+
+
+@pytest.mark.case("pages")
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/records/99999999999999999999999", "/records/-1", "/records/1e3", "/records/x", "/records/" + "9" * 5000,
+        "/recordings/1e20/x", "/recordings/99999999999999999999999/x", "/images/99999999999999999999999/a",
+        "/pictures/99999999999999999999999/a.jpg", "/pictures/2/" + "a" * 300 + ".jpg", "/pictures/2/%00.jpg",
+        "/pictures/2/..", "/items/" + "x" * 3000, "/nothing", "/%1b%5b31m",
+        "/records?after=1e20", "/records?after=99999999999999999999999", "/records?after=-1", "/items?missed=x",
+        "/items?missed=99999999999999999999999", "/recordings/1/R1?since=nan", "/recordings/1/R1?since=inf",
+        "/recordings/1/R1?since=1e300", "/utterances?q=" + "x+" * 1000,
+    ],
+)  # fmt: skip
+def test_an_address_of_something_absurd_is_a_page_with_a_sentence(client, path):
+    got = client.get(path)
+    assert got.status_code in (404, 422) and got.headers["content-type"].startswith("text/html"), got.text
+    assert "<p>" in got.text and "Traceback" not in got.text
+
+
+@pytest.mark.case("showing")
+@pytest.mark.parametrize(
+    ("words", "split"), [("cup", ""), ("shoe", ""), ("cup", "test"), ("cup", "train"), ("zebra", "")]
+)
+def test_what_a_respondent_missed_is_searched_like_everything_else(explorer, words, split):
+    run = explorer.of_kind("run")[0].id
+    missed = {one.item.id for one in explorer.missed(run)}
+    holding = {one.item.id for one in explorer.items(words, split=split)}
+    assert {one.item.id for one in explorer.missed(run, words=words, split=split)} == missed & holding
+
+
+@pytest.mark.case("pages")
+@pytest.mark.parametrize("words", ["_", "\x00", "a\x00b", "\u0301", "NEAR(a b)", '"', "*", "AND", "-cup", "x " * 150])
+def test_whatever_is_searched_for_is_searched_for(client, words):
+    assert client.get("/utterances", params={"q": words}).status_code == 200
+
+
+@pytest.mark.case("pages")
+@pytest.mark.parametrize("path", ["/", "/records", "/images/1/R1_frame_3", "/pictures/2/a.jpg", "/nothing"])
+@pytest.mark.parametrize("host", ["evil.test:8340", "127.0.0.1.evil.test", "192.168.1.20:8340"])
+def test_nothing_is_shown_to_another_name(client, path, host):
+    got = client.get(path, headers={"Host": host})
+    assert got.status_code == 421 and "does not answer to the name" in got.text
 
 
 def test_restricted_pictures_stay_on_this_machine(tmp_path):

@@ -23,7 +23,7 @@ from pages import serving
 PASSWORD, PIN = "a long password", "2468"
 SHORT = StudyConfig(
     items_per_task=2, child_items_per_task=1, practice_per_task=1, lists=4, frame_ms=20, delay_ms=40,
-    round_delay_ms=20, test_delay_ms=40, attention_every=6, break_every=12, speech="silent",
+    round_delay_ms=20, test_delay_ms=40, attention_every=6, break_every=12, speech="silent", gap_ms=60, reading_ms=5,
 )  # fmt: skip
 COLOURS = ("#c0392b", "#2471a3", "#1e8449", "#b7950b", "#6c3483", "#34495e")
 THINGS = ("cup", "ball", "shoe", "hat", "banana", "book")
@@ -145,5 +145,6 @@ def planned_choice(store, toolbox: Toolbox, code: str, position: int, right: boo
 @contextmanager
 def running(service, **serve):
     """Serves in a thread; yields the address."""
-    with serving(study_app(service, ServeConfig(**serve))) as address:
+    config = ServeConfig(**serve)
+    with serving(study_app(service, config), config.site) as address:
         yield address

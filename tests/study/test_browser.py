@@ -1,11 +1,13 @@
 """In a real browser: every task by touch and by keyboard, a lost network, the gate, and what axe-core finds."""
 
 import re
+import wave
 
 import pytest
 from study_world import PASSWORD, PIN, SHORT
 
 from babyvlm.study import StudyConfig
+from babyvlm.study.voices import Voices, sentences_of
 from babyvlm.toolbox import TASKS
 from pages import PHONE, TABLET, chromium
 from study_browser import BrowserTaker
@@ -28,8 +30,8 @@ def sit_down(browser, served, begin):
     """Begins a study and seats a participant: (service, taker, code)."""
     takers, contexts = [], []
 
-    def seat(config=QUICK, group="adult", *, size=TABLET, by="touch"):
-        service = begin(config)
+    def seat(config=QUICK, group="adult", *, size=TABLET, by="touch", **known):
+        service = begin(config, **known)
         serving = served(service)
         base = serving.__enter__()
         contexts.append(serving)
@@ -115,6 +117,38 @@ def test_only_a_voice_of_the_device_itself_speaks(sit_down, local):
     said = taker.page.evaluate("spoken.map(words => words.text)")
     shown = taker.page.locator(".say").inner_text()
     assert (said[-1] == shown) if local else not said
+
+
+SPEAKING = VOICES.replace(
+    "speak(words) { spoken.push(words); }",
+    """speak(words) {
+  spoken.push(words); setTimeout(() => words.onstart(), 50); setTimeout(() => words.onend(), SAID_MS); }""",
+)
+SAID_MS = 450
+
+
+@pytest.mark.case("who answers")
+@pytest.mark.parametrize("by", ["a voice", "a recording", "nobody"])
+def test_answers_open_when_the_question_has_been_said(sit_down, toolbox, tmp_path, by):
+    tasks = {"tasks": ("picture_vocabulary",), "items_per_task": 2}
+    speech = {"a voice": "browser", "a recording": "recorded", "nobody": "silent"}[by]
+    config = StudyConfig(**(vars(QUICK) | tasks | {"speech": speech, "reading_ms": SAID_MS // 3, "gap_ms": 20}))
+    for sentence in sentences_of(toolbox.items, config):
+        with wave.open(str(tmp_path / f"{sentence.stem}.wav"), "wb") as sound:
+            sound.setparams((1, 2, 8000, 0, "NONE", ""))
+            sound.writeframes(bytes(2 * 8000 * SAID_MS // 1000))
+    voices = {"voices": Voices(tmp_path)} if by == "a recording" else {}
+    service, taker, code = sit_down(config, **voices)
+    taker.page.add_init_script(SPEAKING.replace("LOCAL", "true").replace("SAID_MS", str(SAID_MS)))
+    taker.page.reload()
+    taker.press("I agree")
+    taker.press("Start")
+    place = taker.page.locator('.trial[data-number="1"]:not([data-open]) [data-place="1"]')
+    place.tap()
+    taker.choose(taker.number(), 0)
+    assert taker.number() == 2
+    answer = service.store.answers(code)[0]
+    assert answer.open_ms > SAID_MS - 60 and answer.reaction_ms >= answer.open_ms and answer.early == 1
 
 
 def test_a_resting_palm_does_not_keep_a_finger_from_answering_and_an_open_menu_spoils_the_time(sit_down):

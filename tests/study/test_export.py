@@ -62,8 +62,8 @@ def group(toolbox, tmp_path_factory):
     from babyvlm.study.store import Store
 
     folder = tmp_path_factory.mktemp("group")
-    knobs = {"rules": ExclusionRules(max_hasty=1.0), "items_per_task": 1, "practice_per_task": 0}
-    config = StudyConfig(**(vars(SHORT) | knobs))
+    settings = {"rules": ExclusionRules(max_hasty=1.0), "items_per_task": 1, "practice_per_task": 0}
+    config = StudyConfig(**(vars(SHORT) | settings))
     store = Store.begin(folder / "study.db", toolbox, config, password=PASSWORD, pin=PIN)
     service = StudyService(store, toolbox, "Please take part.", answers_per_s=10_000)
     with running(service) as base, ThreadPoolExecutor(4) as pool:
@@ -148,7 +148,7 @@ def test_rules_written_down_beforehand_leave_people_out(begin, served, toolbox, 
 def test_children_are_a_respondent_of_their_own_and_what_they_skip_counts_for_nothing(begin, served, toolbox, tmp_path):
     from babyvlm.study import ExclusionRules
 
-    service = begin(StudyConfig(**(vars(SHORT) | {"rules": ExclusionRules(min_answered=0)})))
+    service = begin(StudyConfig(**(vars(SHORT) | {"child_rules": ExclusionRules(min_answered=0)})))
     with served(service) as base:
         taker = Taker(base, service.store.invite("child", "main")[0].token)
         state = taker.begin(pin=PIN, age_months=30)

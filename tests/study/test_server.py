@@ -130,10 +130,10 @@ def test_a_trial_that_is_shown_again_is_counted(study):
 def test_a_flood_of_refusals_is_counted_and_not_kept(begin):
     service = begin()
     for _ in range(400):
-        service.log("bad request", "again")
+        service.notes.log("bad request", "again")
     assert len(service.store.events(limit=1000)) < 350
-    service._events = type("Open", (), {"allow": lambda self, key: True})()
-    service.log("bad request", "later")
+    service.notes._events = type("Open", (), {"allow": lambda self, key: True})()
+    service.notes.log("bad request", "later")
     later, counted, *_ = service.store.events()
     assert later.detail == "later" and counted.detail.endswith("events before this one were only counted")
 
@@ -154,13 +154,15 @@ def test_what_was_withdrawn_is_not_in_the_file_any_more(study, tmp_path):
     assert invited.code.encode() not in held() and b"a-named-attempt" not in held()
 
 
-def test_guesses_are_counted_by_address_behind_a_proxy_of_this_machine(study):
-    _, base, _ = study
+@pytest.mark.parametrize("declared", [True, False])
+def test_guesses_are_counted_by_the_address_a_declared_proxy_names(begin, served, declared):
+    with served(begin(), public_url="http://study.example.org" if declared else "") as base:
 
-    def guess(address):
-        return httpx.get(f"{base}/api/state", headers={"X-Forwarded-For": address}).status_code
+        def guess(address):
+            return httpx.get(f"{base}/api/state", headers={"X-Forwarded-For": address}).status_code
 
-    assert 429 in [guess("203.0.113.1") for _ in range(30)] and guess("203.0.113.2") == 404
+        assert 429 in [guess("203.0.113.1") for _ in range(30)]
+        assert guess("203.0.113.2") == (404 if declared else 429)
 
 
 def test_guessing_links_is_slowed_down(study):
@@ -349,7 +351,7 @@ def test_pictures_tell_nothing_but_their_pixels(toolbox, tmp_path):
 def test_a_study_keeps_its_design_and_its_toolbox(begin, toolbox, tmp_path):
     begin()
     other = StudyConfig(**(vars(SHORT) | {"items_per_task": 3}))
-    with pytest.raises(ConfigError, match="items_per_task was 2, now 3"):
+    with pytest.raises(ConfigError, match="--items-per-task was 2, now 3"):
         open_study(toolbox, str(tmp_path / "study.db"), other, ServeConfig())
     with pytest.raises(ConfigError, match="not the toolbox"):
         open_study(build(tmp_path / "other", items=4), str(tmp_path / "study.db"), SHORT, ServeConfig())

@@ -93,7 +93,7 @@ class ChatConversation:
         chances = self._model.option_probabilities(prompt, pictures, wanted) if wanted else []
         return Said(
             reply=reply.text or "",
-            problem=reply.problem,
+            problem=reply.problem if reply.text is None else "",  # what was cut off is shown as it is
             latency_s=reply.latency_s,
             options=tuple(
                 OptionChance(option=option, probability=chance) for option, chance in zip(wanted, chances, strict=True)

@@ -8,7 +8,6 @@ Pictures and clips stay on this machine: they are read in memory or from a tempo
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import io
 import tempfile
@@ -25,9 +24,11 @@ from pydantic import Field
 from babyvlm.chat.conversation import MOST_PICTURES, ChatConversation, Said, TalkingModel, clip_frames
 from babyvlm.errors import ConfigError, MediaError
 from babyvlm.records import Record
-from babyvlm.web import Guard, serve_until_interrupted
+from babyvlm.refusals import refuse_in_sentences
+from babyvlm.web import LOCAL, Guard, Site, serve_until_interrupted
 
 _MAX_BODY_BYTES = 64 * 2**20
+_BODY_S = 300.0
 _MOST_CONVERSATIONS = 16
 _FILES = {
     "/": ("chat.html", "text/html"),
@@ -53,8 +54,13 @@ class Ask(Conversing):
     """Base64 of a video file; its frames come before the pictures."""
 
 
-def chat_app(model: TalkingModel) -> FastAPI:
-    """The web application of a conversation."""
+def chat_app(model: TalkingModel, site: Site = LOCAL) -> FastAPI:
+    """The web application of a conversation.
+
+    Args:
+        model: Who answers.
+        site: Where it is reached.
+    """
     app = FastAPI(title="babyvlm chat", docs_url=None, redoc_url=None, openapi_url=None)
     conversations: OrderedDict[str, ChatConversation] = OrderedDict()
     lock = threading.Lock()
@@ -93,14 +99,17 @@ def chat_app(model: TalkingModel) -> FastAPI:
             conversations.pop(page.conversation, None)
         return {"forgotten": True}
 
-    app.add_middleware(Guard, on_refused=lambda problem: None, max_body_bytes=_MAX_BODY_BYTES)
+    refuse_in_sentences(app)
+    app.add_middleware(
+        Guard, site=site, on_refused=lambda problem: None, max_body_bytes=_MAX_BODY_BYTES, body_s=_BODY_S
+    )
     return app
 
 
 def _bytes(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii's, or of text that is not ASCII
         raise ConfigError("a file did not arrive whole") from error
 
 
@@ -122,4 +131,7 @@ def _clip(text: str) -> Sequence[Image.Image]:
 
 def serve_chat(model: TalkingModel, *, host: str, port: int) -> None:
     """Serves the page until interrupted."""
-    serve_until_interrupted(chat_app(model), host=host, port=port, announce=lambda at: f"Talk to {model.name} at {at}")
+    site = Site(host=host)
+    serve_until_interrupted(
+        chat_app(model, site), site=site, port=port, announce=lambda at: f"Talk to {model.name} at {at}", body_s=_BODY_S
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -48,9 +49,10 @@ def invite_command(
     site: str = "main",
     age_months: float | None = None,
     count: int = 1,
-    url: str = "http://127.0.0.1:8330",
+    pilot: bool = False,
+    url: str = "",
 ) -> None:
-    """Make links for participants, as the admin page does. They are told only now.
+    """Make links for participants, as the admin page does. They are shown only now.
 
     Args:
         db: The study's database, as given to ``babyvlm study serve``.
@@ -58,13 +60,35 @@ def invite_command(
         site: Where they take part.
         age_months: Of a child, if known already; asked for with the consent if not.
         count: Links to make.
-        url: How participants reach the server.
+        pilot: Links to try the study by; they are never pooled, balanced or counted as withdrawn.
+        url: How participants reach the server; where it was served last when not given.
     """
     require_study_extra("A study")
+    from babyvlm.study.design import looks_like_years
     from babyvlm.study.store import Store
 
-    for made in Store.open(db).invite(group, site, age_months=age_months, count=count):
-        print(f"{made.code}  {url.rstrip('/')}/#{made.token}")
+    store = Store.open(db)
+    base = url or store.row.address or "http://127.0.0.1:8330"
+    for made in store.invite(group, site, age_months=age_months, count=count, pilot=pilot):
+        print(f"{made.code}  {base.rstrip('/')}/#{made.token}")
+    if age_months is not None and looks_like_years(age_months):
+        print(f"Note: {age_months:g} months, not {age_months:g} years ({12 * age_months:g} months)", file=sys.stderr)
+
+
+@study_app.command(name="password")
+def password_command(db: Positional[str]) -> None:
+    """Choose another admin password, and another PIN where the study has one; a running server takes them at once.
+
+    They are asked for at the terminal, or taken from BABYVLM_STUDY_PASSWORD and BABYVLM_STUDY_PIN.
+
+    Args:
+        db: The study's database, as given to ``babyvlm study serve``.
+    """
+    require_study_extra("A study")
+    from babyvlm.study.begin import change_secrets
+    from babyvlm.study.store import Store
+
+    print(f"Changed: {', '.join(change_secrets(Store.open(db)))}")
 
 
 @study_app.command(name="export")

@@ -17,6 +17,7 @@ from babyvlm.errors import AnnotationError, InputError, MediaError, TranscriptEr
 from babyvlm.licences import summary
 from babyvlm.progress import progress
 from babyvlm.records import Utterance
+from babyvlm.spreadsheets import cell
 
 _SHOWN_PROBLEMS = 20
 
@@ -169,7 +170,8 @@ def write_problems(path: Path, problems: Iterable[Problem]) -> None:
         table.writerow(("reason", "used", "file", "place", "message"))
         for problem in problems:
             used = "yes" if problem.used else "no"
-            table.writerow((problem.reason, used, problem.file, problem.error.place or "", problem.message))
+            row = (problem.reason, used, problem.file, problem.error.place or "", problem.message)
+            table.writerow([cell(value) for value in row])
 
 
 def _describe_media(found: CorpusIndex) -> list[str]:

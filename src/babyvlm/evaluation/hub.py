@@ -23,7 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+import transformers
 from PIL import Image
 from transformers import AutoModelForImageTextToText, DynamicCache
 
@@ -33,8 +35,8 @@ from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.hub_access import refuse_unreachable
 from babyvlm.evaluation.hub_processors import load_processor
 from babyvlm.evaluation.provenance import weights_revision
-from babyvlm.evaluation.respondents import Family, ImageReader, failed_response
-from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Reply, Response
+from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
+from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Response
 
 _MAX_NEW_TOKENS = 32
 _ONE_PICTURE = {"blip-2", "git", "instructblip", "kosmos-2", "pix2struct", "vision-encoder-decoder", "florence2"}
@@ -114,6 +116,28 @@ class HubModel:
             or self._takes_types
             or "sliding_attention" in (getattr(text_config, "layer_types", None) or ())
         )
+        self._require_sight()
+
+    @torch.inference_mode()
+    def _require_sight(self) -> None:
+        """Raises CheckpointError where two different pictures leave what the model says the same."""
+        noise_UHWC = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), np.uint8)
+        turn = QuestionTurn(prompt=f"{IMAGE_TOKEN} What is this?", images=("noise",), options=())
+        logits = []
+        try:
+            for noise in map(Image.fromarray, noise_UHWC):
+                talk = _open(turn, {"noise": noise}.__getitem__)
+                inputs = self._encode([self._render(talk.messages)], [talk.images])
+                logits.append(self._model(**inputs, use_cache=False).logits[0, -1])
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            self._say(f"whether it sees was not checked ({_first_line(error)})")
+            return
+        if torch.equal(*logits):
+            raise CheckpointError(
+                "the model does not see: two different pictures leave its output the same",
+                path=self.name,
+                remedy=f"Use another version of transformers than {transformers.__version__}, or another model",
+            )
 
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
         fitting = []
@@ -154,12 +178,12 @@ class HubModel:
         if self._context is not None and longest + self._max_new_tokens > self._context:
             return [self._converse(question, images) for question in batch]  # which says of each whether it fits
         written = self._generate(inputs)
-        latency_s = round((time.monotonic() - began_s) / len(batch), 5)
-        replies = [Reply(text=text, latency_s=latency_s, tokens=tokens) for text, tokens in written]
+        latency_s = (time.monotonic() - began_s) / len(batch)
+        replies = [written_reply(text, tokens=tokens, latency_s=latency_s, cut=cut) for text, tokens, cut in written]
         return [Response(item=question.id, replies=(reply,)) for question, reply in zip(batch, replies, strict=True)]
 
-    def _generate(self, inputs: dict[str, torch.Tensor]) -> list[tuple[str, int]]:
-        """Each row's likeliest reply and its length in tokens, as transformers writes it."""
+    def _generate(self, inputs: dict[str, torch.Tensor]) -> list[tuple[str, int, bool]]:
+        """Each row's likeliest reply as transformers writes it, its length in tokens, and whether it was cut off."""
         written = self._model.generate(
             **inputs,
             max_new_tokens=self._max_new_tokens,
@@ -167,8 +191,9 @@ class HubModel:
             num_beams=1,
             pad_token_id=self._tokenizer.pad_token_id,
         )[:, inputs["input_ids"].shape[1] :]
-        kept = [self._until_end(ids) for ids in written.tolist()]
-        return [(self._text(ids), len(ids)) for ids in kept]
+        rows = written.tolist()
+        kept = [self._until_end(ids) for ids in rows]
+        return [(self._text(ids), len(ids), len(ids) == len(row)) for ids, row in zip(kept, rows, strict=True)]
 
     @torch.inference_mode()
     def _converse(self, question: Question, images: ImageReader) -> Response:
@@ -189,13 +214,14 @@ class HubModel:
             _extend(talk, turn, images)
             inputs = self._encode([self._render(talk.messages)], [talk.images])
             logits_V = self._read(talk, inputs, before) if self._keeps_cache else None
+            cut = False
             if self._ask.answer == "likelihood":
                 text, tokens = self._likeliest(talk, inputs, turn.options, logits_V)
             elif logits_V is not None:
-                text, tokens = self._write(talk, logits_V)
+                text, tokens, cut = self._write(talk, logits_V)
             else:
-                ((text, tokens),) = self._generate(inputs)
-            replies.append(Reply(text=text, latency_s=round(time.monotonic() - began_s, 5), tokens=tokens))
+                ((text, tokens, cut),) = self._generate(inputs)
+            replies.append(written_reply(text, tokens=tokens, latency_s=time.monotonic() - began_s, cut=cut))
             talk.messages.append(_assistant(question.history[number] if number < len(question.history) else text))
         return Response(item=question.id, replies=tuple(replies))
 
@@ -241,20 +267,20 @@ class HubModel:
         ).logits
         return logits[0, -1].float()
 
-    def _write(self, talk: _Talk, logits_V: torch.Tensor) -> tuple[str, int]:
-        """The likeliest reply token by token; the cache holds what was read on the way."""
+    def _write(self, talk: _Talk, logits_V: torch.Tensor) -> tuple[str, int, bool]:
+        """The likeliest reply token by token, and whether it was cut off; the cache holds what was read on the way."""
         assert talk.cache is not None
         written: list[int] = []
         for _ in range(self._max_new_tokens):
             token = int(logits_V.argmax())
             if token in self._ends:
-                break
+                return self._text(written), len(written), False
             written.append(token)
             if len(written) < self._max_new_tokens:
                 ids = torch.tensor([[token]], device=self._device)
                 logits_V = self._forward(ids, talk.cache, len(talk.cached), {})
                 talk.cached = (*talk.cached, token)
-        return self._text(written), len(written)
+        return self._text(written), len(written), True
 
     def _likeliest(
         self, talk: _Talk, inputs: dict[str, torch.Tensor], options: Sequence[str], first_V: torch.Tensor | None

@@ -31,7 +31,7 @@ from babyvlm.errors import CheckpointError
 from babyvlm.evaluation.configuration import AnswerMode
 from babyvlm.evaluation.provenance import weights_revision
 from babyvlm.evaluation.reading import Pictures, Reading
-from babyvlm.evaluation.respondents import Family, ImageReader, failed_response
+from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
 from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_exactly
@@ -181,10 +181,10 @@ class LocalModel:
                 best = reading.option_likelihoods(logits_BV, spelled).argmax(-1).tolist()
                 texts = [question.turns[number].options[place] for question, place in zip(batch, best, strict=True)]
                 unread = [row[place] for row, place in zip(spelled, best, strict=True)]
-                lengths = list(map(len, unread))
+                lengths, cut = list(map(len, unread)), [False] * len(batch)
             else:
                 prompted = len(reading)
-                written, unread = self._write(reading, logits_BV)
+                written, unread, cut = self._write(reading, logits_BV)
                 texts = [str(self._tokenizer.decode(row)).strip() for row in written]
                 lengths = list(map(len, written))
             if number < len(batch[0].turns) - 1:
@@ -195,11 +195,11 @@ class LocalModel:
                             reading.forget(row, since=prompted)
             latency_s = (time.monotonic() - began_s) / len(batch)
             for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
-                replies[row].append(Reply(text=text, latency_s=round(latency_s, 5), tokens=length))
+                replies[row].append(written_reply(text, tokens=length, latency_s=latency_s, cut=cut[row]))
         for question, given in zip(batch, replies, strict=True):
             yield Response(item=question.id, replies=tuple(given))
 
-    def _write(self, reading: Reading, logits_BV: torch.Tensor) -> tuple[list[list[int]], list[list[int]]]:
+    def _write(self, reading: Reading, logits_BV: torch.Tensor) -> tuple[list[list[int]], list[list[int]], list[bool]]:
         """Replies of one round, token by token.
 
         Args:
@@ -207,7 +207,8 @@ class LocalModel:
             logits_BV: After the prompt.
 
         Returns:
-            Each reply's tokens without what closes it, and each row's tokens that are yet to be read.
+            Each reply's tokens without what closes it, each row's tokens that are yet to be read, and whether the reply
+            was cut off.
         """
         open_B = torch.ones(len(logits_BV), dtype=torch.bool, device=self._device)
         written: list[torch.Tensor] = []
@@ -220,10 +221,9 @@ class LocalModel:
             # A finished row is fed padding that counts for nothing.
             logits_BV = reading.read(chosen_B[:, None], open_B[:, None])
         rows = torch.stack(written, dim=1).tolist() if written else [[]] * len(logits_BV)
-        unread = [
-            [row[-1], EOS] if cut_off and row else [EOS] for row, cut_off in zip(rows, open_B.tolist(), strict=True)
-        ]
-        return [[token for token in row if token not in (PAD, EOS)] for row in rows], unread
+        cut = open_B.tolist()
+        unread = [[row[-1], EOS] if cut_off and row else [EOS] for row, cut_off in zip(rows, cut, strict=True)]
+        return [[token for token in row if token not in (PAD, EOS)] for row in rows], unread, cut
 
 
 def _refuse_other_models(checkpoint: Path) -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.records import Question, Reply, Response
+from babyvlm.toolbox.replies import CUT_OFF
 
 Family = Literal["human", "proprietary", "open-source", "baby model", "baseline"]
 ImageReader = Callable[[str], Image.Image]
@@ -49,6 +50,19 @@ class KnowsRevision(Protocol):
 
     revision: str
     """Hash of the weights, commit of the hub, or what the provider reports; empty when not known yet."""
+
+
+def written_reply(text: str, *, tokens: int, latency_s: float, cut: bool) -> Reply:
+    """A reply that a model wrote token by token.
+
+    Args:
+        text: What it wrote.
+        tokens: How many tokens that is.
+        latency_s: Seconds it took.
+        cut: Whether it ended at the longest length, not by itself.
+    """
+    problem = f"{CUT_OFF} (after {tokens} tokens; --max-new-tokens sets the limit)" if cut else ""
+    return Reply(text=text, problem=problem, latency_s=round(latency_s, 5), tokens=tokens)
 
 
 def failed_response(question: Question, problem: str) -> Response:

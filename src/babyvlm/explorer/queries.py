@@ -203,15 +203,19 @@ class Explorer:
         after = int(str(narrowed.pop("after", 0)))
         return self.find(table, words, facets=narrowed, after=after)
 
-    def missed(self, run: int, task: str = "", *, after: int = 0) -> list[ItemRow]:
-        """Items that a respondent did not get right."""
+    def missed(self, run: int, task: str = "", *, words: str = "", split: str = "", after: int = 0) -> list[ItemRow]:
+        """Items that a respondent did not get right, of those that hold some words and have some facets."""
+        match = match_expression(words, {"split": split})
+        found = "" if match is None else " AND items.id IN (SELECT rowid FROM items_text WHERE items_text MATCH ?)"
         query = (
             "SELECT items.* FROM items JOIN responses ON responses.item = items.item AND responses.run = ?"
             " JOIN sources ON sources.id = items.source"
             " WHERE responses.outcome != 'right' AND items.id > ? AND (? = '' OR items.task = ?)"
-            " AND sources.toolbox_hash = (SELECT toolbox_hash FROM sources WHERE id = ?) ORDER BY items.id LIMIT ?"
+            f" AND sources.toolbox_hash = (SELECT toolbox_hash FROM sources WHERE id = ?){found}"
+            " ORDER BY items.id LIMIT ?"
         )
-        return [_item(row) for row in self._rows(query, [run, after, task, task, run, PAGE])]
+        wanted = [run, after, task, task, run, *([] if match is None else [match]), PAGE]
+        return [_item(row) for row in self._rows(query, wanted)]
 
     def tasks(self) -> list[str]:
         """The rows of sub-tasks that have items."""
@@ -335,7 +339,10 @@ class Explorer:
         if found is None or found.kind != "toolbox" or Path(name).name != name:
             return None
         path = Path(found.folder) / "images" / name
-        return path if path.is_file() else None
+        try:
+            return path if path.is_file() else None
+        except (OSError, ValueError):  # a name that no file can have
+            return None
 
 
 def match_expression(words: str, facets: dict[str, object]) -> str | None:

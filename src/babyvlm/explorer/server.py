@@ -9,23 +9,34 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import quote, urlencode
 
-from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from babyvlm.explorer.queries import PAGE, Explorer
 from babyvlm.licences import refuse_licences
 from babyvlm.records import IMAGE_TOKEN
-from babyvlm.web import LOCAL_HOSTS, Guard, serve_until_interrupted
+from babyvlm.refusals import refuse_in_sentences
+from babyvlm.web import LOCAL, Guard, Site, serve_until_interrupted
 
 FoundT = TypeVar("FoundT")
+_LARGEST = 2**63 - 1  # SQLite's
+Place = Annotated[int, Path(ge=0, le=_LARGEST)]
+After = Annotated[int, Query(ge=0, le=_LARGEST)]
+Moment = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)]
+Text = Annotated[str, Query(max_length=400)]
 
 
-def explorer_app(explorer: Explorer) -> FastAPI:
-    """The web application over an index."""
+def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
+    """The web application over an index.
+
+    Args:
+        explorer: The index.
+        site: Where it is reached.
+    """
     app = FastAPI(title="babyvlm explore", docs_url=None, redoc_url=None, openapi_url=None)
     environment = Environment(
         loader=PackageLoader("babyvlm.explorer"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
@@ -57,12 +68,12 @@ def explorer_app(explorer: Explorer) -> FastAPI:
         return Response(style, media_type="text/css")
 
     @app.get("/recordings")
-    def recordings(request: Request, after: int = 0) -> HTMLResponse:
+    def recordings(request: Request, after: After = 0) -> HTMLResponse:
         found = explorer.recordings(after=after)
         return page("recordings.html.j2", request, found=found, last=found[-1][0] if len(found) == PAGE else None)
 
     @app.get("/recordings/{source}/{recording}")
-    def timeline(request: Request, source: int, recording: str, since: float = 0) -> HTMLResponse:
+    def timeline(request: Request, source: Place, recording: str, since: Moment = 0) -> HTMLResponse:
         found = _there(explorer.recording(source, recording), "recording")
         said, pairs = explorer.timeline(source, recording, since)
         moments = sorted([(one.start_s, one, None) for one in said] + [(one.start_s or 0, None, one) for one in pairs],
@@ -71,7 +82,9 @@ def explorer_app(explorer: Explorer) -> FastAPI:
         return page("timeline.html.j2", request, recording=found, moments=moments, following=following)
 
     @app.get("/utterances")
-    def utterances(request: Request, q: str = "", split: str = "", recording: str = "", after: int = 0) -> HTMLResponse:
+    def utterances(
+        request: Request, q: Text = "", split: Text = "", recording: Text = "", after: After = 0
+    ) -> HTMLResponse:
         facets = {"split": split, "recording": recording}
         found = explorer.utterances(q, **facets, after=after)
         count = explorer.count("utterances", q, facets=dict(facets))
@@ -79,7 +92,7 @@ def explorer_app(explorer: Explorer) -> FastAPI:
 
     @app.get("/records")
     def records(
-        request: Request, q: str = "", format: str = "", split: str = "", recording: str = "", after: int = 0
+        request: Request, q: Text = "", format: Text = "", split: Text = "", recording: Text = "", after: After = 0
     ) -> HTMLResponse:
         facets = {"format": format, "split": split, "recording": recording}
         found = explorer.conversations(q, **facets, after=after)
@@ -87,15 +100,18 @@ def explorer_app(explorer: Explorer) -> FastAPI:
         return page("records.html.j2", request, found=found, count=count, last=_last(found))
 
     @app.get("/records/{place}")
-    def record(request: Request, place: int) -> HTMLResponse:
+    def record(request: Request, place: Place) -> HTMLResponse:
         return page("record.html.j2", request, one=_there(explorer.conversation(place), "record"))
 
     @app.get("/items")
     def items(
-        request: Request, q: str = "", task: str = "", split: str = "", missed: int = 0, after: int = 0
+        request: Request, q: Text = "", task: Text = "", split: Text = "", missed: After = 0, after: After = 0
     ) -> HTMLResponse:
         facets = {"task": task, "split": split}
-        found = explorer.missed(missed, task, after=after) if missed else explorer.items(q, **facets, after=after)
+        if missed:
+            found = explorer.missed(missed, task, words=q, split=split, after=after)
+        else:
+            found = explorer.items(q, **facets, after=after)
         count = None if missed else explorer.count("items", q, facets=dict(facets))
         return page(
             "items.html.j2", request, found=found, count=count, last=_last(found), tasks=explorer.tasks(),
@@ -119,14 +135,15 @@ def explorer_app(explorer: Explorer) -> FastAPI:
         )  # fmt: skip
 
     @app.get("/images/{source}/{image_id}")
-    def image(source: int, image_id: str) -> Response:
+    def image(source: Place, image_id: str) -> Response:
         return Response(_there(explorer.jpeg(source, image_id), "picture"), media_type="image/jpeg")
 
     @app.get("/pictures/{source}/{name}")
-    def picture(source: int, name: str) -> FileResponse:
+    def picture(source: Place, name: str) -> FileResponse:
         return FileResponse(_there(explorer.item_picture(source, name), "picture"))
 
-    app.add_middleware(Guard, on_refused=lambda problem: None)
+    refuse_in_sentences(app)
+    app.add_middleware(Guard, site=site, on_refused=lambda problem: None)
     return app
 
 
@@ -142,7 +159,7 @@ def clock(seconds: float) -> str:
 
 def _there(found: FoundT | None, what: str) -> FoundT:
     if found is None:
-        raise HTTPException(404, f"there is no such {what}")
+        raise HTTPException(404, f"There is no such {what} here.")
     return found
 
 
@@ -157,6 +174,9 @@ def serve_explorer(explorer: Explorer, *, host: str, port: int, share_restricted
     Raises:
         ConfigError: Other machines could see restricted pictures, and nobody said that they may.
     """
-    if host not in LOCAL_HOSTS and not share_restricted:
+    site = Site(host=host)
+    if not site.is_local and not share_restricted:
         refuse_licences(explorer.licences(), "records", f"--host {host} lets others in")
-    serve_until_interrupted(explorer_app(explorer), host=host, port=port, announce=lambda at: f"Look inside at {at}")
+    serve_until_interrupted(
+        explorer_app(explorer, site), site=site, port=port, announce=lambda at: f"Look inside at {at}"
+    )

@@ -17,6 +17,7 @@ from babyvlm.reports.corpus import SPLITS, CorpusStatistics
 from babyvlm.reports.curves import TrainingRun
 from babyvlm.reports.published import PUBLISHED, SOURCES
 from babyvlm.reports.results import Results
+from babyvlm.spreadsheets import cell
 from babyvlm.toolbox.tasks import is_hard
 
 Cell = str | int | float | None
@@ -51,7 +52,7 @@ class Table:
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(self.columns)
-        writer.writerows(self.rows)
+        writer.writerows([cell(value) for value in row] for row in self.rows)
         return buffer.getvalue()
 
     def latex(self) -> str:

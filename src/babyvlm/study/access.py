@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import secrets
 import threading
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
+
+from babyvlm.errors import ConfigError
 
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1}
 _CODE_LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"  # none that look alike
@@ -52,6 +55,36 @@ def _scrypt(secret: str, salt: bytes) -> bytes:
     return hashlib.scrypt(secret.encode(), salt=salt, **_SCRYPT)
 
 
+def check_password(password: str) -> None:
+    """Raises ConfigError where a password is too short to guard anything."""
+    if len(password) < 10:
+        raise ConfigError("the admin password needs at least 10 characters")
+
+
+def check_pin(pin: str, needed: bool) -> None:
+    """Raises ConfigError where a PIN is none, or is missing though the study's gate needs it."""
+    if pin and (not pin.isdecimal() or len(pin) < 4):
+        raise ConfigError("the PIN is a number of at least 4 digits")
+    if not pin and needed:
+        raise ConfigError("the gate needs a PIN; give one, or choose --gate nobody")
+
+
+def new_browser_secret(study_secret: str) -> str:
+    """What a browser is known by: random, and signed, so that nobody but this study makes one."""
+    value = secrets.token_urlsafe(24)
+    return f"{value}.{_signature(study_secret, value)}"
+
+
+def is_browser_secret(study_secret: str, cookie: str) -> bool:
+    """Whether ``new_browser_secret`` of this study made it."""
+    value, _, signature = cookie.partition(".")
+    return cookie.isascii() and hmac.compare_digest(signature, _signature(study_secret, value))
+
+
+def _signature(study_secret: str, value: str) -> str:
+    return hmac.new(bytes.fromhex(study_secret), f"browser:{value}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
 def trial_key(study_secret: str, code: str, position: int) -> str:
     """The name under which a participant's browser knows a trial; it tells nothing and cannot be guessed."""
     message = f"{code}:{position}".encode()
@@ -78,6 +111,10 @@ class RateLimiter:
 
     def allow(self, key: str) -> bool:
         """Whether it may happen once more now; if so, it is counted."""
+        return self.wait_s(key) == 0
+
+    def wait_s(self, key: str) -> int:
+        """0 where it may happen once more now, which is counted; else after how many seconds it may."""
         now_s = time.monotonic()
         with self._lock:
             left, since_s = self._left.pop(key, (float(self._rate.burst), now_s))
@@ -86,7 +123,14 @@ class RateLimiter:
             self._left[key] = (left - allowed, now_s)
             if len(self._left) > self._MOST_KEYS:
                 self._left.popitem(last=False)
-            return allowed
+            return 0 if allowed else max(1, math.ceil((1 - left) * self._rate.every_s))
+
+    def give_back(self, key: str) -> None:
+        """Takes the last count back, as of a right try."""
+        with self._lock:
+            if key in self._left:
+                left, since_s = self._left[key]
+                self._left[key] = (min(self._rate.burst, left + 1), since_s)
 
 
 class AdminSessions:

@@ -3,7 +3,7 @@
 POST   /admin/api/login, /admin/api/logout
 GET    /admin/api/session                    whether this browser is logged in
 GET    /admin/api/overview                   participants with their progress, and what was refused
-POST   /admin/api/links                      invite; the links are told once
+POST   /admin/api/links                      invite; the links are shown once
 POST   /admin/api/participants/CODE/release  let a link be opened in another browser
 DELETE /admin/api/participants/CODE          withdraw on somebody's behalf
 POST   /admin/api/secrets                    change password or PIN
@@ -18,8 +18,10 @@ from babyvlm.errors import ConfigError
 from babyvlm.records import Record
 from babyvlm.study.access import AdminSessions, Rate, RateLimiter, secret_matches
 from babyvlm.study.configuration import Group, ServeConfig
+from babyvlm.study.notes import RefusedError, too_many
 from babyvlm.study.records import Event, Participant
-from babyvlm.study.service import RefusedError, StudyService
+from babyvlm.study.service import StudyService
+from babyvlm.web import EVERY_ADDRESS, is_local
 
 ADMIN_COOKIE = "babyvlm-admin"
 
@@ -33,7 +35,9 @@ class LinkWish(Record):
 
     group: Group
     site: str = Field(max_length=64)
-    age_months: float | None = Field(default=None, ge=0, le=216)
+    age_months: float | None = None
+    pilot: bool = False
+    """Whether they only try the study."""
     count: int = Field(default=1, ge=1, le=200)
 
 
@@ -62,6 +66,7 @@ class ListedParticipant(Record):
     planned: int
     finished: bool
     consent_version: str | None
+    pilot: bool
 
 
 class Overview(Record):
@@ -77,7 +82,6 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
     """The admin page's requests."""
     router = APIRouter(prefix="/admin/api")
     sessions = AdminSessions()
-    tries = RateLimiter(Rate(burst=5, every_s=30))
     store = service.store
 
     def require_admin(request: Request) -> None:
@@ -90,25 +94,7 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
             raise RefusedError(404, "There is no such participant.", "bad request", "admin page: unknown code")
         return found
 
-    @router.post("/login")
-    def login(entry: Login, request: Request, response: Response) -> dict[str, bool]:
-        if not tries.allow(request.client.host if request.client else ""):
-            raise RefusedError(429, "Too many tries. Please wait a minute.", "too many", "passwords tried")
-        if not secret_matches(entry.password, store.row.password_hash):
-            raise RefusedError(403, "That is not the password.", "wrong password")
-        response.set_cookie(
-            ADMIN_COOKIE, sessions.open(), httponly=True, samesite="strict", secure=serve.secure, path="/admin"
-        )
-        return {"open": True}
-
-    @router.get("/session")
-    def session(request: Request) -> dict[str, bool]:
-        return {"open": sessions.is_open(request.cookies.get(ADMIN_COOKIE, ""))}
-
-    @router.post("/logout")
-    def logout(request: Request) -> dict[str, bool]:
-        sessions.close(request.cookies.get(ADMIN_COOKIE, ""))
-        return {"open": False}
+    _add_login(router, sessions, service, serve)
 
     @router.get("/overview")
     def overview(request: Request) -> Overview:
@@ -125,12 +111,13 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
     @router.post("/links")
     def links(wish: LinkWish, request: Request) -> list[Link]:
         require_admin(request)
+        service.refuse_age(wish.group, wish.age_months)
         try:
-            made = store.invite(wish.group, wish.site, age_months=wish.age_months, count=wish.count)
+            made = store.invite(wish.group, wish.site, age_months=wish.age_months, count=wish.count, pilot=wish.pilot)
         except ConfigError as error:
-            raise RefusedError(422, str(error), "bad request", "admin page: unknown site") from error
-        base = serve.public_url.rstrip("/") or str(request.base_url).rstrip("/")
-        return [Link(code=one.code, url=f"{base}/#{one.token}") for one in made]
+            raise RefusedError(422, str(error), "bad request", "admin page: an invitation that cannot be") from error
+        base = _reached_at(request, serve)
+        return [Link(code=one.code, url=f"{base}#{one.token}") for one in made]
 
     @router.post("/participants/{code}/release")
     def release(code: str, request: Request) -> dict[str, bool]:
@@ -160,6 +147,41 @@ def admin_router(service: StudyService, serve: ServeConfig) -> APIRouter:
     return router
 
 
+def _add_login(router: APIRouter, sessions: AdminSessions, service: StudyService, serve: ServeConfig) -> None:
+    tries = RateLimiter(Rate(burst=5, every_s=30))
+
+    @router.post("/login")
+    def login(entry: Login, request: Request, response: Response) -> dict[str, bool]:
+        address = request.client.host if request.client else ""
+        if wait_s := tries.wait_s(address):
+            raise too_many(wait_s, "passwords tried")
+        if not secret_matches(entry.password, service.store.reread().password_hash):
+            raise RefusedError(403, "That is not the password.", "wrong password")
+        tries.give_back(address)
+        response.set_cookie(
+            ADMIN_COOKIE, sessions.open(), httponly=True, samesite="strict", secure=serve.secure, path="/admin"
+        )
+        return {"open": True}
+
+    @router.get("/session")
+    def session(request: Request) -> dict[str, bool]:
+        return {"open": sessions.is_open(request.cookies.get(ADMIN_COOKIE, ""))}
+
+    @router.post("/logout")
+    def logout(request: Request) -> dict[str, bool]:
+        sessions.close(request.cookies.get(ADMIN_COOKIE, ""))
+        return {"open": False}
+
+
+def _reached_at(request: Request, serve: ServeConfig) -> str:
+    """Where participants reach the server: as the admin does, unless by a name that means this machine alone."""
+    asked = request.url.hostname or ""
+    elsewhere = serve.public_url or (serve.site.is_everywhere and (is_local(asked) or asked in EVERY_ADDRESS))
+    if not elsewhere:
+        return str(request.base_url)
+    return serve.site.address(request.url.scheme, request.url.port or (443 if request.url.scheme == "https" else 80))
+
+
 def _listed(found: Participant) -> ListedParticipant:
     return ListedParticipant(
         code=found.code,
@@ -172,4 +194,5 @@ def _listed(found: Participant) -> ListedParticipant:
         planned=found.planned,
         finished=found.finished is not None,
         consent_version=found.consent_version,
+        pilot=found.pilot,
     )

@@ -9,9 +9,10 @@ from importlib import resources
 from pathlib import Path
 
 from babyvlm.errors import ConfigError, InputError
+from babyvlm.study.access import check_password, check_pin
 from babyvlm.study.configuration import ServeConfig, StudyConfig
 from babyvlm.study.service import StudyService
-from babyvlm.study.store import Store, check_password, check_pin
+from babyvlm.study.store import Store
 from babyvlm.study.voices import Voices, sentences_of
 from babyvlm.toolbox import Toolbox
 
@@ -20,7 +21,7 @@ PIN_VARIABLE = "BABYVLM_STUDY_PIN"
 
 
 def open_study(toolbox: Toolbox, database: str, config: StudyConfig, serve: ServeConfig) -> StudyService:
-    """Begins a study where the database is empty, else goes on with the one in it.
+    """Begins a study where the database is empty, else resumes the one in it.
 
     Raises:
         ConfigError: The database holds a study of another design or toolbox, or no password was given at first start.
@@ -29,19 +30,36 @@ def open_study(toolbox: Toolbox, database: str, config: StudyConfig, serve: Serv
     if not toolbox.items:
         raise ConfigError(f"{toolbox.folder}: no items to give")
     text = _consent_text(serve.consent)
-    voices = _voices(toolbox, config, serve.voice)
     if Store.holds_study(database):
         store = Store.open(database)
-        store.refuse_other(toolbox, config)
+        if kept := store.refuse_other(toolbox, config):
+            shown = ", ".join(f"{name} {_as_typed(value)}" for name, value in kept.items())
+            print(f"This study keeps the design it was begun with: {shown}.", flush=True)
+        voices = _voices(toolbox, store.config, serve.voice)
     else:
-        password = _secret(PASSWORD_VARIABLE, "Choose the password of the admin page (10 characters or more): ")
-        check_password(password)
-        pin = ""
-        if config.gate != "nobody":
-            pin = _secret(PIN_VARIABLE, "Choose the PIN with which a grown-up opens a session (4 digits or more): ")
-            check_pin(pin, config)
+        voices = _voices(toolbox, config, serve.voice)
+        password = choose_password()
+        pin = choose_pin() if config.gate != "nobody" else ""
         store = Store.begin(database, toolbox, config, password=password, pin=pin)
     return StudyService(store, toolbox, text, voices=voices)
+
+
+def _as_typed(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def choose_password() -> str:
+    """The admin page's password, from the environment or the terminal."""
+    password = _secret(PASSWORD_VARIABLE, "Choose the password of the admin page (10 characters or more): ")
+    check_password(password)
+    return password
+
+
+def choose_pin() -> str:
+    """The gate's PIN, from the environment or the terminal."""
+    pin = _secret(PIN_VARIABLE, "Choose the PIN with which a grown-up opens a session (4 digits or more): ")
+    check_pin(pin, needed=True)
+    return pin
 
 
 def _voices(toolbox: Toolbox, config: StudyConfig, folder: Path | None) -> Voices:
@@ -61,13 +79,32 @@ def _voices(toolbox: Toolbox, config: StudyConfig, folder: Path | None) -> Voice
     return voices
 
 
+def change_secrets(store: Store) -> tuple[str, ...]:
+    """Takes another password, and another PIN where the study has a gate; returns what was changed.
+
+    Where one of the two stands in the environment, that one alone is changed.
+    """
+    given = [variable for variable in (PASSWORD_VARIABLE, PIN_VARIABLE) if variable in os.environ]
+    changed = []
+    if PASSWORD_VARIABLE in given or not given:
+        store.set_password(choose_password())
+        changed.append("password")
+    if PIN_VARIABLE in given or (not given and store.config.gate != "nobody"):
+        store.set_pin(choose_pin())
+        changed.append("PIN")
+    return tuple(changed)
+
+
 def _secret(variable: str, question: str) -> str:
-    """From the environment, or typed at the terminal, unseen."""
+    """From the environment, or typed twice at the terminal, unseen."""
     if variable in os.environ:
         return os.environ[variable]
     if not sys.stdin.isatty():
-        raise ConfigError(f"this study is new, and nobody is at the terminal to choose its secrets: set {variable}")
-    return getpass.getpass(question)
+        raise ConfigError(f"nobody is at the terminal to choose the study's secrets: set {variable}")
+    chosen = getpass.getpass(question)
+    if getpass.getpass("The same once more: ") != chosen:
+        raise ConfigError("the two are not the same; nothing was changed")
+    return chosen
 
 
 def _consent_text(path: Path | None) -> str:

@@ -1,4 +1,4 @@
-"""What a study is, written down before its first participant: every knob of ``babyvlm study serve``.
+"""What a study is, written down before its first participant: every setting of ``babyvlm study serve``.
 
 The paper reports adults' accuracy without the design behind it, so that every default here is ours.
 """
@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from babyvlm.errors import ConfigError
 from babyvlm.toolbox.tasks import ROWS
+from babyvlm.web import Site
 
 Group = Literal["adult", "child"]
 Gate = Literal["children", "everyone", "nobody"]
@@ -27,7 +28,7 @@ class ExclusionRules:
     max_hasty: float = 0.2
     """Largest share of test answers faster than ``hasty_ms``, 0 to 1."""
     hasty_ms: float = 200.0
-    """An answer faster than this cannot have followed the picture, milliseconds."""
+    """An answer sooner than this after answers open (when the question has been said) is hasty, milliseconds."""
     min_answered: float = 0.5
     """Least share of the planned test trials that must be answered, 0 to 1."""
 
@@ -59,7 +60,9 @@ class StudyConfig:
     """Counterbalanced lists: which items, and the order of the tasks. A participant gets the list least used at their
     site."""
     attention_every: int = 20
-    """Test trials between two attention checks; 0 for none."""
+    """Test trials between two attention checks of an adult; 0 for none."""
+    child_attention_every: int = 0
+    """The same for a child; 0 for none, as a toddler may know neither the colour nor the shape."""
     break_every: int = 24
     """Trials after which a break is offered; 0 for none."""
     sites: tuple[str, ...] = ("main",)
@@ -80,14 +83,23 @@ class StudyConfig:
     """How long the curtain stays closed between two rounds of Memory, milliseconds."""
     test_delay_ms: int = 5000
     """How long it stays closed between learning and test of Memory, milliseconds."""
+    gap_ms: int = 700
+    """Empty screen between an answer and what follows, in which touches count for nothing, milliseconds."""
+    reading_ms: int = 300
+    """Where nobody says the question: how long answers stay closed for each of its words, milliseconds."""
     rules: ExclusionRules = field(default_factory=ExclusionRules)
-    """Whose answers are left out of the pooled result."""
+    """Which adults are left out of the pooled result."""
+    child_rules: ExclusionRules = field(default_factory=ExclusionRules)
+    """Which children are left out of theirs."""
 
     def __post_init__(self) -> None:
         for name in ("items_per_task", "child_items_per_task", "memory_items", "lists"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, and is {getattr(self, name)}")
-        for name in ("practice_per_task", "attention_every", "break_every", "frame_ms", "delay_ms"):
+        for name in (
+            "practice_per_task", "attention_every", "child_attention_every", "break_every", "frame_ms", "delay_ms",
+            "round_delay_ms", "test_delay_ms", "gap_ms", "reading_ms",
+        ):  # fmt: skip
             if getattr(self, name) < 0:
                 raise ConfigError(f"--{name.replace('_', '-')} must not be negative, and is {getattr(self, name)}")
         if unknown := sorted(set(self.tasks) - set(ROWS)):
@@ -103,12 +115,47 @@ class StudyConfig:
         """The same text for the same study."""
         return json.dumps(asdict(self), sort_keys=True)
 
+    def attention_checks_every(self, group: Group) -> int:
+        """Test trials between two attention checks of somebody of this group; 0 for none."""
+        return self.attention_every if group == "adult" else self.child_attention_every
+
+    def rules_for(self, group: Group) -> ExclusionRules:
+        """Whose answers are left out among people of this group."""
+        return self.rules if group == "adult" else self.child_rules
+
+    def settings(self) -> dict[str, object]:
+        """Every setting by the name of its option, those of the rules among them."""
+        named: dict[str, object] = {}
+        for name, value in vars(self).items():
+            nested = vars(value) if isinstance(value, ExclusionRules) else None
+            parts = {name: value} if nested is None else {f"{name}.{part}": one for part, one in nested.items()}
+            named |= {f"--{option.replace('_', '-')}": one for option, one in parts.items()}
+        return named
+
+    def differences(self, given: StudyConfig) -> dict[str, object]:
+        """What of this design a later start left out, its options being at their defaults.
+
+        Raises:
+            ConfigError: It gave an option another value.
+        """
+        now, frozen, usual = given.settings(), self.settings(), StudyConfig().settings()
+        for name, value in now.items():
+            if value not in (usual[name], frozen[name]):
+                raise ConfigError(
+                    f"the design of a study is frozen when it begins: {name} was {frozen[name]!r}, now {value!r}. "
+                    "Leave the option out, or begin another study with another --db"
+                )
+        return {name: value for name, value in frozen.items() if value != now[name]}
+
     @classmethod
     def from_json(cls, text: str) -> StudyConfig:
-        """The study that ``as_json`` wrote down."""
+        """The study that ``as_json`` wrote down, by this version or by one whose designs did not part the groups."""
         found: dict[str, Any] = json.loads(text)
+        found.setdefault("child_attention_every", found["attention_every"])
+        found.setdefault("child_rules", found["rules"])
         lists = {name: tuple(found[name]) for name in ("tasks", "sites")}
-        return cls(**{**found, **lists, "rules": ExclusionRules(**found["rules"])})
+        rules = {name: ExclusionRules(**found[name]) for name in ("rules", "child_rules")}
+        return cls(**{**found, **lists, **rules})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +182,12 @@ class ServeConfig:
             raise ConfigError("--certificate and --key belong together")
         if not 0 <= self.port < 65536:
             raise ConfigError(f"--port lies between 0 and 65535, and is {self.port}")
+        _ = self.site  # refuses an address under which the pages would not work
+
+    @property
+    def site(self) -> Site:
+        """Where it is reached, and by which names."""
+        return Site(host=self.host, public_url=self.public_url)
 
     @property
     def secure(self) -> bool:

@@ -1,4 +1,4 @@
-"""Who gets which items in which order: pure functions of the toolbox, the study's knobs and a list number.
+"""Who gets which items in which order: pure functions of the toolbox, the study's settings and a list number.
 
     items of a task -> permuted by the seed, answers taking turns -> window of the list -> shuffled for the list
     tasks           -> a row of a Williams square: each task follows each other equally often over the lists
@@ -20,6 +20,8 @@ from babyvlm.study.configuration import Group, StudyConfig
 from babyvlm.toolbox.tasks import ROWS, TASKS, row_name
 
 Kind = Literal["practice", "attention", "test"]
+OLDEST_MONTHS = 216
+_MOST_LIKELY_YEARS = 6
 
 
 class PlannedTrial(Record):
@@ -47,6 +49,33 @@ def fits_age(item: Item, age_months: float | None) -> bool:
     return all(low <= age_months and (high is None or age_months <= high) for low, high in spans)
 
 
+def ages_in_months(items: Sequence[Item], config: StudyConfig) -> tuple[float, float | None]:
+    """From which age on the study has something for a child, and up to which; None where that has no end."""
+    spans = [
+        span
+        for item in items
+        if not config.tasks or row_name(item.task, item.variant) in config.tasks
+        for span in (TASKS[item.task].age_span_months,)
+    ]
+    highest = [high for _, high in spans]
+    return min(low for low, _ in spans), None if None in highest else max(high for high in highest if high is not None)
+
+
+def refuse_age(group: Group, age_months: float | None) -> None:
+    """Raises ConfigError where an age in months cannot be one of a participant of this group."""
+    if age_months is None:
+        return
+    if group == "adult":
+        raise ConfigError("an age in months is a child's; adults are invited without one")
+    if not 0 < age_months <= OLDEST_MONTHS:
+        raise ConfigError(f"a child's age lies between 0 and {OLDEST_MONTHS} months, and is {age_months:g}")
+
+
+def looks_like_years(age_months: float) -> bool:
+    """Whether somebody may have written years where months were asked for, as 2 for a child of 24 months."""
+    return age_months <= _MOST_LIKELY_YEARS and float(age_months).is_integer()
+
+
 def plan_session(
     items: Sequence[Item], config: StudyConfig, *, group: Group, age_months: float | None, list_number: int
 ) -> tuple[PlannedTrial, ...]:
@@ -69,8 +98,10 @@ def plan_session(
             by_row[row].append(item)
     rows = [row for row in ROWS if by_row[row]]
     if not rows:
-        raise ConfigError(f"no task of this study spans {age_months:g} months" if age_months else "no task to give")
-    plan = _Plan(config, random.Random(content_id(config.seed, list_number, "order")))
+        raise ConfigError(
+            "no task to give" if age_months is None else f"no task of this study is for {age_months:g} months"
+        )
+    plan = _Plan(config, group, random.Random(content_id(config.seed, list_number, "order")))
     for row in williams_order(rows, list_number):
         practice, tested = choose_items(by_row[row], row, config, group=group, list_number=list_number)
         for item in practice:
@@ -83,9 +114,10 @@ def plan_session(
 class _Plan:
     """Trials so far, with the breaks and attention checks that fall due between items."""
 
-    def __init__(self, config: StudyConfig, draw: random.Random) -> None:
+    def __init__(self, config: StudyConfig, group: Group, draw: random.Random) -> None:
         self.trials: list[PlannedTrial] = []
         self._config, self._draw = config, draw
+        self._check_every = config.attention_checks_every(group)
         self._since_break = self._since_check = 0
 
     def add_item(self, item: Item, kind: Kind) -> None:
@@ -94,7 +126,7 @@ class _Plan:
             self._add(kind=kind, task=row, item=item.id, turn=turn, break_before=turn == 0 and self._break_is_due())
         if kind == "test":
             self._since_check += len(item.turns)
-            if self._config.attention_every and self._since_check >= self._config.attention_every:
+            if self._check_every and self._since_check >= self._check_every:
                 self._since_check = 0
                 self._add(kind="attention", task="", item="", turn=0, target=self._draw.randrange(4))
 

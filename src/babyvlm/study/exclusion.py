@@ -42,7 +42,7 @@ def conduct(trials: Sequence[StoredTrial], answers: Mapping[int, StoredAnswer], 
             tested += 1
             done += answer is not None and answer.answer is not None
             if answer is not None and answer.reaction_ms is not None and not answer.hidden:
-                fast.append(answer.reaction_ms < rules.hasty_ms)
+                fast.append(answer.reaction_ms - (answer.open_ms or 0.0) < rules.hasty_ms)
         elif trial.plan.kind == "attention" and answer is not None:
             checks.append(answer.answer == ATTENTION_OPTIONS[trial.plan.target])
     return Conduct(

@@ -15,7 +15,6 @@ place where at least one of its rounds was reached, and its missing rounds count
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections import Counter, defaultdict
@@ -27,6 +26,7 @@ from babyvlm.errors import DataFolderError
 from babyvlm.evaluation.runs import Run, score_run, toolbox_hash
 from babyvlm.folders import Manifest, code_revision, fresh_folder, package_versions
 from babyvlm.records import Item, Reply, Response, write_jsonl
+from babyvlm.spreadsheets import write_table
 from babyvlm.study.exclusion import Conduct, conduct
 from babyvlm.study.presentation import ATTENTION_OPTIONS
 from babyvlm.study.records import Event, Participant, StoredAnswer, StoredTrial
@@ -78,10 +78,10 @@ def export_study(store: Store, out: Path, *, toolbox: Path | None = None) -> dic
     counts["not begun"] = sum(not session.who.planned for session in sessions)
     counts["withdrawn"] = store.withdrawn()
     with fresh_folder(out) as partial:
-        _write_table(partial / "participants.csv", map(_participant_row, sessions))
+        write_table(partial / "participants.csv", map(_participant_row, sessions))
         items = {item.id: item for item in opened.items}
-        _write_table(partial / "trials.csv", (row for session in sessions for row in _trial_rows(session, items)))
-        _write_table(partial / "events.csv", map(_event_row, store.events(limit=1_000_000)))
+        write_table(partial / "trials.csv", (row for session in sessions for row in _trial_rows(session, items)))
+        write_table(partial / "events.csv", map(_event_row, store.events(limit=1_000_000)))
         for session in kept:
             if session.responses:
                 place = Path("participants", session.who.code)
@@ -106,8 +106,11 @@ def describe_export(counts: Mapping[str, int]) -> str:
 
 def _session(store: Store, who: Participant) -> Session:
     trials, answers = tuple(store.trials(who.code)), store.answers(who.code)
-    acted = conduct(trials, answers, store.config.rules)
-    left_out = acted.reasons(store.config.rules) if who.planned else ("not begun",)
+    rules = store.config.rules_for(who.group)
+    acted = conduct(trials, answers, rules)
+    left_out = acted.reasons(rules) if who.planned else ("not begun",)
+    if who.pilot:
+        left_out = ("pilot", *left_out)
     return Session(who, trials, answers, acted, left_out, tuple(_responses(who.code, trials, answers)))
 
 
@@ -229,6 +232,8 @@ def _trial_rows(session: Session, items: Mapping[str, Item]) -> Iterable[dict[st
             "right": None if given is None else int(given == gold),
             "skipped": answer.skipped if answer is not None else "",
             "reaction_ms": answer.reaction_ms if answer is not None else None,
+            "open_ms": answer.open_ms if answer is not None else None,
+            "early": answer.early if answer is not None else None,
             "pointer": answer.pointer if answer is not None else "",
             "hidden": int(answer.hidden) if answer is not None else None,
             "shown": trial.shown,
@@ -239,13 +244,3 @@ def _trial_rows(session: Session, items: Mapping[str, Item]) -> Iterable[dict[st
 
 def _event_row(event: Event) -> dict[str, object]:
     return {"time": event.time, "participant": event.code, "kind": event.kind, "detail": event.detail}
-
-
-def _write_table(path: Path, rows: Iterable[dict[str, object]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer: csv.DictWriter[str] | None = None
-        for row in rows:
-            if writer is None:
-                writer = csv.DictWriter(file, row)
-                writer.writeheader()
-            writer.writerow(row)

@@ -51,6 +51,10 @@ class Presentation(Record):
     frame_ms: int
     curtain_ms: int
     """How long the curtain stays closed before the answer, after a film, or before the pictures."""
+    gap_ms: int
+    """How long the screen stays empty before the trial."""
+    reading_ms: int
+    """How long answers stay closed where nobody says the question."""
 
 
 def present(item: Item, turn_index: int, config: StudyConfig) -> Presentation:
@@ -71,6 +75,8 @@ def present(item: Item, turn_index: int, config: StudyConfig) -> Presentation:
         options=names,
         frame_ms=config.frame_ms,
         curtain_ms=_curtain_ms(item, turn_index, clip, config),
+        gap_ms=config.gap_ms,
+        reading_ms=config.reading_ms * len(spoken(turn.prompt).split()),
     )
 
 
@@ -86,6 +92,8 @@ def present_attention(config: StudyConfig) -> Presentation:
         options=tuple(f"picture {place}" for place in range(1, len(ATTENTION_OPTIONS) + 1)),
         frame_ms=config.frame_ms,
         curtain_ms=0,
+        gap_ms=config.gap_ms,
+        reading_ms=config.reading_ms * len(ATTENTION_PROMPT.split()),
     )
 
 

@@ -17,7 +17,8 @@ Moment = Literal["watch", "say"]
 Pointer = Literal["touch", "mouse", "pen", "keyboard", "other"]
 EventKind = Literal[
     "forged link", "foreign browser", "wrong PIN", "wrong password", "not shown", "second answer", "bad request",
-    "upload", "too many", "clock", "withdrawal", "browser released", "consent outdated",
+    "upload", "too many", "clock", "withdrawal", "browser released", "consent outdated", "no cookies", "gate closed",
+    "age", "deleted",
 ]  # fmt: skip
 
 
@@ -42,6 +43,8 @@ class Participant(Record):
     finished: datetime.datetime | None
     clock_resolution_ms: float | None
     screen: str | None
+    pilot: bool
+    """Whether it is somebody's try of the study, which counts for nothing."""
 
 
 class StoredTrial(Record):
@@ -64,6 +67,10 @@ class StoredAnswer(Record):
     """Why, where it was."""
     reaction_ms: float | None
     """From picture painted to touch; None where the browser's figure cannot be true."""
+    open_ms: float | None
+    """From picture painted until answers opened, when the question had been said; None where that is not known."""
+    early: int | None
+    """Touches and keys before, which answered nothing."""
     pointer: Pointer
     hidden: bool
     """Whether the page was out of sight in between, so that the reaction time tells nothing."""
@@ -99,7 +106,9 @@ class Consent(Record):
     """Somebody agrees to a version of the consent text."""
 
     version: str = Field(max_length=16)
-    age_months: float | None = Field(default=None, ge=0, le=216)
+    age_months: float | None = None
+    age_sure: bool = False
+    """Whether an age that looks like one in years is one in months all the same."""
 
 
 class Answer(Record):
@@ -113,6 +122,8 @@ class Answer(Record):
     skip_pin: str = Field(default="", max_length=32)
     """The PIN, without which nobody skips in a gated session."""
     reaction_ms: float | None = None
+    open_ms: float | None = None
+    early: int = Field(default=0, ge=0, le=10_000)
     pointer: Pointer = "other"
     hidden: bool = False
 
@@ -147,6 +158,7 @@ class SessionState(Record):
     title: str
     code: str
     group: Group
+    age_months: float | None
     language: str
     speech: str
     gated: bool

@@ -1,7 +1,7 @@
 """The study on the web: pages, the participants' requests, and the process that serves them.
 
     GET  /                     the participants' page; the token stands behind # and reaches no log
-    POST /api/browser          get the browser's cookie, before a link is bound to it: a lost reply locks nobody out
+    POST /api/browser          get the browser's cookie; says whether it came with one, before any link is bound to it
     POST /api/open             open a link            POST /api/gate      the PIN
     POST /api/consent          agree                  POST /api/answer    answer, and get the next trial
     POST /api/withdraw         be deleted             GET  /api/state     where the session is
@@ -13,20 +13,19 @@ A participant is the holder of a token (``Authorization: Bearer``) in the browse
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from importlib import resources
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
-from starlette.exceptions import HTTPException
 
 from babyvlm.licences import refuse_restricted
+from babyvlm.refusals import refuse_in_sentences
 from babyvlm.study.admin import admin_router
 from babyvlm.study.configuration import ServeConfig
+from babyvlm.study.notes import RefusedError
 from babyvlm.study.records import (
     Answer,
     Consent,
@@ -38,14 +37,16 @@ from babyvlm.study.records import (
     Stored,
     Withdrawal,
 )
-from babyvlm.study.service import RefusedError, StudyService
-from babyvlm.web import LOCAL_HOSTS, Guard, serve_until_interrupted
+from babyvlm.study.service import StudyService
+from babyvlm.study.serving import ServingLock
+from babyvlm.web import Guard, serve_until_interrupted
 
 BROWSER_COOKIE = "babyvlm-browser"
+SECURE_COOKIE = f"__Host-{BROWSER_COOKIE}"
 _COOKIE_SECONDS = 180 * 24 * 3600
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 _PAGES = {"/": "study.html", "/admin": "admin.html"}
-_FILES = ("study.js", "trial.js", "network.js", "speech.js", "study.css", "admin.js")
+_FILES = ("study.js", "trial.js", "glass.js", "link.js", "network.js", "speech.js", "study.css", "admin.js")
 
 
 def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> FastAPI:  # noqa: B008
@@ -59,52 +60,54 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
 
     @app.exception_handler(RefusedError)
     def refused(_: Request, error: RefusedError) -> JSONResponse:
-        service.refuse(error)
-        return JSONResponse({"detail": error.message, "kind": error.kind}, status_code=error.status)
-
-    @app.exception_handler(RequestValidationError)
-    def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        problem = error.errors()[0]
-        place = ".".join(str(part) for part in problem["loc"])
-        service.log("bad request", f"{request.url.path}: {place}: {problem['msg']}")
-        return JSONResponse({"detail": "That was not understood.", "kind": "bad request"}, status_code=422)
-
-    @app.exception_handler(HTTPException)
-    def nothing_there(request: Request, error: HTTPException) -> JSONResponse:
-        if request.method not in ("GET", "HEAD"):
-            service.log("bad request", f"{request.method} {request.url.path[:80]}: nothing there")
-        return JSONResponse({"detail": "There is nothing here.", "kind": "bad request"}, status_code=error.status_code)
+        service.notes.refuse(error)
+        said = {"detail": error.message, "kind": error.kind, "wait_s": error.wait_s}
+        headers = {"Retry-After": str(error.wait_s)} if error.wait_s else {}
+        return JSONResponse(said, status_code=error.status, headers=headers)
 
     @app.exception_handler(SQLAlchemyError)
     def no_database(_: Request, error: SQLAlchemyError) -> JSONResponse:
-        service.note_outage(error)
+        service.notes.note_outage(error)
         headers = {"Retry-After": "1"}
         return JSONResponse({"detail": "One moment please.", "kind": "database"}, status_code=503, headers=headers)
 
+    def log_not_understood(request: Request, problem: str) -> None:
+        service.notes.log("bad request", f"{request.method[:20]} {request.url.path[:80]}: {problem}")
+
+    refuse_in_sentences(app, log_not_understood)
     for path, name in _PAGES.items() | {(f"/{name}", name) for name in _FILES}:
         app.get(path, include_in_schema=False)(_page(name))
 
-    def participant(request: Request) -> Participant:
-        found = service.identify(_token(request), request.cookies.get(BROWSER_COOKIE, ""), _address(request))
-        service.require_bound(found)
-        return found
+    cookie = SECURE_COOKIE if serve.secure else BROWSER_COOKIE
 
-    def know(request: Request, response: Response) -> str:
-        """The browser's secret, a new one where it has none."""
-        browser = request.cookies.get(BROWSER_COOKIE) or secrets.token_urlsafe(24)
+    def browser_of(request: Request) -> str:
+        return request.cookies.get(cookie) or request.cookies.get(BROWSER_COOKIE, "")
+
+    def participant(request: Request) -> Participant:
+        browser = browser_of(request)
+        return service.bound(service.identify(_token(request), browser, _address(request)), browser)
+
+    def gone_in(request: Request) -> Participant:
+        return service.require_open_gate(participant(request))
+
+    def know(request: Request, response: Response) -> tuple[str, bool]:
+        """The browser's secret, a new one where it has none of ours; and whether it came with one."""
+        browser = browser_of(request)
+        known = service.is_known(browser, _token(request))
+        browser = browser if known else service.new_browser()
         response.set_cookie(
-            BROWSER_COOKIE, browser, max_age=_COOKIE_SECONDS, httponly=True, samesite="strict", secure=serve.secure
+            cookie, browser, max_age=_COOKIE_SECONDS, httponly=True, samesite="strict", secure=serve.secure
         )
-        return browser
+        return browser, known
 
     @app.post("/api/browser")
     def meet(request: Request, response: Response) -> dict[str, bool]:
-        know(request, response)
-        return {"known": True}
+        return {"known": know(request, response)[1]}
 
     @app.post("/api/open")
     def open_link(opening: Opening, request: Request, response: Response) -> SessionState:
-        return service.open(_token(request), know(request, response), _address(request), opening)
+        browser, kept = know(request, response)
+        return service.open(_token(request), browser, _address(request), opening, kept=kept)
 
     @app.get("/api/state")
     def state(request: Request) -> SessionState:
@@ -120,7 +123,7 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
 
     @app.post("/api/answer")
     def answer(answer: Answer, request: Request) -> Stored:
-        looking = service.looking_at(_token(request), request.cookies.get(BROWSER_COOKIE, ""), answer.trial)
+        looking = service.showing.looking_at(_token(request), browser_of(request), answer.trial)
         return service.answer(looking or participant(request), answer)
 
     @app.post("/api/withdraw")
@@ -130,22 +133,22 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
 
     @app.get("/api/picture/{key}/{number}")
     async def picture(key: str, number: int, request: Request) -> Response:
-        data = service.picture_at_hand(_token(request), request.cookies.get(BROWSER_COOKIE, ""), key, number)
+        data = service.showing.picture_at_hand(_token(request), browser_of(request), key, number)
         if data is None:  # nothing that may wait runs between other people's requests
-            data = await run_in_threadpool(lambda: service.picture(participant(request), key, number))
+            data = await run_in_threadpool(lambda: service.showing.picture(gone_in(request), key, number))
         return Response(data, media_type="image/jpeg")
 
     @app.get("/api/voice/{key}/{moment}")
     def voice(key: str, moment: Moment, request: Request) -> Response:
-        data, media_type = service.voice(participant(request), key, moment)
+        data, media_type = service.showing.voice(gone_in(request), key, moment)
         return Response(data, media_type=media_type)
 
     app.include_router(admin_router(service, serve))
 
     def log_refused(problem: str) -> None:
-        service.log("upload", problem)
+        service.notes.log("upload", problem)
 
-    app.add_middleware(Guard, secure=serve.secure, on_refused=log_refused)
+    app.add_middleware(Guard, site=serve.site, secure=serve.secure, on_refused=log_refused)
     return app
 
 
@@ -172,22 +175,25 @@ def serve_study(service: StudyService, serve: ServeConfig, *, share_restricted: 
     """Serves a study until interrupted.
 
     Raises:
-        ConfigError: Other machines could see restricted pictures, and nobody said that they may; or the port is taken.
+        ConfigError: Other machines could see restricted pictures, and nobody said that they may; the port is taken; or
+            another process serves this study.
     """
-    if serve.host not in LOCAL_HOSTS or serve.public_url:
+    if not serve.site.is_local:
         if not share_restricted:
             refuse_restricted(service.toolbox.items, f"a study at {serve.public_url or serve.host} shows them")
         if not serve.secure:
             print("Without --certificate, passwords and answers cross the network readable.", flush=True)
 
     def announce(at: str) -> str:
-        return f"Study {service.config.title!r}: admin page at {(serve.public_url or at).rstrip('/')}/admin"
+        service.store.note_address(at)
+        return f"Study {service.config.title!r}: admin page at {at}admin"
 
-    serve_until_interrupted(
-        study_app(service, serve),
-        host=serve.host,
-        port=serve.port,
-        certificate=serve.certificate,
-        key=serve.key,
-        announce=announce,
-    )
+    with ServingLock(service.store.engine):
+        serve_until_interrupted(
+            study_app(service, serve),
+            site=serve.site,
+            port=serve.port,
+            certificate=serve.certificate,
+            key=serve.key,
+            announce=announce,
+        )

@@ -6,26 +6,33 @@ disk. Two answers to one trial meet at the primary key, and the first stays.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
-import secrets
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, RowMapping, Select, func, insert, inspect, select, update
+from sqlalchemy import Connection, Engine, RowMapping, Select, func, insert, select, update
 from sqlalchemy import delete as delete_from
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import IntegrityError
 
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.evaluation.runs import toolbox_hash
-from babyvlm.records import SCHEMA_VERSION, Record
-from babyvlm.study.access import hash_secret, new_code, new_token, token_hash
+from babyvlm.study.access import check_password, check_pin, hash_secret, new_code, new_token, token_hash
 from babyvlm.study.configuration import Group, StudyConfig
-from babyvlm.study.design import PlannedTrial
+from babyvlm.study.databases import freeze, is_absent, read_study, require_tables, shown_address
+from babyvlm.study.design import PlannedTrial, refuse_age
 from babyvlm.study.records import Event, EventKind, Participant, StoredAnswer, StoredTrial
+from babyvlm.study.rows import (
+    ConflictError,
+    Invitation,
+    StudyRow,
+    participant_of,
+    plan_of,
+    study_row_of,
+    trial_of,
+    utc_now,
+)
 from babyvlm.study.tables import (
-    WRITES,
     answers,
     consents,
     events,
@@ -38,34 +45,6 @@ from babyvlm.study.tables import (
 )
 from babyvlm.study.writing import Writing
 from babyvlm.toolbox import Toolbox
-
-_PLAN_FIELDS = tuple(PlannedTrial.model_fields)
-
-
-class StudyRow(Record):
-    """What the database says of the study itself."""
-
-    design: str
-    toolbox: str
-    toolbox_hash: str
-    secret: str
-    password_hash: str
-    pin_hash: str
-
-
-class Invitation(Record):
-    """A new participant and the token of their link, which nobody can read again."""
-
-    code: str
-    token: str
-
-
-class ConflictError(Exception):
-    """An answer that cannot be taken; ``kind`` is how it is logged."""
-
-    def __init__(self, kind: EventKind, detail: str) -> None:
-        super().__init__(detail)
-        self.kind: EventKind = kind
 
 
 class Store:
@@ -84,17 +63,15 @@ class Store:
         is_postgresql = engine.url.get_backend_name() == "postgresql"
         # A statement by itself needs no transaction around it, which PostgreSQL would be asked for.
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT") if is_postgresql else engine
-        row = _read_study(engine)
+        row = read_study(engine)
         if row is None:
             raise DataFolderError(
-                "no study here", path=_shown(engine), remedy="Give the --db of babyvlm study serve, which begins one"
+                "no study here",
+                path=shown_address(engine),
+                remedy="Give the --db of babyvlm study serve, which begins one",
             )
-        if row["schema_version"] != SCHEMA_VERSION:
-            raise DataFolderError(
-                f"written with schema {row['schema_version']}, this version reads {SCHEMA_VERSION}", path=_shown(engine)
-            )
-        _require_tables(engine)
-        self.row = _study_row(row)
+        require_tables(engine)
+        self.row = study_row_of(row)
         self.config = StudyConfig.from_json(self.row.design)
 
     @classmethod
@@ -104,7 +81,7 @@ class Store:
         Raises:
             DataFolderError: There is none.
         """
-        if _is_absent(database):
+        if is_absent(database):
             raise DataFolderError("no such file", path=database, remedy="Give the --db of babyvlm study serve")
         return cls(open_engine(database))
 
@@ -115,50 +92,51 @@ class Store:
         Raises:
             DataFolderError: The database does not answer.
         """
-        return not _is_absent(database) and _read_study(open_engine(database)) is not None
+        return not is_absent(database) and read_study(open_engine(database)) is not None
 
     @classmethod
     def begin(cls, database: str | Path, toolbox: Toolbox, config: StudyConfig, *, password: str, pin: str) -> Store:
         """Begins a study in an empty database, and freezes its design.
 
         Raises:
-            ConfigError: The password is too short, or the PIN no number of four digits or more.
+            ConfigError: The password is too short, or the PIN no number of four digits or more; or somebody else was
+                faster.
         """
         check_password(password)
-        check_pin(pin, config)
+        check_pin(pin, config.gate != "nobody")
         engine = open_engine(database)
         metadata.create_all(engine)
-        with engine.execution_options(**{WRITES: True}).begin() as connection:
-            connection.execute(
-                insert(study).values(
-                    id=1,
-                    schema_version=SCHEMA_VERSION,
-                    created=_now(),
-                    design=config.as_json(),
-                    toolbox=str(toolbox.folder.resolve()),
-                    toolbox_hash=toolbox_hash(toolbox),
-                    secret=secrets.token_hex(32),
-                    password_hash=hash_secret(password),
-                    pin_hash=hash_secret(pin) if pin else "",
-                )
-            )
+        try:
+            freeze(engine, toolbox, config, password=password, pin=pin)
+        except IntegrityError as error:
+            raise ConfigError(f"{shown_address(engine)}: another process has just begun a study there") from error
         return cls(engine)
+
+    @property
+    def engine(self) -> Engine:
+        """The database."""
+        return self._engine
 
     def close(self) -> None:
         """Closes every connection."""
         self._engine.dispose()
 
-    def refuse_other(self, toolbox: Toolbox, config: StudyConfig) -> None:
-        """Raises ConfigError where toolbox or design are not those the study was begun with."""
+    def refuse_other(self, toolbox: Toolbox, config: StudyConfig) -> dict[str, object]:
+        """Refuses another toolbox, and settings that are given and are not those the study was begun with.
+
+        Args:
+            toolbox: Of this start.
+            config: Of this start; a setting at its default was left out, and the study keeps its own.
+
+        Returns:
+            Settings that were left out and are not at their default in this study.
+
+        Raises:
+            ConfigError: Toolbox or design are not those the study was begun with.
+        """
         if toolbox_hash(toolbox) != self.row.toolbox_hash:
             raise ConfigError(f"{toolbox.folder}: not the toolbox this study was begun with ({self.row.toolbox})")
-        if config != self.config:
-            now, frozen = vars(config), vars(self.config)
-            name = next(name for name in now if now[name] != frozen[name])
-            raise ConfigError(
-                f"the design of a study is frozen when it begins: {name} was {frozen[name]!r}, now {now[name]!r}. "
-                "Leave the option out as it was, or begin another study with another --db"
-            )
+        return self.config.differences(config)
 
     # The study itself
 
@@ -177,8 +155,17 @@ class Store:
         Raises:
             ConfigError: It is no number of four digits or more.
         """
-        check_pin(pin, self.config)
+        check_pin(pin, self.config.gate != "nobody")
         self._set_study(pin_hash=hash_secret(pin) if pin else "")
+
+    def note_address(self, address: str) -> None:
+        """Keeps where the study is served, for those who make links without its admin page."""
+        self._set_study(address=address)
+
+    def reread(self) -> StudyRow:
+        """The study's row as another process, ``babyvlm study password``, may have left it."""
+        self.row = study_row_of(self._all(select(study))[0])
+        return self.row
 
     def _set_study(self, **values: str) -> None:
         with self._writing.transaction() as connection:
@@ -191,7 +178,7 @@ class Store:
         with self._writing.transaction() as connection:
             known = connection.execute(select(consents.c.version).where(consents.c.version == version)).first()
             if known is None:
-                connection.execute(insert(consents).values(version=version, text=text, since=_now()))
+                connection.execute(insert(consents).values(version=version, text=text, since=utc_now()))
         return version
 
     def consent_texts(self) -> dict[str, str]:
@@ -200,12 +187,22 @@ class Store:
 
     # Participants
 
-    def invite(self, group: Group, site: str, *, age_months: float | None = None, count: int = 1) -> list[Invitation]:
+    def invite(
+        self, group: Group, site: str, *, age_months: float | None = None, count: int = 1, pilot: bool = False
+    ) -> list[Invitation]:
         """Adds participants, each with a link of their own.
 
+        Args:
+            group: Adults or children.
+            site: Where they take part.
+            age_months: Of a child, if known already.
+            count: How many.
+            pilot: Whether they only try the study: they are never pooled, balanced or counted as withdrawn.
+
         Raises:
-            ConfigError: No such site.
+            ConfigError: No such site, or an age that cannot be.
         """
+        refuse_age(group, age_months)
         if site not in self.config.sites:
             raise ConfigError(f"no site {site!r}; this study has {', '.join(self.config.sites)}")
         made = [Invitation(code=new_code(), token=new_token()) for _ in range(count)]
@@ -218,27 +215,28 @@ class Store:
                         group=group,
                         site=site,
                         age_months=age_months,
+                        pilot=pilot,
                         gate_open=False,
                         position=0,
                         planned=0,
-                        created=_now(),
+                        created=utc_now(),
                     )
                 )
         return made
 
     def participants(self) -> list[Participant]:
         """Everybody, in the order of invitation."""
-        return [_participant(row) for row in self._all(select(participants).order_by(participants.c.created))]
+        return [participant_of(row) for row in self._all(select(participants).order_by(participants.c.created))]
 
     def participant(self, code: str) -> Participant | None:
         """One participant."""
         rows = self._all(select(participants).where(participants.c.code == code))
-        return _participant(rows[0]) if rows else None
+        return participant_of(rows[0]) if rows else None
 
     def participant_of_link(self, link_hash: str) -> Participant | None:
         """Whose link this is."""
         rows = self._all(select(participants).where(participants.c.link_hash == link_hash))
-        return _participant(rows[0]) if rows else None
+        return participant_of(rows[0]) if rows else None
 
     def bind_browser(self, code: str, browser_hash: str) -> bool:
         """Makes a browser the participant's only one, unless another was faster; whether it is theirs now."""
@@ -255,9 +253,18 @@ class Store:
         """Lets the participant's link be opened in another browser once."""
         self._set_participant(code, browser_hash=None)
 
-    def note_browser(self, code: str, *, clock_resolution_ms: float | None, screen: str) -> None:
+    def note_browser(self, code: str, *, clock_resolution_ms: float | None, screen: str | None) -> None:
         """Keeps what the browser measured of itself."""
         self._set_participant(code, clock_resolution_ms=clock_resolution_ms, screen=screen)
+
+    def close_gates(self, browser_hash: str) -> list[str]:
+        """Closes every gate that stands open in a browser, as a session is opened there; whose they were."""
+        theirs = (participants.c.browser_hash == browser_hash, participants.c.gate_open.is_(True))
+        with self._writing.transaction() as connection:
+            codes = [row[0] for row in connection.execute(select(participants.c.code).where(*theirs))]
+            if codes:
+                connection.execute(update(participants).where(*theirs).values(gate_open=False))
+        return codes
 
     def open_gate(self, code: str) -> None:
         """Notes that the PIN was given."""
@@ -290,7 +297,7 @@ class Store:
                 .where(participants.c.code == code)
                 .values(
                     consent_version=version,
-                    consented=_now(),
+                    consented=utc_now(),
                     age_months=age_months,
                     list_number=list_number,
                     planned=len(made),
@@ -302,24 +309,32 @@ class Store:
             participants.c.site == found.site,
             participants.c.group == found.group,
             participants.c.list_number.is_not(None),
+            participants.c.pilot.is_not(True),
         )
         counts = dict.fromkeys(range(self.config.lists), 0)
         counts |= {row[0]: row[1] for row in connection.execute(used.group_by(participants.c.list_number))}
         return min(counts, key=lambda number: (counts[number], number))
 
     def withdraw(self, code: str) -> bool:
-        """Deletes a participant with everything about them; whether there was one."""
+        """Deletes a participant with everything about them; whether somebody withdrew who had taken part.
+
+        Who never agreed did not take part, nor did a pilot.
+        """
         with self._writing.transaction() as connection:
-            row = connection.execute(select(participants.c.site).where(participants.c.code == code)).first()
+            wanted = select(participants).where(participants.c.code == code)
+            row = connection.execute(wanted).mappings().first()
             if row is None:
                 return False
+            found = participant_of(row)
+            took_part = found.consented is not None and not found.pilot
             for table in (answers, trials, events):
                 connection.execute(delete_from(table).where(table.c.code == code))
             connection.execute(delete_from(participants).where(participants.c.code == code))
-            connection.execute(insert(withdrawals).values(time=_now(), site=row[0]))
+            if took_part:
+                connection.execute(insert(withdrawals).values(time=utc_now(), site=found.site))
         if self._engine.url.get_backend_name() == "sqlite":
             self._empty_log()
-        return True
+        return took_part
 
     def _empty_log(self) -> None:
         """Moves SQLite's write-ahead log, in which deleted rows would still be read, into the file and cuts it off."""
@@ -346,16 +361,16 @@ class Store:
             return None
         shown, times = row["shown"], row["times_shown"]
         if shown is None or again:
-            shown, times = shown or _now(), times + 1
+            shown, times = shown or utc_now(), times + 1
             here = (trials.c.code == row["code"], trials.c.position == row["position"])
             connection.execute(update(trials).where(*here).values(shown=shown, times_shown=times))
-        return StoredTrial(plan=_plan(row), shown=shown, times_shown=times)
+        return StoredTrial(plan=plan_of(row), shown=shown, times_shown=times)
 
     def shown_trial(self, code: str, position: int) -> PlannedTrial | None:
         """A trial, if it has been shown."""
         here = (trials.c.code == code, trials.c.position == position, trials.c.shown.is_not(None))
         rows = self._all(select(trials).where(*here))
-        return _plan(rows[0]) if rows else None
+        return plan_of(rows[0]) if rows else None
 
     def answer(
         self, code: str, position: int, attempt: str, judge: Callable[[StoredTrial], StoredAnswer]
@@ -381,7 +396,7 @@ class Store:
             row = rows.get(position)
             if row is None or row["shown"] is None:
                 raise ConflictError("not shown", f"trial {position} was not shown; {found.position} is next")
-            answered = _trial(row)
+            answered = trial_of(row)
             if position < found.position:
                 here = (answers.c.code == code, answers.c.position == position)
                 before = connection.execute(select(answers.c.attempt).where(*here)).scalar_one()
@@ -394,7 +409,7 @@ class Store:
             following = self._show(connection, rows.get(position + 1))
             after: dict[str, object] = {"position": position + 1}
             if following is None:
-                after["finished"] = _now()
+                after["finished"] = utc_now()
             connection.execute(update(participants).where(participants.c.code == code).values(**after))
         return answered, following
 
@@ -403,12 +418,12 @@ class Store:
         row = connection.execute(wanted).mappings().first()
         if row is None:
             raise ConflictError("not shown", "this participant has withdrawn")
-        return _participant(row)
+        return participant_of(row)
 
     def trials(self, code: str) -> list[StoredTrial]:
         """A participant's trials, in order."""
         rows = self._all(select(trials).where(trials.c.code == code).order_by(trials.c.position))
-        return [_trial(row) for row in rows]
+        return [trial_of(row) for row in rows]
 
     def answers(self, code: str) -> dict[int, StoredAnswer]:
         """A participant's answers by the place of the trial."""
@@ -423,7 +438,7 @@ class Store:
     def log(self, kind: EventKind, detail: str, code: str | None = None) -> None:
         """Notes an event."""
         with self._writing.transaction() as connection:
-            connection.execute(insert(events).values(time=_now(), code=code, kind=kind, detail=detail[:500]))
+            connection.execute(insert(events).values(time=utc_now(), code=code, kind=kind, detail=detail[:500]))
 
     def events(self, limit: int = 200) -> list[Event]:
         """The latest events, newest first."""
@@ -433,68 +448,3 @@ class Store:
     def _all(self, wanted: Select) -> Sequence[RowMapping]:
         with self._reading.connect() as connection:
             return connection.execute(wanted).mappings().all()
-
-
-def _is_absent(database: str | Path) -> bool:
-    return "://" not in str(database) and not Path(database).is_file()
-
-
-def _read_study(engine: Engine) -> RowMapping | None:
-    try:
-        with engine.connect() as connection:
-            if not inspect(connection).has_table(study.name):
-                return None
-            return connection.execute(select(study)).mappings().first()
-    except DBAPIError as error:
-        raise DataFolderError(f"the database does not answer: {error.orig}", path=_shown(engine)) from error
-
-
-def _require_tables(engine: Engine) -> None:
-    """Raises DataFolderError where a table or column is missing, as in a study that an earlier version began."""
-    found = inspect(engine)
-    for table in metadata.sorted_tables:
-        there = {column["name"] for column in found.get_columns(table.name)} if found.has_table(table.name) else set()
-        if lacking := sorted(set(table.columns.keys()) - there):
-            raise DataFolderError(
-                f"table {table.name} lacks {', '.join(lacking)}: another version of babyvlm began this study",
-                path=_shown(engine),
-                remedy="Serve or export it with that version, or begin another study with another --db",
-            )
-
-
-def check_password(password: str) -> None:
-    """Raises ConfigError where a password is too short to guard anything."""
-    if len(password) < 10:
-        raise ConfigError("the admin password needs at least 10 characters")
-
-
-def check_pin(pin: str, config: StudyConfig) -> None:
-    """Raises ConfigError where a PIN is none, or is missing though the study's gate needs it."""
-    if pin and (not pin.isdecimal() or len(pin) < 4):
-        raise ConfigError("the PIN is a number of at least 4 digits")
-    if not pin and config.gate != "nobody":
-        raise ConfigError("the gate needs a PIN; give one, or choose --gate nobody")
-
-
-def _study_row(row: RowMapping) -> StudyRow:
-    return StudyRow.model_validate({name: row[name] for name in StudyRow.model_fields})
-
-
-def _participant(row: RowMapping) -> Participant:
-    return Participant.model_validate({name: row[name] for name in Participant.model_fields})
-
-
-def _plan(row: RowMapping) -> PlannedTrial:
-    return PlannedTrial.model_validate({name: row[name] for name in _PLAN_FIELDS})
-
-
-def _trial(row: RowMapping) -> StoredTrial:
-    return StoredTrial(plan=_plan(row), shown=row["shown"], times_shown=row["times_shown"])
-
-
-def _now() -> datetime.datetime:
-    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None)  # UTC; SQLite keeps no zone
-
-
-def _shown(engine: Engine) -> str:
-    return engine.url.database or "" if engine.url.get_backend_name() == "sqlite" else engine.url.render_as_string()

@@ -31,6 +31,7 @@ from sqlalchemy import (
     Text,
     create_engine,
     event,
+    inspect,
 )
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -72,6 +73,7 @@ study = Table(
     _text("secret", 64),
     _text("password_hash"),
     _text("pin_hash"),
+    _text("address", nullable=True),
 )
 
 consents = Table(
@@ -101,6 +103,7 @@ participants = Table(
     _time("finished", nullable=True),
     Column("clock_resolution_ms", Float),
     _text("screen", 32, nullable=True),
+    Column("pilot", Boolean, nullable=True),
 )
 
 trials = Table(
@@ -125,6 +128,8 @@ answers = Table(
     _text("answer", nullable=True),
     _text("skipped", 64),
     Column("reaction_ms", Float),
+    Column("open_ms", Float),
+    Column("early", Integer),
     _text("pointer", 16),
     Column("hidden", Boolean, nullable=False),
     _time("stored"),
@@ -147,6 +152,23 @@ withdrawals = Table(
     _time("time"),
     _text("site", 64),
 )
+
+
+ADDED_LATER = {"study": ("address",), "participants": ("pilot",), "answers": ("open_ms", "early")}
+"""Columns that a study begun by an earlier version lacks. They may be empty, and are added when it is opened."""
+
+
+def add_what_came_later(engine: Engine) -> None:
+    """Gives a study that an earlier version began the columns that came later."""
+    found = inspect(engine)
+    for name, columns in ADDED_LATER.items():
+        if not found.has_table(name):
+            continue
+        there = {column["name"] for column in found.get_columns(name)}
+        for column in [metadata.tables[name].c[one] for one in columns if one not in there]:
+            with engine.execution_options(**{WRITES: True}).begin() as connection:
+                kind = column.type.compile(dialect=engine.dialect)
+                connection.exec_driver_sql(f'ALTER TABLE {name} ADD COLUMN "{column.name}" {kind}')
 
 
 def open_engine(database: str | Path) -> Engine:

@@ -64,7 +64,7 @@ class Voices:
 
 def sentences_of(items: Iterable[Item], config: StudyConfig) -> tuple[Sentence, ...]:
     """Everything a study of these items may say, in the order of the alphabet."""
-    times: dict[str, int] = {ATTENTION_PROMPT: 0} if config.attention_every else {}
+    times: dict[str, int] = {ATTENTION_PROMPT: 0} if config.attention_every or config.child_attention_every else {}
     for item in items:
         if config.tasks and row_name(item.task, item.variant) not in config.tasks:
             continue

@@ -79,7 +79,7 @@ def test_an_answer_that_is_no_option_is_refused(toolbox):
 @pytest.fixture
 def page(toolbox, tmp_path):
     decisions = Decisions(path=tmp_path / "decisions.jsonl")
-    return TestClient(review_app(toolbox, decisions, reviewer="ab")), decisions
+    return TestClient(review_app(toolbox, decisions, reviewer="ab"), base_url="http://127.0.0.1"), decisions
 
 
 def test_the_page_shows_items_and_takes_decisions(page, toolbox):
@@ -108,6 +108,100 @@ def test_what_does_not_fit_is_refused_and_leaves_the_file_alone(page, toolbox):
     assert client.put(f"/api/decisions/{item.id}", json={"verdict": "accept"}, headers=elsewhere).status_code == 403
     assert client.get("/images/..%2Fitems.jsonl").status_code == 404
     assert not decisions.path.exists()
+
+
+@pytest.fixture
+def two(toolbox, tmp_path):
+    """Anna and Bea, each with a page of her own, on one file."""
+    path = tmp_path / "both.jsonl"
+
+    def page_of(reviewer):
+        app = review_app(toolbox, read_decisions(path, must_exist=False), reviewer=reviewer)
+        return TestClient(app, base_url="http://127.0.0.1")
+
+    return page_of("anna"), page_of("bea"), path
+
+
+def put(client, item, verdict="reject", **more):
+    return client.put(f"/api/decisions/{item.id}", json={"verdict": verdict, **more})
+
+
+@pytest.mark.case("shared trouble")
+@pytest.mark.parametrize("order", ["aab", "aba", "baab", "abab", "aaabbb"])
+def test_what_two_reviewers_decide_is_all_there(two, toolbox, order):
+    anna, bea, path = two
+    for number, who in enumerate(order):
+        assert put(anna if who == "a" else bea, toolbox.items[number]).status_code == 200
+    kept = read_decisions(path).by_item
+    assert [kept[toolbox.items[number].id].reviewer[0] for number in range(len(order))] == list(order)
+    listed = bea.get("/api/items", params={"show": "rejected"}).json()
+    assert listed["matching"] == len(order)
+
+
+@pytest.mark.case("shared trouble")
+@pytest.mark.parametrize("second", ["decides otherwise", "takes back", "has looked since"])
+def test_two_who_decide_on_one_item_are_told(two, toolbox, second):
+    anna, bea, path = two
+    item = toolbox.items[0]
+    bea.get("/api/items")
+    assert put(anna, item).status_code == 200
+    if second == "has looked since":
+        bea.get("/api/items")
+    got = bea.delete(f"/api/decisions/{item.id}") if second == "takes back" else put(bea, item, "accept")
+    kept = read_decisions(path).by_item[item.id]
+    if second == "has looked since":
+        assert got.status_code == 200 and kept.reviewer == "bea"
+    else:
+        assert got.status_code == 409 and "anna has decided to reject" in got.json()["detail"]
+        assert kept.reviewer == "anna" and put(bea, item, "accept").status_code == 200
+
+
+@pytest.mark.case("one datum")
+def test_a_file_that_is_damaged_meanwhile_is_named_and_left_as_it_is(two, toolbox):
+    anna, _, path = two
+    put(anna, toolbox.items[0])
+    path.write_text(path.read_text() + "<<<<<<< merge\n")
+    before = path.read_text()
+    got = put(anna, toolbox.items[1])
+    assert got.status_code == 409 and "line 2" in got.json()["detail"] and path.read_text() == before
+
+
+def test_many_at_once_lose_nothing(toolbox, tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    path = tmp_path / "d.jsonl"
+    reviewers = [Decisions(path=path) for _ in range(4)]
+
+    def decide(number):
+        item = toolbox.items[number]
+        reviewers[number % 4].set(Decision(item=item.id, task=item.task, verdict="accept"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(decide, range(24)))
+    assert len(read_decisions(path).by_item) == 24
+
+
+@pytest.mark.case("pages")
+@pytest.mark.parametrize("host", ["evil.test:8341", "localhost.evil.test", "10.0.0.7"])
+def test_nobody_decides_by_another_name(page, toolbox, host):
+    client, decisions = page
+    headers = {"Host": host, "Origin": f"http://{host}"}
+    sent = {"verdict": "reject"}
+    assert client.put(f"/api/decisions/{toolbox.items[0].id}", json=sent, headers=headers).status_code == 421
+    assert client.get("/", headers=headers).status_code == 421 and not decisions.path.exists()
+
+
+def test_the_review_page_has_the_common_guard(page, toolbox):
+    client, _ = page
+    got = client.get("/")
+    assert "unsafe" not in got.headers["content-security-policy"] and "<style" not in got.text
+    assert "<script>" not in got.text and client.get("/review.js").status_code == 200
+    assert client.get("/review.css").headers["content-type"].startswith("text/css")
+    body = b'{"verdict": "accept", "note": "' + b"x" * 60_000 + b'"}'
+    headers = {"content-type": "application/json"}
+    got = client.put(f"/api/decisions/{toolbox.items[0].id}", content=body, headers=headers)
+    assert got.status_code == 413 and len(got.content) < 200
+    assert client.get("/nothing").headers["content-type"].startswith("text/html")
 
 
 def test_restricted_pictures_are_not_served_to_other_machines(toolbox, tmp_path):

@@ -47,7 +47,8 @@ async function refresh() {
   const finished = seen.participants.filter(one => one.finished).length;
   $("summary").textContent = `${seen.participants.length} invited, ${finished} finished, ${seen.withdrawn} withdrawn. Toolbox: ${seen.toolbox}`;
   $("participants").replaceChildren(...seen.participants.map(one => {
-    const state = one.finished ? "finished" : one.planned ? "under way" : one.opened ? "opened" : "invited";
+    const progress = one.finished ? "finished" : one.planned ? "under way" : one.opened ? "opened" : "invited";
+    const state = one.pilot ? progress + ", pilot" : progress;
     const doing = document.createElement("span");
     doing.append(
       action("Allow another browser", "Allow another browser for " + one.code, () => ask("POST", `participants/${one.code}/release`)), " ",
@@ -73,7 +74,8 @@ onSubmit("login", async () => {
 });
 onSubmit("invite", async () => {
   const age = $("age").value;
-  const wish = { group: $("group").value, site: $("site").value, age_months: age ? Number(age) : null, count: Number($("count").value) };
+  if (age && age <= 6 && !confirm(`${age} months, not ${age} years (${12 * age} months)?`)) return;
+  const wish = { group: $("group").value, site: $("site").value, age_months: age ? Number(age) : null, count: Number($("count").value), pilot: $("pilot").value === "pilot" };
   const made = await ask("POST", "links", wish);
   const lines = made.map(link => Object.assign(document.createElement("a"), { href: link.url, target: "_blank", rel: "noopener", textContent: link.code + "  " + link.url }));
   $("links-made").replaceChildren(...lines);

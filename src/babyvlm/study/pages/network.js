@@ -1,17 +1,17 @@
 // What leaves and reaches the browser: requests that are tried again, and answers that outlive a closed tab.
 
 const FIRST_WAIT_MS = 400, LONGEST_WAIT_MS = 5000;
-const PASSING = new Set([429, 502, 503, 504]);
+const PASSING = new Set([502, 503, 504]);
 
 export class Refused extends Error {
-  constructor(status, kind, message) {
-    super(message);
-    this.status = status;
-    this.kind = kind;
+  constructor(status, { kind = "", detail = "", wait_s = 0 } = {}) {
+    super(typeof detail === "string" && detail ? detail : "That did not work.");
+    Object.assign(this, { status, kind, waitS: wait_s });
   }
 }
 
 const wait = ms => new Promise(resolve => setTimeout(resolve, ms));
+const refusal = async response => new Refused(response.status, await response.json().catch(() => ({})));
 
 export class Connection {
   constructor(token, onTrouble) {
@@ -19,26 +19,27 @@ export class Connection {
     this.onTrouble = onTrouble;
   }
 
+  async send(method, path, body) {
+    return fetch(path, {
+      method,
+      headers: { Authorization: "Bearer " + this.token, ...(body ? { "Content-Type": "application/json" } : {}) },
+      body: body ? JSON.stringify(body) : undefined,
+      credentials: "same-origin",
+    });
+  }
+
   // Asks until the server answers; what it refuses is thrown, a lost network is waited for.
   async ask(method, path, body) {
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
       let response = null;
       try {
-        response = await fetch(path, {
-          method,
-          headers: { Authorization: "Bearer " + this.token, ...(body ? { "Content-Type": "application/json" } : {}) },
-          body: body ? JSON.stringify(body) : undefined,
-          credentials: "same-origin",
-        });
+        response = await this.send(method, path, body);
       } catch { /* the network is lost: waited for below */ }
       if (response && response.ok) {
         this.onTrouble("");
         return response;
       }
-      if (response && !PASSING.has(response.status)) {
-        const said = await response.json().catch(() => ({}));
-        throw new Refused(response.status, said.kind ?? "", typeof said.detail === "string" ? said.detail : "That did not work.");
-      }
+      if (response && !PASSING.has(response.status)) throw await refusal(response);
       this.onTrouble(response ? "One moment please …" : "No network. Your answer is kept; we go on as soon as it is back.");
       await Promise.race([wait(waitMs * (0.5 + Math.random())), new Promise(resolve => addEventListener("online", resolve, { once: true }))]);
     }
@@ -46,6 +47,19 @@ export class Connection {
 
   async json(method, path, body) {
     return (await this.ask(method, path, body)).json();
+  }
+
+  // Asks once, for somebody who waits for the reply and can ask again: a PIN is never tried by itself.
+  async once(method, path, body) {
+    let response;
+    try {
+      response = await this.send(method, path, body);
+    } catch {
+      throw new Refused(0, { kind: "network", detail: "No network. Please try again when it is back." });
+    }
+    if (PASSING.has(response.status)) throw new Refused(response.status, { detail: "The server is busy. Please try again." });
+    if (!response.ok) throw await refusal(response);
+    return response.json();
   }
 
   async picture(key, number) {
@@ -66,7 +80,11 @@ export class AnswerQueue {
   }
 
   get waiting() {
-    try { return JSON.parse(localStorage.getItem(this.place) ?? "[]"); } catch { return []; }
+    try {
+      return JSON.parse(localStorage.getItem(this.place) ?? "[]").filter(answer => !answer.skip_pin);
+    } catch {
+      return [];
+    }
   }
 
   keep(answers) {
@@ -86,6 +104,11 @@ export class AnswerQueue {
         said = await this.connection.json("POST", "/api/answer", waiting[0]);
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
+        if (error.status === 429) { // it was given and stays as it was given: it only has to wait
+          this.connection.onTrouble(error.message);
+          await wait(1000 * Math.max(1, error.waitS));
+          continue;
+        }
         waiting.shift();
         this.keep(waiting);
         if (error.status === 409 || error.status === 404) return null; // the server knows better where we are

@@ -1,4 +1,6 @@
-// One trial on the screen: pictures, film, curtain, one try; ends with what was touched, and when.
+// One trial on the screen: pictures, film, curtain, the question, then one try; ends with what was touched, and when.
+
+import { isClear, isFreshClick, isHeldElsewhere, quietMs, touchesSoFar } from "/glass.js";
 
 const GRID = { "top left": [1, 1], "top": [1, 2], "top right": [1, 3], "left": [2, 1], "right": [2, 3], "bottom left": [3, 1], "bottom": [3, 2], "bottom right": [3, 3] };
 const ARROWS = { "top left": "↖", "top": "↑", "top right": "↗", "left": "←", "right": "→", "bottom left": "↙", "bottom": "↓", "bottom right": "↘" };
@@ -8,6 +10,7 @@ export const make = (tag, properties = {}, ...children) => {
   node.append(...children);
   return node;
 };
+const QUIET_MS = 400, LOOK_MS = 25, HELD_MS = 2500;
 const wait = ms => new Promise(resolve => setTimeout(resolve, ms));
 const frame = () => new Promise(resolve => requestAnimationFrame(resolve));
 
@@ -29,10 +32,11 @@ export function clockResolution() {
   return smallest === Infinity ? null : smallest;
 }
 
-// Shows a trial. `pictures` are decoded images; resolves to { choice, reaction_ms, pointer, hidden }.
-// `onSay` is told what to say when: "watch" as a film begins, "say" once an answer counts.
-// `skipped` is a promise that may end the trial instead; it resolves to what is sent in place of a choice.
-export async function runTrial(stage, trial, pictures, { onSay, skipped }) {
+// Shows a trial. `pictures` are decoded images; resolves to { choice, reaction_ms, open_ms, early, pointer, hidden }.
+// `say` says "watch" as a film begins and "say" with the pictures; it resolves to whether anybody said it.
+// `onOpen` is called when answers open, `onHeld` with whether something lies on the glass and keeps them closed.
+// `skipped` is a promise that may end the trial instead; what it resolves to is returned.
+export async function runTrial(stage, trial, pictures, { say, onOpen, onHeld, skipped }) {
   const show = trial.show;
   const sentence = make("span", { textContent: show.clip ? show.watch : show.say });
   const practice = trial.practice ? [make("small", { textContent: "Practice" }), " "] : [];
@@ -48,20 +52,35 @@ export async function runTrial(stage, trial, pictures, { onSay, skipped }) {
   const skipping = skipped.then(sent => (skip = sent));
   try {
     if (show.clip) {
-      onSay("watch");
+      say("watch");
       await Promise.race([film(box, pictures.slice(0, show.clip), show.frame_ms), skipping]);
     }
     if (!skip) await Promise.race([curtain(box, show.curtain_ms), skipping]);
     if (skip) return skip;
     sentence.textContent = show.say;
     const buttons = answers(box, show, pictures);
-    const since = await painted();
-    onSay("say");
-    return await Promise.race([touch(box, buttons, since, () => hidden), skipping]);
+    const since = await painted(), before = touchesSoFar();
+    await Promise.race([opening(show, since, say("say"), () => skip, onHeld), skipping]);
+    if (skip) return skip;
+    const times = { since, openedAt: performance.now(), early: touchesSoFar() - before };
+    onOpen();
+    return await Promise.race([touch(box, buttons, times, () => hidden), skipping]);
   } finally {
     document.removeEventListener("visibilitychange", onHidden);
     document.removeEventListener("interrupted", onInterrupted);
   }
+}
+
+// Resolves when an answer may count: the question has been said, or could be read where nobody says it; every finger has
+// left the glass; and whoever touched before has stopped.
+async function opening(show, since, said, isSkipped, onHeld) {
+  if (!(await said)) await wait(Math.max(0, since + show.reading_ms - performance.now()));
+  const asked = performance.now();
+  while (!isSkipped() && !(isClear() && quietMs() >= Math.min(QUIET_MS, show.gap_ms))) {
+    if (performance.now() - asked > HELD_MS) onHeld(!isClear());
+    await wait(LOOK_MS);
+  }
+  onHeld(false);
 }
 
 async function film(box, frames, frameMs) {
@@ -160,8 +179,8 @@ function layWords(box, show) {
 }
 
 // Waits for the one try. The first touch of an option counts, at the moment the finger comes down, also while a palm
-// rests elsewhere on the glass.
-function touch(box, buttons, since, wasHidden) {
+// rests elsewhere on the glass. What began before answers opened (a finger, a click, a key held down) counts for nothing.
+function touch(box, buttons, { since, openedAt, early }, wasHidden) {
   return new Promise(resolve => {
     let done = false, typed = "";
     const choose = (button, event, pointer) => {
@@ -170,11 +189,14 @@ function touch(box, buttons, since, wasHidden) {
       button.classList.add("touched");
       buttons.forEach(other => (other.disabled = other !== button));
       removeEventListener("keydown", onKey);
-      resolve({ choice: Number(button.dataset.place), reaction_ms: Math.max(0, event.timeStamp - since), pointer, hidden: wasHidden() });
+      resolve({ choice: Number(button.dataset.place), reaction_ms: Math.max(0, event.timeStamp - since), open_ms: openedAt - since, early, pointer, hidden: wasHidden() });
     };
     for (const button of buttons) {
-      button.addEventListener("pointerdown", event => event.button === 0 && choose(button, event, ["touch", "mouse", "pen"].includes(event.pointerType) ? event.pointerType : "other"));
-      button.addEventListener("click", event => choose(button, event, event.detail === 0 ? "keyboard" : "other"));
+      button.addEventListener("pointerdown", event => {
+        if (event.button !== 0 || event.timeStamp < openedAt || isHeldElsewhere(event.pointerId)) return;
+        choose(button, event, ["touch", "mouse", "pen"].includes(event.pointerType) ? event.pointerType : "other");
+      });
+      button.addEventListener("click", event => isFreshClick(event, openedAt) && choose(button, event, event.detail === 0 ? "keyboard" : "other"));
     }
     // Arrow keys go from option to option; a number goes to the option of that place, or takes it where there are few.
     const onKey = event => {

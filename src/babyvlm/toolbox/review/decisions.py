@@ -9,8 +9,11 @@ their content: the same build makes the same items, and a decision about an item
 from __future__ import annotations
 
 import datetime
+import fcntl
+import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
@@ -48,24 +51,89 @@ class Decision(Record):
 
 @dataclass
 class Decisions:
-    """The decisions in a file, kept whole on disk after every change."""
+    """The decisions in a file, kept whole on disk after every change.
+
+    Several reviewers may share a file, each from a page of their own: a change reads the file anew, under a lock, and
+    changes one line of it. Two who decide on the same item are not merged: the later one is refused and told so.
+    """
 
     path: Path
     by_item: dict[str, Decision] = field(default_factory=dict)
+    """As last read."""
+    _as_read: object = field(default=None, repr=False, compare=False)
 
     def set(self, decision: Decision) -> None:
-        """Records a decision in place of an earlier one about the item; on disk before this returns."""
-        self._save({**self.by_item, decision.item: decision})
+        """Records a decision in place of an earlier one about the item; on disk before this returns.
+
+        Raises:
+            DataFolderError: Somebody else has decided on the item since it was read here, or the file is damaged.
+        """
+        self._change(decision.item, decision)
 
     def clear(self, item: str) -> None:
-        """Takes a decision back; nothing happens where there is none."""
-        self._save({name: kept for name, kept in self.by_item.items() if name != item})
+        """Takes a decision back; nothing happens where there is none.
 
-    def _save(self, decisions: Mapping[str, Decision]) -> None:
-        with whole_file(self.path) as file:
-            for name in sorted(decisions):
-                file.write(decisions[name].model_dump_json() + "\n")
-        self.by_item = dict(decisions)
+        Raises:
+            DataFolderError: Somebody else has decided on the item since it was read here, or the file is damaged.
+        """
+        self._change(item, None)
+
+    def refresh(self) -> None:
+        """Reads what others have decided since.
+
+        Raises:
+            DataFolderError: The file is damaged.
+        """
+        if self._stamp() != self._as_read:
+            with self._locked():
+                self._read()
+
+    def _change(self, item: str, decision: Decision | None) -> None:
+        with self._locked():
+            known = self.by_item.get(item)
+            if self._stamp() != self._as_read:
+                self._read()
+            found = self.by_item.get(item)
+            if found != known and found != decision:
+                who = (found.reviewer if found else "") or "Somebody else"
+                did = f"{who} has decided to {found.verdict} it" if found else f"{who} has taken the decision back"
+                raise DataFolderError(
+                    f"{did} in the meantime, and yours is not stored",
+                    path=self.path.name,
+                    place=f"item {item}",
+                    remedy="Decide once more if you do not agree",
+                )
+            wanted = {name: kept for name, kept in self.by_item.items() if name != item}
+            if decision is not None:
+                wanted[item] = decision
+            with whole_file(self.path) as file:
+                for name in sorted(wanted):
+                    file.write(wanted[name].model_dump_json() + "\n")
+            self.by_item, self._as_read = wanted, self._stamp()
+
+    def _read(self) -> None:
+        """Takes over what the file holds; a file that is absent holds nothing."""
+        stamp = self._stamp()
+        self.by_item = _decisions_in(self.path) if stamp is not None else {}
+        self._as_read = stamp
+
+    def _stamp(self) -> object:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Nobody else changes a file of this folder meanwhile; the lock ends with the process, however it ends."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
 
 
 def read_decisions(path: Path, *, must_exist: bool = True) -> Decisions:
@@ -74,8 +142,14 @@ def read_decisions(path: Path, *, must_exist: bool = True) -> Decisions:
     Raises:
         DataFolderError: The file is missing, a line does not validate, or an item is decided on twice.
     """
-    if not must_exist and not path.exists():
-        return Decisions(path=path)
+    decisions = Decisions(path=path)
+    if must_exist or path.exists():
+        decisions._as_read = decisions._stamp()
+        decisions.by_item = _decisions_in(path)
+    return decisions
+
+
+def _decisions_in(path: Path) -> dict[str, Decision]:
     by_item: dict[str, Decision] = {}
     for line, decision in enumerate(read_jsonl(path, Decision), start=1):
         if decision.item in by_item:
@@ -83,10 +157,10 @@ def read_decisions(path: Path, *, must_exist: bool = True) -> Decisions:
                 f"a second decision about item {decision.item}",
                 path=path,
                 place=f"line {line}",
-                remedy="Keep one line an item; two reviewers' files must be merged by hand where they differ",
+                remedy="Keep one line per item; two reviewers' files must be merged by hand where they differ",
             )
         by_item[decision.item] = decision
-    return Decisions(path=path, by_item=by_item)
+    return by_item
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The review page: items with their pictures and answers in a browser, decisions into the file.
 
-    GET /                the page
+    GET /                the page, with /review.js and /review.css
     GET /images/NAME     a picture of the toolbox
     GET /api/items       items, filtered, a page at a time, with the decisions about them
     PUT, DELETE /api/decisions/ITEM   decide, take back
@@ -13,22 +13,27 @@ from __future__ import annotations
 
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError
 
 from babyvlm.errors import DataFolderError, MissingExtraError
 from babyvlm.licences import refuse_restricted
 from babyvlm.records import Item, Record
+from babyvlm.refusals import refuse_in_sentences
 from babyvlm.toolbox.folder import Toolbox
 from babyvlm.toolbox.review.decisions import Decision, Decisions, Verdict, apply_decisions
 from babyvlm.toolbox.tasks import row_name
-from babyvlm.web import LOCAL_HOSTS, serve_until_interrupted
+from babyvlm.web import LOCAL, Guard, Site, serve_until_interrupted
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-_PAGE = "review.html"
+_FILES = {
+    "/": ("review.html", "text/html"),
+    "/review.js": ("review.js", "text/javascript"),
+    "/review.css": ("review.css", "text/css"),
+}
+_MAX_BODY_BYTES = 16384
 Show = Literal["undecided", "accepted", "rejected", "relabelled", "all"]
 _SHOWN: dict[Show, tuple[Verdict | None, ...]] = {
     "undecided": (None,),
@@ -66,45 +71,37 @@ class Wish(Record):
     note: str = Field(default="", max_length=2000)
 
 
-def review_app(toolbox: Toolbox, decisions: Decisions, *, reviewer: str = "") -> FastAPI:
+def review_app(toolbox: Toolbox, decisions: Decisions, *, reviewer: str = "", site: Site = LOCAL) -> FastAPI:
     """The web application.
 
     Args:
         toolbox: Items to look through.
         decisions: Where decisions go.
         reviewer: Name or initials noted with each decision.
+        site: Where it is reached.
 
     Raises:
         MissingExtraError: FastAPI is not installed.
     """
     try:
-        from fastapi import FastAPI, HTTPException, Request
-        from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+        from fastapi import FastAPI, HTTPException, Response
+        from fastapi.responses import FileResponse
     except ImportError as error:
         raise MissingExtraError("Reviewing items in the browser", "study") from error
 
     app = FastAPI(title="babyvlm review", docs_url=None, redoc_url=None, openapi_url=None)
     items = {item.id: item for item in toolbox.items}
     pictures = {name for item in toolbox.items for turn in item.turns for name in turn.images}
-    page = resources.files(__package__).joinpath(_PAGE).read_text(encoding="utf-8")
 
-    @app.middleware("http")
-    async def guard(request: Request, call_next: Any) -> Any:
-        # Another site's page in the same browser must not decide on items.
-        origin = request.headers.get("origin")
-        if request.method not in ("GET", "HEAD") and origin and urlsplit(origin).netloc != request.headers.get("host"):
-            return JSONResponse({"detail": "not from this page"}, status_code=403)
-        response = await call_next(request)
-        response.headers["Content-Security-Policy"] = (
-            "default-src 'self'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
-            "frame-ancestors 'none'"
-        )
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
+    def add_file(path: str, name: str, media_type: str) -> None:
+        content = resources.files(__package__).joinpath(name).read_bytes()
 
-    @app.get("/", response_class=HTMLResponse)
-    def index() -> str:
-        return page
+        @app.get(path)
+        def file() -> Any:
+            return Response(content, media_type=media_type)
+
+    for path, (name, media_type) in _FILES.items():
+        add_file(path, name, media_type)
 
     @app.get("/images/{name}")
     def image(name: str) -> Any:
@@ -114,6 +111,10 @@ def review_app(toolbox: Toolbox, decisions: Decisions, *, reviewer: str = "") ->
 
     @app.get("/api/items")
     def listing(task: str = "", show: Show = "undecided", offset: int = 0, limit: int = 20) -> Listing:
+        try:
+            decisions.refresh()
+        except DataFolderError as error:
+            raise HTTPException(409, str(error)) from error
         of_task = [item for item in toolbox.items if task in ("", row_name(item.task, item.variant))]
         found = {item.id: decisions.by_item.get(item.id) for item in of_task}
         wanted = [
@@ -149,14 +150,22 @@ def review_app(toolbox: Toolbox, decisions: Decisions, *, reviewer: str = "") ->
             raise HTTPException(422, error.errors()[0]["msg"]) from error
         except DataFolderError as error:
             raise HTTPException(422, str(error)) from error
-        decisions.set(decision)
+        try:
+            decisions.set(decision)
+        except DataFolderError as error:
+            raise HTTPException(409, str(error)) from error
         return decision
 
     @app.delete("/api/decisions/{item_id}")
     def take_back(item_id: str) -> dict[str, bool]:
-        decisions.clear(item_id)
+        try:
+            decisions.clear(item_id)
+        except DataFolderError as error:
+            raise HTTPException(409, str(error)) from error
         return {"taken back": True}
 
+    refuse_in_sentences(app)
+    app.add_middleware(Guard, site=site, on_refused=lambda problem: None, max_body_bytes=_MAX_BODY_BYTES)
     return app
 
 
@@ -175,16 +184,17 @@ def serve_review(
         ConfigError: Other machines could see restricted pictures, and nobody said that they may.
         MissingExtraError: FastAPI or uvicorn is not installed.
     """
-    if host not in LOCAL_HOSTS and not may_share_restricted:
+    site = Site(host=host)
+    if not site.is_local and not may_share_restricted:
         refuse_restricted(toolbox.items, f"--host {host} lets others in")
-    app = review_app(toolbox, decisions, reviewer=reviewer)
+    app = review_app(toolbox, decisions, reviewer=reviewer, site=site)
     try:
         import uvicorn  # noqa: F401
     except ImportError as error:
         raise MissingExtraError("Reviewing items in the browser", "study") from error
     serve_until_interrupted(
         app,
-        host=host,
+        site=site,
         port=port,
         announce=lambda at: f"Review {len(toolbox.items)} items at {at}; decisions go to {decisions.path}",
     )
