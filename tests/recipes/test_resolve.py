@@ -60,3 +60,16 @@ def test_bad_knobs_are_named(change, told):
 def test_unknown_recipe_suggests_the_nearest():
     with pytest.raises(ConfigError, match="nursery"):
         resolve("nursary")
+
+
+@pytest.mark.case("promises")
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_order_of_changes_does_not_decide_whether_they_fit(order):
+    shape = resolve("nursery", ["model.text_heads=6", "model.text_kv_heads=6", "model.text_width=192"][::order]).model
+    assert (shape.text_heads, shape.text_kv_heads, shape.text_width) == (6, 6, 192)
+
+
+@pytest.mark.case("promises")
+def test_steps_and_epochs_together_are_refused():
+    with pytest.raises(ConfigError, match="either steps or epochs"):
+        resolve("nursery", ["joint.optimisation.steps=7", "joint.optimisation.epochs=2"])

@@ -44,15 +44,17 @@ def resolve(name: str, changes: Sequence[str] = ()) -> Recipe:
             f"unknown recipe {name!r}{_nearest(name, {each: each for each in RECIPES})} There are: {', '.join(RECIPES)}"
         )
     recipe = RECIPES[name]()
+    tree: dict[str, Any] = {}
     for change in changes:
         key, equals, value = change.partition("=")
         if not equals:
             raise ConfigError(f"{change!r} is no knob: write key=value, such as joint.optimisation.steps=200")
-        recipe = _replace(recipe, key.strip().split("."), value.strip(), key.strip())
-    return recipe
+        _grow(tree, recipe, key.strip().split("."), value.strip(), key.strip())
+    return _replaced(recipe, tree)
 
 
-def _replace(node: Any, path: Sequence[str], value: str, key: str) -> Any:
+def _grow(tree: dict[str, Any], node: Any, path: Sequence[str], value: str, key: str) -> None:
+    """Adds one change to a tree of changes that has the shape of the configuration."""
     fields = {field.name for field in dataclasses.fields(node)}
     head, *rest = path
     if head not in fields:
@@ -62,14 +64,23 @@ def _replace(node: Any, path: Sequence[str], value: str, key: str) -> Any:
     if rest:
         if not dataclasses.is_dataclass(current):
             raise ConfigError(f"knob {key!r}: {head} has no parts")
-        return dataclasses.replace(node, **{head: _replace(current, rest, value, key)})
+        _grow(tree.setdefault(head, {}), current, rest, value, key)
+        return
     if dataclasses.is_dataclass(current):
         parts = ", ".join(f"{key}.{field.name}" for field in dataclasses.fields(current))
         raise ConfigError(f"knob {key!r} has parts; set one of {parts}")
-    hint = typing.get_type_hints(type(node))[head]
-    changed: dict[str, Any] = {head: _parse(value, hint, key)}
-    if head in ("steps", "epochs") and changed[head] is not None:
-        changed["epochs" if head == "steps" else "steps"] = None  # the one replaces the other
+    tree[head] = _parse(value, typing.get_type_hints(type(node))[head], key)
+
+
+def _replaced(node: Any, tree: Mapping[str, Any]) -> Any:
+    """The configuration with all changes at once, so that their order does not decide which of them fit together."""
+    changed: dict[str, Any] = {}
+    for name, change in tree.items():
+        current = getattr(node, name)
+        changed[name] = _replaced(current, change) if dataclasses.is_dataclass(current) else change
+    for one, other in (("steps", "epochs"), ("epochs", "steps")):
+        if changed.get(one) is not None and other not in changed:
+            changed[other] = None  # the one replaces the other
     return dataclasses.replace(node, **changed)
 
 
