@@ -83,6 +83,20 @@ def test_two_transcripts(tmp_path: Path, video: Path) -> None:
     assert "1 odd transcript" in describe(corpus)
 
 
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize("broken", ["a.vtt", "a.json", "a.cha"])
+def test_a_transcript_that_does_not_parse_gives_way_to_the_next(tmp_path: Path, video: Path, broken: str) -> None:
+    shutil.copy(video, tmp_path / "a.mp4")
+    (tmp_path / "a.srt").write_text("1\n00:00:00,500 --> 00:00:01,500\nLook here\n")
+    (tmp_path / broken).write_text("{ torn")
+    corpus = open_corpus(tmp_path)
+    transcript = corpus.transcript(corpus.recordings[0])
+    assert [utterance.text for utterance in transcript.utterances] == ["Look here"]
+    assert transcript.path == tmp_path / "a.srt"
+    assert any(broken in str(note) and "a.srt is used in its place" in str(note) for note in transcript.notes)
+    assert "files: 3 = 2 used (1 transcript, 1 video) + 1 left out (1 unreadable transcript)" in describe(corpus)
+
+
 def uneven(path: Path, seconds: list[float], tracks: int = 0) -> Path:
     """A video with frames at these moments, and so many sound tracks."""
     with av.open(str(path), "w") as container:

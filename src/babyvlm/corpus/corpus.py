@@ -68,8 +68,8 @@ class Corpus:
     def transcript(self, recording: Recording) -> Transcript:
         """What the recording's transcript holds, with what is wrong in it.
 
-        Where there are several transcripts the first is used, and whether they differ is a note: a recogniser that
-        wrote the same in four formats is nothing to mention.
+        Where there are several transcripts the first that parses is used. Those that do not parse, and those that say
+        something else, are notes; a recogniser that wrote the same in four formats is nothing to mention.
 
         Raises:
             TranscriptError: There is no transcript, or it does not parse.
@@ -78,17 +78,23 @@ class Corpus:
         if path is None:
             expected = self.media_path(recording).with_name(recording.id + TRANSCRIPT_SUFFIXES[0])
             raise TranscriptError(f"the recording {recording.id!r} has no transcript", path=expected)
-        used = read_transcript(path, recording=recording.id, duration_s=recording.duration_s)
-        differing = [other for other in self._transcripts[recording.id][1:] if self._differs(other, recording, used)]
-        if not differing:
-            return used
-        names = ", ".join(other.name for other in differing)
-        note = TranscriptError(
-            f"the recording has other transcripts that do not say the same ({names}); this one is used",
-            path=path,
-            remedy="Take away, or rename, all but one",
-        )
-        return dataclasses.replace(used, notes=(note, *used.notes))
+        broken: dict[Path, TranscriptError] = {}
+        for path in self._transcripts[recording.id]:
+            try:
+                used = read_transcript(path, recording=recording.id, duration_s=recording.duration_s)
+                break
+            except TranscriptError as error:
+                broken[path] = error
+        else:
+            raise next(iter(broken.values()))
+        others = [other for other in self._transcripts[recording.id] if other != path and other not in broken]
+        notes = [_passed_by(error, path) for error in broken.values()]
+        if differing := [other.name for other in others if self._differs(other, recording, used)]:
+            problem = f"the recording has other transcripts that do not say the same ({', '.join(differing)})"
+            remedy = "Take away, or rename, all but one"
+            notes.append(TranscriptError(f"{problem}; this one is used", path=path, remedy=remedy))
+        reasons = dict.fromkeys(broken, "unreadable transcript") | dict.fromkeys(others, "second transcript of a video")
+        return dataclasses.replace(used, notes=(*notes, *used.notes), path=path, passed_by=reasons)
 
     def _differs(self, other: Path, recording: Recording, used: Transcript) -> bool:
         try:
@@ -138,6 +144,11 @@ class Corpus:
     def boxes_path(self, recording: Recording) -> Path | None:
         """Where the recording's boxes are; None where it has none."""
         return self._boxes.get(recording.id)
+
+
+def _passed_by(error: TranscriptError, used: Path) -> TranscriptError:
+    problem = f"{error.problem}; {used.name} is used in its place"
+    return TranscriptError(problem, path=error.path, place=error.place, remedy=error.remedy)
 
 
 def _words(transcript: Transcript) -> list[str]:

@@ -84,6 +84,7 @@ def index(corpus: Corpus, *, read_media: bool = True, decode: bool = False) -> C
                 unusable[path] = "unreadable transcript"
             else:
                 utterances, transcribed = transcript.utterances, True
+                unusable |= transcript.passed_by
                 not_speech.update(transcript.not_speech)
                 not_speech.update({"cue without text": transcript.empty, "cue without times": transcript.untimed})
                 problems += (Problem(reason="unreadable cue", error=error) for error in transcript.unreadable)

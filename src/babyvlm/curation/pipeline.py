@@ -185,6 +185,8 @@ def _read(corpus: Corpus, config: CurationConfig, shards: Path, tally: Tally, in
             tally.problem(Problem(reason=UNREADABLE_TRANSCRIPT, error=error))
             tally.lose(recording, UNREADABLE_TRANSCRIPT, path)
             continue
+        path = transcript.path or path
+        tally.pass_by(transcript.passed_by)
         tally.problems(UNREADABLE_CUE, transcript.unreadable)
         tally.problems(IMPOSSIBLE_UTTERANCE, transcript.problems)
         for note in transcript.notes:

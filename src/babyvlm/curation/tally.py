@@ -7,7 +7,7 @@ corpus is more than any fraction of its files, and stops nothing by itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from babyvlm.corpus import Corpus, FileAccount, Problem
@@ -69,6 +69,10 @@ class Tally:
             self._unused[transcript] = reason
         if reason != NO_TRANSCRIPT:
             self._lost_s[recording.id] = recording.duration_s
+
+    def pass_by(self, transcripts: Mapping[Path, str]) -> None:
+        """Transcripts in whose place another of the same recording is used."""
+        self._unused |= transcripts
 
     def damage(self, recording: Recording, damage: Damage) -> None:
         """Counts what of a recording's picture does not decode.

@@ -70,6 +70,10 @@ class Transcript:
     """What stands in the file and is no speech, by reason: codes, captions shown again, marks of other sounds."""
     notes: tuple[TranscriptError, ...] = ()
     """What is odd, and used all the same."""
+    path: Path | None = None
+    """The file, where several lay beside the recording."""
+    passed_by: Mapping[Path, str] = field(default_factory=dict)
+    """The recording's other transcripts, each with the reason why it is not used."""
 
 
 def parse_transcript(path: Path, recording: str = "") -> list[Cue]:
