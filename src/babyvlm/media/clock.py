@@ -9,7 +9,7 @@ from typing import TypeVar
 import av
 import av.error
 from av.container import InputContainer
-from av.stream import Disposition, Stream
+from av.stream import Stream
 
 from babyvlm.errors import MediaError
 
@@ -34,7 +34,7 @@ def open_media(path: Path) -> InputContainer:
 
 
 def picture_of(container: InputContainer, path: Path) -> av.VideoStream:
-    """The stream of the picture: the first that is no cover.
+    """The stream of the picture: the one that FFmpeg takes for the best, never a cover.
 
     Raises:
         MediaError: There is none, or nothing here decodes it.
@@ -42,8 +42,8 @@ def picture_of(container: InputContainer, path: Path) -> av.VideoStream:
     streams = container.streams.video
     if not streams:
         raise MediaError("there is no picture in this file", path=path)
-    stream = next((each for each in streams if not each.disposition & Disposition.attached_pic), streams[0])
-    return _decodable(stream, "picture", path)
+    best = container.streams.best("video")
+    return _decodable(best if isinstance(best, av.VideoStream) else streams[0], "picture", path)
 
 
 def sound_of(container: InputContainer, track: int, path: Path) -> av.AudioStream:
