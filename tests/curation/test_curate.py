@@ -169,7 +169,7 @@ def test_skipping_is_counted_and_bounded(corpus: Path, tmp_path: Path) -> None:
     transcript.write_text(whole + past)
     with pytest.raises(InputError, match=r"1 of 17 utterances cannot be used"):
         curate(corpus, tmp_path / "none", CurationConfig(on_problem="skip", max_skipped_fraction=0), workers=1)
-    transcript.write_text(whole + past * 2)
+    transcript.write_text(whole + past + past.replace("past", "also past"))
     with pytest.raises(InputError, match=r"2 of 18 utterances cannot be used.*line 27"):
         curate(corpus, tmp_path / "out", CurationConfig(on_problem="skip"), workers=1)
     transcript.write_text("neither")

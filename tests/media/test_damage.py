@@ -119,3 +119,21 @@ def test_a_small_corpus_is_not_stopped_by_one_file(whole: Path, tmp_path: Path, 
         (folder / "r1.vtt").write_text("none here either")
         with pytest.raises(InputError, match="max_skipped_fraction"):
             curate(folder, tmp_path / "none", skip, workers=1)
+
+
+@pytest.mark.case("promises")
+@pytest.mark.parametrize(
+    "read", [probe, find_damage, lambda path: list(frames_at(path, [0.5]))], ids=["probe", "find_damage", "frames_at"]
+)
+@pytest.mark.parametrize(
+    ("tag", "other"), [(b"avc1", b"zzzz"), (b"avcC", b"xxxx"), (b"moov", b"xxxx"), (b"ftyp", b"\x00\x00\x00\x00")]
+)
+def test_what_does_not_open_is_our_error(whole: Path, tmp_path: Path, read, tag: bytes, other: bytes) -> None:
+    path = tmp_path / "v.mp4"
+    path.write_bytes(whole.read_bytes().replace(tag, other))
+    try:
+        read(path)
+    except MediaError as error:
+        assert "v.mp4" in str(error)
+    else:
+        assert tag == b"ftyp"  # which FFmpeg does without

@@ -257,6 +257,11 @@ def _describe_set(folder: Path) -> str:
     made = ", ".join(f"{totals[name]} {name}" for name in ("recordings", "utterances", "clips", "frames"))
     records = ", ".join(f"{totals[name]} {name}" for name in ("image", "video", "interleaved"))
     lines = [f"{folder}: {made}; records: {records}"]
+    noted = {name: count for name, count in manifest.counts.items() if name.startswith(("noted: ", "seconds of "))}
+    if noted:
+        lines.append(
+            "used all the same: " + ", ".join(f"{n} {what.removeprefix('noted: ')}" for what, n in noted.items())
+        )
     if manifest.skipped:
         lines.append("left out: " + ", ".join(f"{count} {reason}" for reason, count in manifest.skipped.items()))
     return "\n".join([*lines, *manifest.notes])

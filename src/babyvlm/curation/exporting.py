@@ -64,7 +64,11 @@ def read_llava(folder: Path) -> Iterator[Conversation]:
         DataFolderError: A record does not read.
     """
     for path in sorted(folder.glob("*.json")):
-        for number, record in enumerate(json.loads(path.read_text(encoding="utf-8"))):
+        try:
+            records = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise DataFolderError(f"does not read as JSON ({error})", path=path) from error
+        for number, record in enumerate(records if isinstance(records, list) else [records]):
             try:
                 yield _from_llava(record)
             except (KeyError, TypeError, ValueError, IndexError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import av
 import av.error
@@ -30,6 +31,41 @@ def open_media(path: Path) -> InputContainer:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         remedy = "Is it whole? Copy it again, or play it to see"
         raise MediaError(f"does not open as a media file ({error})", path=path, remedy=remedy) from error
+
+
+def picture_of(container: InputContainer, path: Path) -> av.VideoStream:
+    """The stream of the picture: the one that FFmpeg takes for the best, never a cover.
+
+    Raises:
+        MediaError: There is none, or nothing here decodes it.
+    """
+    streams = container.streams.video
+    if not streams:
+        raise MediaError("there is no picture in this file", path=path)
+    best = container.streams.best("video")
+    return _decodable(best if isinstance(best, av.VideoStream) else streams[0], "picture", path)
+
+
+def sound_of(container: InputContainer, track: int, path: Path) -> av.AudioStream:
+    """A sound track, counted from 0.
+
+    Raises:
+        MediaError: There is none, or nothing here decodes it.
+    """
+    streams = container.streams.audio
+    if track >= len(streams):
+        raise MediaError(f"there are {len(streams)} sound tracks, none numbered {track}", path=path)
+    return _decodable(streams[track], "sound", path)
+
+
+StreamT = TypeVar("StreamT", bound=Stream)
+
+
+def _decodable(stream: StreamT, what: str, path: Path) -> StreamT:
+    if stream.codec_context is None:  # whatever PyAV's types say
+        problem = f"the {what} is in a codec that is not known here"
+        raise MediaError(problem, path=path, remedy="Convert it: ffmpeg -i IN -c:v libx264 -c:a aac OUT.mp4")
+    return stream
 
 
 def clock_start_s(container: InputContainer) -> float:

@@ -15,7 +15,7 @@ from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from babyvlm.errors import MediaError
-from babyvlm.media.clock import clock_end_s, clock_start_s, has_presentation_times, open_media, read_packets
+from babyvlm.media.clock import clock_end_s, clock_start_s, has_presentation_times, open_media, picture_of, read_packets
 from babyvlm.media.damage import Damage
 from babyvlm.media.shown import PixelAspect, as_shown
 
@@ -59,9 +59,7 @@ def frames_at(
         return
     noted = damage if damage is not None else Damage()
     with open_media(path) as container:
-        if not container.streams.video:
-            raise MediaError("there is no picture in this file", path=path)
-        decoder = _Decoder(container, threads, noted)
+        decoder = _Decoder(container, picture_of(container, path), threads, noted)
         converter = VideoReformatter()
         decoder.due_s = wanted[0]
         position, last_end_s, is_first, lost = 0, 0.0, True, False
@@ -112,9 +110,7 @@ def find_damage(path: Path) -> Damage:
     """
     damage = Damage()
     with open_media(path) as container:
-        if not container.streams.video:
-            raise MediaError("there is no picture in this file", path=path)
-        decoder = _Decoder(container, 1, damage)
+        decoder = _Decoder(container, picture_of(container, path), 1, damage)
         decoder.due_s = -math.inf
         for _ in decoder.frames():
             pass
@@ -131,8 +127,8 @@ class _Decoder:
     only where the moment is no earlier than the key frame.
     """
 
-    def __init__(self, container: InputContainer, threads: int, damage: Damage) -> None:
-        self._container, self._stream, self._damage = container, container.streams.video[0], damage
+    def __init__(self, container: InputContainer, stream: av.VideoStream, threads: int, damage: Damage) -> None:
+        self._container, self._stream, self._damage = container, stream, damage
         self._codec = self._stream.codec_context
         self._codec.thread_type = "SLICE"  # threads by frame report damage frames later, and not always alike
         self._codec.thread_count = threads

@@ -11,7 +11,7 @@ import av.error
 from av.container import InputContainer
 
 from babyvlm.errors import MediaError
-from babyvlm.media.clock import clock_end_s, open_media, read_packets
+from babyvlm.media.clock import clock_end_s, open_media, picture_of, read_packets
 from babyvlm.media.shown import Orientation, PixelAspect, orientation_of, shown_size
 
 
@@ -51,12 +51,10 @@ def probe(path: Path) -> MediaInfo:
         MediaError: The file is missing, no media file, or holds no picture.
     """
     with open_media(path) as container:
-        if not container.streams.video:
-            raise MediaError("there is no picture in this file", path=path)
-        stream = container.streams.video[0]
-        duration_s = _duration_s(container, path)
+        stream = picture_of(container, path)
+        duration_s = _duration_s(container, stream, path)
         aspect = PixelAspect(stream)
-        first = _first_frame(container, aspect, path)
+        first = _first_frame(container, stream, aspect, path)
         orientation, pixel_aspect = orientation_of(first), aspect.of(first.pts)
         width, height = shown_size(first.width, first.height, pixel_aspect)
         if orientation.swaps_sides:
@@ -74,8 +72,7 @@ def probe(path: Path) -> MediaInfo:
         )
 
 
-def _duration_s(container: InputContainer, path: Path) -> float:
-    stream = container.streams.video[0]
+def _duration_s(container: InputContainer, stream: av.VideoStream, path: Path) -> float:
     duration_s = clock_end_s(container)
     if container.duration is None and stream.duration is not None and stream.time_base is not None:
         duration_s = float(stream.duration * stream.time_base)
@@ -85,9 +82,8 @@ def _duration_s(container: InputContainer, path: Path) -> float:
     return duration_s
 
 
-def _first_frame(container: InputContainer, aspect: PixelAspect, path: Path) -> av.VideoFrame:
+def _first_frame(container: InputContainer, stream: av.VideoStream, aspect: PixelAspect, path: Path) -> av.VideoFrame:
     """The first frame that decodes: only frames, not streams, say how they are to be turned."""
-    stream = container.streams.video[0]
     fault: av.error.FFmpegError | None = None
     for packet in read_packets(container, stream):
         try:

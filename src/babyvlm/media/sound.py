@@ -11,7 +11,7 @@ import numpy as np
 from av.container import InputContainer
 
 from babyvlm.errors import MediaError
-from babyvlm.media.clock import clock_end_s, clock_start_s, open_media, read_packets
+from babyvlm.media.clock import clock_end_s, clock_start_s, open_media, read_packets, sound_of
 from babyvlm.media.damage import Damage
 
 SOUND_RATE = 16_000
@@ -37,13 +37,12 @@ def sound_blocks(path: Path, *, block_s: float, track: int = 0, damage: Damage |
     """
     damage = damage if damage is not None else Damage()
     with open_media(path) as container:
-        if track >= len(container.streams.audio):
-            raise MediaError(f"there are {len(container.streams.audio)} sound tracks, none numbered {track}", path=path)
+        stream = sound_of(container, track, path)
         start_s = clock_start_s(container)
         size, done = round(block_s * SOUND_RATE), 0
         pending = np.zeros(0, dtype=np.float32)
         fault: av.error.FFmpegError | None = None
-        for samples, time_s in _sound(container, container.streams.audio[track]):
+        for samples, time_s in _sound(container, stream):
             if isinstance(samples, av.error.FFmpegError):
                 fault = samples
                 damage.begin((done + len(pending)) / SOUND_RATE)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from babyvlm.errors import MediaError
-from babyvlm.media.clock import clock_start_s, has_presentation_times, open_media, read_packets
+from babyvlm.media.clock import clock_start_s, has_presentation_times, open_media, picture_of, read_packets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +40,7 @@ def read_timeline(path: Path, *, gap_s: float) -> Timeline:
         MediaError: The file is missing, or holds no picture.
     """
     with open_media(path) as container:
-        if not container.streams.video:
-            raise MediaError("there is no picture in this file", path=path)
-        stream = container.streams.video[0]
+        stream = picture_of(container, path)
         unit_s = float(stream.time_base or Fraction(1, 1000))
         times: list[int] = []
         damaged = 0
