@@ -14,16 +14,23 @@ from babyvlm.corpus.files import BOXES_SUFFIX, TABLES, VIDEO_SUFFIXES
 class FileAccount:
     """Every file of a folder, once."""
 
-    used: Mapping[Path, str]
+    used: dict[Path, str]
     """What a file is used as: video, transcript, boxes or table."""
-    left_out: Mapping[Path, str]
+    left_out: dict[Path, str]
     """Why a file is not used."""
 
-    def without(self, files: Mapping[Path, str]) -> FileAccount:
-        """The account after more files proved to be unusable, each with its reason."""
+    def without(self, files: Mapping[Path, str], *, in_their_place: Iterable[Path] = ()) -> FileAccount:
+        """The account after more files proved to be unusable.
+
+        Args:
+            files: They, each with its reason.
+            in_their_place: Transcripts that are used after all, for another of their recording does not parse.
+        """
         lost = {path: reason for path, reason in files.items() if path in self.used}
-        kept = {path: kind for path, kind in self.used.items() if path not in lost}
-        return FileAccount(used=kept, left_out={**self.left_out, **lost})
+        used = self.used | dict.fromkeys(in_their_place, "transcript")
+        kept = {path: kind for path, kind in used.items() if path not in lost}
+        left_out = {path: reason for path, reason in self.left_out.items() if path not in kept}
+        return FileAccount(used=kept, left_out=left_out | lost)
 
     def __str__(self) -> str:
         """One line in which the parts add up."""

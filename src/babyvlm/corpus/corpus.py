@@ -93,8 +93,8 @@ class Corpus:
             problem = f"the recording has other transcripts that do not say the same ({', '.join(differing)})"
             remedy = "Take away, or rename, all but one"
             notes.append(TranscriptError(f"{problem}; this one is used", path=path, remedy=remedy))
-        reasons = dict.fromkeys(broken, "unreadable transcript") | dict.fromkeys(others, "second transcript of a video")
-        return dataclasses.replace(used, notes=(*notes, *used.notes), path=path, passed_by=reasons)
+        stands_in = path if broken else None
+        return dataclasses.replace(used, notes=(*notes, *used.notes), path=stands_in, broken=tuple(broken))
 
     def _differs(self, other: Path, recording: Recording, used: Transcript) -> bool:
         try:

@@ -69,6 +69,7 @@ def index(corpus: Corpus, *, read_media: bool = True, decode: bool = False) -> C
     parts: dict[tuple[str, int], list[IndexRow]] = {}
     not_speech: Counter[str] = Counter()
     unusable: dict[Path, str] = {}
+    stand_ins: list[Path] = []
     for recording in progress(corpus.recordings, description="index", unit="recording", silent=not read_media):
         if read_media:
             facts, found = check_media(corpus.media_path(recording), recording, decode=decode)
@@ -84,7 +85,8 @@ def index(corpus: Corpus, *, read_media: bool = True, decode: bool = False) -> C
                 unusable[path] = "unreadable transcript"
             else:
                 utterances, transcribed = transcript.utterances, True
-                unusable |= transcript.passed_by
+                unusable |= dict.fromkeys(transcript.broken, "unreadable transcript")
+                stand_ins += [transcript.path] if transcript.path is not None else []
                 not_speech.update(transcript.not_speech)
                 not_speech.update({"cue without text": transcript.empty, "cue without times": transcript.untimed})
                 problems += (Problem(reason="unreadable cue", error=error) for error in transcript.unreadable)
@@ -117,7 +119,7 @@ def index(corpus: Corpus, *, read_media: bool = True, decode: bool = False) -> C
         media=tuple(media),
         decoded=decode,
         not_speech=dict(sorted((+not_speech).items())),
-        files=corpus.files.without(unusable),
+        files=corpus.files.without(unusable, in_their_place=stand_ins),
     )
 
 

@@ -185,8 +185,9 @@ def _read(corpus: Corpus, config: CurationConfig, shards: Path, tally: Tally, in
             tally.problem(Problem(reason=UNREADABLE_TRANSCRIPT, error=error))
             tally.lose(recording, UNREADABLE_TRANSCRIPT, path)
             continue
-        path = transcript.path or path
-        tally.pass_by(transcript.passed_by)
+        if transcript.path is not None:
+            path = transcript.path
+            tally.stand_in(path, transcript.broken)
         tally.problems(UNREADABLE_CUE, transcript.unreadable)
         tally.problems(IMPOSSIBLE_UTTERANCE, transcript.problems)
         for note in transcript.notes:

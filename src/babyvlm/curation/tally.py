@@ -7,7 +7,7 @@ corpus is more than any fraction of its files, and stops nothing by itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from babyvlm.corpus import Corpus, FileAccount, Problem
@@ -34,6 +34,7 @@ class Tally:
         self._first: dict[str, str] = {}
         self._lost_s: dict[str, float] = {}
         self._unused: dict[Path, str] = {}
+        self._stand_ins: list[Path] = []
         self.counts: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
         self._known_s = sum(recording.duration_s for recording in corpus.recordings)
@@ -43,7 +44,7 @@ class Tally:
     @property
     def files(self) -> FileAccount:
         """Every file of the corpus: used, or left out by a reason."""
-        return self._corpus.files.without(self._unused)
+        return self._corpus.files.without(self._unused, in_their_place=self._stand_ins)
 
     def problem(self, problem: Problem) -> None:
         """Counts a note; raises any other problem, or counts it, as ``on_problem`` has it."""
@@ -70,9 +71,10 @@ class Tally:
         if reason != NO_TRANSCRIPT:
             self._lost_s[recording.id] = recording.duration_s
 
-    def pass_by(self, transcripts: Mapping[Path, str]) -> None:
-        """Transcripts in whose place another of the same recording is used."""
-        self._unused |= transcripts
+    def stand_in(self, transcript: Path, broken: Iterable[Path]) -> None:
+        """A transcript that is used in place of others of its recording, which do not parse."""
+        self._stand_ins.append(transcript)
+        self._unused |= dict.fromkeys(broken, UNREADABLE_TRANSCRIPT)
 
     def damage(self, recording: Recording, damage: Damage) -> None:
         """Counts what of a recording's picture does not decode.

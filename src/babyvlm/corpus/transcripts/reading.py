@@ -71,9 +71,9 @@ class Transcript:
     notes: tuple[TranscriptError, ...] = ()
     """What is odd, and used all the same."""
     path: Path | None = None
-    """The file, where several lay beside the recording."""
-    passed_by: Mapping[Path, str] = field(default_factory=dict)
-    """The recording's other transcripts, each with the reason why it is not used."""
+    """The file, where it stands in for others of its recording that do not parse."""
+    broken: tuple[Path, ...] = ()
+    """Those others."""
 
 
 def parse_transcript(path: Path, recording: str = "") -> list[Cue]:
