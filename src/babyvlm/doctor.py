@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from babyvlm.folders import package_versions
+from babyvlm.installation import install_command
 
 
 def examine() -> str:
@@ -28,7 +29,7 @@ def examine() -> str:
     else:
         lines.append("no GPU: the nursery recipe runs; the saycam recipe would take months")
     skia = importlib.util.find_spec("skia") is not None
-    lines.append("rendering the nursery: yes" if skia else "rendering the nursery: no; pip install 'babyvlm[render]'")
+    lines.append("rendering the nursery: " + ("yes" if skia else f"no; {install_command('render')}"))
     voices = [name for name in ("flite", "espeak-ng") if shutil.which(name)]
     lines.append(
         f"voices of the nursery: {', '.join(voices) or 'none (silent sound track); install flite or espeak-ng'}"

@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from babyvlm.installation import install_command
+
 
 class BabyVLMError(Exception):
     """Base of every error that a person can mend."""
@@ -77,7 +79,7 @@ class MissingExtraError(BabyVLMError):
     """An optional dependency is needed and not installed."""
 
     def __init__(self, needed_for: str, extra: str) -> None:
-        super().__init__(f"{needed_for} needs an optional dependency. Install it with: pip install 'babyvlm[{extra}]'")
+        super().__init__(f"{needed_for} needs an optional dependency. Install it with: {install_command(extra)}")
 
 
 class CheckpointError(InputError):
