@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+
+# Models here are tiny, and more threads for them only wait for one another. Read when numpy and torch are imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import av
 import numpy as np

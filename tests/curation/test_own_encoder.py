@@ -57,6 +57,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> list[RecordingShard]:
     return [recorded(folder, f"r{number}") for number in range(8)]
 
 
+@pytest.mark.slow
 def test_what_is_in_view_scores_above_what_is_not(corpus: list[RecordingShard]) -> None:
     aligner = OwnAligner(CONFIG)
     aligner.fit(corpus)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
@@ -197,3 +198,5 @@ def save(model, processor, folder: Path) -> None:
 
 KINDS = {kind.__name__: kind for kind in (llava, idefics3, smolvlm, qwen2_vl, qwen2_5_vl, gemma3)}
 """Model type -> what saves a tiny one of it."""
+USUAL_KINDS = [pytest.param(kind, marks=[pytest.mark.slow] * (kind in ("idefics3", "qwen2_5_vl"))) for kind in KINDS]
+"""As parameters of a test; those that are built like another one are slow."""

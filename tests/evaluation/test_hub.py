@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 import torch
-from hub_models import KINDS
+from hub_models import USUAL_KINDS
 from transformers import AutoModelForImageTextToText
 
 from babyvlm.cli import main
@@ -34,7 +34,7 @@ def texts(respondent, questions, toolbox):
     return {name: [(r.text, r.problem) for r in response.replies] for name, response in answered.items()}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", USUAL_KINDS)
 def test_contract(kind, hub_model, questions, toolbox):
     respondent = choose_respondent(f"hf:{hub_model(kind)}", toolbox, ask=AskConfig(max_new_tokens=3))
     found = texts(respondent, questions, toolbox)
@@ -45,7 +45,7 @@ def test_contract(kind, hub_model, questions, toolbox):
     assert list(respondent.answer([], toolbox.image)) == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", USUAL_KINDS)
 @pytest.mark.parametrize("mode", ["generate", "likelihood"])
 def test_replies_do_not_depend_on_batch_or_cache(kind, mode, hub_model, questions, toolbox):
     folder = str(hub_model(kind))
@@ -72,7 +72,7 @@ def messages(question, said, toolbox):
     return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", USUAL_KINDS)
 def test_replies_are_those_of_transformers_own_generate(kind, hub_model, questions, toolbox):
     """One picture, four, and a round late in a memory item with the replies before it as they were."""
     folder = str(hub_model(kind))
@@ -88,7 +88,7 @@ def test_replies_are_those_of_transformers_own_generate(kind, hub_model, questio
         assert processor.tokenizer.decode(written, skip_special_tokens=True).strip() == said[last]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", USUAL_KINDS)
 def test_likelihoods_are_those_of_each_option_alone(kind, hub_model, questions, toolbox):
     """Against the whole conversation with the option in it, in one pass without a cache."""
     folder = str(hub_model(kind))

@@ -47,7 +47,7 @@ def sit_down(browser, served, begin):
         serving.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize(("size", "by"), [(TABLET, "touch"), (PHONE, "keyboard")])
+@pytest.mark.parametrize(("size", "by"), [(TABLET, "touch"), pytest.param(PHONE, "keyboard", marks=pytest.mark.slow)])
 def test_every_task_is_taken(sit_down, toolbox, size, by):
     service, taker, code = sit_down(size=size, by=by)
     assert not taker.serious_findings()

@@ -124,7 +124,14 @@ def typed_and_gone_back_and_forward(page, link):
 
 
 @pytest.mark.case("who answers")
-@pytest.mark.parametrize("state", [at_the_consent, at_a_trial, at_the_end])
+@pytest.mark.parametrize(
+    "state",
+    [
+        pytest.param(at_the_consent, marks=pytest.mark.slow),
+        at_a_trial,
+        pytest.param(at_the_end, marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize(
     "way",
     [

@@ -60,6 +60,7 @@ def test_published_items_are_the_same_with_and_without_hard_ones(corpus, tmp_pat
     assert published == list(only.items) and len(both.items) == 2 * len(only.items)
 
 
+@pytest.mark.slow
 def test_same_seed_same_hard_items_for_any_number_of_workers(hard, corpus, tmp_path):
     config = ToolboxConfig(items_per_task=24, items={"memory": 4}, max_crops=300, variants=("hard",))
     again = build_toolbox(CorpusSource(corpus, "test"), tmp_path / "again", config, workers=2)

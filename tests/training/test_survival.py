@@ -39,7 +39,14 @@ def train_until_killed(recipe, data, out, stage, step):
     train_in_process(recipe, data, out, [stage])
 
 
-@pytest.mark.parametrize("stage", ["vision", "language", "joint", "instruction"])
+@pytest.mark.parametrize(
+    "stage",
+    [
+        "vision",
+        *(pytest.param(stage, marks=pytest.mark.slow) for stage in ("language", "joint")),
+        "instruction",
+    ],
+)
 def test_a_killed_stage_ends_with_the_weights_of_an_undisturbed_one(stage, data, trained, tmp_path):
     recipe = tiny_recipe(checkpoint_every_s=0.0)
     run = fork(trained, tmp_path / "model", recipe, data, without=stage)
@@ -173,6 +180,7 @@ def start_lingering(folder):
     run_in_processes(linger, (folder,), 2)
 
 
+@pytest.mark.slow
 def test_no_process_outlives_the_one_that_started_it(tmp_path):
     started = multiprocessing.get_context("spawn").Process(target=start_lingering, args=(tmp_path,))
     started.start()

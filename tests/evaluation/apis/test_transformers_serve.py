@@ -58,6 +58,7 @@ def _listens(port):
         return False
 
 
+@pytest.mark.slow
 def test_a_server_of_transformers_replies_as_the_model_does_here(address, hub_model, toolbox, tmp_path, monkeypatch):
     """Single pictures, several, and fifteen rounds with its own replies, by the command as typed; the oracle is the
     same model asked here, shown the pictures as they are sent."""
