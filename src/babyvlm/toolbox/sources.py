@@ -18,10 +18,11 @@ from PIL import Image
 
 from babyvlm.corpus import Corpus, read_photo_annotations
 from babyvlm.corpus.layouts import licence_of_picture
-from babyvlm.errors import InputError, MediaError
+from babyvlm.errors import InputError
 from babyvlm.licences import OWN_PHOTOGRAPHS
 from babyvlm.media import frames_at
 from babyvlm.records import Box, BoxedFrame, Split
+from babyvlm.shown_pictures import open_image
 
 _SAME_PLACE_PX = 1.0
 
@@ -75,11 +76,7 @@ class PixelReader:
         if self.is_video:
             yield from frames_at(self.path, times_s)
             return
-        try:
-            with Image.open(self.path) as opened:
-                image = opened.convert("RGB")
-        except OSError as error:
-            raise MediaError(f"does not open as an image ({error})", path=self.path) from error
+        image = open_image(self.path)
         for time_s in times_s:
             yield time_s, image
 

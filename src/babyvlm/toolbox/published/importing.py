@@ -12,7 +12,6 @@ Pictures get the hash of their content as a name: the published sample set gives
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import sys
 from collections import Counter
@@ -21,12 +20,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
-from babyvlm.errors import ConfigError, InputError
+from babyvlm.errors import ConfigError, InputError, MediaError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.progress import progress
 from babyvlm.records import Item, ItemTurn, content_id, write_jsonl
+from babyvlm.shown_pictures import picture_format, show_picture
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
 from babyvlm.toolbox.published.boxes import BoxClue, box_form, box_values
 from babyvlm.toolbox.published.hub import local_folder
@@ -102,10 +100,9 @@ class _Store:
         if path not in self.by_path:
             content = path.read_bytes()
             try:
-                with Image.open(io.BytesIO(content)) as image:
-                    size, kind = image.size, image.format or ""
-                    image.verify()
-            except Exception as error:  # Pillow raises errors of many kinds on damaged files
+                shown = show_picture(content)
+                size, kind = shown.size.shown, picture_format(content)
+            except MediaError as error:
                 raise _UnusableError("image: does not open") from error
             # DEVIATION: not the published name, whose suffix may tell the answer.
             name = hashlib.sha256(content).hexdigest()[:20] + _SUFFIXES.get(kind, ".img")
