@@ -24,7 +24,8 @@ from babyvlm.errors import AnnotationError, InputError, MediaError
 from babyvlm.records import BoxedFrame
 from babyvlm.shown_pictures import IMAGE_SUFFIXES, PictureSize, picture_size, show_picture, turn_box
 
-_PHOTOGRAPH = "photograph: missing, damaged, ambiguous or contradicted"
+_PHOTOGRAPH = "photograph: missing, damaged or ambiguous"
+_RECORD = "photograph: its annotation does not parse or contradicts it"
 _BOX = "box: does not parse, is empty or leaves its photograph"
 
 Passed = Callable[[str, InputError], None]
@@ -58,7 +59,7 @@ def read_photo_annotations(annotations: Path, images: Path, passed: Passed | Non
     for frame in frames:
         if frame.source in single:
             problem = f"the photograph {frame.source!r} is annotated twice; the first is used"
-            photos.leave_out(_PHOTOGRAPH, AnnotationError(problem, path=annotations))
+            photos.leave_out(_RECORD, AnnotationError(problem, path=annotations))
         else:
             single[frame.source] = frame
     return tuple(sorted(single.values(), key=lambda frame: frame.source))
@@ -158,7 +159,7 @@ class _Photographs:
                 f"{size.shown[0]}x{size.shown[1]}"
             )
             remedy = "Boxes must be in the pixels of the image file as it is"
-            self.leave_out(_PHOTOGRAPH, AnnotationError(problem, path=path, place=place, remedy=remedy))
+            self.leave_out(_RECORD, AnnotationError(problem, path=path, place=place, remedy=remedy))
             return None
         drawn = []
         for read in readers:
@@ -205,7 +206,7 @@ def _fits_stored_only(drawn: list[DrawnBox], size: PictureSize) -> bool:
 def _read_coco_photos(path: Path, photos: _Photographs) -> list[BoxedFrame]:
     coco = read_coco(path)
     for problem in coco.image_problems:
-        photos.leave_out(_PHOTOGRAPH, problem)
+        photos.leave_out(_RECORD, problem)
     for problem in coco.box_problems:
         photos.leave_out(_BOX, problem)
     frames = []
@@ -239,12 +240,12 @@ def _read_voc(path: Path, folder: Path, photos: _Photographs) -> BoxedFrame | No
     try:
         root = ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        photos.leave_out(_PHOTOGRAPH, AnnotationError(f"not XML: {error}", path=path))
+        photos.leave_out(_RECORD, AnnotationError(f"not XML: {error}", path=path))
         return None
     if root.tag != "annotation":
         cvat = " (CVAT for images)" if root.tag == "annotations" else ""
         problem = f"not VOC: expected <annotation>, found <{root.tag}>{cvat}"
-        photos.leave_out(_PHOTOGRAPH, AnnotationError(problem, path=path, remedy="Export as Pascal VOC or COCO"))
+        photos.leave_out(_RECORD, AnnotationError(problem, path=path, remedy="Export as Pascal VOC or COCO"))
         return None
     own_name = path.relative_to(folder).with_suffix("").as_posix()
     names = [*_endings(own_name), root.findtext("filename", "").strip()]
@@ -276,7 +277,7 @@ def _read_text_folder(files: list[Path], folder: Path, photos: _Photographs) -> 
         try:
             lines[path] = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            photos.leave_out(_PHOTOGRAPH, AnnotationError(f"does not read as UTF-8 text ({error})", path=path))
+            photos.leave_out(_RECORD, AnnotationError(f"does not read as UTF-8 text ({error})", path=path))
     written = [line for found in lines.values() for line in found if line.strip()]
     read: Callable[[str, tuple[int, int], Path, str], DrawnBox] = _read_one_line
     if 2 * sum(map(_looks_like_yolo, written)) > len(written):
