@@ -4,7 +4,7 @@ source   the files and pictures as imported: pictures byte by byte, records equa
          indentation and the last line break of the JSON may differ
 tree     <split>/<task>/data.json and <split>/<task>/images/
 flat     <task>_<split>.json and images/<task>/
-bare     one JSON file, records.json, and images/
+bare     records.json, records_train.json and records_val.json for the other splits, and images/
 
 Items that were built, not imported, get a record of the published form; what that form has no place for (licence,
 category, difficulty, origin) goes under its ``meta`` key.
