@@ -8,13 +8,15 @@ from pathlib import Path
 
 from babyvlm.cli import main
 
-_TINY = (
-    "model.image_size=32 model.patch_size=16 model.vision_width=32 model.vision_layers=1 model.vision_heads=2 "
-    "model.text_width=32 model.text_layers=1 model.text_heads=2 model.text_kv_heads=2 model.text_intermediate=64 "
-    "model.vocabulary=300 model.context=256 vision.optimisation.steps=2 vision.optimisation.batch_size=4 "
-    "vision.prototypes=32 vision.head_width=16 vision.bottleneck=8 vision.local_views=2 vision.local_size=16 "
-    "vision.probes=0 language.optimisation.steps=2 language.packed_tokens=32 alignment.optimisation.steps=2 cpu_processes=1"
-).split()
+_TINY = [
+    "model.image_size=32", "model.patch_size=16", "model.vision_width=32", "model.vision_layers=1",
+    "model.vision_heads=2", "model.text_width=32", "model.text_layers=1", "model.text_heads=2",
+    "model.text_kv_heads=2", "model.text_intermediate=64", "model.vocabulary=300", "model.context=256",
+    "vision.optimisation.steps=2", "vision.optimisation.batch_size=4", "vision.prototypes=32",
+    "vision.head_width=16", "vision.bottleneck=8", "vision.local_views=2", "vision.local_size=16",
+    "vision.probes=0", "language.optimisation.steps=2", "language.packed_tokens=32",
+    "alignment.optimisation.steps=2", "cpu_processes=1",
+]  # fmt: skip
 
 
 def _command(*words: object) -> tuple[int, str]:

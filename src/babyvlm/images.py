@@ -19,7 +19,7 @@ from typing import Self
 import pyarrow as pa
 from PIL import Image
 
-from babyvlm.errors import DataFolderError, MediaError
+from babyvlm.errors import DataFolderError
 
 _SCHEMA = pa.schema([("id", pa.string()), ("jpeg", pa.binary())])
 _BATCH_IMAGES = 256
@@ -156,19 +156,6 @@ class ImageStore:
     def read(self, image_id: str) -> Image.Image:
         """The image, as RGB."""
         return decode_image(self.jpeg(image_id))
-
-
-def open_image(path: Path) -> Image.Image:
-    """A picture file, as RGB.
-
-    Raises:
-        MediaError: It is missing or no picture.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except OSError as error:
-        raise MediaError(f"does not open as a picture ({error})", path=path) from error
 
 
 def stored_images(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -7,6 +7,8 @@ from pathlib import Path
 import av
 from PIL import Image, ImageDraw
 
+from babyvlm.corpus.recording_boxes import RecordingBoxes
+from babyvlm.errors import AnnotationError
 from babyvlm.records import Box, BoxedFrame, Recording
 from babyvlm.toolbox.directions import DIRECTIONS
 
@@ -84,16 +86,20 @@ class DrawnCorpus:
 
     folder: Path
     recordings: tuple[Recording, ...]
-    boxes: dict[str, tuple[BoxedFrame, ...]] = field(default_factory=dict)
+    frames_of: dict[str, tuple[BoxedFrame, ...]] = field(default_factory=dict)
+    problems: tuple[AnnotationError, ...] = ()
 
     def media_path(self, recording: Recording) -> Path:
         return self.folder / recording.media
 
+    def boxes(self, recording: Recording) -> RecordingBoxes:
+        return RecordingBoxes(frames=self.frames_of[recording.id], problems=self.problems)
+
     def has_boxes(self, recording: Recording) -> bool:
-        return recording.id in self.boxes
+        return recording.id in self.frames_of
 
     def boxed_frames(self, recording: Recording) -> tuple[BoxedFrame, ...]:
-        return self.boxes[recording.id]
+        return self.frames_of[recording.id]
 
 
 def film(path: Path, frames: list[Image.Image]) -> None:

@@ -3,6 +3,7 @@
 import filecmp
 import hashlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from drawn_corpus import FPS, LABELS, colour, exit_of
 from PIL import Image, ImageOps
 
-from babyvlm.errors import ConfigError, DataFolderError, InputError, OutputExistsError
+from babyvlm.errors import AnnotationError, ConfigError, DataFolderError, InputError, OutputExistsError
 from babyvlm.records import Reply, Response
 from babyvlm.toolbox import (
     TASKS,
@@ -122,7 +123,7 @@ def test_counts_agree_with_pixels(toolbox, corpus):
     for item in items_of(toolbox, "object_counting"):
         turn = item.turns[0]
         assert number_of(toolbox.image(turn.images[0]), turn.labels[0]) == int(turn.gold)
-        frame = corpus.boxes[turn.origins[0].source][round(turn.origins[0].time_s * FPS / 2)]
+        frame = corpus.frames_of[turn.origins[0].source][round(turn.origins[0].time_s * FPS / 2)]
         in_frame = sum(box.label == turn.labels[0] for box in frame.boxes)
         assert int(turn.gold) <= in_frame
         windows += int(turn.gold) < in_frame
@@ -269,3 +270,11 @@ def test_a_source_of_which_most_cannot_be_used_is_refused(tmp_path):
     Image.new("RGB", (240, 320)).save(images / "0.jpg")
     with pytest.raises(InputError, match="2 of 3 photographs"):
         PhotoSource(images, boxes)
+
+
+@pytest.mark.case("accounting")
+def test_what_a_recordings_boxes_cannot_give_is_counted(corpus, capsys):
+    problem = AnnotationError("there is no image 9", path="R8.boxes.json", place="annotations[3]")
+    source = CorpusSource(replace(corpus, problems=(problem,)), "test")
+    assert set(source.skipped.values()) == {len(source.recordings)}
+    assert "R8.boxes.json, annotations[3]: there is no image 9" in capsys.readouterr().err

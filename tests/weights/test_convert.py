@@ -57,7 +57,17 @@ def backbone(tower, layout, place):
     elif layout == "timm":
         head = {"head.mlp.0.weight": torch.zeros(4, 4), "head.last_layer.weight_g": torch.ones(4, 1)}
         args = argparse.Namespace(arch="vit_large", out_dim=65536)
-        torch.save({"teacher": tensors | head, "student": {"module.x": torch.ones(1)}, "epoch": 3, "args": args}, place)
+        torch.save(
+            {
+                "teacher": tensors | head,
+                "student": {"module.x": torch.ones(1)},
+                "epoch": 3,
+                "it": 9,
+                "amp_state": {},
+                "args": args,
+            },
+            place,
+        )
     else:
         torch.save({"teacher": tensors | {"dino_head.mlp.0.weight": torch.zeros(4, 4)}}, place)
     return place
@@ -70,7 +80,7 @@ def test_a_backbone_gives_the_published_tokens(layout, tower, pixels, tmp_path):
     assert (conversion.stage, conversion.tower_layout) == ("vision", layout)
     stored = torch.load(file, weights_only=False)
     assert sorted(use.key for use in conversion.keys) == sorted(stored.get("teacher", stored))
-    left_out = {"student", "epoch", "args"} if layout == "timm" else set()
+    left_out = {"student", "epoch", "it", "amp_state", "args"} if layout == "timm" else set()
     assert set(conversion.entries_left_out) == left_out
     loaded = ViTModel.from_pretrained(tmp_path / "vision", add_pooling_layer=False).eval()
     found = loaded(pixel_values=pixels).last_hidden_state
@@ -236,7 +246,7 @@ def test_what_is_no_checkpoint_is_refused(published, tmp_path):
     torch.save({"teacher": {}, "mystery": 1}, tmp_path / "mystery.pth")
     torch.save({"weight": torch.ones(1)}, tmp_path / "other.pth")
     for name, named in (("empty", "no weights here; it holds nothing"), ("list.pth", "holds a list"),
-                        ("absent.pth", "no such file or folder"), ("mystery.pth", "holds mystery"),
+                        ("absent.pth", "no such file or folder"), ("mystery.pth", "no tensor in it"),
                         ("other.pth", "in none of the published layouts: weight")):  # fmt: skip
         with pytest.raises(CheckpointError, match=named):
             convert(str(tmp_path / name), out)

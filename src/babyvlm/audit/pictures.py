@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from babyvlm.errors import DataFolderError
-from babyvlm.images import decode_image
+from babyvlm.errors import DataFolderError, MediaError
 from babyvlm.progress import progress
+from babyvlm.shown_pictures import open_image
 from babyvlm.toolbox.disjoint import Fingerprints
 from babyvlm.toolbox.looks import MATCHERS, Look
 
@@ -71,8 +71,8 @@ def _measure(name: str, path: Path) -> PictureFacts:
                 "exif": hashlib.sha256(repr(sorted(opened.getexif().items())).encode()).hexdigest()[:8],
                 "compression": hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8],
             }
-        image = decode_image(data)
-    except OSError as error:
+        image = open_image(data)
+    except (OSError, MediaError) as error:
         raise DataFolderError(f"does not open as an image ({error})", path=path) from error
     pixels = np.asarray(image.resize((_SIDE_PX, _SIDE_PX), Image.Resampling.BOX), np.float32)
     grey = pixels @ np.array([0.299, 0.587, 0.114], np.float32)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from babyvlm.chat.conversation import ChatConversation, Said, clip_frames
 from babyvlm.evaluation.local import LocalModel
-from babyvlm.images import open_image
+from babyvlm.shown_pictures import as_shown, open_image
 
 Picture = Image.Image | Path | str
 
@@ -65,5 +65,5 @@ def open_pictures(images: Sequence[Picture], video: Path | str | None = None) ->
     Raises:
         MediaError: One of them cannot be read.
     """
-    opened = [image if isinstance(image, Image.Image) else open_image(Path(image)) for image in images]
+    opened = [as_shown(image) if isinstance(image, Image.Image) else open_image(Path(image)) for image in images]
     return [*(clip_frames(Path(video)) if video else ()), *opened]

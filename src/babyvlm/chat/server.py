@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import html
-import io
 import tempfile
 import threading
 from collections import OrderedDict
@@ -25,6 +24,7 @@ from babyvlm.chat.conversation import MOST_PICTURES, ChatConversation, Said, Tal
 from babyvlm.errors import ConfigError, MediaError
 from babyvlm.records import Record
 from babyvlm.refusals import refuse_in_sentences
+from babyvlm.shown_pictures import open_image
 from babyvlm.web import LOCAL, Guard, Site, serve_until_interrupted
 
 _MAX_BODY_BYTES = 64 * 2**20
@@ -114,10 +114,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _picture(text: str) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(_bytes(text))).convert("RGB")
-    except (OSError, Image.DecompressionBombError) as error:
-        raise MediaError(f"a file is no picture ({error})") from error
+    return open_image(_bytes(text))
 
 
 def _clip(text: str) -> Sequence[Image.Image]:

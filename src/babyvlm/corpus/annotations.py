@@ -9,12 +9,20 @@ Everything else that COCO may hold is passed by.
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from babyvlm.errors import AnnotationError
 from babyvlm.records import Box
+from babyvlm.shown_pictures import Corners
+
+PartT = TypeVar("PartT", bound=BaseModel)
 
 OUTSIDE_TOLERANCE_PX = 2.0
 """A box may leave its image by so much and is then clipped: some formats count pixels from one, or round outwards."""
@@ -24,8 +32,8 @@ class CocoImage(BaseModel):
     """An image of a COCO file."""
 
     id: int
-    width: int
-    height: int
+    width: int = 0
+    height: int = 0
     file_name: str = ""
     time_s: float | None = None
 
@@ -48,66 +56,142 @@ class CocoCategory(BaseModel):
     name: str
 
 
-class Coco(BaseModel):
-    """What is read of a COCO file."""
+@dataclass(frozen=True, kw_only=True)
+class DrawnBox:
+    """A box as a file has it, not yet laid on its picture."""
 
-    images: list[CocoImage]
-    annotations: list[CocoAnnotation]
-    categories: list[CocoCategory]
+    label: str
+    corners: Corners
+    place: str
+    track: int | None = None
+    visibility: float = 1.0
+
+    def fitted(self, corners: Corners, image_size: tuple[int, int], path: Path) -> Box:
+        """As `fit_box`, at these corners."""
+        return fit_box(
+            self.label,
+            corners,
+            image_size,
+            path=path,
+            place=self.place,
+            track=self.track,
+            visibility=self.visibility,
+        )
+
+
+def read_lists(path: Path) -> Mapping[str, Any]:
+    """The object of a COCO file, whose three lists are there; their entries are not looked at.
+
+    Raises:
+        AnnotationError: It is no COCO file.
+    """
+    try:
+        value = json.loads(path.read_bytes())
+    except OSError as error:
+        raise AnnotationError(f"the annotations do not open ({error})", path=path) from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise AnnotationError(f"not COCO: {error}", path=path, remedy="Was the file written whole?") from error
+    if not isinstance(value, dict) or not all(isinstance(value.get(name), list) for name in _LISTS):
+        raise AnnotationError(
+            f"not COCO: expected an object with the lists {', '.join(_LISTS)}{_other_format(value)}",
+            path=path,
+            remedy="Export as COCO instances or as Pascal VOC",
+        )
+    return value
+
+
+_LISTS = ("images", "annotations", "categories")
+
+
+def _other_format(value: object) -> str:
+    first = value[0] if isinstance(value, list) and value else value
+    keys = set(first) if isinstance(first, dict) else set()
+    for name, telling in (
+        ("LabelMe", {"shapes", "imagePath"}),
+        ("VIA", {"_via_img_metadata"}),
+        ("CreateML", {"image", "annotations"}),
+        ("Label Studio", {"data", "annotations"}),
+        ("COCO results", {"image_id", "bbox", "score"}),
+    ):
+        if telling <= keys:
+            return f", found a file of {name}"
+    entries = [each for each in first.values() if isinstance(each, dict)] if isinstance(first, dict) else []
+    return ", found a file of VIA" if any({"filename", "regions"} <= set(each) for each in entries) else ""
+
+
+def valid_parts(
+    value: Mapping[str, Any], name: str, kind: type[PartT], path: Path, problems: list[AnnotationError]
+) -> list[tuple[str, PartT]]:
+    """The entries of a list that validate, with their places; what is wrong with the others goes to ``problems``."""
+    found: list[tuple[str, PartT]] = []
+    for number, entry in enumerate(value[name]):
+        place = f"{name}[{number}]"
+        try:
+            found.append((place, kind.model_validate(entry)))
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(map(str, fault["loc"]))
+            problems.append(AnnotationError(f"not COCO: {where}: {fault['msg']}", path=path, place=place))
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coco:
+    """The usable part of a COCO file."""
+
+    images: tuple[tuple[str, CocoImage], ...]
+    """With their places in the file."""
+    boxes: Mapping[int, tuple[DrawnBox, ...]]
+    """By image id, without those of crowd regions."""
+    image_problems: tuple[AnnotationError, ...]
+    box_problems: tuple[AnnotationError, ...]
 
 
 def read_coco(path: Path) -> Coco:
     """Reads a COCO file.
 
-    Raises:
-        AnnotationError: Naming the entry that does not parse.
-    """
-    try:
-        return Coco.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise AnnotationError(f"the annotations do not open ({error})", path=path) from error
-    except ValidationError as error:
-        fault = error.errors()[0]
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in fault["loc"]).lstrip(".")
-        raise AnnotationError(f"not COCO: {fault['msg']}", path=path, place=place or None) from error
-
-
-def coco_boxes(coco: Coco, path: Path) -> dict[int, list[Box]]:
-    """The boxes of a COCO file by image id, without those of crowd regions.
-
     A crowd region stands for an unknown number of a kind, so all boxes of that kind are left out of its image: what
     remains may be counted.
 
     Raises:
-        AnnotationError: An annotation refers to nothing, or lies outside its image.
+        AnnotationError: It is no COCO file.
     """
-    labels = {category.id: normal_label(category.name) for category in coco.categories}
-    sizes = {image.id: (image.width, image.height) for image in coco.images}
-    if len(sizes) != len(coco.images):
-        raise AnnotationError("two images have the same id", path=path)
-    crowded = {(each.image_id, each.category_id) for each in coco.annotations if each.iscrowd}
-    boxes: dict[int, list[Box]] = {image.id: [] for image in coco.images}
-    for index, annotation in enumerate(coco.annotations):
-        place = f"annotations[{index}]"
-        if annotation.image_id not in sizes:
-            raise AnnotationError(f"there is no image {annotation.image_id}", path=path, place=place)
-        if annotation.category_id not in labels:
-            raise AnnotationError(f"there is no category {annotation.category_id}", path=path, place=place)
-        if (annotation.image_id, annotation.category_id) in crowded:
-            continue
-        x, y, width, height = annotation.bbox
-        boxes[annotation.image_id].append(
-            fit_box(
-                labels[annotation.category_id],
-                (x, y, x + width, y + height),
-                sizes[annotation.image_id],
-                path=path,
-                place=place,
-                track=annotation.track_id,
-                visibility=annotation.visibility,
+    value = read_lists(path)
+    bad_images: list[AnnotationError] = []
+    bad_boxes: list[AnnotationError] = []
+    images: dict[int, tuple[str, CocoImage]] = {}
+    for place, image in valid_parts(value, "images", CocoImage, path, bad_images):
+        if image.id in images:
+            fault = f"two images have the same id, {image.id}; the first is used"
+            bad_images.append(AnnotationError(fault, path=path, place=place))
+        else:
+            images[image.id] = (place, image)
+    labels = {each.id: each.name for _, each in valid_parts(value, "categories", CocoCategory, path, bad_boxes)}
+    annotations = valid_parts(value, "annotations", CocoAnnotation, path, bad_boxes)
+    crowded = {(each.image_id, each.category_id) for _, each in annotations if each.iscrowd}
+    boxes: dict[int, list[DrawnBox]] = {number: [] for number in images}
+    for place, each in annotations:
+        if each.image_id not in images:
+            bad_boxes.append(AnnotationError(f"there is no image {each.image_id}", path=path, place=place))
+        elif each.category_id not in labels:
+            bad_boxes.append(AnnotationError(f"there is no category {each.category_id}", path=path, place=place))
+        elif (each.image_id, each.category_id) not in crowded:
+            x, y, width, height = each.bbox
+            boxes[each.image_id].append(
+                DrawnBox(
+                    label=labels[each.category_id],
+                    corners=(x, y, x + width, y + height),
+                    place=place,
+                    track=each.track_id,
+                    visibility=each.visibility,
+                )
             )
-        )
-    return boxes
+    return Coco(
+        images=tuple(images.values()),
+        boxes={number: tuple(found) for number, found in boxes.items()},
+        image_problems=tuple(bad_images),
+        box_problems=tuple(bad_boxes),
+    )
 
 
 def fit_box(
@@ -134,6 +218,12 @@ def fit_box(
     Raises:
         AnnotationError: The box lies outside its image, or holds nothing.
     """
+    if not label.strip() or _is_number(label):
+        raise AnnotationError(f"the class {label!r} is no name", path=path, place=place, remedy="Give classes names")
+    if re.fullmatch(r"n\d{8}", label.strip()):
+        raise AnnotationError(
+            f"the class {label!r} is a number of WordNet", path=path, place=place, remedy="Replace it by its word"
+        )
     left, top, right, bottom = corners
     width, height = image_size
     inside = min(left, top) >= -OUTSIDE_TOLERANCE_PX
@@ -157,10 +247,47 @@ def fit_box(
     )
 
 
-def normal_label(label: str) -> str:
-    """A label in lower case, with blanks between its words.
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
-    >>> normal_label("Potted_Plant ")
-    'potted plant'
+
+def normal_label(label: str) -> str:
+    """A label as words in lower case, whatever its source joined them with.
+
+    >>> normal_label("Potted_Plant "), normal_label("TrafficLight"), normal_label("person.n.01")
+    ('potted plant', 'traffic light', 'person')
     """
-    return " ".join(label.replace("_", " ").lower().split())
+    label = re.sub(r"\.[nvasr]\.\d+$", "", label.strip())
+    label = re.sub(r"(?<=[a-z]{2})(?=[A-Z][a-z])", " ", label)
+    label = re.sub(r"(?<=\w\w)-(?=\w\w)", " ", label)
+    words = " ".join(label.replace("_", " ").lower().split())
+    return _JOINED.get(words, words)
+
+
+_JOINED = {
+    "pottedplant": "potted plant",
+    "tvmonitor": "tv monitor",
+    "diningtable": "dining table",
+    "trafficlight": "traffic light",
+    "firehydrant": "fire hydrant",
+    "stopsign": "stop sign",
+    "parkingmeter": "parking meter",
+    "sportsball": "sports ball",
+    "baseballbat": "baseball bat",
+    "baseballglove": "baseball glove",
+    "tennisracket": "tennis racket",
+    "wineglass": "wine glass",
+    "hotdog": "hot dog",
+    "cellphone": "cell phone",
+    "mobilephone": "mobile phone",
+    "teddybear": "teddy bear",
+    "hairdrier": "hair drier",
+    "hairdryer": "hair dryer",
+    "computermouse": "computer mouse",
+    "remotecontrol": "remote control",
+}
+"""Names that VOC, COCO and their relatives write as one word."""

@@ -11,15 +11,19 @@ square, or on a picture that was not yet turned are moved there.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
-
-from babyvlm.corpus.annotations import CocoAnnotation, CocoCategory, CocoImage, fit_box, normal_label
+from babyvlm.corpus.annotations import (
+    CocoAnnotation,
+    CocoCategory,
+    CocoImage,
+    fit_box,
+    normal_label,
+    read_lists,
+    valid_parts,
+)
 from babyvlm.errors import AnnotationError
 from babyvlm.media import MediaInfo
 from babyvlm.records import Box, BoxedFrame, Recording
@@ -28,8 +32,6 @@ TIME_TOLERANCE_S = 1.0
 """A boxed frame may pass the end of its recording by so much: containers round their duration."""
 _PROPORTIONS = 0.02
 """Relative difference of width by height up to which two pictures have the same proportions (ours)."""
-
-PartT = TypeVar("PartT", bound=BaseModel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +55,12 @@ def read_boxes(path: Path, recording: Recording, info: MediaInfo | None = None) 
     Raises:
         AnnotationError: The file is missing or no COCO file.
     """
-    value = _read(path)
+    value = read_lists(path)
     problems: list[AnnotationError] = []
-    images = _parts(value, "images", CocoImage, path, problems)
-    labels = {each.id: normal_label(each.name) for _, each in _parts(value, "categories", CocoCategory, path, problems)}
+    images = valid_parts(value, "images", CocoImage, path, problems)
+    labels = {
+        each.id: normal_label(each.name) for _, each in valid_parts(value, "categories", CocoCategory, path, problems)
+    }
     boxes: dict[int, list[Box]] = {}
     sizes: dict[int, tuple[int, int]] = {}
     times_s: dict[int, float] = {}
@@ -67,7 +71,7 @@ def read_boxes(path: Path, recording: Recording, info: MediaInfo | None = None) 
         sizes[image.id], boxes[image.id], times_s[image.id] = (image.width, image.height), [], image.time_s or 0.0
     uncountable: set[tuple[int, str]] = set()
     spoiled = {image.id for _, image in images} - boxes.keys()
-    for place, annotation in _parts(value, "annotations", CocoAnnotation, path, problems):
+    for place, annotation in valid_parts(value, "annotations", CocoAnnotation, path, problems):
         if annotation.image_id in spoiled:
             continue  # its image was reported
         if annotation.image_id not in boxes:
@@ -104,37 +108,6 @@ def read_boxes(path: Path, recording: Recording, info: MediaInfo | None = None) 
         if number not in spoiled
     ]
     return RecordingBoxes(frames=tuple(sorted(frames, key=lambda frame: frame.time_s or 0.0)), problems=tuple(problems))
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise AnnotationError(f"the annotations do not open ({error})", path=path) from error
-    except (ValueError, RecursionError, MemoryError) as error:
-        raise AnnotationError(f"not COCO: {error}", path=path, remedy="Was the file written whole?") from error
-    if not isinstance(value, dict) or not all(isinstance(value.get(name), list) for name in _LISTS):
-        raise AnnotationError(f"not COCO: expected an object with the lists {', '.join(_LISTS)}", path=path)
-    return value
-
-
-_LISTS = ("images", "annotations", "categories")
-
-
-def _parts(
-    value: Mapping[str, Any], name: str, kind: type[PartT], path: Path, problems: list[AnnotationError]
-) -> list[tuple[str, PartT]]:
-    """The entries of a list that validate, with their places."""
-    found: list[tuple[str, PartT]] = []
-    for number, entry in enumerate(value[name]):
-        place = f"{name}[{number}]"
-        try:
-            found.append((place, kind.model_validate(entry)))
-        except ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(map(str, fault["loc"]))
-            problems.append(AnnotationError(f"not COCO: {where}: {fault['msg']}", path=path, place=place))
-    return found
 
 
 def _unusable(

@@ -22,6 +22,7 @@ from PIL import Image
 
 from babyvlm.folders import fresh_folder, refuse_existing
 from babyvlm.records import Item, Reply, Response
+from babyvlm.shown_pictures import open_image
 from babyvlm.toolbox import TASKS, Scoring, Toolbox, score_item
 from babyvlm.toolbox.winoground import PairLosses, WinogroundPair, winoground_pairs, winoground_scores
 
@@ -159,11 +160,7 @@ def _by_likelihood() -> list[str]:
 
 def doc_to_visual(doc: dict[str, Any]) -> list[Image.Image]:
     """All pictures of a document, RGB, in order."""
-    pictures = []
-    for path in doc["image"]:
-        with Image.open(path) as image:
-            pictures.append(image.convert("RGB"))
-    return pictures
+    return [open_image(Path(path)) for path in doc["image"]]
 
 
 def doc_to_text(doc: dict[str, Any], **_: Any) -> str:

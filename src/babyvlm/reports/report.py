@@ -14,7 +14,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -22,7 +22,7 @@ from markupsafe import Markup
 
 from babyvlm.errors import DataFolderError, OutputExistsError
 from babyvlm.folders import MANIFEST, Manifest, code_revision, fresh_folder, package_versions, read_manifest, whole_file
-from babyvlm.records import SCHEMA_VERSION, Outcome
+from babyvlm.records import SCHEMA_VERSION, Item, Outcome
 from babyvlm.reports import figures, tables
 from babyvlm.reports.breakdowns import agreements
 from babyvlm.reports.browser import browsed_items, browser_data
@@ -208,6 +208,7 @@ def _render(
         toolbox=toolbox,
         apart=[note for note in notes if "in training" in note],
         notes=[note for note in notes if "in training" not in note],
+        item_splits=_splits_of(asked.values(), manifest.configuration.get("split")),
         toolbox_seed=manifest.configuration.get("seed"),
         licences=dict(sorted(Counter(item.licence for item in asked.values()).items())),
         withheld={} if share_restricted else withheld_items(list(asked.values())),
@@ -298,3 +299,11 @@ def _distinct_versions(results: Results) -> list[tuple[str, list[str]]]:
             versions += f"; code {run.run.code_revision}"
         found.setdefault(versions, []).append(run.name)
     return list(found.items())
+
+
+def _splits_of(items: Iterable[Item], stated: object) -> str:
+    """The splits of items, in words; what an import could not tell is not called a test."""
+    if stated == "unknown":
+        return "split not stated by its source"
+    found = sorted({item.split for item in items})
+    return f"{' and '.join(found)} split{'s' if len(found) > 1 else ''}"

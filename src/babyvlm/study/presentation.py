@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 
 from babyvlm.images import encode_jpeg
 from babyvlm.records import Item, QuestionTurn, Record
+from babyvlm.shown_pictures import open_image
 from babyvlm.study.configuration import StudyConfig
 from babyvlm.study.wording import said_before_film, spoken
 from babyvlm.toolbox.directions import DIRECTIONS
@@ -142,7 +143,7 @@ def bare_jpeg(data: bytes) -> bytes:
     """
     with Image.open(io.BytesIO(data)) as image:
         plain = image.format == "JPEG" and image.mode in ("RGB", "L") and not (set(image.info) & _TELLING)
-        return data if plain else encode_jpeg(image.convert("RGB"))
+        return data if plain else encode_jpeg(open_image(data))
 
 
 _TELLING = {"exif", "comment", "icc_profile", "photoshop", "xmp", "mp"}

@@ -99,7 +99,7 @@ def draw(
     loaded = load_pictures(source, views, workers=workers)
     skipped = {**source.skipped, **found.skipped}
     if missing := len(views - loaded.keys()):
-        skipped["picture: past the last frame that decodes"] = missing
+        skipped["picture: past the last frame, or in a damaged part of its video"] = missing
     bench = replace(bench, pool=tuple(sighting for sighting in pool if sighting.view in loaded), crops=loaded)
     built |= {task: build(bench, wanted[task]) for task, build in CROP_BUILDERS.items() if wanted.get(task)}
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from babyvlm.errors import DataFolderError
+from babyvlm.errors import DataFolderError, MediaError
 from babyvlm.folders import Manifest, read_manifest
 from babyvlm.records import Item, read_jsonl
+from babyvlm.shown_pictures import open_image
 from babyvlm.toolbox.tasks import ROWS, TASKS, row_name
 
 ITEMS = "items.jsonl"
@@ -42,10 +43,9 @@ class Toolbox:
             DataFolderError: The file is missing or damaged.
         """
         try:
-            with Image.open(self.image_path(name)) as image:
-                return image.convert("RGB")
-        except OSError as error:
-            raise DataFolderError(f"does not open as an image ({error})", path=self.image_path(name)) from error
+            return open_image(self.image_path(name))
+        except MediaError as error:
+            raise DataFolderError(error.problem, path=error.path, remedy=error.remedy) from error
 
 
 def open_toolbox(folder: Path) -> Toolbox:

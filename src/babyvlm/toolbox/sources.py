@@ -18,12 +18,14 @@ from PIL import Image
 
 from babyvlm.corpus import Corpus, read_photo_annotations
 from babyvlm.corpus.layouts import licence_of_picture
-from babyvlm.errors import InputError, MediaError
+from babyvlm.errors import InputError
 from babyvlm.licences import OWN_PHOTOGRAPHS
-from babyvlm.media import frames_at
+from babyvlm.media import Damage, frames_at
 from babyvlm.records import Box, BoxedFrame, Split
+from babyvlm.shown_pictures import open_image
 
 _SAME_PLACE_PX = 1.0
+_UNUSABLE_BOXES = "box: or its image or category, cannot be used"
 
 
 class FrameSource(Protocol):
@@ -69,17 +71,18 @@ class PixelReader:
     def load(self, times_s: Sequence[float]) -> Iterator[tuple[float, Image.Image]]:
         """Yields (moment, RGB frame) for ascending moments; a photograph answers to any moment.
 
+        Moments in a damaged part of a video are named and left out.
+
         Raises:
             MediaError: The file is missing or does not decode.
         """
         if self.is_video:
-            yield from frames_at(self.path, times_s)
+            damage = Damage()
+            yield from frames_at(self.path, times_s, damage=damage)
+            if damage.lost_moments:
+                print(f"note: {self.path}: {damage.lost_moments} boxed moments lie in damaged parts", file=sys.stderr)
             return
-        try:
-            with Image.open(self.path) as opened:
-                image = opened.convert("RGB")
-        except OSError as error:
-            raise MediaError(f"does not open as an image ({error})", path=self.path) from error
+        image = open_image(self.path)
         for time_s in times_s:
             yield time_s, image
 
@@ -110,9 +113,13 @@ class CorpusSource:
             recording for recording in corpus.recordings if recording.split == split and corpus.has_boxes(recording)
         ]
         self.split = split
-        self.skipped: Mapping[str, int] = {}
+        read = [corpus.boxes(recording) for recording in boxed]
+        problems = [problem for found in read for problem in found.problems]
+        self.skipped: Mapping[str, int] = {_UNUSABLE_BOXES: len(problems)} if problems else {}
+        if problems:
+            print(f"{len(problems)} passed over: {_UNUSABLE_BOXES}; the first: {problems[0]}", file=sys.stderr)
         self.recordings = tuple(recording.id for recording in boxed)
-        self.frames = tuple(frame for recording in boxed for frame in corpus.boxed_frames(recording))
+        self.frames = tuple(frame for found in read for frame in found.frames)
         self._licences = {recording.id: recording.licence for recording in boxed}
         self._paths = {recording.id: corpus.media_path(recording) for recording in boxed}
 

@@ -28,8 +28,10 @@ from babyvlm.folders import MANIFEST
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 TEACHER = "teacher"
-_TRAINING_STATE = ("student", "optimizer", "epoch", "iteration", "args", "dino_loss", "ibot_loss", "fp16_scaler")
-"""What DINO's training scripts keep beside the teacher."""
+_TRAINING_STATE = frozenset(
+    {"student", "optimizer", "epoch", "it", "iteration", "args", "dino_loss", "ibot_loss", "fp16_scaler"}
+)
+"""What DINO's training scripts keep beside the teacher; whatever else is there is ignored by name."""
 _INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _ONE_FILE = ("model.safetensors", "pytorch_model.bin")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -187,9 +189,10 @@ def _teacher(loaded: dict[str, Any], file: Path) -> tuple[dict[str, torch.Tensor
     if isinstance(loaded.get(TEACHER), dict):
         weights = loaded[TEACHER]
         others = [name for name in loaded if name != TEACHER]
-        beside = {name: "state of the training, not of the teacher" for name in others if name in _TRAINING_STATE}
-        if unknown := [name for name in others if name not in _TRAINING_STATE]:
-            raise CheckpointError(f"beside the teacher it holds {shown(unknown)}, which is unknown", path=file)
+        beside = {
+            str(name): "state of the training, not of the teacher" if name in _TRAINING_STATE else "not the teacher's"
+            for name in others
+        }
     if odd := [str(name) for name, value in weights.items() if not isinstance(value, torch.Tensor)]:
         raise CheckpointError(f"{shown(odd)}: no tensor, where tensors by name were expected", path=file)
     return weights, beside

@@ -377,3 +377,67 @@ def test_whatever_else_a_record_says_survives(tmp_path_factory, more):
     write(root / "in" / "count" / "data.json", [{**kept, **more}])
     export_items(import_items(root / "in", root / "toolbox").toolbox, root / "out")
     assert records_of(root / "out") == records_of(root / "in")
+
+
+def counting(folder: Path, name: str) -> Path:
+    """One record, in a file of this name below the folder."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (64, 48), "red").save(path.parent / "a.jpg")
+    turns = [{"from": "human", "value": f"{I} How many of cup do you see?"}, {"from": "gpt", "value": "3"}]
+    path.write_text(json.dumps([{"image": "a.jpg", "conversations": turns}]))
+    return folder
+
+
+@pytest.mark.case("promises")
+@pytest.mark.parametrize(
+    ("name", "source", "stated", "split", "told"),
+    [
+        ("train/object_counting/data.json", ".", "", "train", True),
+        ("train/object_counting/data.json", "train", "", "train", True),
+        ("val/object_counting/data.json", "val", "", "validation", True),
+        ("validation/object_counting/data.json", ".", "", "validation", True),
+        ("test/object_counting/data.json", "test", "", "test", True),
+        ("object_counting_train.json", ".", "", "train", True),
+        ("object_counting_val.json", "object_counting_val.json", "", "validation", True),
+        ("train/object_counting.json", "train", "", "train", True),
+        ("object_counting/data.json", ".", "train", "train", True),
+        ("object_counting.json", "object_counting.json", "validation", "validation", True),
+        ("object_counting_test.json", ".", "train", "test", True),
+        ("object_counting/data.json", ".", "", "test", False),
+        ("object_counting.json", "object_counting.json", "", "test", False),
+    ],
+)
+def test_items_say_the_split_they_come_from(tmp_path, name, source, stated, split, told):
+    folder = counting(tmp_path / "source", name)
+    toolbox = import_items(folder / source, tmp_path / "out", ImportConfig(split=stated)).toolbox
+    assert [item.split for item in toolbox.items] == [split]
+    assert any("--split" in note for note in toolbox.manifest.notes) is not told
+    assert (toolbox.manifest.configuration["split"] == "unknown") is not told
+
+
+@pytest.mark.case("promises")
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_a_bare_export_keeps_the_split(tmp_path, split):
+    folder = counting(tmp_path / "source", f"{split}/object_counting/data.json")
+    first = import_items(folder, tmp_path / "first").toolbox
+    export_items(first, tmp_path / "bare", "bare")
+    again = import_items(tmp_path / "bare", tmp_path / "again").toolbox
+    assert [item.split for item in again.items] == [item.split for item in first.items]
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize(("options", "kept"), [("aaa", 0), ("aab", 1), ("abc", 1)])
+def test_options_that_are_one_picture_are_no_item(tmp_path, options, kept):
+    folder = counting(tmp_path / "source", "test/object_counting/data.json")
+    task = folder / "test" / "left_right"
+    task.mkdir()
+    for name, colour in zip("abc", ("red", "blue", "green"), strict=True):
+        Image.new("RGB", (64, 48), colour).save(task / f"{name}.png")
+    question = f"{I} Which of the following is the same as this? (A) {I} (B) {I} (C) {I}"
+    turns = [{"from": "human", "value": question}, {"from": "gpt", "value": "A"}]
+    record = {"image": ["a.png", *(f"{name}.png" for name in options)], "conversations": turns}
+    (task / "data.json").write_text(json.dumps([record]))
+    imported = import_items(folder, tmp_path / "out")
+    assert sum(item.task == "left_right" for item in imported.toolbox.items) == kept
+    assert sum("same picture" in reason for reason in imported.problems) == 1 - kept

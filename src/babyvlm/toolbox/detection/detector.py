@@ -10,6 +10,7 @@ is to learn from a child's input alone.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from babyvlm.corpus.photographs import IMAGE_SUFFIXES
-from babyvlm.errors import CheckpointError, ConfigError, InputError, OutputExistsError
+from babyvlm.errors import CheckpointError, ConfigError, InputError, MediaError, OutputExistsError
 from babyvlm.folders import whole_file
 from babyvlm.progress import progress
+from babyvlm.shown_pictures import IMAGE_SUFFIXES, open_image
 from babyvlm.toolbox.detection.configuration import DetectionConfig
 
 
@@ -141,7 +142,7 @@ def detect(images: Path, out: Path, config: DetectionConfig) -> dict[str, int]:
 
     Raises:
         OutputExistsError: ``out`` exists.
-        InputError: No photograph, or one that does not open.
+        InputError: No photograph, or none that opens.
         CheckpointError: The detector does not load.
     """
     if out.exists():
@@ -186,9 +187,16 @@ def detect(images: Path, out: Path, config: DetectionConfig) -> dict[str, int]:
 
 
 def _opened(paths: Sequence[Path]) -> Iterator[tuple[Path, Image.Image]]:
+    """The photographs as shown; those that do not open are named and counted."""
+    problems: list[MediaError] = []
     for path in paths:
         try:
-            with Image.open(path) as image:
-                yield path, image.convert("RGB")
-        except OSError as error:
-            raise InputError(f"does not open as an image ({error})", path=path) from error
+            image = open_image(path)
+        except MediaError as error:
+            problems.append(error)
+            continue
+        yield path, image
+    if len(problems) == len(paths):
+        raise problems[0]
+    if problems:
+        print(f"{len(problems)} of {len(paths)} photographs left out; the first: {problems[0]}", file=sys.stderr)

@@ -1,9 +1,10 @@
 """Items out, in a published layout.
 
-source   the files and pictures as they were imported, equal record by record and byte by byte
+source   the files and pictures as imported: pictures byte by byte, records equal with their keys in order; only the
+         indentation and the last line break of the JSON may differ
 tree     <split>/<task>/data.json and <split>/<task>/images/
 flat     <task>_<split>.json and images/<task>/
-bare     one JSON file, records.json, and images/
+bare     records.json, records_train.json and records_val.json for the other splits, and images/
 
 Items that were built, not imported, get a record of the published form; what that form has no place for (licence,
 category, difficulty, origin) goes under its ``meta`` key.
@@ -129,7 +130,7 @@ def _write_entries(toolbox: Toolbox, entries: list[_Entry], out: Path, layout: E
         path, pictures, prefix = {
             "tree": (f"{split}/{task}/{RECORDS}", f"{split}/{task}/images", "images"),
             "flat": (f"{task}_{split}.json", f"images/{task}", f"images/{task}"),
-            "bare": ("records.json", "images", "images"),
+            "bare": ("records.json" if split == "test" else f"records_{split}.json", "images", "images"),
         }[layout]
         renamed = {}
         for named in dict.fromkeys([*image_paths(entry.record), *attached_paths(entry.record)]):

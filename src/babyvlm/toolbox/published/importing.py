@@ -12,21 +12,19 @@ Pictures get the hash of their content as a name: the published sample set gives
 from __future__ import annotations
 
 import hashlib
-import io
 import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from PIL import Image
-
-from babyvlm.errors import ConfigError, InputError
+from babyvlm.errors import ConfigError, InputError, MediaError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.progress import progress
 from babyvlm.records import Item, ItemTurn, content_id, write_jsonl
+from babyvlm.shown_pictures import picture_format, show_picture
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
 from babyvlm.toolbox.published.boxes import BoxClue, box_form, box_values
 from babyvlm.toolbox.published.hub import local_folder
@@ -57,6 +55,8 @@ class ImportConfig:
     (ours: the published sets come from gated corpora)."""
     task: str = ""
     """The sub-task of records whose file and folder names do not say (ours)."""
+    split: Literal["", "train", "validation", "test"] = ""
+    """The split of records whose file and folder names do not say (ours)."""
     max_unusable: float = 0.5
     """Share of records that may come to no item before the import is given up (ours)."""
 
@@ -102,10 +102,9 @@ class _Store:
         if path not in self.by_path:
             content = path.read_bytes()
             try:
-                with Image.open(io.BytesIO(content)) as image:
-                    size, kind = image.size, image.format or ""
-                    image.verify()
-            except Exception as error:  # Pillow raises errors of many kinds on damaged files
+                shown = show_picture(content)
+                size, kind = shown.size.shown, picture_format(content)
+            except MediaError as error:
                 raise _UnusableError("image: does not open") from error
             # DEVIATION: not the published name, whose suffix may tell the answer.
             name = hashlib.sha256(content).hexdigest()[:20] + _SUFFIXES.get(kind, ".img")
@@ -132,11 +131,11 @@ def import_items(
     config = config or ImportConfig()
     refuse_existing(out)
     folder = local_folder(source)
-    found = find_files(folder, image_root=image_root, task=config.task or None)
+    found = find_files(folder, image_root=image_root, task=config.task or None, split=config.split or None)
     kept: list[PublishedRecord] = []
     items: dict[str, Item] = {}
     notes: list[str] = []
-    repeats = 0
+    repeats = unplaced = 0
     with fresh_folder(out) as partial:
         (partial / IMAGES).mkdir()
         store = _Store(folder=partial / IMAGES)
@@ -151,9 +150,10 @@ def import_items(
                     if item is not None:
                         repeats += item.id in items
                         items.setdefault(item.id, item)
-                    kept.append(_with_box(published, item, form))
+                    kept.append(_with_box(published, item, form, store))
+                    unplaced += kept[-1].box is None and box_values(published.record) is not None
                     bar.update(1)
-                if any(published.box is not None for published, _ in read):
+                if any(box_values(published.record) is not None for published, _ in read):
                     notes.append(f"{file.source.path}: bb read as {form}")
         problems = Counter(published.problem for published in kept if published.problem)
         _refuse_too_few(folder, config, kept, problems)
@@ -164,9 +164,20 @@ def import_items(
         unrecognised = _unrecognised(kept, items)
         notes += [f"prompt of no published wording, {count} times: {what}" for what, count in unrecognised.items()]
         notes += _warnings(items, store)
+        if unplaced:
+            notes.append(f"{unplaced} bb do not fit their picture or its answer, those of an uncropped frame: no box")
+        if untold := sorted({file.source.path for file in found.files if not file.split_said}):
+            notes.append(
+                f"{', '.join(untold[:3])}{' and others' if len(untold) > 3 else ''}: no name says the split; "
+                "give --split if these are not test items"
+            )
         Manifest(
             kind="toolbox",
-            configuration={**asdict(config), "source": str(source) if folder != Path(source) else folder.name},
+            configuration={
+                **asdict(config),
+                "split": config.split or ("" if all(file.split_said for file in found.files) else "unknown"),
+                "source": str(source) if folder != Path(source) else folder.name,
+            },
             inputs={file.source.path: hashlib.sha256(file.path.read_bytes()).hexdigest()[:16] for file in found.files},
             counts={
                 **Counter(one.task for one in items.values()),
@@ -203,6 +214,8 @@ def _read_record(
             item = _item(record, file, [str(image.stored) for image in images[: len(image_paths(record))]], config)
         except _UnusableError as reason:
             problem = str(reason)
+    if item is not None and any(_options_look_alike(turn) for turn in item.turns):
+        item, problem = None, "options: every one of them is the same picture"
     published = PublishedRecord(
         file=file.source,
         item=item.id if item else None,
@@ -211,6 +224,12 @@ def _read_record(
         record=record,
     )
     return published, item
+
+
+def _options_look_alike(turn: ItemTurn) -> bool:
+    """Whether each option is a picture, and all of them one and the same."""
+    shown = turn.images[-len(turn.options) :]
+    return set(turn.options) <= set("ABCD") and 1 < len(turn.options) <= len(turn.images) and len(set(shown)) == 1
 
 
 def _keep_unread(path: Path, store: _Store) -> str:
@@ -348,10 +367,16 @@ def _clues(read: Iterable[tuple[PublishedRecord, Item | None]], store: _Store) -
     return clues
 
 
-def _with_box(published: PublishedRecord, item: Item | None, form: BoxForm) -> PublishedRecord:
+def _with_box(published: PublishedRecord, item: Item | None, form: BoxForm, store: _Store) -> PublishedRecord:
     changes: dict[str, Any] = {"item": item.id if item else None}
     if (values := box_values(published.record)) is not None:
-        changes |= {"box": BoxClue(values=values, width=0, height=0, answer="").as_xywh(form), "box_form": form}
+        stored = published.images[0].stored if published.images else None
+        width, height = store.sizes.get(stored or "", (0, 0))
+        answer = item.turns[0].gold if item is not None and item.task == "localization" else ""
+        clue = BoxClue(values=values, width=width, height=height, answer=answer)
+        # In the coordinates of another picture a box would be wrong; the record keeps its numbers.
+        fits = clue.fits(form) == (2 if answer else 1) or not width
+        changes |= {"box": clue.as_xywh(form) if fits else None, "box_form": form}
     return published.model_copy(update=changes)
 
 
@@ -388,10 +413,16 @@ def _warnings(items: dict[str, Item], store: _Store) -> list[str]:
     mixed = sum(
         len({store.formats[name] for name in turn.images}) > 1 for item in items.values() for turn in item.turns
     )
+    golds: dict[tuple[object, ...], set[tuple[str, ...]]] = {}
+    for item in items.values():
+        asked = (item.task, *((turn.prompt, *turn.images) for turn in item.turns))
+        golds.setdefault(asked, set()).add(tuple(turn.gold for turn in item.turns))
     splits = sorted({item.split for item in items.values()})
     notes = []
     if mixed:
         notes.append(f"{mixed} rounds show pictures of different file formats, which may tell the answer")
+    if contradictory := sum(len(answers) > 1 for answers in golds.values()):
+        notes.append(f"{contradictory} questions occur with several right answers")
     if len(splits) > 1:
         notes.append(f"holds items of the splits {', '.join(splits)}; a result over all of them is none on a test set")
     return notes

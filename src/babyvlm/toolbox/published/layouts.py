@@ -106,6 +106,8 @@ class FoundFile:
     """Where its picture paths may start, the likeliest first."""
     root: Path
     """No picture may lie outside it."""
+    split_said: bool = True
+    """Whether a name or the user says the split."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,25 +119,31 @@ class Found:
     """JSON files that hold no records, relative to the source."""
 
 
-def find_files(source: Path, *, image_root: Path | None = None, task: str | None = None) -> Found:
+def find_files(
+    source: Path, *, image_root: Path | None = None, task: str | None = None, split: Split | None = None
+) -> Found:
     """Reads every file of records of a source.
 
     Args:
         source: A folder in one of the published layouts, or one JSON file.
         image_root: Where picture paths start; beside the records when None.
         task: The sub-task of records whose file name does not say.
+        split: The split of records whose file and folder names do not say.
 
     Raises:
         InputError: There is nothing at ``source``, or no file of records in it, or one that does not parse.
     """
     if source.is_file():
-        stem_task, split = read_stem(source.stem)
-        described = SourceFile(path=source.name, layout="bare", task=stem_task or task, split=split or "test")
+        stem_task, named_split = read_stem(source.stem)
+        said = named_split or split
+        described = SourceFile(path=source.name, layout="bare", task=stem_task or task, split=said or "test")
         records = read_records(source)
         if records is None:
             raise InputError("holds no list of conversation records", path=source)
         root = image_root or source.parent
-        return Found(files=(_found(described, source, records, [root, root / "images"], root),), passed_over=())
+        return Found(
+            files=(_found(described, source, records, [root, root / "images"], root, said is not None),), passed_over=()
+        )
     if not source.is_dir():
         raise InputError("there is no such folder or file", path=source)
     files, passed_over = [], []
@@ -147,25 +155,25 @@ def find_files(source: Path, *, image_root: Path | None = None, task: str | None
             continue
         base = image_root or path.parent
         if path.name == RECORDS and len(relative.parts) > 1:
-            splits = [split for part in relative.parts[:-2] if (split := split_spelled(part))]
+            splits = [found for part in relative.parts[:-2] if (found := split_spelled(part))]
+            said = splits[-1] if splits else split or split_spelled(source.resolve().name)
             named = task_spelled(path.parent.name) or task
-            described = SourceFile(
-                path=str(relative), layout="tree", task=named, split=splits[-1] if splits else "test"
-            )
+            described = SourceFile(path=str(relative), layout="tree", task=named, split=said or "test")
             folders = [base, base / "images", source]
         else:
-            stem_task, split = read_stem(path.stem)
+            stem_task, named_split = read_stem(path.stem)
             splits = [found for part in relative.parts[:-1] if (found := split_spelled(part))]
+            said = named_split or (splits[-1] if splits else split or split_spelled(source.resolve().name))
             described = SourceFile(
                 path=str(relative),
                 layout="flat",
                 task=stem_task or task,
-                split=split or (splits[-1] if splits else "test"),
+                split=said or "test",
             )
             pictures = base / "images"
             names = {path.stem, re.sub(r"[_\-](?:train|val|validation|test)$", "", path.stem)}
             folders = [base, pictures, *(pictures / name for name in sorted(names, key=len))]
-        files.append(_found(described, path, records, folders, image_root or source))
+        files.append(_found(described, path, records, folders, image_root or source, said is not None))
     if not files:
         raise InputError(
             "no file of conversation records here",
@@ -176,9 +184,16 @@ def find_files(source: Path, *, image_root: Path | None = None, task: str | None
 
 
 def _found(
-    described: SourceFile, path: Path, records: tuple[dict[str, Any], ...], folders: list[Path], root: Path
+    described: SourceFile,
+    path: Path,
+    records: tuple[dict[str, Any], ...],
+    folders: list[Path],
+    root: Path,
+    split_said: bool,
 ) -> FoundFile:
-    return FoundFile(source=described, path=path, records=records, image_folders=tuple(folders), root=root)
+    return FoundFile(
+        source=described, path=path, records=records, image_folders=tuple(folders), root=root, split_said=split_said
+    )
 
 
 def _json_files(source: Path) -> Iterator[Path]:
