@@ -1,10 +1,10 @@
 """Bad input ends in the right value or in a sentence (claim: of 10,000 bad inputs over all stages, none ends in a
 traceback, a hang, an empty success, a half-made output or a wrong value).
 
-    python benchmarks/bad_inputs.py [--inputs 10000] [--stages transcripts import ...] [--seed 0]
-    python benchmarks/bad_inputs.py --stages import --only 217      one input again, with all that it says
+    python benchmarks/room_fuzz.py [--inputs 10000] [--stages transcripts import ...] [--seed 0]
+    python benchmarks/room_fuzz.py --stages import --only 217      one input again, with all that it says
 
-``bad_input_stages.py`` lists what is damaged and run, ``damage.py`` how. Every input is tried in a fork of this process
+``room_fuzz_stages.py`` lists what is damaged and run, ``damage.py`` how. Every input is tried in a fork of this process
 that is given 20 seconds. Where a change provably keeps the meaning (line ends, a byte order mark, the order of JSON's
 keys) the result must be the same; where it provably changes the meaning, the result must be another or the input
 refused. Results are kept as they come, and the same call resumes.
@@ -35,9 +35,9 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "study"), str(Path(__file__).parents[1] / "tests")]
 
-import bad_input_stages  # noqa: E402
+import room_fuzz_stages  # noqa: E402
 import kills  # noqa: E402
-from bad_input_stages import STAGES, Stage  # noqa: E402
+from room_fuzz_stages import STAGES, Stage  # noqa: E402
 from damage import NEUTRAL  # noqa: E402
 
 from babyvlm.errors import BabyVLMError  # noqa: E402
@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="seed of the one input to try")
     parser.add_argument("--given", type=Path, help="folder for the undamaged inputs, kept for the next call")
     options = parser.parse_args()
-    path = RESULTS / f"bad_inputs-{datetime.date.today()}.json"
+    path = RESULTS / f"room_fuzz-{datetime.date.today()}.json"
     result: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     share = sum(BY_NAME[name].share for name in options.stages)
     with tempfile.TemporaryDirectory() as temporary:
@@ -221,7 +221,7 @@ def main() -> None:
             given.mkdir(parents=True, exist_ok=True)
             kills.prepare(given)
         if not (given / "study").is_dir():
-            bad_input_stages.prepare(given)
+            room_fuzz_stages.prepare(given)
         if options.only is not None:
             stage = BY_NAME[options.stages[0]]
             print(json.dumps(try_input(given, stage.name, options.only, expected_of(given, stage)), indent=1))
