@@ -9,7 +9,8 @@ page sends. Files are given to the commands themselves. An input ends as *used* 
 *refused* (exit status 2 and a sentence), or as a fault. Every tenth fault of a text file is none (other line ends, a
 byte order mark, JSON keys in another order), and then the output must be that of the good input.
 
-Stage and number say which input it is (`--only index:17` shows it). Counts are kept; the same call resumes.
+Stage and number say which input it is (`--only index:17` shows it). Counts are kept; the same call
+resumes, on a later day with --result and the earlier file.
 """
 
 from __future__ import annotations
@@ -383,9 +384,12 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=10_000)
     parser.add_argument("--stages", nargs="+", default=names, choices=names)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--result", type=Path, default=RESULTS / f"bad_inputs-{datetime.date.today()}.json", help="kept here"
+    )
     parser.add_argument("--only", default="", help="STAGE:NUMBER, one input")
     options = parser.parse_args()
-    path = RESULTS / f"bad_inputs-{datetime.date.today()}.json"
+    path = options.result
     result: dict[str, Any] = json.loads(path.read_text()) if path.is_file() and not options.only else {}
     shares = {stage.name: stage.share for stage in STAGES} | {"settings": SETTINGS_SHARE, "study": STUDY_SHARE}
     whole = sum(shares[name] for name in options.stages)
