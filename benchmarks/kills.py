@@ -8,7 +8,8 @@ processes that it started. Half of the kills come at a random moment; the other 
 is renamed, replaced or synchronised, where half-made results would come from. Killed commands are run again, and killed
 again, until one ends by itself. The study is a server whose participants go on answering while it is killed.
 
-Counts are kept after every run of a command, and the same call of this script resumes.
+Counts are kept after every run of a command, and the same call of this script resumes; on a later day, with --result
+and the earlier file. The source must not change while it runs: manifests name the revision.
 """
 
 from __future__ import annotations
@@ -419,9 +420,12 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--stages", nargs="+", default=names, choices=names)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--result", type=Path, default=RESULTS / f"kills-{datetime.date.today()}.json", help="kept here"
+    )
     options = parser.parse_args()
     draw = random.Random(f"{options.seed} {time.time_ns()}")  # a resumed call kills at other moments
-    path = RESULTS / f"kills-{datetime.date.today()}.json"
+    path = options.result
     result: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
     shares = {stage.name: stage.share for stage in STAGES} | {"study": STUDY_SHARE}
     whole = sum(shares[name] for name in options.stages)

@@ -11,10 +11,12 @@ from babyvlm.records import (
     Item,
     ItemTurn,
     Origin,
+    Recording,
     Turn,
     Utterance,
     content_id,
     read_jsonl,
+    read_record,
     write_jsonl,
 )
 
@@ -70,3 +72,27 @@ def test_jsonl_comes_back_and_faults_name_the_line(tmp_path: Path) -> None:
 def test_content_ids_depend_on_values_alone() -> None:
     assert content_id("count", {"a": 1, "b": [2]}) == content_id("count", {"b": [2], "a": 1})
     assert content_id("count", ["a", "b"]) != content_id("count", ["ab"])
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize(
+    "line", [b"\x84\xff", b"{", b"", b"[]", b"null", b'{"id": 1e999}', b'{"id": "\xed\xa0\x80"}', b"\x00" * 9]
+)
+def test_a_line_that_is_no_record_is_named(tmp_path, line):
+    path = tmp_path / "recordings.jsonl"
+    good = Recording(id="a", child="S", media="a.mp4", duration_s=1).model_dump_json().encode()
+    path.write_bytes(good + b"\n" + line + b"\n" + good + b"\n")
+    with pytest.raises(DataFolderError, match=r"recordings\.jsonl, line 2: not a valid Recording"):
+        list(read_jsonl(path, Recording))
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize("content", [b"\x84", b"{", b"", b"[1]", b'{"id": "a"}'])
+def test_a_file_that_is_no_record_is_named(tmp_path, content):
+    path = tmp_path / "one.json"
+    path.write_bytes(content)
+    with pytest.raises(DataFolderError, match=r"one\.json: not a valid Recording"):
+        read_record(path, Recording)
+    path.unlink()
+    with pytest.raises(DataFolderError, match=r"one\.json: the file does not read .*Was the folder written"):
+        read_record(path, Recording)

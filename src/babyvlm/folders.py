@@ -20,10 +20,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from babyvlm.errors import DataFolderError, OutputExistsError
-from babyvlm.records import SCHEMA_VERSION
+from babyvlm.records import SCHEMA_VERSION, read_record
 
 MANIFEST = "manifest.json"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -67,10 +67,7 @@ def read_manifest(folder: Path, kind: str) -> Manifest:
             path=folder,
             remedy="Give the folder that the command wrote, or run that command again",
         )
-    try:
-        manifest = Manifest.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        raise DataFolderError(f"the manifest does not parse: {error.errors()[0]['msg']}", path=path) from error
+    manifest = read_record(path, Manifest)
     if manifest.kind != kind:
         raise DataFolderError(f"this is a babyvlm {manifest.kind}, where a {kind} is needed", path=folder)
     if manifest.schema_version != SCHEMA_VERSION:

@@ -123,7 +123,7 @@ class ImageStore:
         for path in sorted(folder.glob("images-*.arrow")):
             try:
                 reader = pa.ipc.open_file(pa.memory_map(str(path)))
-            except pa.ArrowInvalid as error:
+            except (pa.ArrowException, OSError) as error:
                 raise DataFolderError(f"does not read as Arrow ({error})", path=path) from error
             for index in range(reader.num_record_batches):
                 batch = reader.get_batch(index)
@@ -171,7 +171,7 @@ def stored_images(folder: Path) -> Iterator[tuple[str, bytes]]:
                 for index in range(reader.num_record_batches):
                     batch = reader.get_batch(index)
                     yield from zip(batch.column("id").to_pylist(), batch.column("jpeg").to_pylist(), strict=True)
-        except pa.ArrowInvalid as error:
+        except (pa.ArrowException, OSError) as error:
             raise DataFolderError(f"does not read as Arrow ({error})", path=path) from error
 
 

@@ -36,6 +36,7 @@ class Record(BaseModel):
 
 
 RecordT = TypeVar("RecordT", bound=Record)
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Recording(Record):
@@ -287,11 +288,36 @@ def read_jsonl(path: Path, kind: type[RecordT]) -> Iterator[RecordT]:
     """
     if not path.is_file():
         raise DataFolderError("the file is missing", path=path, remedy="Was the folder written to the end?")
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                yield kind.model_validate_json(line)
-            except ValidationError as error:
-                raise DataFolderError(
-                    f"not a valid {kind.__name__}: {error.errors()[0]['msg']}", path=path, place=f"line {number}"
-                ) from error
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                yield _validated(line, kind, path, f"line {number}")
+    except OSError as error:
+        raise DataFolderError(f"the file does not read ({error})", path=path) from error
+
+
+def read_record(path: Path, kind: type[ModelT]) -> ModelT:
+    """Reads a JSON file that holds one record.
+
+    Raises:
+        DataFolderError: The file is missing, does not read or does not validate.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataFolderError(
+            f"the file does not read ({error.strerror or error})",
+            path=path,
+            remedy="Was the folder written to the end?",
+        ) from error
+    return _validated(content, kind, path, None)
+
+
+def _validated(content: bytes, kind: type[ModelT], path: Path, place: str | None) -> ModelT:
+    try:
+        return kind.model_validate_json(content)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        problem = f"{fault['msg']}{f' ({where})' if where else ''}"
+        raise DataFolderError(f"not a valid {kind.__name__}: {problem}", path=path, place=place) from error

@@ -41,7 +41,9 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(small_corpus: Path, tm
     curate(small_corpus, tmp_path / "whole", workers=1)
     lasts_s = time.monotonic() - began_s
     out = tmp_path / "killed"
-    kills = sum(killed_after(lasts_s * share, small_corpus, out) for share in (0.2, 0.4, 0.6, 0.8) if not out.exists())
+    kills = sum(
+        killed_after(lasts_s * share, small_corpus, out) for share in (0.02, 0.2, 0.4, 0.6, 0.8) if not out.exists()
+    )
     finish(small_corpus, out)
     assert kills and same_bytes(tmp_path / "whole", out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "whole"]

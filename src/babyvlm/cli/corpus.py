@@ -192,7 +192,7 @@ def curate_command(
     from babyvlm.curation.alignment import check_aligner, make_aligner
     from babyvlm.curation.pipeline import shards_beside
     from babyvlm.executors import dask_executor
-    from babyvlm.folders import fresh_folder
+    from babyvlm.folders import MANIFEST, fresh_folder
     from babyvlm.reports.card import write_card
     from babyvlm.toolbox.instruction import write_instruction_set
 
@@ -203,6 +203,8 @@ def curate_command(
         raise ConfigError(
             "--instruction.* cannot apply: no recording has boxes beside it, so there is no instruction set"
         )
+    if (out / MANIFEST).exists():  # left by a run that was killed right after its end
+        shutil.rmtree(shards, ignore_errors=True)
     with fresh_folder(out) as partial, contextlib.ExitStack() as cluster:
         executor = cluster.enter_context(dask_executor(dask)) if dask else None
         curate(

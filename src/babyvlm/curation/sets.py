@@ -208,7 +208,7 @@ class PretrainingSet:
                     for row in batch.to_pylist():
                         del row["split"]
                         yield Candidate.model_validate(row)
-        except (pa.ArrowException, KeyError, ValidationError) as error:
+        except (pa.ArrowException, OSError, KeyError, ValidationError) as error:
             raise DataFolderError(f"does not read as candidates ({error})", path=path) from error
 
     @functools.cached_property
@@ -257,6 +257,6 @@ def _read_rows(path: Path, schema: pa.Schema, split: Split | None) -> list[dict[
     try:
         filters = None if split is None else [("split", "==", split)]
         table = pq.read_table(path, schema=schema, filters=filters)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise DataFolderError(f"does not read as Parquet with the columns expected ({error})", path=path) from error
     return table.to_pylist()

@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple, overload
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.evaluation.configuration import AskConfig
@@ -33,7 +33,7 @@ from babyvlm.evaluation.respondents import Family, KeepsRounds, KnowsRevision, R
 from babyvlm.folders import code_revision, package_versions, whole_file
 from babyvlm.licences import refuse_restricted, summary
 from babyvlm.progress import progress
-from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, read_jsonl
+from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, read_jsonl, read_record
 from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
 from babyvlm.toolbox.tasks import row_name
 
@@ -266,10 +266,7 @@ def read_run(out: Path) -> Run:
     path = out / "run.json"
     if not path.is_file():
         raise DataFolderError("not a run: it has no run.json", path=out, remedy="Give the --out of babyvlm evaluate")
-    try:
-        return Run.model_validate_json(path.read_text(encoding="utf-8"))
-    except ValidationError as error:
-        raise DataFolderError(f"does not parse: {error.errors()[0]['msg']}", path=path) from error
+    return read_record(path, Run)
 
 
 class Judged(NamedTuple):

@@ -326,7 +326,7 @@ class Explorer:
             if path not in self._shards:
                 try:
                     self._shards[path] = pa.ipc.open_file(pa.memory_map(str(path)))
-                except (OSError, pa.ArrowInvalid) as error:
+                except (OSError, pa.ArrowException) as error:
                     raise DataFolderError(f"does not read as Arrow ({error})", path=path) from error
                 if len(self._shards) > _SHARDS_OPEN:
                     self._shards.popitem(last=False)

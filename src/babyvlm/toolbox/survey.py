@@ -23,6 +23,7 @@ MAX_COUNT = 12
 _SUPPORT_AREA_RATIO = 3.0
 _EDGE_PX = 1.5
 _PART_IN_VIEW = 0.2
+_HINT_IN_VIEW = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,12 +103,15 @@ def survey(source: FrameSource, config: PictureConfig) -> Survey:
                     view=view_of(frame, window, size, track=box.track),
                     side_px=max(box.width, box.height),
                     labels_in_view=frozenset(seen.label for seen in in_view),
-                    is_alone=len(in_view) == 1,
+                    is_alone=len(in_view) == 1 and _is_single(frame, box, window),
                 )
             )
         for label, boxes in kinds.items():
-            if len(boxes) == 1 and max(boxes[0].width, boxes[0].height) >= config.min_box_px:
-                if touches_edge(frame, boxes[0]):
+            shown = min(1.0, config.frame_px / max(frame.width, frame.height))
+            if len(boxes) == 1 and longest_side(boxes[0]) >= config.min_box_px:
+                if longest_side(boxes[0]) * shown < config.min_count_box_px:
+                    found.skipped["localization: smaller than min_count_box_px in the picture as shown"] += 1
+                elif touches_edge(frame, boxes[0]):
                     found.skipped["localization: cut off by the frame"] += 1
                 elif covered(boxes[0], frame.boxes) <= config.max_covered:
                     found.singletons.append(Singleton(frame=frame, box=boxes[0]))
@@ -116,6 +120,8 @@ def survey(source: FrameSource, config: PictureConfig) -> Survey:
             reason = _why_not_counted(frame, boxes, config)
             if reason is None:
                 found.counted.append(CountedFrame(frame=frame, label=label, count=len(boxes)))
+                if any(longest_side(box) * shown < config.min_count_box_px for box in boxes):
+                    found.skipped["count: whole frame in which an object is smaller than min_count_box_px"] += 1
             else:
                 found.skipped[reason] += 1
     return found
@@ -161,6 +167,11 @@ def square_window(frame: BoxedFrame, box: Box, margin: float) -> tuple[int, int,
     return left, top, left + side, top + side
 
 
+def longest_side(box: Box) -> float:
+    """The longer side of a box, in its own pixels."""
+    return max(box.width, box.height)
+
+
 def overlap(first: Box, second: Box) -> float:
     """The area that two boxes share, in square pixels."""
     width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
@@ -195,8 +206,16 @@ def _in_view(frame: BoxedFrame, window: tuple[int, int, int, int]) -> list[Box]:
     return [box for box in frame.boxes if overlap(box, seen) > part * min(box.area, seen.area)]
 
 
+def _is_single(frame: BoxedFrame, box: Box, window: tuple[int, int, int, int]) -> bool:
+    """Whether a window shows one object of the box's category, and nothing that can be seen of another."""
+    left, top, right, bottom = window
+    seen = Box(label="", x=left, y=top, width=right - left, height=bottom - top)
+    alike = (other for other in frame.boxes if other is not box and other.label == box.label)
+    return all(overlap(other, seen) <= _HINT_IN_VIEW * min(other.area, seen.area) for other in alike)
+
+
 def _why_not_shown(frame: BoxedFrame, box: Box, config: PictureConfig) -> str | None:
-    if max(box.width, box.height) < config.min_box_px or min(box.width, box.height) < config.min_box_px / 3:
+    if longest_side(box) < config.min_box_px or min(box.width, box.height) < config.min_box_px / 3:
         return "box: smaller than min_box_px"
     if touches_edge(frame, box):
         return "box: cut off by the frame"
@@ -208,8 +227,6 @@ def _why_not_shown(frame: BoxedFrame, box: Box, config: PictureConfig) -> str | 
 def _why_not_counted(frame: BoxedFrame, boxes: Sequence[Box], config: PictureConfig) -> str | None:
     if len(boxes) > MAX_COUNT:
         return f"count: more than {MAX_COUNT} of a category"
-    if any(max(box.width, box.height) < config.min_count_box_px for box in boxes):
-        return "count: an object smaller than min_count_box_px"
     if any(touches_edge(frame, box) for box in boxes):
         return "count: an object cut off by the frame"
     for index, box in enumerate(boxes):

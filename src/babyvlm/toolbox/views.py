@@ -47,7 +47,7 @@ class PictureConfig:
     min_box_px: int = 24
     """Shortest longer side of a box that is shown alone, in pixels of the source (ours)."""
     min_count_box_px: int = 10
-    """Shortest longer side of a box that is counted, in pixels of the source (ours)."""
+    """Shortest longer side of a box that is counted or found, in pixels of the picture as shown (ours)."""
     max_covered: float = 0.3
     """Largest part of a box that another may cover before it is left out as occluded (ours)."""
     max_count_overlap: float = 0.4

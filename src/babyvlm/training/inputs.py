@@ -17,6 +17,7 @@ from babyvlm.curation.content import Content, content_of
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import ConfigError
 from babyvlm.folders import MANIFEST, read_manifest, whole_file
+from babyvlm.records import read_record
 from babyvlm.training.configuration import STAGES, StageName
 from babyvlm.training.start import TOKENIZER, UNKNOWN_LICENCE, read_run_start
 
@@ -34,7 +35,7 @@ def claim_inputs(out: Path, data: PretrainingSet) -> None:
         ConfigError: The run, its tokenizer or one of its stages is of another set, tokenizer or start.
     """
     path = out / INPUTS
-    noted = Content.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+    noted = read_record(path, Content) if path.is_file() else None
     found = content_of(data.folder, noted.files if noted else None)
     if noted is not None and noted.digest != found.digest:
         changed = sorted(
@@ -74,7 +75,7 @@ def _refuse_foreign_parts(out: Path, digest: str) -> None:
 
 def data_digest(out: Path) -> str:
     """Digest of the content of the set that a run is made of."""
-    return Content.model_validate_json((out / INPUTS).read_text(encoding="utf-8")).digest
+    return read_record(out / INPUTS, Content).digest
 
 
 def tokenizer_digest(out: Path) -> str:

@@ -19,7 +19,7 @@ from babyvlm.folders import MANIFEST, Manifest, fresh_folder, read_manifest, who
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_exactly
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
-from babyvlm.records import IMAGE_TOKEN, Record
+from babyvlm.records import IMAGE_TOKEN, Record, read_record
 from babyvlm.training.configuration import STAGES, Recipe, StageName
 
 START = "start.json"
@@ -127,7 +127,7 @@ def begin_with(checkpoint: Path, start: Start, out: Path) -> None:
 def read_run_start(out: Path) -> Start | None:
     """What the run in a folder began with; None where it began with nothing."""
     path = out / START
-    return Start.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
+    return read_record(path, Start) if path.is_file() else None
 
 
 def _sizes(config: PretrainedConfig) -> dict[str, Any]:

@@ -145,7 +145,8 @@ def who_has_more_naturalistic(bench: Bench, count: int) -> Built:
                 rng.choice(groups[group][number]) for number in ((more, fewer) if gold == "A" else (fewer, more))
             )
             images = tuple(counted.view for counted in pair)
-            if (group[0], frozenset(images)) not in made:
+            of_two = len({(counted.frame.source, counted.frame.time_s) for counted in pair}) == 2
+            if of_two and (group[0], frozenset(images)) not in made:
                 break
         else:
             continue

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from random import Random
 
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench
-from babyvlm.toolbox.survey import frame_size, overlap, view_of, whole_frame
+from babyvlm.toolbox.survey import frame_size, longest_side, overlap, view_of, whole_frame
 from babyvlm.toolbox.views import View
 
 _SMALLEST_SCALE = 0.4  # of the frame's sides
@@ -31,19 +32,34 @@ def counted_views(bench: Bench, rng: Random) -> list[CountedView]:
     views = []
     for counted in bench.found.counted:
         frame, label = counted.frame, counted.label
+        boxes = [box for box in frame.boxes if box.label == label]
+        smallest_px = bench.pictures.min_count_box_px
         whole = bench.mirrored(whole_frame(frame, bench.pictures), rng)
-        views.append(CountedView(frame=frame, label=label, count=counted.count, view=whole))
+        if _smallest_shown(boxes, whole) >= smallest_px:
+            views.append(CountedView(frame=frame, label=label, count=counted.count, view=whole))
         if counted.count == 1:
             continue
-        boxes = [box for box in frame.boxes if box.label == label]
         for _ in range(_WINDOWS_PER_FRAME):
             found = _window(frame, boxes, rng)
             if found is not None:
                 window, count = found
                 size = frame_size(frame.width, frame.height, bench.pictures.frame_px)
                 view = bench.mirrored(view_of(frame, window, size), rng)
-                views.append(CountedView(frame=frame, label=label, count=count, view=view))
+                inside = [box for box in boxes if overlap(box, _as_box(window)) > 0]
+                if _smallest_shown(inside, view) >= smallest_px:
+                    views.append(CountedView(frame=frame, label=label, count=count, view=view))
     return views
+
+
+def _smallest_shown(boxes: Iterable[Box], view: View) -> float:
+    """Longer side of the smallest box, in pixels of the picture as it is shown."""
+    left, _, right, _ = view.window
+    return min(map(longest_side, boxes)) * view.size[0] / (right - left)
+
+
+def _as_box(window: tuple[int, int, int, int]) -> Box:
+    left, top, right, bottom = window
+    return Box(label="", x=left, y=top, width=right - left, height=bottom - top)
 
 
 def _window(frame: BoxedFrame, boxes: list[Box], rng: Random) -> tuple[tuple[int, int, int, int], int] | None:
@@ -52,7 +68,7 @@ def _window(frame: BoxedFrame, boxes: list[Box], rng: Random) -> tuple[tuple[int
         scale = rng.uniform(_SMALLEST_SCALE, 1.0)
         width, height = round(frame.width * scale), round(frame.height * scale)
         left, top = rng.randint(0, frame.width - width), rng.randint(0, frame.height - height)
-        seen = Box(label="", x=left, y=top, width=width, height=height)
+        seen = _as_box((left, top, left + width, top + height))
         inside = [
             box.x >= left + _MARGIN_PX
             and box.y >= top + _MARGIN_PX

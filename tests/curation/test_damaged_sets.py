@@ -1,0 +1,43 @@
+"""A damaged file of a set is named, whatever pyarrow makes of it."""
+
+import random
+import shutil
+
+import pytest
+
+from babyvlm.curation import PretrainingSet, curate
+from babyvlm.errors import DataFolderError
+
+
+@pytest.fixture(scope="module")
+def whole(small_corpus, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("damaged") / "set"
+    curate(small_corpus, folder, workers=1)
+    return folder
+
+
+def read_everything(folder):
+    data = PretrainingSet(folder)
+    read = [data.conversations(name) for name in ("image", "video", "interleaved")]
+    pictures = [data.read_image(image).size for rows in read for row in rows for image in row.images]
+    return [data.recordings, data.utterances(), list(data.candidates()), read, pictures]
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize("name", ["image.parquet", "utterances.parquet", "candidates.parquet", "recordings.jsonl"])
+@pytest.mark.parametrize("seed", range(4))
+def test_changed_bytes_are_refused_by_name_or_read(whole, tmp_path, name, seed):
+    folder, draw = tmp_path / "set", random.Random(seed)
+    shutil.copytree(whole, folder)
+    data = bytearray((folder / name).read_bytes())
+    if seed == 0:
+        del data[len(data) // 2 :]
+    for _ in range(20 * seed):
+        data[draw.randrange(len(data))] = draw.randrange(256)
+    (folder / name).write_bytes(bytes(data))
+    try:
+        read_everything(folder)
+    except DataFolderError as error:
+        assert name in str(error) or "images" in str(error)
+    else:
+        assert seed, "half a file is not whole"
