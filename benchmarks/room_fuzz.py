@@ -35,12 +35,11 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "study"), str(Path(__file__).parents[1] / "tests")]
 
-import room_fuzz_stages  # noqa: E402
 import kills  # noqa: E402
-from room_fuzz_stages import STAGES, Stage  # noqa: E402
-from damage import NEUTRAL  # noqa: E402
-
+import room_fuzz_stages  # noqa: E402
 from babyvlm.errors import BabyVLMError  # noqa: E402
+from damage import NEUTRAL  # noqa: E402
+from room_fuzz_stages import STAGES, Stage  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 LONGEST_MESSAGE = 6000

@@ -22,6 +22,7 @@ from PIL import Image
 
 import babyvlm.cli
 from babyvlm.corpus import open_corpus, read_photo_annotations, read_transcript
+from babyvlm.errors import AnnotationError
 from babyvlm.evaluation.apis.anthropic import AnthropicClient
 from babyvlm.evaluation.apis.client import Received, Said, Trouble
 from babyvlm.evaluation.apis.gemini import GeminiClient
@@ -243,7 +244,9 @@ def write_photographs(style: str) -> Callable[[Path, Path], None]:
         boxes = folder / "boxes"
         boxes.mkdir()
         if style == "coco":
-            (boxes / "boxes.json").write_text(json.dumps(coco([(name, None) for name in ("p1.jpg", "p2.jpg", "p3.png")])))
+            (boxes / "boxes.json").write_text(
+                json.dumps(coco([(name, None) for name in ("p1.jpg", "p2.jpg", "p3.png")]))
+            )
             return
         for stem, suffix in (("p1", "jpg"), ("p2", "jpg"), ("p3", "png")):
             if style == "voc":
@@ -266,9 +269,11 @@ def photographs(folder: Path, out: Path) -> Any:
     source = folder / "boxes"
     if (folder / "boxes" / "boxes.json").exists() or (folder / "boxes" / "boxes.json").is_symlink():
         source = folder / "boxes" / "boxes.json"
-    frames = read_photo_annotations(source, folder / "images")
-    assert frames, "empty success"
-    return [frame.model_dump() for frame in frames]
+    left_out: list[str] = []
+    frames = read_photo_annotations(source, folder / "images", lambda _, error: left_out.append(str(error)))
+    if not frames:
+        raise AnnotationError(left_out[0])
+    return [frame.model_dump() for frame in frames], left_out
 
 
 # Items
@@ -422,7 +427,9 @@ def spoil_reply(folder: Path, draw: random.Random) -> str:
     if kind == 0:
         text = text * draw.choice([2, 500, 5000])
     elif kind == 1:
-        text = "".join(chr(draw.choice([draw.randrange(32, 0x2FFF), draw.randrange(0xE000, 0x10FFFF)])) for _ in range(200))
+        text = "".join(
+            chr(draw.choice([draw.randrange(32, 0x2FFF), draw.randrange(0xE000, 0x10FFFF)])) for _ in range(200)
+        )
     elif kind == 2:
         text = draw.choice(["(", "[", "<think>", "{", "*", "$", "9", "A ", "-", "\n"]) * 5000 + text
     elif kind == 3:
@@ -506,13 +513,16 @@ def spoil_request(folder: Path, draw: random.Random) -> str:
     said = "as it was" if draw.random() < 0.1 else damage(path, draw)
     body = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
     headers = {
-        "Authorization": draw.choice(["TOKEN", "TOKEN", "TOKEN", "", "Bearer", "Bearer \t", "Basic x", "Bearer " + "x" * 9000]),
+        "Authorization": draw.choice(
+            ["TOKEN", "TOKEN", "TOKEN", "", "Bearer", "Bearer \t", "Basic x", "Bearer " + "x" * 9000]
+        ),
         "Content-Type": draw.choice(["application/json"] * 3 + ["", "text/plain", "application/json; charset=utf-16"]),
         "Cookie": draw.choice(["", "", "browser=x", "=;=;", "a=" + "b" * 3000, "session=\x7f"]),
     }
     request = {
         "method": draw.choice(["POST"] * 6 + ["GET", "PUT", "DELETE", "HEAD", "OPTIONS"]),
-        "path": draw.choice(PATHS) + draw.choice([""] * 6 + ["?x=1", "?age_months=NaN", "/..", "%00", "/" + "a" * 4000]),
+        "path": draw.choice(PATHS)
+        + draw.choice([""] * 6 + ["?x=1", "?age_months=NaN", "/..", "%00", "/" + "a" * 4000]),
         "headers": headers,
         "body": body.hex(),
     }
@@ -620,7 +630,18 @@ def spoil_words(folder: Path, draw: random.Random) -> str:
         elif kind == 1:
             words.insert(at, draw.choice([*WORDS, "--nothing", "--out", "-v"]))
         elif kind == 2:
-            places = ["", "/", "/dev/null", "/proc/self/mem", ".", "x" * 300, "a/" * 2500, "{in}/words.json", "\u202e", "~"]
+            places = [
+                "",
+                "/",
+                "/dev/null",
+                "/proc/self/mem",
+                ".",
+                "x" * 300,
+                "a/" * 2500,
+                "{in}/words.json",
+                "\u202e",
+                "~",
+            ]
             words[at] = draw.choice(places)
         elif kind == 3:
             words.append(words[at])

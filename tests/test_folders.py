@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,47 @@ def test_a_manifest_tells_what_a_folder_is(tmp_path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
     with pytest.raises(DataFolderError, match="schema 99"):
         read_manifest(tmp_path, "toolbox")
+
+
+OTHER = """
+import sys
+from pathlib import Path
+from babyvlm.folders import fresh_folder
+with fresh_folder(Path(sys.argv[1])) as partial:
+    (partial / "mine").write_text("whole")
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.case("accounting")
+@pytest.mark.parametrize("ends", ["whole", "killed"])
+def test_a_second_process_leaves_the_firsts_output_alone(tmp_path: Path, ends: str) -> None:
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", OTHER, str(out)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        assert first.stdin and first.stdout and first.stdout.readline() == b"ready\n"
+        with pytest.raises(DataFolderError, match=r"out: another process is writing"), fresh_folder(out):
+            pytest.fail("the block must not be entered")
+        assert (tmp_path / ".out.partial" / "mine").read_text() == "whole"
+        if ends == "killed":
+            first.kill()
+        first.stdin.close()
+    if ends == "whole":
+        assert (out / "mine").read_text() == "whole"
+        return
+    with fresh_folder(out) as partial:
+        assert list(partial.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.case("accounting")
+def test_an_output_made_within_an_output_is_whole_with_it(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), fresh_folder(tmp_path / "out") as partial:
+        with fresh_folder(partial) as same:
+            (same / "half").write_text("half")
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+    with fresh_folder(tmp_path / "out") as partial, fresh_folder(partial) as same:
+        (same / "whole").write_text("whole")
+    assert [path.name for path in tmp_path.rglob("*")] == ["out", "whole"]

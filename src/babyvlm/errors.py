@@ -22,9 +22,18 @@ from pathlib import Path
 
 from babyvlm.installation import install_command
 
+_LONGEST = 4_000
+"""Characters of a message. A damaged file would otherwise be quoted whole in it."""
+
 
 class BabyVLMError(Exception):
     """Base of every error that a person can mend."""
+
+    def __init__(self, message: str = "") -> None:
+        if len(message) > _LONGEST:
+            left_out = len(message) - _LONGEST
+            message = f"{message[: _LONGEST - 1000]} [... {left_out:,} characters ...] {message[-1000:]}"
+        super().__init__(message)
 
 
 class InputError(BabyVLMError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import functools
 import importlib.metadata
 import os
@@ -27,6 +28,8 @@ from babyvlm.records import SCHEMA_VERSION, read_record
 
 MANIFEST = "manifest.json"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_filling: set[Path] = set()
+"""Folders that this process makes into outputs at the moment."""
 _RECORDED_PACKAGES = ("babyvlm", "torch", "transformers", "numpy", "av", "pillow", "pyarrow", "skia-python")
 
 
@@ -85,20 +88,68 @@ def fresh_folder(out: Path) -> Iterator[Path]:
 
     Raises:
         OutputExistsError: ``out`` already holds something; nothing is touched then.
+        DataFolderError: Another process is writing the same.
     """
     refuse_existing(out)
+    if out in _filling:  # whole or absent together with what it will be
+        yield out
+        return
     partial = out.parent / f".{out.name}.partial"
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
+    with _held(partial):
+        try:
+            refuse_existing(out)  # another process may have finished it in the meantime
+            yield partial
+            if out.exists():
+                out.rmdir()
+            partial.rename(out)
+            _sync_names(out.parent)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+
+
+@contextlib.contextmanager
+def _held(partial: Path) -> Iterator[None]:
+    """Makes an empty folder that no other process takes while the block runs; a killed process keeps nobody out.
+
+    Raises:
+        DataFolderError: Another process is filling it.
+    """
+    partial.mkdir(parents=True, exist_ok=True)
+    folder = os.open(partial, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield partial
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise _written_by_another(partial) from None
+        except OSError:  # a file system without locks
+            pass
+        if not partial.is_dir() or not os.path.samestat(os.fstat(folder), partial.stat()):
+            raise _written_by_another(partial)  # it became the other process's output just now
+        for left in partial.iterdir():  # what a killed process left
+            shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
+        _filling.add(partial)
+        yield
+    finally:
+        _filling.discard(partial)
+        os.close(folder)
+
+
+def _written_by_another(partial: Path) -> DataFolderError:
+    return DataFolderError(
+        "another process is writing this output",
+        path=partial.parent / partial.name.removeprefix(".").removesuffix(".partial"),
+        remedy="Wait for it to end, or choose another --out",
+    )
+
+
+def _sync_names(folder: Path) -> None:
+    """Has the disk itself hold the names in a folder, so that a power cut takes no rename back."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 @contextlib.contextmanager
@@ -118,6 +169,7 @@ def whole_file(path: Path) -> Iterator[TextIO]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        _sync_names(path.parent)
     except BaseException as error:
         partial.unlink(missing_ok=True)
         if isinstance(error, OSError) and is_no_room(error):

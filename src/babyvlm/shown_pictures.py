@@ -22,6 +22,7 @@ import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from babyvlm.errors import MediaError
+from babyvlm.regular_files import read_regular, require_regular
 
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".webp", ".tif", ".tiff", ".gif", ".heic", ".heif", ".avif"}
@@ -151,6 +152,8 @@ def _show(image: Image.Image) -> ShownPicture:
 def _opened(source: Path | bytes, use: Callable[[Image.Image], UseT]) -> UseT:
     path = None if isinstance(source, bytes) else source
     try:
+        if path is not None:
+            require_regular(path)
         content = io.BytesIO(source) if isinstance(source, bytes) else source
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of Pillow: metadata that does not matter, and sizes, checked below
@@ -168,8 +171,6 @@ def _opened(source: Path | bytes, use: Callable[[Image.Image], UseT]) -> UseT:
         raise MediaError(
             "the picture claims more pixels than any camera's", path=path, remedy="Reduce it, or remove it"
         ) from error
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise MediaError(f"does not open as a picture ({error.strerror})", path=path) from error
     except Exception as error:  # Pillow raises errors of many kinds on damaged files
         problem, remedy = _what_it_is(source, error)
         raise MediaError(problem, path=path, remedy=remedy) from error
@@ -195,9 +196,9 @@ _SIGNATURES = (
 def _what_it_is(source: Path | bytes, error: Exception) -> tuple[str, str]:
     """What a file is that does not open, and the remedy."""
     try:
-        start = source[:64] if isinstance(source, bytes) else source.open("rb").read(64)
-    except OSError:
-        start = b"?"
+        start = (source if isinstance(source, bytes) else read_regular(source))[:64]
+    except OSError as failed:
+        return f"does not open as a picture ({failed.strerror})", "Is it the picture itself?"
     if not start:
         return "does not open as a picture: the file is empty", "Copy it again"
     for offset, signature, name in _SIGNATURES:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+from pathlib import Path
 
 # isort: off
 # Each adds its commands, in the order in which --help lists them.
@@ -16,6 +17,7 @@ from babyvlm.cli import corpus, training, toolbox, evaluation, reports, study, l
 # isort: on
 from babyvlm.cli.apps import app, corpus_app, study_app, toolbox_app
 from babyvlm.errors import BabyVLMError
+from babyvlm.folders import is_no_room, no_room
 
 app.command(corpus_app, name="corpus", help="Recordings with their transcripts and boxes.")
 app.command(toolbox_app, name="toolbox", help="The DevCV Toolbox: its items.")
@@ -36,9 +38,29 @@ def main(arguments: list[str] | None = None) -> None:
         if not _nobody_reads_on():
             raise
         raise SystemExit(1) from None
+    except RuntimeError as error:
+        if not str(error).startswith("Symlink loop from "):  # pathlib's own, before Python 3.13
+            raise
+        path = str(error).removeprefix("Symlink loop from ").strip("'")
+        print(f"babyvlm: error: {path}: a link that leads to itself. Give the folder itself", file=sys.stderr)
+        raise SystemExit(2) from error
+    except OSError as error:  # a full disk, a folder without access, a link to itself: wherever it comes up
+        if not (sentence := _about_the_file(error)):
+            raise
+        print(f"babyvlm: error: {sentence}", file=sys.stderr)
+        raise SystemExit(2) from error
     except KeyboardInterrupt:
         print("babyvlm: interrupted; give the same command again to go on or begin anew", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _about_the_file(error: OSError) -> str:
+    """What is wrong with the file that an error names, or with the disk; empty where it names none."""
+    if is_no_room(error):
+        return str(no_room(Path(str(error.filename or ".")), error))
+    if error.filename is None or error.errno is None:
+        return ""
+    return f"{os.fsdecode(error.filename)}: {os.strerror(error.errno)}. Is it what it should be, and may you use it?"
 
 
 def _nobody_reads_on() -> bool:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from babyvlm.errors import AnnotationError
 from babyvlm.records import Box
+from babyvlm.regular_files import read_regular
 from babyvlm.shown_pictures import Corners
 
 PartT = TypeVar("PartT", bound=BaseModel)
@@ -86,7 +87,7 @@ def read_lists(path: Path) -> Mapping[str, Any]:
         AnnotationError: It is no COCO file.
     """
     try:
-        value = json.loads(path.read_bytes())
+        value = json.loads(read_regular(path))
     except OSError as error:
         raise AnnotationError(f"the annotations do not open ({error})", path=path) from error
     except (ValueError, RecursionError, MemoryError) as error:

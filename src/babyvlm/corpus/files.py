@@ -18,6 +18,7 @@ from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.transcripts import TRANSCRIPT_SUFFIXES, is_transcript, lacks, name_tag, preference
 from babyvlm.corpus.transcripts.narrations import NARRATION_FILES
 from babyvlm.errors import InputError, MediaError
+from babyvlm.regular_files import is_special
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".m4v", ".mkv", ".mov", ".avi", ".webm", ".mpg", ".mpeg", ".mts", ".m2ts", ".ts"})
 BOXES_SUFFIX = ".boxes.json"
@@ -60,6 +61,11 @@ def find_files(folder: Path) -> Found:
             problem = f"the name {os.fsencode(path.name)!r} is not UTF-8"
             error = InputError(problem, path=folder, remedy="Rename it: convmv -f latin1 -t utf-8")
             problems.append(Problem(reason=left_out[path], error=error, used=not is_video))
+        elif path not in left_out and is_special(path):
+            left_out[path] = "pipe or device"
+            problem = "a pipe, a socket or a device, which no reader would come to the end of"
+            is_video = path.suffix.lower() in VIDEO_SUFFIXES
+            problems.append(Problem(reason=left_out[path], error=InputError(problem, path=path), used=not is_video))
     files = [path for path in every if path not in left_out]
     videos = _videos(files, left_out, problems)
     stems: dict[Path, set[str]] = {}

@@ -22,6 +22,7 @@ from babyvlm.corpus.annotations import OUTSIDE_TOLERANCE_PX, DrawnBox, read_coco
 from babyvlm.corpus.class_names import NAME_FILES, class_names
 from babyvlm.errors import AnnotationError, InputError, MediaError
 from babyvlm.records import BoxedFrame
+from babyvlm.regular_files import read_regular
 from babyvlm.shown_pictures import IMAGE_SUFFIXES, PictureSize, picture_size, show_picture, turn_box
 
 _PHOTOGRAPH = "photograph: missing, damaged or ambiguous"
@@ -238,8 +239,8 @@ def _endings(name: str) -> list[str]:
 
 def _read_voc(path: Path, folder: Path, photos: _Photographs) -> BoxedFrame | None:
     try:
-        root = ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, ValueError, LookupError) as error:
+        root = ElementTree.fromstring(read_regular(path))
+    except (ElementTree.ParseError, ValueError, LookupError, OSError) as error:
         photos.leave_out(_RECORD, AnnotationError(f"not XML: {error}", path=path))
         return None
     if root.tag != "annotation":
@@ -275,7 +276,7 @@ def _read_text_folder(files: list[Path], folder: Path, photos: _Photographs) -> 
     lines: dict[Path, list[str]] = {}
     for path in files:
         try:
-            lines[path] = path.read_text(encoding="utf-8-sig").splitlines()
+            lines[path] = read_regular(path).decode("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             photos.leave_out(_RECORD, AnnotationError(f"does not read as UTF-8 text ({error})", path=path))
     written = [line for found in lines.values() for line in found if line.strip()]

@@ -12,6 +12,7 @@ import datetime
 import difflib
 import hashlib
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ from babyvlm.corpus.transcripts.cues import Parsed, read_text
 from babyvlm.errors import ConfigError, InputError, MediaError
 from babyvlm.media import probe
 from babyvlm.records import Record, Recording, Split
+from babyvlm.regular_files import require_regular
 
 RECORDINGS_CSV = "recordings.csv"
 
@@ -67,8 +69,13 @@ def read_recordings_csv(path: Path) -> dict[str, RecordingRow]:
     Raises:
         InputError: Naming the line and the cell that cannot be used.
     """
-    if not path.is_file():
+    if not os.path.lexists(path):
         return {}
+    try:
+        require_regular(path)
+    except OSError as error:
+        problem = f"does not read ({error.strerror})"
+        raise InputError(problem, path=path, remedy="Make it a file, or remove it") from error
     known = list(RecordingRow.model_fields)
     rows: dict[str, RecordingRow] = {}
     text = read_text(path, Parsed(path=path))

@@ -25,7 +25,6 @@ from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoConfig, AutoTokenizer
 
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation.configuration import AnswerMode
@@ -34,7 +33,7 @@ from babyvlm.evaluation.reading import Pictures, Reading
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
 from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.model.llava_config import BabyLlavaConfig
-from babyvlm.model.loading import load_exactly
+from babyvlm.model.loading import load_config, load_exactly, load_tokenizer
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels
 from babyvlm.model.sight import require_sight
@@ -88,7 +87,7 @@ class LocalModel:
         model: Any = load_exactly(BabyLlavaForConditionalGeneration, checkpoint)
         self._model = model.to(self._device).eval()
         require_sight(self._model, checkpoint)
-        self._tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        self._tokenizer = load_tokenizer(checkpoint)
         config = model.config
         if (found := self._tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)) != config.image_token_index:
             raise CheckpointError(
@@ -228,7 +227,7 @@ class LocalModel:
 
 def _refuse_other_models(checkpoint: Path) -> None:
     """Looks before anything is made: of another model's configuration transformers would make a large model of ours."""
-    kind = AutoConfig.from_pretrained(checkpoint).model_type
+    kind = load_config(checkpoint).model_type
     if kind != BabyLlavaConfig.model_type:
         whole = " A vision tower by itself answers nothing: give a later stage" if kind == "vit" else ""
         raise CheckpointError(f"holds a model of type {kind}, not a whole model of ours.{whole}", path=checkpoint)

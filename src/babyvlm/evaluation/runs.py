@@ -247,7 +247,8 @@ def run_scores(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | No
     """
     run = read_run(out)
     items = run.select(_toolbox_of(out, run, toolbox))
-    scores = score(items, read_jsonl(out / "responses.jsonl", Response), scoring=scoring)
+    path = out / "responses.jsonl"
+    scores = score(items, read_jsonl(path, Response), scoring=scoring, source=path)
     if scores.not_asked:
         raise DataFolderError(
             f"{scores.not_asked} of {len(items)} items have no response yet",

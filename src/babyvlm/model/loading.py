@@ -1,4 +1,4 @@
-"""Weights into a model, each of them, and each of its own."""
+"""Weights into a model, each of them, and each of its own; configuration and tokenizer, or what is wrong with them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors import SafetensorError
-from transformers import PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from babyvlm.errors import CheckpointError
 
@@ -27,11 +26,42 @@ def load_exactly(kind: type[ModelT], checkpoint: Path, **options: Any) -> ModelT
     """
     try:
         loaded: Any = kind.from_pretrained(checkpoint, output_loading_info=True, dtype=torch.float32, **options)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        problem = f"the weights do not load ({str(error).strip().splitlines()[0]})"
-        raise CheckpointError(problem, path=checkpoint) from error
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # of torch, safetensors, transformers and what they read with
+        raise CheckpointError(f"the weights do not load ({_first_line(error)})", path=checkpoint) from error
     model, loading = loaded
     if problems := [f"{what}: {sorted(keys)[:3]}" for what, keys in loading.items() if keys]:
         raise CheckpointError("the weights do not fit the model: " + "; ".join(problems), path=checkpoint)
     found: ModelT = model
     return found
+
+
+def load_config(checkpoint: Path) -> Any:
+    """A checkpoint's configuration.
+
+    Raises:
+        CheckpointError: It is missing or damaged.
+    """
+    try:
+        return AutoConfig.from_pretrained(checkpoint)
+    except Exception as error:  # a damaged value fails wherever it is first used
+        raise CheckpointError(f"config.json does not load ({_first_line(error)})", path=checkpoint) from error
+
+
+def load_tokenizer(checkpoint: Path) -> Any:
+    """A checkpoint's tokenizer, with its chat template.
+
+    Raises:
+        CheckpointError: One of its files is missing or damaged.
+    """
+    try:
+        return AutoTokenizer.from_pretrained(checkpoint)
+    except Exception as error:  # tokenizers raises bare ones
+        problem = f"the tokenizer or its chat template does not load ({_first_line(error)})"
+        raise CheckpointError(problem, path=checkpoint, remedy="Copy the checkpoint again") from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

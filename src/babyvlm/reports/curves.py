@@ -112,10 +112,10 @@ def _read_recipe(path: Path) -> dict[str, Any]:
         return {}
     try:
         recipe: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as error:
-        raise DataFolderError(
-            f"does not parse as JSON: {error.msg}", path=path, place=f"line {error.lineno}"
-        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataFolderError(f"does not parse as JSON: {error}", path=path) from error
+    if not isinstance(recipe, dict):
+        raise DataFolderError(f"no recipe, but a {type(recipe).__name__}", path=path)
     return recipe
 
 

@@ -159,7 +159,7 @@ def read_times(path: Path) -> dict[str, float]:
     """
     try:
         seconds = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataFolderError(f"does not read as JSON ({error})", path=path) from error
     good = isinstance(seconds, dict) and all(
         isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 for value in seconds.values()

@@ -326,7 +326,7 @@ def read_scores(folder: Path) -> Scores:
         )
     try:
         return Scores.model_validate(json.loads(path.read_text(encoding="utf-8"))["babyvlm"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         problem = error.errors()[0]["msg"] if isinstance(error, ValidationError) else repr(error)
         raise DataFolderError(
             f"not the scores of a run: {problem}", path=path, remedy="Run babyvlm score on the folder"

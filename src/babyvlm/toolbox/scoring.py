@@ -14,6 +14,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from statistics import fmean, variance
 from typing import cast, get_args
 
@@ -181,13 +182,20 @@ def _shown_label(turn: ItemTurn, option: str) -> str:
     return shown[place] if place < len(shown) else ""
 
 
-def score(items: Iterable[Item], responses: Iterable[Response], *, scoring: Scoring = "default") -> Scores:
+def score(
+    items: Iterable[Item],
+    responses: Iterable[Response],
+    *,
+    scoring: Scoring = "default",
+    source: Path | None = None,
+) -> Scores:
     """Scores a run.
 
     Args:
         items: Everything that was to be asked.
         responses: What came back, at most one for each item, or one from each participant.
         scoring: ``reference`` reproduces the published reference, known faults included.
+        source: The file of the responses, for messages.
 
     Raises:
         InputError: A response to no known item, two to one item, or one that does not fit its item.
@@ -200,7 +208,9 @@ def score(items: Iterable[Item], responses: Iterable[Response], *, scoring: Scor
             key = response.item, response.participant
             if response.item not in by_id or key in seen:
                 problem = "a second response to" if key in seen else "a response to an unknown"
-                raise InputError(f"{problem} item {response.item!r}", remedy="Was the run made on this toolbox?")
+                raise InputError(
+                    f"{problem} item {response.item!r}", path=source, remedy="Was the run made on this toolbox?"
+                )
             seen.add(key)
             yield score_item(by_id[response.item], response, scoring=scoring)
 

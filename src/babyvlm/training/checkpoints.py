@@ -8,10 +8,11 @@ OUT/.joint.resume/        unfinished: weights, optimizer, step, metrics.jsonl; r
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,21 +107,26 @@ class Resume:
         self._accelerator.wait_for_everyone()
         if not self.folder.exists():
             return None
-        state: dict[str, Any] = json.loads((self.folder / _STATE).read_text(encoding="utf-8"))
-        if state["fingerprint"] != self._fingerprint:
+        with _damage_named(self.folder):
+            state: dict[str, Any] = json.loads((self.folder / _STATE).read_bytes())
+            fingerprint = state["fingerprint"]
+            log = (self.folder / "metrics.jsonl").read_text(encoding="utf-8")
+            point = ResumePoint(step=int(state["step"]), seconds=float(state["seconds"]), log=log)
+        if fingerprint != self._fingerprint:
             raise CheckpointError(
                 "an interrupted stage is here, begun with another configuration or other data",
                 path=self.folder,
                 remedy="Give the same configuration and data, choose another --out, or remove that folder",
             )
-        for name, module in modules.items():
-            module.load_state_dict(load_file(self.folder / f"{name}.safetensors"))
-        log = (self.folder / "metrics.jsonl").read_text(encoding="utf-8")
-        return ResumePoint(step=state["step"], seconds=state["seconds"], log=log)
+        with _damage_named(self.folder):
+            for name, module in modules.items():
+                module.load_state_dict(load_file(self.folder / f"{name}.safetensors"))
+        return point
 
     def load_optimizer(self, optimizer: Optimizers) -> None:
         """Restores the optimizer that belongs to what :meth:`load` found."""
-        optimizer.load_state_dict(torch.load(self.folder / "optimizer.pt", weights_only=True))
+        with _damage_named(self.folder):
+            optimizer.load_state_dict(torch.load(self.folder / "optimizer.pt", weights_only=True))
 
     def _recover(self) -> None:
         """Puts a state back after a kill between two renames: the new one if it is whole, else the old."""
@@ -136,6 +142,21 @@ class Resume:
         """Removes the state; the stage is finished."""
         for folder in (self.folder, self._new, self._old):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _damage_named(folder: Path) -> Iterator[None]:
+    """Turns what reading a damaged state raises, which may be anything, into an error that says what to do."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError):  # nothing is wrong with the state
+        raise
+    except Exception as error:
+        raise CheckpointError(
+            f"the state of an interrupted stage does not read ({type(error).__name__}: {error})",
+            path=folder,
+            remedy="Remove that folder, and the stage begins anew",
+        ) from error
 
 
 def _sync(folder: Path) -> None:

@@ -22,13 +22,14 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 from torch import nn
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, ViTModel
+from transformers import PreTrainedTokenizerBase, ViTModel
 
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, TrainingError
 from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.model.configuration import model_config, vision_config
 from babyvlm.model.llava_config import BabyLlavaConfig
+from babyvlm.model.loading import load_exactly, load_tokenizer
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
 from babyvlm.model.packed_attention import NO_VARLEN, VARLEN, packed, varlen_kernel
 from babyvlm.model.processing import ConversationEncoder, normalise, processor
@@ -158,7 +159,7 @@ class Trainer:
                 train_tokenizer(texts, shape.vocabulary, shape.context).save_pretrained(partial)
                 Manifest(kind=TOKENIZER, inputs={"data": self._digest}).write(partial)
         self.accelerator.wait_for_everyone()
-        return AutoTokenizer.from_pretrained(folder)
+        return load_tokenizer(folder)
 
     def _vision(self) -> None:
         recipe, knobs, accelerator = self.recipe, self.recipe.vision, self.accelerator
@@ -281,7 +282,7 @@ class Trainer:
                 path=self.out / "vision",
                 remedy="Run --stage vision first",
             )
-        tower = ViTModel.from_pretrained(self.out / "vision", add_pooling_layer=False)
+        tower = load_exactly(ViTModel, self.out / "vision", add_pooling_layer=False)
         model.model.vision_tower.load_state_dict(tower.state_dict())
         knobs = self.recipe.language
         samples = pack_utterances(self.data.utterances("train"), tokenizer, knobs.packed_tokens)
@@ -309,8 +310,8 @@ class Trainer:
                 remedy=f"Run --stage {before} first",
             )
         tokenizer = self.tokenizer()
-        model = BabyLlavaForConditionalGeneration.from_pretrained(
-            self.out / before, attn_implementation=self._attention(), dtype=torch.float32
+        model = load_exactly(
+            BabyLlavaForConditionalGeneration, self.out / before, attn_implementation=self._attention()
         )
         rows = [row for name in knobs.formats for row in self.data.conversations(name, "train")]
         pictures = self._pictures((image for row in rows for image in row.images), self.recipe.model.image_size)

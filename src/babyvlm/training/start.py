@@ -12,12 +12,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, ViTConfig, ViTModel
+from transformers import PretrainedConfig, ViTConfig, ViTModel
 
 from babyvlm.errors import CheckpointError, ConfigError
 from babyvlm.folders import MANIFEST, Manifest, fresh_folder, read_manifest, whole_file
 from babyvlm.model.llava_config import BabyLlavaConfig
-from babyvlm.model.loading import load_exactly
+from babyvlm.model.loading import load_config, load_exactly, load_tokenizer
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.records import IMAGE_TOKEN, Record, read_record
 from babyvlm.training.configuration import STAGES, Recipe, StageName
@@ -62,7 +62,7 @@ def read_start(checkpoint: Path, recipe: Recipe) -> Start:
     """
     manifest = read_manifest(checkpoint, "checkpoint")
     made, stage = manifest.configuration, manifest.configuration.get("stage")
-    config = AutoConfig.from_pretrained(checkpoint)
+    config = load_config(checkpoint)
     if stage not in STAGES or not isinstance(config, ViTConfig if stage == "vision" else BabyLlavaConfig):
         raise CheckpointError(f"holds a model of type {config.model_type}, of stage {stage!r}", path=checkpoint)
     apart = {
@@ -108,7 +108,7 @@ def begin_with(checkpoint: Path, start: Start, out: Path) -> None:
         load_exactly(ViTModel, checkpoint, add_pooling_layer=False)
     else:
         model = load_exactly(BabyLlavaForConditionalGeneration, checkpoint)
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint)
+        tokenizer = load_tokenizer(checkpoint)
         if (found := tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)) != (token := model.config.image_token_index):
             raise CheckpointError(
                 f"the tokenizer is not this model's: it has {IMAGE_TOKEN} at {found}, the model at {token}",

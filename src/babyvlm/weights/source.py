@@ -201,7 +201,7 @@ def _teacher(loaded: dict[str, Any], file: Path) -> tuple[dict[str, torch.Tensor
 def _json(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise CheckpointError(f"no JSON ({error})", path=path) from error
     if not isinstance(found, dict):
         raise CheckpointError("no JSON object", path=path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from babyvlm.errors import TranscriptError
+from babyvlm.regular_files import read_regular
 
 _NEWLINE = re.compile(r"\r\r\n|\r\n|\n|\r")  # the first where a text was converted twice
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -87,7 +88,7 @@ def read_bytes(path: Path) -> bytes:
         TranscriptError: The file is missing or does not read.
     """
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         raise TranscriptError("the transcript is missing", path=path) from None
     except (OSError, MemoryError) as error:

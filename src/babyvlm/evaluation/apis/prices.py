@@ -61,7 +61,7 @@ def price_of(model: str, prices: Path | None = None) -> Price | None:
     if prices is not None:
         try:
             known |= PriceTable.model_validate_json(prices.read_text(encoding="utf-8")).models
-        except (OSError, ValidationError) as error:
+        except (OSError, ValueError) as error:
             problem = error.errors()[0] if isinstance(error, ValidationError) else error
             raise ConfigError(f"{prices}: no table of prices ({problem})") from error
     return known.get(model)

@@ -101,7 +101,7 @@ def body_of(received: Received) -> Any:
     text = received.text.lstrip("\ufeff \r\n\t")
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         if received.status != 200:
             return received.text
         if text.startswith("<"):
@@ -197,7 +197,7 @@ def _mappings(body: Any, depth: int = 8) -> Iterator[dict[str, Any]]:
     if depth and isinstance(body, str) and body.lstrip().startswith("{"):
         try:  # gateways put their provider's body into a string
             body = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
     if depth and isinstance(body, (dict, list)):
         if isinstance(body, dict):

@@ -17,6 +17,7 @@ from typing import Any
 
 from babyvlm.errors import InputError
 from babyvlm.records import Split
+from babyvlm.regular_files import read_regular
 from babyvlm.toolbox.published.records import SourceFile
 
 _SPLITS: dict[str, Split] = {
@@ -212,8 +213,8 @@ def read_records(path: Path) -> tuple[dict[str, Any], ...] | None:
         InputError: The file is no JSON, or one of its records is not like the others.
     """
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        loaded = json.loads(read_regular(path))
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"is no JSON ({error})", path=path, remedy="Was it copied whole?") from error
     if not isinstance(loaded, list) or not any(
         isinstance(entry, dict) and "conversations" in entry for entry in loaded

@@ -122,6 +122,8 @@ class Decisions:
             found = self.path.stat()
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise DataFolderError(f"the decisions do not open ({error.strerror})", path=self.path) from error
         return found.st_ino, found.st_size, found.st_mtime_ns
 
     @contextmanager

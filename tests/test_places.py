@@ -1,0 +1,131 @@
+"""Where a file should be there is something else: a folder, a pipe, a link to itself or to nowhere, or far too much."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from babyvlm.cli import main
+from babyvlm.corpus import open_corpus, read_photo_annotations, read_transcript
+from babyvlm.errors import BabyVLMError, ConfigError, InputError
+from babyvlm.folders import read_manifest
+from babyvlm.records import Utterance, read_jsonl
+from babyvlm.reports.results import read_scores
+from babyvlm.shown_pictures import open_image
+from babyvlm.toolbox.published.layouts import read_records
+from babyvlm.toolbox.review.decisions import read_decisions
+
+PLACES: dict[str, Callable[[Path], None]] = {
+    "nothing": lambda path: None,
+    "a folder": lambda path: path.mkdir(),
+    "a pipe": lambda path: os.mkfifo(path),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a link to nowhere": lambda path: path.symlink_to("nowhere"),
+}
+READERS: dict[str, Callable[[Path], object]] = {
+    "a.vtt": lambda path: read_transcript(path, recording="a", duration_s=9.0),
+    "a.eaf": lambda path: read_transcript(path, recording="a", duration_s=9.0),
+    "a.csv": lambda path: read_transcript(path, recording="a", duration_s=9.0),
+    "boxes.json": lambda path: read_photo_annotations(path, path.parent),
+    "a.jpg": open_image,
+    "data.json": read_records,
+    "decisions.jsonl": read_decisions,
+    "manifest.json": lambda path: read_manifest(path.parent, "toolbox"),
+    "records.jsonl": lambda path: list(read_jsonl(path, Utterance)),
+    "scores.json": lambda path: read_scores(path.parent),
+}
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", READERS)
+def test_every_reader_names_what_is_no_file(tmp_path: Path, name: str, place: str) -> None:
+    PLACES[place](tmp_path / name)
+    with pytest.raises(InputError, match=str(tmp_path)):
+        READERS[name](tmp_path / name)
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize("name", ["boxes.json", "data.json", "scores.json"])
+@pytest.mark.parametrize("content", [b"\xff\xfe{", b"[" * 100_000, b"\x00" * 50, b'{"a": '], ids=repr)
+def test_every_reader_of_json_names_what_is_none(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=name):
+        READERS[name](tmp_path / name)
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize("name", ["b.mp4", "a.srt", "a.boxes.json", "recordings.csv"])
+def test_a_pipe_in_a_corpus_is_left_out_and_named(tmp_path: Path, make_video, name: str) -> None:
+    make_video(tmp_path / "a.mp4", seconds=1)
+    os.mkfifo(tmp_path / name)
+    if name == "recordings.csv":
+        with pytest.raises(InputError, match=r"recordings\.csv"):
+            open_corpus(tmp_path)
+        return
+    opened = open_corpus(tmp_path)
+    assert [recording.id for recording in opened.recordings] == ["a"]
+    assert any(name in problem.message and "pipe" in problem.message for problem in opened.problems)
+
+
+@pytest.mark.case("one datum")
+def test_a_pipe_among_photographs_costs_itself(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "boxes").mkdir()
+    for stem in ("p", "q"):
+        Image.new("RGB", (40, 40)).save(tmp_path / "images" / f"{stem}.png")
+        (tmp_path / "boxes" / f"{stem}.txt").write_text("cup 2 3 20 30\n")
+    (tmp_path / "images" / "p.png").unlink()
+    os.mkfifo(tmp_path / "images" / "p.png")
+    left_out: list[str] = []
+    (frame,) = read_photo_annotations(
+        tmp_path / "boxes", tmp_path / "images", lambda _, error: left_out.append(str(error))
+    )
+    assert frame.source == "q.png" and len(left_out) == 1 and "p.png" in left_out[0] and "pipe" in left_out[0]
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize("place", ["a pipe", "a link to itself", "a link to nowhere"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["score", "{}"], ["report", "{}", "--out", "x.html"], ["corpus", "index", "{}"],
+        ["toolbox", "export", "{}", "--out", "x"],
+        ["corpus", "render", "--out", "{}/x", "--hours", "0.001"], ["evaluate", "baseline:random", "{}", "--out", "x"],
+    ],
+    ids=lambda words: " ".join(words[:2]),
+)  # fmt: skip
+def test_every_command_names_what_is_no_folder(tmp_path: Path, monkeypatch, capsys, words, place: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    PLACES[place](tmp_path / "place")
+    with pytest.raises(SystemExit) as stopped:
+        main([word.format(tmp_path / "place") for word in words])
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2 and "babyvlm: error: " in said and str(tmp_path / "place") in said
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["place"]
+
+
+@pytest.mark.case("shared trouble")
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS])
+def test_trouble_with_a_disk_is_a_sentence_in_every_command(tmp_path: Path, monkeypatch, capsys, code: int) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code), str(tmp_path / "out"))
+
+    monkeypatch.setattr("babyvlm.corpus.nursery.render_nursery", fails)
+    with pytest.raises(SystemExit) as stopped:
+        main(["corpus", "render", "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2 and str(tmp_path / "out") in said and os.strerror(code) in said
+
+
+@pytest.mark.case("showing")
+@pytest.mark.parametrize("kind", [InputError, ConfigError, BabyVLMError])
+def test_a_message_does_not_quote_a_whole_file(kind: type[BabyVLMError]) -> None:
+    said = str(kind("x" * 100_000 + ". Look at line 1"))
+    assert len(said) < 5_000 and said.endswith("Look at line 1") and "characters" in said
+    assert str(kind("short")) == "short"
