@@ -346,7 +346,7 @@ def try_study(draw: random.Random, kills: int, counts: dict[str, Any], save: Cal
             os.waitpid(server, 0)
             engine = create_engine(f"sqlite:///{folder / 'study.db'}")
             with engine.connect() as connection:
-                found = [row[0] for row in connection.execute(text("SELECT trial FROM answers"))]
+                found = [row[0] for row in connection.execute(text("SELECT attempt FROM answers"))]
             counts["runs"] += 1
             counts["answers"] = counts.get("answers", 0) + len(stored)
             counts["different"] += len(found) != len(stored) or len(set(found)) != len(found)

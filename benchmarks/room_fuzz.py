@@ -4,7 +4,7 @@ traceback, a hang, an empty success, a half-made output or a wrong value).
     python benchmarks/room_fuzz.py [--inputs 10000] [--stages transcripts import ...] [--seed 0]
     python benchmarks/room_fuzz.py --stages import --only 217      one input again, with all that it says
 
-``room_fuzz_stages.py`` lists what is damaged and run, ``damage.py`` how. Every input is tried in a fork of this process
+``fuzzed/`` lists what is damaged and run, ``fuzzed/damage.py`` how. Every input is tried in a fork of this process
 that is given 20 seconds. Where a change provably keeps the meaning (line ends, a byte order mark, the order of JSON's
 keys) the result must be the same; where it provably changes the meaning, the result must be another or the input
 refused. Results are kept as they come, and the same call resumes.
@@ -35,11 +35,11 @@ from typing import Any
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "study"), str(Path(__file__).parents[1] / "tests")]
 
+import fuzzed  # noqa: E402
 import kills  # noqa: E402
-import room_fuzz_stages  # noqa: E402
 from babyvlm.errors import BabyVLMError  # noqa: E402
-from damage import NEUTRAL  # noqa: E402
-from room_fuzz_stages import STAGES, Stage  # noqa: E402
+from fuzzed import STAGES, Stage  # noqa: E402
+from fuzzed.damage import NEUTRAL  # noqa: E402
 
 RESULTS = Path(__file__).parent / "results"
 LONGEST_MESSAGE = 6000
@@ -141,7 +141,7 @@ def judge(stage: Stage, sort: str, ending: Ending, expected: str, folder: Path) 
             return "refused without naming the file"
         if not ending.said.strip():
             return "refused without a word"
-        if len(ending.said) > LONGEST_MESSAGE:
+        if len(ending.said) > LONGEST_MESSAGE and "babyvlm: error" in ending.said:
             return "refused with a message that nobody reads to its end"
         if not stage.keeps_output and (left := sorted(each.name for each in folder.iterdir() if "out" in each.name)):
             return f"refused, and {left} stays"
@@ -220,7 +220,7 @@ def main() -> None:
             given.mkdir(parents=True, exist_ok=True)
             kills.prepare(given)
         if not (given / "study").is_dir():
-            room_fuzz_stages.prepare(given)
+            fuzzed.prepare(given)
         if options.only is not None:
             stage = BY_NAME[options.stages[0]]
             print(json.dumps(try_input(given, stage.name, options.only, expected_of(given, stage)), indent=1))

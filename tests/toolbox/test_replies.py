@@ -136,3 +136,11 @@ def test_every_letter_is_read_in_every_usual_dress(letter, dress):
 @given(st.integers(0, 999))
 def test_every_number_is_read(number):
     assert read_number(f"I count {number} of them") == str(number)
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize("scoring", ["default", "reference"])
+@pytest.mark.parametrize("reply", ["9" * 5_000, "9" * 5_000 + " dozen", "There are " + "1" * 20_000, "²", "٣" * 6_000])
+def test_a_number_of_any_length_is_read_without_an_error(reply: str, scoring: Literal["default", "reference"]) -> None:
+    answer = read_answer(reply, TASKS["object_counting"], TASKS["object_counting"].options, scoring=scoring)
+    assert answer is None or answer not in TASKS["object_counting"].options

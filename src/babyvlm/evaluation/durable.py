@@ -11,6 +11,7 @@ from pathlib import Path
 
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import is_no_room, no_room
+from babyvlm.regular_files import is_special
 
 LOCK = ".lock"
 
@@ -28,6 +29,7 @@ class DurableLines:
 
     def __init__(self, path: Path, *, sync_every_s: float = 1.0) -> None:
         self._path, self._sync_every_s = path, sync_every_s
+        _refuse_special(path)
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
         self._synced_s = time.monotonic()
 
@@ -81,6 +83,11 @@ def cut_torn_line(path: Path) -> None:
             file.truncate(end)
 
 
+def _refuse_special(path: Path) -> None:
+    if is_special(path):
+        raise DataFolderError("a pipe or a device, where a file belongs", path=path, remedy="Remove it")
+
+
 @contextmanager
 def only_process(folder: Path) -> Iterator[None]:
     """Keeps a second process out of a folder while the block runs; a killed process keeps nobody out.
@@ -88,6 +95,7 @@ def only_process(folder: Path) -> Iterator[None]:
     Raises:
         DataFolderError: Another process is in it.
     """
+    _refuse_special(folder / LOCK)
     with (folder / LOCK).open("a+", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

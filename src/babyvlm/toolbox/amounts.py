@@ -60,7 +60,7 @@ _NO_COUNT = re.compile(
     re.IGNORECASE,
 )
 _DOZENS = re.compile(
-    rf"\b(?:(half)\s+(?:a\s+)?|a\s+(half)[\s-]+|({_ANY_WORD}|\d+)\s+|a\s+|one\s+)?dozen\b(?!s)", re.IGNORECASE
+    rf"\b(?:(half)\s+(?:a\s+)?|a\s+(half)[\s-]+|({_ANY_WORD}|\d{{1,6}})\s+|a\s+|one\s+)?dozen\b(?!s)", re.IGNORECASE
 )
 _WHOLE = re.compile(r"(?<![\w.,\-−])(\d{1,6})\.0+(?!\d)", re.ASCII)
 # "one" after these is a pronoun, not a number.

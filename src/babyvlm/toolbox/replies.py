@@ -339,7 +339,7 @@ def _reference_letter(text: str) -> str | None:
 
 def _reference_number(text: str) -> str | None:
     if found := re.search(r"\d+", text):
-        return str(int(found[0]))
+        return plain_digits(found[0]).lstrip("0") or "0"
     # Spelled numbers stop at ten there, though answers reach twelve.
     words = re.search(rf"\b({'|'.join(UNITS[:11])})\b", text, re.IGNORECASE)
     return str(WORDS[words[1].lower()]) if words else None

@@ -122,7 +122,7 @@ def of_response(received: Received, body: Any) -> Answer | Trouble:
     codes = {code.lower() for code in _codes(body)}
     if status == 200:
         # A gateway that passes on what its own provider said.
-        inner = [int(code) for code in codes if code.isdigit() and 400 <= int(code) < 600]
+        inner = [int(code) for code in codes if len(code) == 3 and code.isdecimal() and 400 <= int(code) < 600]
         status = inner[0] if inner else 500
     message = _message(body) or (received.text if not isinstance(body, (dict, list)) else "")
     page = message.lstrip().startswith("<")

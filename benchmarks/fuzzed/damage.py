@@ -14,9 +14,35 @@ from pathlib import Path
 from typing import Any
 
 WEIRD: tuple[Any, ...] = (
-    None, True, -1, 0, 1, 2**63, -(2**40), 1e308, 0.5, float("nan"), float("inf"), "", " ", "x", "NaN", "../../etc/passwd",
-    "/", "\u202e\u200b", "é" * 300, "\x00", "\ud800", "x" * 5000, [], {}, [[]], [None], {"": None}, {"id": []},
-)  # fmt: skip
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2**63,
+    -(2**40),
+    1e308,
+    0.5,
+    float("nan"),
+    float("inf"),
+    "",
+    " ",
+    "x",
+    "NaN",
+    "../../etc/passwd",
+    "/",
+    "\u202e\u200b",
+    "é" * 300,
+    "\x00",
+    "\ud800",
+    "x" * 5000,
+    [],
+    {},
+    [[]],
+    [None],
+    {"": None},
+    {"id": []},
+)
 DEEP = 20_000
 
 
@@ -65,9 +91,15 @@ def nest(data: bytes, draw: random.Random) -> bytes:
 def foreign(data: bytes, draw: random.Random) -> bytes:
     """Something else under this name."""
     return draw.choice(
-        [b"<html><body>Sign in to continue</body></html>", b"\x89PNG\r\n\x1a\n" + draw.randbytes(60), b"PK\x03\x04\x00",
-         b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n", draw.randbytes(500), b"\x1f\x8b\x08\x00"]
-    )  # fmt: skip
+        [
+            b"<html><body>Sign in to continue</body></html>",
+            b"\x89PNG\r\n\x1a\n" + draw.randbytes(60),
+            b"PK\x03\x04\x00",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n",
+            draw.randbytes(500),
+            b"\x1f\x8b\x08\x00",
+        ]
+    )
 
 
 def other_encoding(data: bytes, draw: random.Random) -> bytes:
@@ -148,9 +180,23 @@ def _changed(value: Any, draw: random.Random) -> Any:
 
 
 BYTES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
-    flip_bits, cut_short, cut_out, zero, insert, double, empty, nest, foreign, other_encoding, digits, shuffle_lines,
-    change_cell, change_json, change_json, change_json,
-)  # fmt: skip
+    flip_bits,
+    cut_short,
+    cut_out,
+    zero,
+    insert,
+    double,
+    empty,
+    nest,
+    foreign,
+    other_encoding,
+    digits,
+    shuffle_lines,
+    change_cell,
+    change_json,
+    change_json,
+    change_json,
+)
 
 
 def crlf(data: bytes, draw: random.Random) -> bytes:
@@ -179,8 +225,11 @@ def _shuffled(value: Any, draw: random.Random) -> Any:
 
 
 NEUTRAL = {
-    "crlf": crlf, "byte order mark": byte_order_mark, "newlines": newlines_at_the_end, "order": json_in_another_order,
-}  # fmt: skip
+    "crlf": crlf,
+    "byte order mark": byte_order_mark,
+    "newlines": newlines_at_the_end,
+    "order": json_in_another_order,
+}
 
 
 def gone(path: Path) -> None:
