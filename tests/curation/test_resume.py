@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from folders_alike import same_bytes
 
+from babyvlm.cli import main
 from babyvlm.curation import PretrainingSet, curate
 from babyvlm.curation.pipeline import shards_beside
 from babyvlm.errors import ConfigError, OutputExistsError
@@ -82,3 +83,13 @@ def test_an_address_without_a_scheduler_is_told() -> None:
     pytest.importorskip("distributed", reason="dask is not installed: pip install 'babyvlm[cluster]'")
     with pytest.raises(ConfigError, match=r"no Dask scheduler answers at .*clusters\.md"), dask_executor("nonsense"):
         pass
+
+
+@pytest.mark.case("one datum")
+def test_the_command_clears_up_after_a_kill_right_after_its_end(small_corpus: Path, tmp_path: Path) -> None:
+    words = ["curate", str(small_corpus), "--out", str(tmp_path / "set"), "--workers", "1"]
+    main(words)
+    (tmp_path / ".set.shards" / "left").mkdir(parents=True)
+    with pytest.raises(SystemExit):
+        main(words)  # which says that the set is there
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
