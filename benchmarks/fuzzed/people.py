@@ -127,6 +127,7 @@ def send_request(folder: Path, out: Path) -> Any:
                 follow_redirects=False,
             )  # fmt: skip
             assert response.status_code < 500, f"HTTP {response.status_code}: {response.text[:200]}"
+        client.cookies.clear()
         client.cookies.update(json.loads((study / "cookies.json").read_text()))
         state = client.post("/api/open", json={}, headers=bearer(token))
         assert state.status_code == 200, f"the participant is shut out: {state.status_code} {state.text[:200]}"

@@ -1,5 +1,7 @@
 """Replies as models write them, the traps among them, and that any text at all is read without an error."""
 
+from typing import Literal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

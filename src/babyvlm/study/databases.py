@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import Engine, RowMapping, insert, inspect, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from babyvlm.errors import DataFolderError
 from babyvlm.evaluation.runs import toolbox_hash
@@ -59,6 +61,27 @@ def read_study(engine: Engine) -> RowMapping | None:
             return connection.execute(select(study)).mappings().first()
     except DBAPIError as error:
         raise DataFolderError(f"the database does not answer: {error.orig}", path=shown_address(engine)) from error
+
+
+@contextlib.contextmanager
+def damage_named(database: str) -> Iterator[None]:
+    """Turns what a damaged database raises on reading into an error that says what to do.
+
+    Args:
+        database: How it is called in a message.
+
+    Raises:
+        DataFolderError: It, or something in it, does not read.
+    """
+    try:
+        yield
+    except (SQLAlchemyError, ValueError) as error:  # values that are none of their column's, JSON that is none
+        said = error.orig if isinstance(error, DBAPIError) else str(error).splitlines()[0]
+        raise DataFolderError(
+            f"the database is damaged ({said})",
+            path=database,
+            remedy="Take a copy from before, or for SQLite what is left: sqlite3 FILE .recover",
+        ) from error
 
 
 def require_tables(engine: Engine) -> None:

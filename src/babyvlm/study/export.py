@@ -27,6 +27,7 @@ from babyvlm.evaluation.runs import Run, score_run, toolbox_hash
 from babyvlm.folders import Manifest, code_revision, fresh_folder, package_versions
 from babyvlm.records import Item, Reply, Response, write_jsonl
 from babyvlm.spreadsheets import write_table
+from babyvlm.study.databases import damage_named
 from babyvlm.study.exclusion import Conduct, conduct
 from babyvlm.study.presentation import ATTENTION_OPTIONS
 from babyvlm.study.records import Event, Participant, StoredAnswer, StoredTrial
@@ -63,8 +64,13 @@ def export_study(store: Store, out: Path, *, toolbox: Path | None = None) -> dic
         Sessions by what became of them.
 
     Raises:
-        DataFolderError: Nobody has answered anything, or the toolbox has changed.
+        DataFolderError: Nobody has answered anything, the toolbox has changed, or the database is damaged.
     """
+    with damage_named(store.address):
+        return _export(store, out, toolbox)
+
+
+def _export(store: Store, out: Path, toolbox: Path | None) -> dict[str, int]:
     opened = open_toolbox(toolbox or Path(store.row.toolbox))
     if toolbox_hash(opened) != store.row.toolbox_hash:
         raise DataFolderError(
@@ -73,7 +79,7 @@ def export_study(store: Store, out: Path, *, toolbox: Path | None = None) -> dic
     sessions = [_session(store, who) for who in store.participants()]
     kept = [session for session in sessions if not session.left_out]
     if not any(session.responses for session in sessions):
-        raise DataFolderError("nobody has answered an item yet", path=store.row.toolbox)
+        raise DataFolderError("nobody has answered an item yet", path=store.address)
     counts = Counter("kept" if not session.left_out else "left out" for session in sessions if session.who.planned)
     counts["not begun"] = sum(not session.who.planned for session in sessions)
     counts["withdrawn"] = store.withdrawn()

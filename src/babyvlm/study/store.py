@@ -19,7 +19,7 @@ from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.evaluation.runs import toolbox_hash
 from babyvlm.study.access import check_password, check_pin, hash_secret, new_code, new_token, token_hash
 from babyvlm.study.configuration import Group, StudyConfig
-from babyvlm.study.databases import freeze, is_absent, read_study, require_tables, shown_address
+from babyvlm.study.databases import damage_named, freeze, is_absent, read_study, require_tables, shown_address
 from babyvlm.study.design import PlannedTrial, refuse_age
 from babyvlm.study.records import Event, EventKind, Participant, StoredAnswer, StoredTrial
 from babyvlm.study.rows import (
@@ -63,15 +63,14 @@ class Store:
         is_postgresql = engine.url.get_backend_name() == "postgresql"
         # A statement by itself needs no transaction around it, which PostgreSQL would be asked for.
         self._reading = engine.execution_options(isolation_level="AUTOCOMMIT") if is_postgresql else engine
+        self.address = shown_address(engine)
         row = read_study(engine)
         if row is None:
-            raise DataFolderError(
-                "no study here",
-                path=shown_address(engine),
-                remedy="Give the --db of babyvlm study serve, which begins one",
-            )
-        require_tables(engine)
-        self.row = study_row_of(row)
+            remedy = "Give the --db of babyvlm study serve, which begins one"
+            raise DataFolderError("no study here", path=self.address, remedy=remedy)
+        with damage_named(self.address):
+            require_tables(engine)
+            self.row = study_row_of(row)
         self.config = StudyConfig.from_json(self.row.design)
 
     @classmethod

@@ -60,7 +60,7 @@ _NO_COUNT = re.compile(
     re.IGNORECASE,
 )
 _DOZENS = re.compile(
-    rf"\b(?:(half)\s+(?:a\s+)?|a\s+(half)[\s-]+|({_ANY_WORD}|\d{{1,6}})\s+|a\s+|one\s+)?dozen\b(?!s)", re.IGNORECASE
+    rf"\b(?:(half)\s+(?:a\s+)?|a\s+(half)[\s-]+|({_ANY_WORD}|\d+)\s+|a\s+|one\s+)?dozen\b(?!s)", re.IGNORECASE
 )
 _WHOLE = re.compile(r"(?<![\w.,\-−])(\d{1,6})\.0+(?!\d)", re.ASCII)
 # "one" after these is a pronoun, not a number.
@@ -92,7 +92,7 @@ def counts_in(text: str) -> list[int]:
     def dozens(match: re.Match[str]) -> str:
         times = match[3].lower() if match[3] else "1"
         each = 6 if match[1] or match[2] else 12
-        found.append((match.start(), each * (int(times) if times.isdigit() else WORDS[times])))
+        found.append((match.start(), each * (int(times[:9]) if times.isdigit() else WORDS[times])))
         return " " * len(match[0])
 
     text = _DOZENS.sub(dozens, text)
