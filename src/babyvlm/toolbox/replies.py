@@ -298,7 +298,7 @@ def _numbers_in(text: str) -> set[str]:
     if not values:
         return set()
     top = max(values)
-    counted_up = top >= 3 and values[:top] == list(range(1, top + 1)) and set(values[top:]) == {top}
+    counted_up = 3 <= top <= len(values) and values[:top] == list(range(1, top + 1)) and set(values[top:]) == {top}
     added_up = len(values) >= 3 and values.count(top) == 1 and sum(values) == 2 * top
     return {str(top)} if counted_up or added_up else {str(value) for value in values}
 
