@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,13 +14,17 @@ from PIL import Image
 
 from babyvlm.cli import main
 from babyvlm.corpus import open_corpus, read_photo_annotations, read_transcript
-from babyvlm.errors import BabyVLMError, ConfigError, InputError
-from babyvlm.folders import read_manifest
+from babyvlm.corpus.recordings import read_recordings_csv
+from babyvlm.errors import BabyVLMError, ConfigError, DataFolderError, InputError
+from babyvlm.folders import fresh_folder, read_manifest
 from babyvlm.records import Utterance, read_jsonl
 from babyvlm.reports.results import read_scores
 from babyvlm.shown_pictures import open_image
 from babyvlm.toolbox.published.layouts import read_records
 from babyvlm.toolbox.review.decisions import read_decisions
+
+sys.path.insert(0, str(Path(__file__).parent / "study"))
+import study_world
 
 PLACES: dict[str, Callable[[Path], None]] = {
     "nothing": lambda path: None,
@@ -129,3 +135,40 @@ def test_a_message_does_not_quote_a_whole_file(kind: type[BabyVLMError]) -> None
     said = str(kind("x" * 100_000 + ". Look at line 1"))
     assert len(said) < 5_000 and said.endswith("Look at line 1") and "characters" in said
     assert str(kind("short")) == "short"
+
+
+@pytest.mark.case("shared trouble")
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("copied", [True, False])
+def test_an_output_without_room_is_named_and_absent(tmp_path: Path, code: int, copied: bool) -> None:
+    error = OSError(code, os.strerror(code), "elsewhere")
+    told = pytest.raises(DataFolderError, match=r"out: no room left to write.*Make room")
+    with told, fresh_folder(tmp_path / "out") as partial:
+        (partial / "half").write_text("half")
+        raise shutil.Error([("a", "b", str(error))]) if copied else error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.case("shared trouble")
+def test_a_picture_that_cannot_be_written_is_not_blamed_for_it(tmp_path: Path, monkeypatch, capsys) -> None:
+    toolbox = study_world.build(tmp_path / "toolbox", items=1)
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if "partial" in str(path):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SystemExit):
+        main(["toolbox", "export", str(toolbox.folder), "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert f"{tmp_path / 'out'}: no room left" in said
+
+
+@pytest.mark.case("formats")
+@pytest.mark.parametrize("age", ["inf", "-inf", "nan", "-1", "1e999", "twelve"])
+def test_an_age_that_cannot_be_is_refused_with_its_line(tmp_path: Path, age: str) -> None:
+    (tmp_path / "recordings.csv").write_text(f"recording,age_months\na,12\nb,{age}\n")
+    with pytest.raises(InputError, match=r"recordings\.csv, line 3: age_months"):
+        read_recordings_csv(tmp_path / "recordings.csv")

@@ -88,7 +88,7 @@ def fresh_folder(out: Path) -> Iterator[Path]:
 
     Raises:
         OutputExistsError: ``out`` already holds something; nothing is touched then.
-        DataFolderError: Another process is writing the same.
+        DataFolderError: Another process is writing the same, or there is no room.
     """
     refuse_existing(out)
     if out in _filling:  # whole or absent together with what it will be
@@ -103,8 +103,10 @@ def fresh_folder(out: Path) -> Iterator[Path]:
                 out.rmdir()
             partial.rename(out)
             _sync_names(out.parent)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(partial, ignore_errors=True)
+            if isinstance(error, OSError) and is_no_room(error):
+                raise no_room(out, error) from error
             raise
 
 
@@ -179,13 +181,15 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
 def is_no_room(error: OSError) -> bool:
     """Whether something could not be written because a disk, a quota or a file is full."""
+    if isinstance(error, shutil.Error):  # a list of what could not be copied, and why, in words
+        return any(f"[Errno {code}]" in str(error) for code in _NO_ROOM)
     return error.errno in _NO_ROOM
 
 
 def no_room(path: Path, error: OSError) -> DataFolderError:
     """What to say then."""
     return DataFolderError(
-        f"no room left to write ({os.strerror(error.errno or 0)})",
+        f"no room left to write ({os.strerror(error.errno or errno.ENOSPC)})",
         path=path,
         remedy="Make room and give the same command again",
     )

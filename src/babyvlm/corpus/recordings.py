@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from babyvlm.corpus.ego4d import read_participants
 from babyvlm.corpus.files import Found
@@ -53,7 +53,7 @@ class RecordingRow(Record):
 
     recording: str
     child: str | None = None
-    age_months: float | None = None
+    age_months: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     date: datetime.date | None = None
     birth_date: datetime.date | None = None
     """The age follows from it and the date, where no age is given."""

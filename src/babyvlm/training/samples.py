@@ -6,6 +6,8 @@ PretrainingSet ── conversations ── ConversationEncoder ── Sample (id
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +19,7 @@ from transformers import PreTrainedTokenizerBase
 
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import DataFolderError
+from babyvlm.folders import is_no_room, no_room
 from babyvlm.images import decode_image
 from babyvlm.model.llava_config import Fit
 from babyvlm.model.modeling import IGNORED
@@ -55,6 +58,7 @@ class PixelTable:
         if accelerator.is_main_process:
             path.unlink(missing_ok=True)
             np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape).flush()
+            _take_room(path)
         accelerator.wait_for_everyone()
         table_NCHW = np.lib.format.open_memmap(path, mode="r+")
 
@@ -147,3 +151,16 @@ def collate(row: Row, pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor, list
     distinct = {image: number for number, image in enumerate(dict.fromkeys(placed))}
     index_N = torch.tensor([distinct[image] for image in placed], dtype=torch.long)
     return torch.from_numpy(ids_T)[None], torch.from_numpy(labels_T)[None], list(distinct), index_N
+
+
+def _take_room(path: Path) -> None:
+    """Has the disk hold all of a file that was made with holes: a full one would kill whoever writes into them."""
+    try:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        if is_no_room(error):
+            path.unlink()
+            raise no_room(path, error) from error
+        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot
+            raise
