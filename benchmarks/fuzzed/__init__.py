@@ -1,4 +1,4 @@
-"""What ``room_fuzz.py`` damages and runs: for each stage its inputs, the command or function, and what comes of it."""
+"""What ``bad_inputs.py`` damages and runs: for each stage its inputs, the command or function, and what comes of it."""
 
 from __future__ import annotations
 
