@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
-from babyvlm.errors import DataFolderError
-from babyvlm.images import ImageStore, ImageStoreWriter, encode_jpeg
+from babyvlm.errors import DataFolderError, MediaError
+from babyvlm.images import ImageStore, ImageStoreWriter, encode_jpeg, stored_images
 
 
 def picture(seed: int) -> Image.Image:
@@ -55,3 +58,60 @@ def test_faults_name_the_store(tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-40])
     with pytest.raises(DataFolderError, match=damaged.name):
         ImageStore(tmp_path)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def spoil_the_footer(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-60:-12] = bytes(0xFF for _ in range(48))
+    path.write_bytes(content)
+
+
+def spoil_the_metadata(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[8:400] = bytes(0x7F for _ in range(392))
+    path.write_bytes(content)
+
+
+def spoil_the_offsets(path: Path) -> None:
+    """The first buffers of the batch: where the ids begin and end."""
+    content = path.read_bytes()
+    place = content.index((len("image 0")).to_bytes(4, "little") + (2 * len("image 0")).to_bytes(4, "little"))
+    path.write_bytes(content[:place] + (1 << 30).to_bytes(4, "little") + content[place + 4 :])
+
+
+def other_columns(path: Path) -> None:
+    table = pa.table({"name": ["a"], "jpeg": [b""]})
+    with pa.ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+
+
+def a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize(
+    "damage", [cut, spoil_the_footer, spoil_the_metadata, spoil_the_offsets, other_columns, a_pipe]
+)
+def test_a_damaged_file_of_a_store_is_named(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    with ImageStoreWriter(tmp_path / "store") as writer:
+        for number in range(5):
+            writer.add(f"image {number}", picture(number))
+    damage(tmp_path / "store" / "images-00000.arrow")
+    for read in (ImageStore, lambda folder: list(stored_images(folder))):
+        with pytest.raises(DataFolderError, match=r"images-00000\.arrow"):
+            read(tmp_path / "store")
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize("content", [b"", b"GIF89a", encode_jpeg(picture(0))[:-200], b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_a_stored_image_that_does_not_decode_is_named(tmp_path: Path, content: bytes) -> None:
+    with ImageStoreWriter(tmp_path / "store") as writer:
+        writer.add("one of them", content)
+    with pytest.raises(MediaError, match="one of them"):
+        ImageStore(tmp_path / "store").read("one of them")

@@ -19,7 +19,8 @@ from typing import Self
 import pyarrow as pa
 from PIL import Image
 
-from babyvlm.errors import DataFolderError
+from babyvlm.errors import DataFolderError, MediaError
+from babyvlm.regular_files import require_regular
 
 _SCHEMA = pa.schema([("id", pa.string()), ("jpeg", pa.binary())])
 _BATCH_IMAGES = 256
@@ -121,12 +122,7 @@ class ImageStore:
         self._batches: list[pa.RecordBatch] = []
         self._place: dict[str, tuple[int, int]] = {}
         for path in sorted(folder.glob("images-*.arrow")):
-            try:
-                reader = pa.ipc.open_file(pa.memory_map(str(path)))
-            except (pa.ArrowException, OSError) as error:
-                raise DataFolderError(f"does not read as Arrow ({error})", path=path) from error
-            for index in range(reader.num_record_batches):
-                batch = reader.get_batch(index)
+            for batch in image_batches(path):
                 for row, image_id in enumerate(batch.column("id").to_pylist()):
                     self._place[image_id] = (len(self._batches), row)
                 self._batches.append(batch)
@@ -155,7 +151,33 @@ class ImageStore:
 
     def read(self, image_id: str) -> Image.Image:
         """The image, as RGB."""
-        return decode_image(self.jpeg(image_id))
+        return decode_image(self.jpeg(image_id), image_id)
+
+
+def image_batches(path: Path, *, mapped: bool = True) -> Iterator[pa.RecordBatch]:
+    """The batches of one file of an image store, each with the columns ``id`` and ``jpeg``.
+
+    Args:
+        path: The Arrow file.
+        mapped: Whether the images stay on disk until they are read; otherwise a batch is read into memory.
+
+    Raises:
+        DataFolderError: The file, or a batch of it, does not read.
+    """
+    try:
+        require_regular(path)
+        with pa.memory_map(str(path)) if mapped else pa.OSFile(str(path)) as file:
+            reader = pa.ipc.open_file(file)
+            if not reader.schema.equals(_SCHEMA):
+                raise DataFolderError(
+                    f"not the columns of an image store, id and jpeg: {reader.schema.names}", path=path
+                )
+            for index in range(reader.num_record_batches):
+                batch = reader.get_batch(index)
+                batch.validate(full=True)
+                yield batch
+    except (pa.ArrowException, OSError, UnicodeDecodeError, MemoryError) as error:
+        raise DataFolderError(f"does not read as Arrow ({error})", path=path) from error
 
 
 def stored_images(folder: Path) -> Iterator[tuple[str, bytes]]:
@@ -165,25 +187,26 @@ def stored_images(folder: Path) -> Iterator[tuple[str, bytes]]:
         DataFolderError: A file of the store does not read.
     """
     for path in sorted(folder.glob("images-*.arrow")):
-        try:
-            with pa.OSFile(str(path)) as file:
-                reader = pa.ipc.open_file(file)
-                for index in range(reader.num_record_batches):
-                    batch = reader.get_batch(index)
-                    yield from zip(batch.column("id").to_pylist(), batch.column("jpeg").to_pylist(), strict=True)
-        except (pa.ArrowException, OSError) as error:
-            raise DataFolderError(f"does not read as Arrow ({error})", path=path) from error
+        for batch in image_batches(path, mapped=False):
+            yield from zip(batch.column("id").to_pylist(), batch.column("jpeg").to_pylist(), strict=True)
 
 
-def decode_image(jpeg: bytes, *, at_least: int | None = None) -> Image.Image:
+def decode_image(jpeg: bytes, name: str, *, at_least: int | None = None) -> Image.Image:
     """The picture in some JPEG bytes, as RGB.
 
     Args:
         jpeg: Its bytes.
+        name: Of the picture, for an error.
         at_least: Pixels either side must keep; the picture may then come as a half, a quarter or an eighth of its size,
             which is read several times faster. None keeps it whole.
+
+    Raises:
+        MediaError: The bytes are no whole picture.
     """
-    image = Image.open(io.BytesIO(jpeg))
-    if at_least is not None:
-        image.draft("RGB", (at_least, at_least))
-    return image.convert("RGB")
+    try:
+        image = Image.open(io.BytesIO(jpeg))
+        if at_least is not None:
+            image.draft("RGB", (at_least, at_least))
+        return image.convert("RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise MediaError(f"the stored image does not decode ({error})", place=f"image {name!r}") from error

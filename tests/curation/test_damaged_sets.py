@@ -1,11 +1,13 @@
 """A damaged file of a set is named, whatever pyarrow makes of it."""
 
+import os
 import random
 import shutil
 
 import pytest
 
 from babyvlm.curation import PretrainingSet, curate
+from babyvlm.curation.reselect import SelectionChanges, reselect
 from babyvlm.errors import DataFolderError
 
 
@@ -41,3 +43,26 @@ def test_changed_bytes_are_refused_by_name_or_read(whole, tmp_path, name, seed):
         assert name in str(error) or "images" in str(error)
     else:
         assert seed, "half a file is not whole"
+
+
+def without_a_recording(path):
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+
+
+def a_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [("recordings.jsonl", without_a_recording), ("recordings.jsonl", a_pipe), ("utterances.parquet", a_pipe)],
+)
+def test_a_selection_from_a_damaged_set_is_refused_and_leaves_nothing(whole, tmp_path, name, damage):
+    folder = tmp_path / "set"
+    shutil.copytree(whole, folder)
+    damage(folder / name)
+    with pytest.raises(DataFolderError, match=name):
+        reselect(folder, tmp_path / "out", SelectionChanges(duplicate_bits=2))
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from babyvlm.curation.configuration import CurationConfig
-from babyvlm.curation.sets import INSTRUCTION, KIND, PretrainingSet
+from babyvlm.curation.sets import CANDIDATES, INSTRUCTION, KIND, PretrainingSet
 from babyvlm.curation.writing import RecordsWriter
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.folders import Manifest, fresh_folder
+from babyvlm.regular_files import require_regular
 
 _OF_SELECTION = ("clip below", "clip without a frame", "frame ", "recording too short for an interleaved")
 """How the reasons begin that selection gives; all others stay as they were."""
@@ -71,15 +72,18 @@ def reselect(folder: Path, out: Path, changes: SelectionChanges) -> None:
     old = PretrainingSet(folder)
     config = changes.apply(_configuration(old))
     _check_scored(old, changes)
+    by_id = {recording.id: recording for recording in old.recordings}
     with fresh_folder(out) as partial:
         for name in ("recordings.jsonl", "utterances.parquet"):
-            shutil.copyfile(folder / name, partial / name)
+            _copy(folder / name, partial / name)
         for name in ("images", INSTRUCTION):
             if (folder / name).is_dir():
                 shutil.copytree(folder / name, partial / name, copy_function=_link)
         with RecordsWriter(partial, config) as records:
-            by_id = {recording.id: recording for recording in old.recordings}
             for recording, candidates in itertools.groupby(old.candidates(), key=lambda each: each.recording):
+                if recording not in by_id:
+                    problem = f"lacks {recording!r}, of which {CANDIDATES} has clips"
+                    raise DataFolderError(problem, path=folder / "recordings.jsonl", remedy="Curate the corpus again")
                 records.add(by_id[recording], candidates)
         if not records.counts["clips"]:
             raise ConfigError(f"nothing is left with these thresholds: {dict(+records.skipped)}")
@@ -141,6 +145,20 @@ def _manifest(old: PretrainingSet, config: CurationConfig, counts: Counter[str],
 
 def _link(source: str, target: str) -> None:
     try:
+        require_regular(Path(source))
         os.link(source, target)
     except OSError:
-        shutil.copyfile(source, target)
+        _copy(Path(source), Path(target))
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a file of the set.
+
+    Raises:
+        DataFolderError: It is missing, or no file.
+    """
+    try:
+        require_regular(source)
+    except OSError as error:
+        raise DataFolderError(f"does not read ({error.strerror})", path=source) from error
+    shutil.copyfile(source, target)

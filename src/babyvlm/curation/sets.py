@@ -188,10 +188,20 @@ class PretrainingSet:
         return read_conversations(self.folder / INSTRUCTION / f"{INSTRUCTION}.parquet", split)
 
     def utterances(self, split: Split | None = None) -> list[Utterance]:
-        """The language corpus, of one split or of all, by recording and start."""
+        """The language corpus, of one split or of all, by recording and start.
+
+        Raises:
+            DataFolderError: The file is missing or holds something else.
+        """
         rows = _read_rows(self.folder / "utterances.parquet", UTTERANCE_SCHEMA, split)
         fields = Utterance.model_fields.keys()
-        return [Utterance.model_validate({name: row[name] for name in fields if row[name] is not None}) for row in rows]
+        try:
+            return [
+                Utterance.model_validate({name: row[name] for name in fields if row[name] is not None}) for row in rows
+            ]
+        except ValidationError as error:
+            path = self.folder / "utterances.parquet"
+            raise DataFolderError(f"not a valid Utterance: {error.errors()[0]['msg']}", path=path) from error
 
     def candidates(self) -> Iterator[Candidate]:
         """Every clip before thresholds, with its frames and scores, by recording and start; a few in memory at a time.

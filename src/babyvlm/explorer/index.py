@@ -23,6 +23,7 @@ from babyvlm.evaluation.people import typical_responses, typical_scores
 from babyvlm.evaluation.runs import read_run, toolbox_hash
 from babyvlm.explorer.sources import Sources
 from babyvlm.folders import read_manifest
+from babyvlm.images import image_batches
 from babyvlm.progress import progress
 from babyvlm.records import IMAGE_TOKEN, Conversation, Item, Recording, Response, Utterance, read_jsonl
 from babyvlm.toolbox import TASKS, open_toolbox, score_item
@@ -220,11 +221,9 @@ def _parquet_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def _image_rows(source: int, folder: Path) -> Iterator[tuple[Any, ...]]:
     for path in sorted(folder.glob("images-*.arrow")):
-        with pa.memory_map(str(path)) as mapped, pa.ipc.open_file(mapped) as reader:
-            for number in range(reader.num_record_batches):
-                ids = reader.get_batch(number).column("id").to_pylist()
-                for row, image_id in enumerate(ids):
-                    yield source, image_id, str(folder.resolve()), path.name, number, row
+        for number, batch in enumerate(image_batches(path)):
+            for row, image_id in enumerate(batch.column("id").to_pylist()):
+                yield source, image_id, str(folder.resolve()), path.name, number, row
 
 
 def _fill_items(connection: sqlite3.Connection, source: int, items: Iterable[Item]) -> None:

@@ -62,7 +62,9 @@ class Fingerprints:
             read_jpeg: Gives the bytes of one.
         """
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            return cls._of(list(pool.map(lambda name: _print(decode_image(read_jpeg(name), at_least=_DECODED)), names)))
+            return cls._of(
+                list(pool.map(lambda name: _print(decode_image(read_jpeg(name), name, at_least=_DECODED)), names))
+            )
 
     @classmethod
     def _of(cls, prints: Sequence[tuple[int, NDArray[np.uint8]]]) -> Fingerprints:

@@ -68,7 +68,9 @@ class Probe:
 
     def _pixels(self, data: PretrainingSet, pictures: Sequence[_Picture]) -> torch.Tensor:
         size, fit = self._shape.image_size, self._shape.image_fit
-        arrays = [square_pixels(decode_image(data.jpeg(picture.image)), size, fit) for picture in pictures]
+        arrays = [
+            square_pixels(decode_image(data.jpeg(picture.image), picture.image), size, fit) for picture in pictures
+        ]
         return torch.stack([torch.tensor(array) for array in arrays])
 
     @torch.no_grad()

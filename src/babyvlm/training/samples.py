@@ -63,7 +63,7 @@ class PixelTable:
         table_NCHW = np.lib.format.open_memmap(path, mode="r+")
 
         def load(image_id: str) -> None:
-            table_NCHW[self.index[image_id]] = square_pixels(decode_image(data.jpeg(image_id)), size, fit)
+            table_NCHW[self.index[image_id]] = square_pixels(decode_image(data.jpeg(image_id), image_id), size, fit)
 
         mine = list(self.index)[accelerator.process_index :: accelerator.num_processes]
         with ThreadPoolExecutor(1 if accelerator.num_processes > 1 else None) as pool:
