@@ -67,6 +67,7 @@ STAGES = (
     Stage(
         name="videos",
         share=0.02,
+        longest_s=90,
         inputs=write_recordings,
         damaged=["corpus/*"],
         run=command(

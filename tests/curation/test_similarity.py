@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer, XCLIPConfig, XCLIPModel
 
+from babyvlm.cli import main
 from babyvlm.curation.alignment import SeenAndSaid
 from babyvlm.curation.configuration import ClipModels
-from babyvlm.curation.similarity import ClipAligner
+from babyvlm.curation.similarity import ClipAligner, require_models
 from babyvlm.errors import CheckpointError
 
 TEXT = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 64,
@@ -88,3 +89,21 @@ def test_either_model_may_be_left_out(folders: tuple[Path, Path]) -> None:
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=rf"{tmp_path}: does not load as CLIPModel"):
         list(ClipAligner(ClipModels(clip=str(tmp_path))).score("r", [SeenAndSaid(pictures=(picture(0),), text="a")]))
+
+
+@pytest.mark.case("promises")
+def test_models_that_are_not_there_are_named_before_anything_is_decoded(
+    folders: tuple[Path, Path], small_corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip, x_clip = map(str, folders)
+    require_models(ClipModels(clip=clip, x_clip=x_clip))
+    for models, named in (
+        (ClipModels(clip=str(tmp_path), x_clip=x_clip), str(tmp_path)),
+        (ClipModels(clip=clip, x_clip=clip), "of the kind clip"),
+    ):
+        with pytest.raises(CheckpointError, match=named):
+            require_models(models)
+    words = ["curate", str(small_corpus), "--out", str(tmp_path / "out"), "--aligner", "clip"]
+    with pytest.raises(SystemExit):
+        main([*words, "--models.clip", clip, "--models.x-clip", str(tmp_path / "nowhere")])
+    assert "nowhere" in capsys.readouterr().err and list(tmp_path.iterdir()) == []

@@ -72,10 +72,11 @@ def aligner_thresholds(aligner: Aligner) -> tuple[str, ...]:
 
 
 def check_aligner(kind: AlignerKind, config: CurationConfig, models: ClipModels, own: OwnEncoderConfig) -> None:
-    """Refuses settings that would have no effect with this aligner.
+    """Refuses settings that would have no effect with this aligner, and models that are not there.
 
     Raises:
         ConfigError: Naming the setting and what it needs.
+        CheckpointError: CLIP or X-CLIP is missing, out of reach, or of another kind.
     """
     usual = CurationConfig()
     scores = {
@@ -94,6 +95,10 @@ def check_aligner(kind: AlignerKind, config: CurationConfig, models: ClipModels,
         raise ConfigError("--own.* are settings of --aligner self, which was not chosen")
     if kind == "clip" and not any(scores.values()):
         raise ConfigError("--aligner clip scores nothing: both --models.clip and --models.x-clip are left out")
+    if kind == "clip":
+        from babyvlm.curation.similarity import require_models
+
+        require_models(models)
 
 
 FRAME_THRESHOLD, CLIP_THRESHOLD = "min_frame_alignment", "min_clip_alignment"

@@ -16,7 +16,7 @@ from itertools import islice
 from typing import Any
 
 import torch
-from transformers import AutoImageProcessor, AutoTokenizer, CLIPModel, XCLIPModel
+from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, CLIPModel, XCLIPModel
 
 from babyvlm.curation.alignment import RecordingShard, SeenAndSaid
 from babyvlm.curation.configuration import ClipModels
@@ -31,7 +31,7 @@ class ClipAligner:
     """CLIP and X-CLIP.
 
     Raises:
-        CheckpointError: When it first scores: a model does not load.
+        CheckpointError: When it first scores: a model does not load. ``require_models`` looks earlier.
     """
 
     models: ClipModels
@@ -80,6 +80,32 @@ class _Loaded:
         return pixels_NCHW.to(self.device)
 
 
+def require_models(models: ClipModels) -> None:
+    """Makes sure, before hours of decoding, that the models are there and of their kind; no weights are loaded yet.
+
+    Raises:
+        CheckpointError: One is missing, out of reach, or of another kind.
+    """
+    for name, kind, model_type in ((models.clip, CLIPModel, "clip"), (models.x_clip, XCLIPModel, "xclip")):
+        if not name:
+            continue
+        try:
+            found = AutoConfig.from_pretrained(name).model_type
+            AutoTokenizer.from_pretrained(name)
+        except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+            raise _no_model(name, kind, error) from error
+        if found != model_type:
+            raise _no_model(name, kind, f"it is of the kind {found}")
+
+
+def _no_model(name: str, kind: type[Any], problem: object) -> CheckpointError:
+    return CheckpointError(
+        f"does not load as {kind.__name__} with its tokenizer and image processor ({problem})",
+        path=name,
+        remedy="Give a folder or a name on the hub with --models.clip, --models.x-clip; '' leaves one out",
+    )
+
+
 @functools.lru_cache(maxsize=2)
 def _load(name: str, kind: type[Any]) -> _Loaded:
     try:
@@ -87,11 +113,7 @@ def _load(name: str, kind: type[Any]) -> _Loaded:
         tokenizer = AutoTokenizer.from_pretrained(name)
         image_processor = AutoImageProcessor.from_pretrained(name)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise CheckpointError(
-            f"does not load as {kind.__name__} with its tokenizer and image processor ({error})",
-            path=name,
-            remedy="Give a folder or a name on the hub with --models.clip, --models.x-clip; '' leaves one out",
-        ) from error
+        raise _no_model(name, kind, error) from error
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return _Loaded(model=model.to(device), tokenizer=tokenizer, image_processor=image_processor, device=device)
 

@@ -280,7 +280,20 @@ def test_trouble_from_the_first_item_on_leaves_all_unasked(answer, toolbox, tmp_
 def test_items_that_fail_one_after_another_stop_a_run_that_went_well(status, toolbox, tmp_path):
     fine, bad = (200, {}, openai_reply(), 0), (status, {}, openai("Something new"), 0)
     problem, lines, _ = run_against(lambda n, _: fine if n < 3 else bad, toolbox, tmp_path / "run", concurrency=1)
-    assert "8 items in a row failed" in problem and "Something new" in problem and len(lines) == 3
+    assert "11 items in a row failed" in problem and "Something new" in problem and len(lines) == 3
+
+
+@pytest.mark.case("one datum")
+def test_items_that_fail_together_do_not_keep_the_others_from_being_asked(toolbox):
+    questions = [item.question() for item in toolbox.items][:14]
+    assert len(questions) == 14
+    said = dict.fromkeys(range(2, 10), (400, {}, openai("Something"), 0))
+    with serving(lambda n, _: said.get(n, (200, {}, openai_reply(), 0))) as (url, _):
+        responses = list(open_api("openai:tiny", ask(url, concurrency=1)).answer(questions, toolbox.image))
+    texts = {response.item: response.replies[0].text for response in responses}
+    assert len(responses) == len(questions)
+    assert [texts[question.id] for question in questions[2:10]] == [None] * 8
+    assert [texts[question.id] for question in questions[:2]] == ["A", "A"] and texts[questions[-1].id] == "A"
 
 
 @pytest.mark.case("one datum")

@@ -5,7 +5,9 @@ item ─ round 1 ─ call, retried ─ journal ─ round 2 ... ─ Response     
 
 Trouble that all items share ends the run, which the same command resumes. What is shared is known at once where the
 provider says so (a bad key, no credit), and otherwise from items that fail one after another: they are held back until
-another item is answered, then they failed by themselves; if none is, they stay unasked.
+another item is answered, then they failed by themselves; if none is, they stay unasked. Where others were answered
+before, a few items from elsewhere are tried before the run ends, for items that stand together may fail for the same
+reason, and would otherwise end every run that resumes.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import random
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import NamedTuple
@@ -46,6 +49,8 @@ _FAILED_FIRST = 3
 """So many items that fail before any is answered are trouble that all share."""
 _FAILED_IN_A_ROW = 8
 """So many that fail one after another, once others were answered."""
+_TRIED_ELSEWHERE = 3
+"""So many items from elsewhere must fail as well."""
 _EMPTY = "empty reply"
 _UNREADABLE = "unreadable answer"
 
@@ -94,16 +99,14 @@ class ApiRespondent:
 
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
         self._stop.clear()
-        waiting, under_way = iter(questions), set[Future[_Asked]]()
+        waiting, under_way = deque(questions), set[Future[_Asked]]()
         given = 0
         ended: BudgetError | Barred | None = None
         held: list[_Asked] = []  # failed one after another; whether by themselves, the next ones tell
         pool = ThreadPoolExecutor(self._ask.concurrency, thread_name_prefix="ask")
         try:
             while True:
-                while ended is None and not self._doubtful(held) and len(under_way) < self._ask.concurrency:
-                    if (question := next(waiting, None)) is None:
-                        break
+                while ended is None and (question := self._next(waiting, len(under_way), len(held))) is not None:
                     under_way.add(pool.submit(self._respond, question, images))
                 if not under_way:
                     break
@@ -124,7 +127,7 @@ class ApiRespondent:
                     held = [] if asked.answered else held
                     given += len(settled)
                     yield from (one.response for one in settled)
-            if ended is None and held and (not self._answered or self._doubtful(held)):
+            if ended is None and held and (not self._answered or len(held) >= self._most_failed):
                 ended = Barred(f"{len(held)} items in a row failed, the last with: {held[-1].trouble}")
             if ended is None:
                 yield from (one.response for one in held)
@@ -134,9 +137,24 @@ class ApiRespondent:
         if ended is not None:
             raise self._end(ended, len(questions) - given)
 
-    def _doubtful(self, held: Sequence[_Asked]) -> bool:
-        """Whether so many failed that no further item is asked until one of those under way is answered."""
-        return len(held) >= (max(_FAILED_IN_A_ROW, self._ask.concurrency) if self._answered else _FAILED_FIRST)
+    @property
+    def _most_failed(self) -> int:
+        """So many failed one after another that those are asked next which stand elsewhere, or none at all."""
+        return max(_FAILED_IN_A_ROW, self._ask.concurrency) if self._answered else _FAILED_FIRST
+
+    def _next(self, waiting: deque[Question], under_way: int, failed: int) -> Question | None:
+        """The item to ask next, taken from those that wait; None to wait for one under way, or where none is left."""
+        if not waiting or under_way >= self._ask.concurrency:
+            return None
+        if failed < self._most_failed:
+            return waiting.popleft()
+        tried = failed - self._most_failed
+        if under_way or tried >= _TRIED_ELSEWHERE or not self._answered:
+            return None
+        place = len(waiting) - 1 - tried * len(waiting) // _TRIED_ELSEWHERE
+        question = waiting[place]
+        del waiting[place]
+        return question
 
     def _end(self, ended: BudgetError | Barred, left: int) -> Exception:
         if isinstance(ended, BudgetError):
