@@ -2,15 +2,18 @@
 
 Whatever somebody else wrote (a label, a note, a request) passes through here before it is written to a CSV file or
 printed: a spreadsheet takes a cell that begins with ``=`` for a formula, a terminal obeys escape sequences, and a line
-break in a log makes a line that nobody wrote.
+break in a log makes a line that nobody wrote. Tables that somebody else wrote are read here, too.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+
+from babyvlm.errors import InputError
 
 _BEGINS_FORMULA = "=+-@|%\uff1d\uff0b\uff0d\uff20"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?")
@@ -50,3 +53,49 @@ def write_table(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
                 writer = csv.DictWriter(file, list(row))
                 writer.writeheader()
             writer.writerow({name: cell(value) for name, value in row.items()})
+
+
+class TableReader:
+    """Rows of a CSV file with a heading, each with all of its cells.
+
+    Args:
+        text: The file's content.
+        path: The file, for errors.
+        delimiter: What stands between two cells.
+
+    Raises:
+        InputError: The heading does not parse, or names a column twice; and while rows are read, naming the line: a
+            quotation mark that is never closed, which would swallow the rows after it, a cell of more than 131,072
+            characters, or more cells than the heading has.
+    """
+
+    def __init__(self, text: str, path: Path, *, delimiter: str = ",") -> None:
+        self._path = path
+        self._reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        self.columns = [name.strip() for name in self._next(1) or []]
+        twice = {name for name in self.columns if name and self.columns.count(name) > 1}
+        if twice:
+            raise InputError(f"the heading has {sorted(twice)[0]!r} twice", path=path, place="line 1")
+
+    def _next(self, line: int) -> list[str] | None:
+        try:
+            return next(self._reader, None)
+        except csv.Error as error:
+            remedy = "Is a quotation mark left open?"
+            raise InputError(
+                f"does not parse ({error})", path=self._path, place=f"line {line}", remedy=remedy
+            ) from error
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, str]]]:
+        """The line at which each row begins, and its cells by column; what a short row lacks is empty."""
+        while True:
+            line = self._reader.line_num + 1
+            row = self._next(line)
+            if row is None:
+                return
+            if not any(cell.strip() for cell in row):
+                continue
+            if any(cell.strip() for cell in row[len(self.columns) :]):
+                problem = f"{len(row)} cells, where the heading has {len(self.columns)}"
+                raise InputError(problem, path=self._path, place=f"line {line}")
+            yield line, dict(zip(self.columns, row + [""] * (len(self.columns) - len(row)), strict=False))

@@ -220,7 +220,7 @@ def test_the_index_says_where_it_did_not_look(
         ("recording,child\nvisit,Zo\xeb\n".encode("latin-1"), None),
         ("recording;child\nvisit;Mia\n".encode("utf-16"), None),
         (b"\xff\xfe\x00", "the column 'recording' is missing"),
-        (b'recording,child\n"visit,Mia\n', None),
+        (b'recording,child\n"visit,Mia\n', "line 2: does not parse"),
     ],
 )
 def test_tables_of_recordings_in_other_dialects(tmp_path: Path, video: Path, text: bytes, says: str | None) -> None:

@@ -7,11 +7,9 @@ no recording lies on two sides of it.
 
 from __future__ import annotations
 
-import csv
 import datetime
 import difflib
 import hashlib
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +26,7 @@ from babyvlm.errors import ConfigError, InputError, MediaError
 from babyvlm.media import probe
 from babyvlm.records import Record, Recording, Split
 from babyvlm.regular_files import require_regular
+from babyvlm.spreadsheets import TableReader
 
 RECORDINGS_CSV = "recordings.csv"
 
@@ -80,29 +79,25 @@ def read_recordings_csv(path: Path) -> dict[str, RecordingRow]:
     rows: dict[str, RecordingRow] = {}
     text = read_text(path, Parsed(path=path))
     first = text.partition("\n")[0]
-    with io.StringIO(text, newline="") as file:
-        reader = csv.DictReader(file, delimiter=";" if first.count(";") > first.count(",") else ",")
-        columns = [column.strip() for column in reader.fieldnames or []]
-        reader.fieldnames = columns
-        if "recording" not in columns:
-            raise InputError(f"the column 'recording' is missing; found {columns}", path=path, place="line 1")
-        for column in columns:
-            if column not in known and (near := difflib.get_close_matches(column.lower(), known, n=1, cutoff=0.75)):
-                raise InputError(f"unknown column {column!r}; did you mean {near[0]!r}?", path=path, place="line 1")
-        for cells in reader:
-            place = f"line {reader.line_num}"
-            filled = {name: cells[name].strip() for name in known if (cells.get(name) or "").strip()}
-            try:
-                row = RecordingRow.model_validate(filled)
-            except ValidationError as error:
-                fault = error.errors()[0]
-                column = str(fault["loc"][0])
-                raise InputError(
-                    f"{column} {filled.get(column, '')!r}: {fault['msg']}", path=path, place=place
-                ) from error
-            if row.recording in rows:
-                raise InputError(f"recording {row.recording!r} is listed twice", path=path, place=place)
-            rows[row.recording] = row
+    table = TableReader(text, path, delimiter=";" if first.count(";") > first.count(",") else ",")
+    columns = table.columns
+    if "recording" not in columns:
+        raise InputError(f"the column 'recording' is missing; found {columns}", path=path, place="line 1")
+    for column in columns:
+        if column not in known and (near := difflib.get_close_matches(column.lower(), known, n=1, cutoff=0.75)):
+            raise InputError(f"unknown column {column!r}; did you mean {near[0]!r}?", path=path, place="line 1")
+    for line, cells in table:
+        place = f"line {line}"
+        filled = {name: cells[name].strip() for name in known if cells.get(name, "").strip()}
+        try:
+            row = RecordingRow.model_validate(filled)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            column = str(fault["loc"][0])
+            raise InputError(f"{column} {filled.get(column, '')!r}: {fault['msg']}", path=path, place=place) from error
+        if row.recording in rows:
+            raise InputError(f"recording {row.recording!r} is listed twice", path=path, place=place)
+        rows[row.recording] = row
     return rows
 
 

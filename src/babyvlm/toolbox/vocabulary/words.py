@@ -19,6 +19,8 @@ from pydantic import Field, ValidationError
 
 from babyvlm.errors import AnnotationError
 from babyvlm.records import Record
+from babyvlm.regular_files import read_regular
+from babyvlm.spreadsheets import TableReader
 
 _PACKAGED = "early_words.tsv"
 _NEAR_SOUND = 0.5  # of the longer word's phonemes may differ in a minimal-pair-like foil
@@ -65,7 +67,7 @@ class Word(Record):
     word: str = Field(min_length=1)
     field: str
     """Semantic field; empty where the source does not say."""
-    acquired_months: float | None = Field(default=None, ge=0)
+    acquired_months: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     """Age by which many children say it, months; None where the source does not say."""
     pronunciation: tuple[str, ...] = ()
     """ARPABET phonemes of American English, without stress; empty where unknown."""
@@ -164,11 +166,11 @@ def read_wordbank(path: Path, *, share: float = 0.5) -> Vocabulary:
         AnnotationError: The file has no column of words, or a value does not parse; the line is named.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        text = read_regular(path).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise AnnotationError(f"does not read as text ({error})", path=path) from error
-    reader = csv.DictReader(lines)
-    columns = reader.fieldnames or ()
+    table = TableReader(text, path)
+    columns = table.columns
     word_column = next((name for name in _WORD_COLUMNS if name in columns), None)
     if word_column is None:
         raise AnnotationError(
@@ -180,14 +182,14 @@ def read_wordbank(path: Path, *, share: float = 0.5) -> Vocabulary:
     age_column = next((name for name in _AGE_COLUMNS if name in columns), None)
     months = sorted((int(name), name) for name in columns if name.isdigit())
     words: dict[str, Word] = {}
-    for line, row in enumerate(reader, start=2):
-        spelled = _wordbank_spelling(row[word_column] or "")
+    for line, row in table:
+        spelled = _wordbank_spelling(row[word_column])
         if not spelled:
             continue
         try:
             age: float | None = None
             if age_column is not None:
-                age = float(row[age_column]) if row[age_column] not in ("", "NA", None) else None
+                age = float(row[age_column]) if row[age_column] not in ("", "NA") else None
             else:
                 age = next((m for m, name in months if row[name] not in ("", "NA") and float(row[name]) >= share), None)
             known = early_vocabulary().words.get(spelled)
@@ -195,7 +197,7 @@ def read_wordbank(path: Path, *, share: float = 0.5) -> Vocabulary:
                 spelled,
                 Word(
                     word=spelled,
-                    field=(row[field_column] or "") if field_column else (known.field if known else ""),
+                    field=row[field_column] if field_column else (known.field if known else ""),
                     acquired_months=age,
                     pronunciation=known.pronunciation if known else (),
                 ),
