@@ -20,6 +20,7 @@ from typing import Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from babyvlm.errors import DataFolderError
+from babyvlm.regular_files import read_regular
 
 SCHEMA_VERSION = 1
 IMAGE_TOKEN = "<image>"
@@ -303,7 +304,7 @@ def read_record(path: Path, kind: type[ModelT]) -> ModelT:
         DataFolderError: The file is missing, does not read or does not validate.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise DataFolderError(
             f"the file does not read ({error.strerror or error})",

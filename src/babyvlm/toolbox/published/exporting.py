@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.folders import fresh_folder, refuse_existing
 from babyvlm.records import Item, Split
+from babyvlm.regular_files import read_regular
 from babyvlm.toolbox.folder import Toolbox
 from babyvlm.toolbox.published.layouts import PUBLISHED_NAMES, RECORDS, SPLIT_NAMES
 from babyvlm.toolbox.published.records import (
@@ -150,7 +151,7 @@ def _copy(toolbox: Toolbox, stored: str, target: Path) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        content = toolbox.image_path(stored).read_bytes()
+        content = read_regular(toolbox.image_path(stored))
     except OSError as error:
         raise DataFolderError(f"does not read ({error})", path=toolbox.image_path(stored)) from error
     target.write_bytes(content)

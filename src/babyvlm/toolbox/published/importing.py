@@ -24,6 +24,7 @@ from babyvlm.errors import ConfigError, InputError, MediaError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.progress import progress
 from babyvlm.records import Item, ItemTurn, content_id, write_jsonl
+from babyvlm.regular_files import read_regular
 from babyvlm.shown_pictures import picture_format, show_picture
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
 from babyvlm.toolbox.published.boxes import BoxClue, box_form, box_values
@@ -100,11 +101,11 @@ class _Store:
             _UnusableError: It is no image.
         """
         if path not in self.by_path:
-            content = path.read_bytes()
             try:
+                content = read_regular(path)
                 shown = show_picture(content)
                 size, kind = shown.size.shown, picture_format(content)
-            except MediaError as error:
+            except (MediaError, OSError) as error:
                 raise _UnusableError("image: does not open") from error
             # DEVIATION: not the published name, whose suffix may tell the answer.
             name = hashlib.sha256(content).hexdigest()[:20] + _SUFFIXES.get(kind, ".img")
@@ -205,7 +206,7 @@ def _read_record(
         except _UnusableError as reason:
             # An animation made of the frames is not shown; without it the item is as good.
             problem = problem or (str(reason) if named in image_paths(record) else "")
-            if path is not None:
+            if path is not None and path.is_file():
                 stored = _keep_unread(path, store)
         images.append(RecordImage(named=named, location=location, stored=stored))
     item = None

@@ -7,7 +7,6 @@ bare    one JSON file                             picture paths relative to a gi
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from typing import Any
 
 from babyvlm.errors import InputError
 from babyvlm.records import Split
-from babyvlm.regular_files import read_regular
+from babyvlm.regular_files import parse_json, read_regular
 from babyvlm.toolbox.published.records import SourceFile
 
 _SPLITS: dict[str, Split] = {
@@ -213,7 +212,7 @@ def read_records(path: Path) -> tuple[dict[str, Any], ...] | None:
         InputError: The file is no JSON, or one of its records is not like the others.
     """
     try:
-        loaded = json.loads(read_regular(path))
+        loaded = parse_json(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"is no JSON ({error})", path=path, remedy="Was it copied whole?") from error
     if not isinstance(loaded, list) or not any(
