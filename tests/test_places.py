@@ -92,8 +92,10 @@ def test_half_a_character_costs_itself(tmp_path: Path) -> None:
     Image.new("RGB", (40, 40)).save(tmp_path / "p.png")
     (frame,) = read_photo_annotations(tmp_path / "boxes.json", tmp_path)
     assert frame.boxes[0].label == "cup \ufffd"
-    (tmp_path / "data.json").write_text('[{"id": "\\udfff"}]')
-    assert read_records(tmp_path / "data.json")[0]["id"] == "\ufffd"
+    turns = '[{"from": "human", "value": "\\udfff"}, {"from": "gpt", "value": "A"}]'
+    (tmp_path / "data.json").write_text(f'[{{"id": "1", "image": [], "conversations": {turns}}}]')
+    (record,) = read_records(tmp_path / "data.json") or ()
+    assert record["conversations"][0]["value"] == "\ufffd"
     reply = Received(status=200, headers={}, text='{"choices": [{"message": {"content": "A \\ud83d"}}]}')
     assert "\ufffd" in str(body_of(reply)) and str(body_of(reply)).encode()
 

@@ -73,9 +73,9 @@ def write_report(
         DataFolderError: An input is missing or does not parse.
         ConfigError: The runs do not belong in one table.
     """
-    beside = out.with_name(f"{out.stem}_files")
     if out.exists():
         raise OutputExistsError(out, "a page" if out.is_file() else "a folder")
+    beside = out.with_name(f"{out.stem}_files")
     _refuse_foreign(beside)
     results = read_results(runs)
     others = read_elsewhere(elsewhere, results)
