@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from babyvlm.evaluation.statistics import Comparison, Interval, Spread
 from babyvlm.records import Response
 from babyvlm.toolbox import Scores
+from babyvlm.toolbox.scoring import SCORING_NAMES
 from babyvlm.toolbox.tasks import is_hard
 
 
@@ -15,7 +16,7 @@ def describe_scores(scores: Scores) -> str:
     """One line for each sub-task: accuracy, 95% interval, chance, outcomes that are neither right nor wrong.
 
     Where there are such outcomes, the last column says how low and how high the accuracy could be with each of them
-    taken as wrong, as right.
+    taken as wrong, as right. Other scoring than our own is named at the end.
     """
     lines = [f"{'sub-task':32} {'%':>6}  {'95% interval':>14}  {'chance':>6}  {'items':>5}"]
     for task in scores.tasks:
@@ -31,6 +32,8 @@ def describe_scores(scores: Scores) -> str:
         missing = [task.task for task in scores.tasks if task.value is None and not is_hard(task.task)]
         without = f"  without {', '.join(missing)}: no item was answered" if missing else ""
         lines.append(f"{'mean of sub-tasks':32} {_percent(scores.overall)}{without}")
+    if scores.scoring != "default":
+        lines.append(f"scoring {scores.scoring}: {SCORING_NAMES[scores.scoring]}")
     return "\n".join(lines)
 
 

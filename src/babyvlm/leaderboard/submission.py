@@ -5,7 +5,7 @@ OUT/
 ├── model.py          the lmms-eval wrapper that the organisers run on the held-out items
 └── scores.json       this run's figures, fractions of 1, by the leaderboard's keys
 
-The organisers score with the published reference, so the figures are those of ``--scoring reference``.
+The organisers run the published wrapper's scoring, so the figures are those of ``--scoring leaderboard``.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def write_submission(run: Path, model: Path, out: Path, config: SubmissionConfig
     refuse_existing(out)
     described = read_run(run)
     _check_model(run, described, model)
-    results = leaderboard_results(run_scores(run, "reference"))["results"]
+    results = leaderboard_results(run_scores(run, "leaderboard"))["results"]
     if not results:
         raise ConfigError(f"{run}: no task of this run is on the leaderboard, which has {', '.join(LEADERBOARD_KEYS)}")
     if described.limit is not None:

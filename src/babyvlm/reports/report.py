@@ -33,6 +33,7 @@ from babyvlm.reports.published import PUBLISHED, SOURCES
 from babyvlm.reports.results import FAMILIES, Elsewhere, Results, RunResult, read_elsewhere, read_results
 from babyvlm.reports.style import inline_svg, pdf_of, svg_of
 from babyvlm.toolbox import TASKS
+from babyvlm.toolbox.scoring import SCORING_NAMES
 
 _KIND = "report"
 _MARKS: dict[Outcome | None, str] = {
@@ -199,6 +200,7 @@ def _render(
         mean_chance=sum(map(results.chance, results.tasks)) / max(1, len(results.tasks)),
         published=PUBLISHED,
         sources=SOURCES,
+        scoring_name=SCORING_NAMES[results.main.scores.scoring],
         marks=_MARKS,
         titles={name: spec.title for name, spec in TASKS.items()},
         asked=len(asked),

@@ -228,8 +228,8 @@ def toolbox_images(toolbox):
 
 def test_letters_of_a_direction_task_are_scored_as_letters(tree, tmp_path):
     item = next(item for item in import_items(tree, tmp_path / "toolbox").toolbox.items if "binary" in item.task)
-    for scoring in ("default", "reference"):
-        right = score([item], [Response(item=item.id, replies=(Reply(text="(B)"),))], scoring=scoring)
+    for scoring, text in (("default", "(B)"), ("reference", "b")):
+        right = score([item], [Response(item=item.id, replies=(Reply(text=text),))], scoring=scoring)
         assert right.tasks[0].value == 1.0
 
 
