@@ -7,7 +7,8 @@ off by the longest reply, is read with the next round's tokens, not in a pass of
 
 Where the reply to be remembered is not the one just written (``--history gold``, ``--answer likelihood``), what was
 written is masked out and the other's tokens open the next round. Likelihoods are those of an option and its ``<eos>``,
-all options of a batch read in one pass on from the cached prompt.
+all options of a batch read in one pass on from the cached prompt. An empty reply leaves nothing behind, not even its
+``<eos>``, as in the published template.
 
 DEVIATION: the published wrapper encodes the whole conversation again each round, shows the model its own replies alone,
 and has it write them; the cache changes no reply, the other two are asked for by name.
@@ -35,7 +36,7 @@ from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_config, load_exactly, load_tokenizer
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
-from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels
+from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels, with_places
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import EOS, PAD
 from babyvlm.records import IMAGE_TOKEN, Question, Reply, Response
@@ -122,9 +123,7 @@ class LocalModel:
 
     def _prompt(self, question: Question, number: int) -> list[int]:
         turn = question.turns[number]
-        placed = IMAGE_TOKEN in turn.prompt
-        prompt = turn.prompt if placed else IMAGE_TOKEN * len(turn.images) + turn.prompt
-        return self._encoder.user(prompt, first=number == 0)
+        return self._encoder.user(with_places(turn.prompt, len(turn.images)), first=number == 0)
 
     def _most_tokens(self, question: Question) -> int:
         prompts = sum(len(self._prompt(question, number)) for number in range(len(question.turns)))
@@ -141,14 +140,13 @@ class LocalModel:
         Args:
             prompt: What is asked; pictures without any placeholder in it come first.
             pictures: The pictures it shows.
-            reply: The reply to judge.
+            reply: The reply to judge, as it stands behind ``ASSISTANT: ``.
 
         Returns:
             Mean negative log-likelihood of the reply's tokens and its end, nats, and whether it is the greedy reply.
         """
-        placeholders = prompt.count(IMAGE_TOKEN)
-        asked = self._encoder.user(prompt if placeholders else IMAGE_TOKEN * len(pictures) + prompt, first=True)
-        replied = [*self._encoder.text(f" {reply}"), EOS]
+        asked = self._encoder.user(with_places(prompt, len(pictures)), first=True)
+        replied = self._spelled(reply)
         inputs = {}
         if pictures:
             stacked = torch.stack([torch.tensor(square_pixels(p, self._image_size, self._image_fit)) for p in pictures])
@@ -158,6 +156,14 @@ class LocalModel:
         wanted_L = ids_BL[0, len(asked) :]
         loss = torch.nn.functional.cross_entropy(logits_LV, wanted_L)
         return float(loss), bool((logits_LV.argmax(-1) == wanted_L).all())
+
+    def phrase_loss(self, picture: Image.Image, phrase: str) -> float:
+        """Mean negative log-likelihood of a phrase and its ``<eos>`` beside a picture, nats a token.
+
+        As the published wrapper has it: nothing is asked, and lmms-eval's blank stands before the phrase besides the
+        template's.
+        """
+        return self.mean_loss("", [picture], f" {phrase}")[0]
 
     def option_probabilities(self, prompt: str, pictures: Sequence[Image.Image], options: Sequence[str]) -> list[float]:
         """How likely each option is as the whole reply, among these options alone; they add up to 1."""
@@ -192,6 +198,9 @@ class LocalModel:
                         unread[row] = self._spelled(question.history[number])
                         if self._answer == "generate":
                             reading.forget(row, since=prompted)
+                    elif not texts[row]:  # as published, nothing closes an empty reply
+                        unread[row] = []
+                        reading.forget(row, since=prompted)
             latency_s = (time.monotonic() - began_s) / len(batch)
             for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
                 replies[row].append(written_reply(text, tokens=length, latency_s=latency_s, cut=cut[row]))

@@ -29,6 +29,7 @@ from babyvlm.toolbox.directions import DIRECTIONS, neighbours
 from babyvlm.toolbox.reference import mean_right, reference_adjacent, reference_remembered
 from babyvlm.toolbox.replies import CUT_OFF, Scoring, is_refusal, read_answer
 from babyvlm.toolbox.tasks import ROWS, TASKS, TaskSpec, is_hard, row_name, task_named
+from babyvlm.toolbox.winoground import BOARD_METRICS, WinogroundScores
 
 _Z = 1.959964  # two-sided 95%
 SCORING_NAMES: dict[Scoring, str] = {
@@ -101,6 +102,8 @@ class Scores(Record):
     where no sub-task has one."""
     not_asked: int
     """Items without a response; they count in nothing."""
+    winoground: WinogroundScores | None = None
+    """Baby Winoground; None where nobody judged phrases. Not in ``overall``, though in the leaderboard's mean."""
 
     def task(self, name: str) -> TaskScore:
         """The result of one sub-task; KeyError where there is none."""
@@ -356,14 +359,16 @@ def effective_size(shares: Sequence[float], trials_each: float) -> float:
 def leaderboard_results(scores: Scores) -> dict[str, dict[str, dict[str, float]]]:
     """The public leaderboard's scores file.
 
-    It scores Looking While Listening as Baby Winoground, by likelihoods of two phrases for two images, which answers
-    alone do not give, and has no Subitizing: neither is in the result.
+    It scores Looking While Listening as Baby Winoground, by likelihoods of two phrases for two images, and has no
+    Subitizing: replies to the items of these two are not in the result.
     """
     absent = {"looking_while_listening", "subitizing"}
-    return {
-        "results": {
-            TASKS[task.task].leaderboard_key: dict(task.metrics)
-            for task in scores.tasks
-            if task.task not in absent and not is_hard(task.task)
-        }
+    results = {
+        TASKS[task.task].leaderboard_key: dict(task.metrics)
+        for task in scores.tasks
+        if task.task not in absent and not is_hard(task.task)
     }
+    if scores.winoground is not None:
+        key = TASKS["looking_while_listening"].leaderboard_key
+        results[key] = {metric: getattr(scores.winoground, metric) for metric in BOARD_METRICS}
+    return {"results": results}
