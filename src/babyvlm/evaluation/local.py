@@ -28,7 +28,7 @@ import torch
 from PIL import Image
 
 from babyvlm.errors import CheckpointError
-from babyvlm.evaluation.configuration import AnswerMode
+from babyvlm.evaluation.configuration import AnswerMode, TooLong
 from babyvlm.evaluation.provenance import weights_revision
 from babyvlm.evaluation.reading import Pictures, Reading
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
@@ -52,6 +52,7 @@ class LocalModel:
         max_images: Most pictures an item may show; None for as many as the context takes.
         answer: Whether to write a reply, or to take the likeliest option.
         max_new_tokens: Longest reply, tokens.
+        too_long: What becomes of an item that is longer than the context: it fails, or is cut there and answered.
         device: Where the model runs.
 
     Raises:
@@ -71,6 +72,7 @@ class LocalModel:
         max_new_tokens: int = 8,
         answer: AnswerMode = "generate",
         max_images: int | None = None,
+        too_long: TooLong = "fail",
         device: str = "",
     ) -> None:
         if not (checkpoint / "config.json").is_file() or not (checkpoint / MANIFEST).is_file():
@@ -96,7 +98,7 @@ class LocalModel:
                 f"{config.image_token_index}",
                 path=checkpoint,
             )
-        self._max_images = max_images
+        self._max_images, self._too_long = max_images, too_long
         self._context = config.text_config.max_position_embeddings
         self._image_size, self._image_fit = config.vision_config.image_size, config.image_fit
         self._encoder = ConversationEncoder(
@@ -110,12 +112,16 @@ class LocalModel:
             shown = sum(len(turn.images) for turn in question.turns)
             if self._max_images is not None and shown > self._max_images:
                 yield failed_response(question, f"{shown} pictures, and the model takes {self._max_images}")
-            elif (tokens := self._most_tokens(question)) > self._context:
-                yield failed_response(
-                    question, f"context too short: up to {tokens} tokens, and the model takes {self._context}"
-                )
-            else:
+            elif (tokens := self._most_tokens(question)) <= self._context:
                 fitting.append((len(question.turns), question.task, question.id, place))
+            elif self._too_long == "cut":
+                yield self._answer_cut(question, images)
+            else:
+                yield failed_response(
+                    question,
+                    f"context too short: up to {tokens} tokens, and the model takes {self._context} (--too-long cut "
+                    "answers from what fits, as the published code does)",
+                )
         pictures = Pictures(self._model, images)
         for _, alike in itertools.groupby(sorted(fitting), key=lambda sorted_by: sorted_by[0]):
             while batch := [questions[place] for *_, place in itertools.islice(alike, self._batch_size)]:
@@ -206,6 +212,38 @@ class LocalModel:
                 replies[row].append(written_reply(text, tokens=length, latency_s=latency_s, cut=cut[row]))
         for question, given in zip(batch, replies, strict=True):
             yield Response(item=question.id, replies=tuple(given))
+
+    @torch.inference_mode()
+    def _answer_cut(self, question: Question, images: ImageReader) -> Response:
+        """Replies to rounds that may be longer than the context, each from as much of the conversation as fits.
+
+        As in the published code, what is cut is the end of the conversation: once it is full, every later round is
+        answered from the same beginning.
+        """
+        pictures, ids, replies = Pictures(self._model, images), list[int](), list[Reply]()
+        for number, turn in enumerate(question.turns):
+            began_s = time.monotonic()
+            ids += self._prompt(question, number)
+            shown = [name for past in question.turns[: number + 1] for name in past.images]
+            reading = Reading.of(self._model, 1)
+            logits_BV = reading.read_cut(ids, pictures.features(shown), self._context)
+            if self._answer == "likelihood":
+                spelled = [self._spelled(option) for option in turn.options]
+                best = int(reading.option_likelihoods(logits_BV, [spelled])[0].argmax())
+                text, said, cut = turn.options[best], spelled[best], False
+                length = len(said)
+            else:
+                (written,), _, (cut,) = self._write(reading, logits_BV)
+                text, length = str(self._tokenizer.decode(written)).strip(), len(written)
+                said = [*written, EOS] if text else []
+            reply = written_reply(text, tokens=length, latency_s=time.monotonic() - began_s, cut=cut)
+            if len(ids) > self._context and not reply.problem:
+                reply = reply.model_copy(
+                    update={"problem": f"{len(ids)} tokens, cut to the context of {self._context}"}
+                )
+            replies.append(reply)
+            ids += self._spelled(question.history[number]) if question.history[number:] else said
+        return Response(item=question.id, replies=tuple(replies))
 
     def _write(self, reading: Reading, logits_BV: torch.Tensor) -> tuple[list[list[int]], list[list[int]], list[bool]]:
         """Replies of one round, token by token.

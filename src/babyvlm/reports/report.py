@@ -305,7 +305,9 @@ def _distinct_versions(results: Results) -> list[tuple[str, list[str]]]:
 
 def _splits_of(items: Iterable[Item], stated: object) -> str:
     """The splits of items, in words; what an import could not tell is not called a test."""
-    if stated == "unknown":
-        return "split not stated by its source"
     found = sorted({item.split for item in items})
-    return f"{' and '.join(found)} split{'s' if len(found) > 1 else ''}"
+    # An earlier version gave items of an unknown split out as test items, and noted that they are not.
+    if (stated == "unknown" and "unknown" not in found) or found == ["unknown"]:
+        return "split not stated by its source"
+    names = ["a split that nothing states" if name == "unknown" else name for name in found]
+    return f"{' and '.join(names)} split{'s' if len(found) > 1 else ''}"
