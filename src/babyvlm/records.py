@@ -26,6 +26,8 @@ SCHEMA_VERSION = 1
 IMAGE_TOKEN = "<image>"
 
 Split = Literal["train", "validation", "test"]
+ItemSplit = Literal["train", "validation", "test", "unknown"]
+"""Of an item; ``unknown`` where it was imported and nothing states its split."""
 Format = Literal["image", "video", "interleaved", "instruction"]
 Difficulty = Literal["unknown", "easy", "medium", "hard"]
 
@@ -212,7 +214,7 @@ class Item(Record):
     """Derived from the content, so that equal items have equal ids."""
     task: str
     variant: str = "published"
-    split: Split
+    split: ItemSplit
     turns: tuple[ItemTurn, ...] = Field(min_length=1)
     chance: float = Field(ge=0, le=1)
     """Expected value of the task's primary metric under uniform guessing."""

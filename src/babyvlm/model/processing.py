@@ -95,6 +95,17 @@ def processor(shape: ModelShape, tokenizer: PreTrainedTokenizerBase) -> LlavaPro
     )
 
 
+def with_places(prompt: str, num_images: int) -> str:
+    """A ``baby_v1`` prompt with a place for each picture: in front, as the published wrapper puts them, if it has none.
+
+    >>> with_places("Which one?", 2)
+    '<image> <image>\\nWhich one?'
+    """
+    if not num_images or IMAGE_TOKEN in prompt:
+        return prompt
+    return " ".join([IMAGE_TOKEN] * num_images) + "\n" + prompt
+
+
 class ConversationEncoder:
     """Turns conversations into token ids and labels.
 
@@ -138,16 +149,16 @@ class ConversationEncoder:
         Returns:
             Ids, and labels of the same length: the id itself on answers and their ``<eos>``, ``IGNORED`` elsewhere.
         """
-        placeholders = sum(turn.prompt.count(IMAGE_TOKEN) for turn in turns)
-        leading = "" if placeholders else IMAGE_TOKEN * num_images
+        unplaced = 0 if any(IMAGE_TOKEN in turn.prompt for turn in turns) else num_images
         ids: list[int] = [SOS] if template == "baby_plain" else []
         labels: list[int] = [IGNORED] * len(ids)
         for number, turn in enumerate(turns):
-            prompt = leading + turn.prompt if number == 0 else turn.prompt
+            in_front = 0 if number else unplaced
             if template == "baby_plain":
-                asked, answered = self.text(prompt), [*self.text(turn.answer), EOS]
+                asked, answered = self.text(IMAGE_TOKEN * in_front + turn.prompt), [*self.text(turn.answer), EOS]
             else:
-                asked, answered = self.user(prompt, first=number == 0), [*self.text(f" {turn.answer}"), EOS]
+                asked = self.user(with_places(turn.prompt, in_front), first=number == 0)
+                answered = [*self.text(f" {turn.answer}"), EOS]
             ids += asked + answered
             labels += [IGNORED] * len(asked) + answered
         return ids, labels
