@@ -49,7 +49,7 @@ class LateFigures(Generic[NoteT]):
         if self._cuda:
             host = torch.empty(figures.shape, dtype=figures.dtype, pin_memory=True)
             figures = host.copy_(figures, non_blocking=True)
-            event = torch.cuda.Event()
+            event = torch.cuda.Event(blocking=True)  # waiting takes no processor time
             event.record()
         self._waiting.append((step, figures, event, note))
         return self._read(self._behind)
