@@ -91,7 +91,7 @@ class Row:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
-NEW, OLD = {"precision": "bf16_weights"}, {"precision": "bf16"}
+NEW, OLD = {"precision": "bf16_weights", "compile": False}, {"precision": "bf16", "compile": False}
 ROWS = (
     Row("vision", NEW),
     Row("joint", NEW),
