@@ -148,7 +148,7 @@ def test_a_full_disk_is_named_and_leaves_the_state_before(tmp_path, monkeypatch)
 
 
 def journal(**knobs):
-    return Journal("joint", 100, 1, guessing_loss=6.0, peak_flops=1e9, begin=ResumePoint(), silent=True, **knobs)
+    return Journal("joint", 100, 1, uniform_loss=6.0, peak_flops=1e9, begin=ResumePoint(), silent=True, **knobs)
 
 
 @pytest.mark.parametrize(

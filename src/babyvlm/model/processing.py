@@ -8,6 +8,7 @@ Text between pictures is tokenised piece by piece, so a word's tokens do not dep
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -78,9 +79,15 @@ def square_pixels(image: Image.Image, image_size: int, fit: Fit = "pad") -> np.n
 
 def normalise(pixels_NCHW: torch.Tensor) -> torch.Tensor:
     """uint8 pictures to the float tensor the vision tower takes, NCHW."""
-    mean_C11 = torch.tensor(IMAGENET_MEAN, device=pixels_NCHW.device).view(3, 1, 1)
-    std_C11 = torch.tensor(IMAGENET_STD, device=pixels_NCHW.device).view(3, 1, 1)
+    mean_C11, std_C11 = _imagenet(pixels_NCHW.device)
     return (pixels_NCHW.float() / 255 - mean_C11) / std_C11
+
+
+@functools.lru_cache(maxsize=16)  # a GPU would wait for each copy
+def _imagenet(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation, each C11."""
+    mean_C11, std_C11 = (torch.tensor(each, device=device).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STD))
+    return mean_C11, std_C11
 
 
 def processor(shape: ModelShape, tokenizer: PreTrainedTokenizerBase) -> LlavaProcessor:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -28,6 +29,16 @@ from babyvlm.progress import progress
 from babyvlm.records import Conversation, Utterance
 from babyvlm.training.batches import Row, Sample
 from babyvlm.training.configuration import MultimodalStage
+
+
+class Pictures(Protocol):
+    """Pictures at one size."""
+
+    pixels_NCHW: torch.Tensor
+    """uint8, on the CPU."""
+
+    def __len__(self) -> int:
+        """How many."""
 
 
 class PixelTable:
