@@ -127,8 +127,16 @@ def score_turn(turn: ItemTurn, reply: Reply, spec: TaskSpec, *, scoring: Scoring
     return TurnScore(outcome="right" if answer == turn.gold else "wrong", answer=answer)
 
 
-def score_item(item: Item, response: Response, *, scoring: Scoring = "default") -> ItemScore:
+def score_item(
+    item: Item, response: Response, *, scoring: Scoring = "default", source: Path | None = None
+) -> ItemScore:
     """Judges one response.
+
+    Args:
+        item: What was asked.
+        response: What was answered.
+        scoring: How replies are read.
+        source: File of the response, for an error.
 
     Raises:
         InputError: The response is to another item, or has not one reply for each turn.
@@ -136,6 +144,7 @@ def score_item(item: Item, response: Response, *, scoring: Scoring = "default") 
     if response.item != item.id or len(response.replies) != len(item.turns):
         raise InputError(
             f"{len(response.replies)} replies to item {response.item!r}, where {len(item.turns)} to {item.id!r} belong",
+            path=source,
             remedy="Was the run made on this toolbox?",
         )
     spec = task_named(item.task)
@@ -230,7 +239,7 @@ def score(
                     f"{problem} item {response.item!r}", path=source, remedy="Was the run made on this toolbox?"
                 )
             seen.add(key)
-            yield score_item(by_id[response.item], response, scoring=scoring)
+            yield score_item(by_id[response.item], response, scoring=scoring, source=source)
 
     return summarise(judged(), by_id.values(), scoring=scoring)
 

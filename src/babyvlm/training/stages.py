@@ -118,6 +118,8 @@ class Trainer:
                         f"the GPU ran out of memory in the {stage} stage ({error}). Set gradient_checkpointing=true, "
                         f"lower {stage}.micro_batch{'' if stage == 'vision' else '_tokens'}, or start several processes"
                     ) from error
+            if (self.out / stage).exists() and self.accelerator.is_main_process:
+                self._resume(stage).clear()  # also what a kill right after the stage's end left
                 (self.out / _PICTURES).unlink(missing_ok=True)
 
     def _stage(self, stage: StageName) -> None:
