@@ -93,7 +93,7 @@ def every_byte(folder: Path) -> dict[str, str]:
 def weights(run: Path) -> dict[str, str]:
     """Of every stage, with the tokenizer; times and dates of a run differ."""
     found = {"tokenizer": hashlib.sha256((run / "tokenizer" / "tokenizer.json").read_bytes()).hexdigest()}
-    for path in sorted(run.glob("*/model.safetensors")):
+    for path in sorted(run.glob("[!.]*/model.safetensors")):
         tensors = load_file(path)
         whole = hashlib.sha256(b"".join(tensors[name].numpy().tobytes() for name in sorted(tensors)))
         found[path.parent.name] = whole.hexdigest()

@@ -16,12 +16,15 @@ from babyvlm.cli import main
 from babyvlm.corpus import open_corpus, read_photo_annotations, read_transcript
 from babyvlm.corpus.recordings import read_recordings_csv
 from babyvlm.errors import BabyVLMError, ConfigError, DataFolderError, InputError
+from babyvlm.evaluation.apis.prices import price_of
+from babyvlm.evaluation.apis.verdicts import Received, body_of
 from babyvlm.folders import fresh_folder, read_manifest
 from babyvlm.records import Utterance, read_jsonl
 from babyvlm.reports.results import read_scores
 from babyvlm.shown_pictures import open_image
 from babyvlm.toolbox.published.layouts import read_records
 from babyvlm.toolbox.review.decisions import read_decisions
+from babyvlm.toolbox.vocabulary.words import read_wordbank
 
 sys.path.insert(0, str(Path(__file__).parent / "study"))
 import study_world
@@ -44,6 +47,9 @@ READERS: dict[str, Callable[[Path], object]] = {
     "manifest.json": lambda path: read_manifest(path.parent, "toolbox"),
     "records.jsonl": lambda path: list(read_jsonl(path, Utterance)),
     "scores.json": lambda path: read_scores(path.parent),
+    "classes.txt": lambda path: read_photo_annotations(path.parent, path.parent),
+    "prices.json": lambda path: price_of("a model", path),
+    "words.csv": read_wordbank,
 }
 
 
@@ -52,8 +58,46 @@ READERS: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("name", READERS)
 def test_every_reader_names_what_is_no_file(tmp_path: Path, name: str, place: str) -> None:
     PLACES[place](tmp_path / name)
-    with pytest.raises(InputError, match=str(tmp_path)):
+    with pytest.raises((InputError, ConfigError), match=str(tmp_path)):
         READERS[name](tmp_path / name)
+
+
+@pytest.mark.case("one datum")
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("name", ["p.txt", "classes.txt", "_darknet.labels", "data.yaml"])
+def test_a_label_file_that_is_none_costs_itself(tmp_path: Path, name: str, place: str) -> None:
+    for stem in ("p", "q"):
+        Image.new("RGB", (40, 40)).save(tmp_path / f"{stem}.png")
+        (tmp_path / f"{stem}.txt").write_text("cup 2 3 20 30\n")
+    (tmp_path / name).unlink(missing_ok=True)
+    PLACES[place](tmp_path / name)
+    left_out: list[str] = []
+    frames = read_photo_annotations(tmp_path, tmp_path, lambda _, error: left_out.append(str(error)))
+    assert {frame.source for frame in frames} >= {"q.png"}
+    assert name != "p.txt" or place == "nothing" or any("p.txt" in said or "p.png" in said for said in left_out)
+
+
+HALF = '{"text": "a cup \\ud83d", "start": 0, "end": 1}'
+
+
+@pytest.mark.case("formats")
+def test_half_a_character_costs_itself(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(f'{{"segments": [{HALF}]}}')
+    (cue,) = read_transcript(tmp_path / "a.json", recording="a", duration_s=9.0).utterances
+    assert cue.text == "a cup \ufffd"
+    (tmp_path / "boxes.json").write_text(
+        '{"images": [{"id": 1, "file_name": "p.png", "width": 40, "height": 40}], "annotations": [{"id": 1, '
+        '"image_id": 1, "category_id": 1, "bbox": [2, 3, 20, 20]}], "categories": [{"id": 1, "name": "cup \\udc00"}]}'
+    )
+    Image.new("RGB", (40, 40)).save(tmp_path / "p.png")
+    (frame,) = read_photo_annotations(tmp_path / "boxes.json", tmp_path)
+    assert frame.boxes[0].label == "cup \ufffd"
+    turns = '[{"from": "human", "value": "\\udfff"}, {"from": "gpt", "value": "A"}]'
+    (tmp_path / "data.json").write_text(f'[{{"id": "1", "image": [], "conversations": {turns}}}]')
+    (record,) = read_records(tmp_path / "data.json") or ()
+    assert record["conversations"][0]["value"] == "\ufffd"
+    reply = Received(status=200, headers={}, text='{"choices": [{"message": {"content": "A \\ud83d"}}]}')
+    assert "\ufffd" in str(body_of(reply)) and str(body_of(reply)).encode()
 
 
 @pytest.mark.case("one datum")

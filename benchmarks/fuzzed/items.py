@@ -8,7 +8,7 @@ import os
 import random
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import anthropic  # noqa: F401  (imported before the forks, which are many)
 import google.genai  # noqa: F401
@@ -20,7 +20,7 @@ from babyvlm.evaluation.apis.gemini import GeminiClient
 from babyvlm.evaluation.apis.openai import OpenAIClient
 from babyvlm.records import write_jsonl
 from babyvlm.toolbox import TASKS, open_toolbox
-from babyvlm.toolbox.replies import read_answer
+from babyvlm.toolbox.replies import Scoring, read_answer
 from babyvlm.toolbox.review.decisions import Decision, apply_decisions, read_decisions
 from fuzzed.damage import damage
 
@@ -217,9 +217,9 @@ def spoil_reply(folder: Path, draw: random.Random) -> str:
 
 def read_replies(folder: Path, out: Path) -> Any:
     found: list[Any] = []
-    for path, spec, scoring in itertools.product(sorted(folder.iterdir()), TASKS.values(), ("default", "reference")):
+    for path, spec, scoring in itertools.product(sorted(folder.iterdir()), TASKS.values(), get_args(Scoring)):
         text = path.read_bytes().decode("utf-8", "replace")
-        answer = read_answer(text, spec, spec.options, scoring=scoring)  # type: ignore[arg-type]
+        answer = read_answer(text, spec, spec.options, scoring=scoring)
         if answer is not None and scoring == "default" and spec.answers == "letter":
             assert answer in spec.options, f"{answer!r} is no option"
         found.append(answer)

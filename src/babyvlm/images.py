@@ -151,7 +151,7 @@ class ImageStore:
 
     def read(self, image_id: str) -> Image.Image:
         """The image, as RGB."""
-        return decode_image(self.jpeg(image_id), image_id)
+        return decode_image(self.jpeg(image_id), image_id, self.folder)
 
 
 def image_batches(path: Path, *, mapped: bool = True) -> Iterator[pa.RecordBatch]:
@@ -191,12 +191,13 @@ def stored_images(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield from zip(batch.column("id").to_pylist(), batch.column("jpeg").to_pylist(), strict=True)
 
 
-def decode_image(jpeg: bytes, name: str, *, at_least: int | None = None) -> Image.Image:
+def decode_image(jpeg: bytes, name: str, folder: Path | None = None, *, at_least: int | None = None) -> Image.Image:
     """The picture in some JPEG bytes, as RGB.
 
     Args:
         jpeg: Its bytes.
         name: Of the picture, for an error.
+        folder: Where it is stored, for an error.
         at_least: Pixels either side must keep; the picture may then come as a half, a quarter or an eighth of its size,
             which is read several times faster. None keeps it whole.
 
@@ -209,4 +210,5 @@ def decode_image(jpeg: bytes, name: str, *, at_least: int | None = None) -> Imag
             image.draft("RGB", (at_least, at_least))
         return image.convert("RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise MediaError(f"the stored image does not decode ({error})", place=f"image {name!r}") from error
+        problem = f"the stored image does not decode ({error})"
+        raise MediaError(problem, path=folder, place=f"image {name!r}") from error

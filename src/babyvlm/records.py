@@ -20,11 +20,14 @@ from typing import Literal, Self, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from babyvlm.errors import DataFolderError
+from babyvlm.regular_files import read_regular
 
 SCHEMA_VERSION = 1
 IMAGE_TOKEN = "<image>"
 
 Split = Literal["train", "validation", "test"]
+ItemSplit = Literal["train", "validation", "test", "unknown"]
+"""Of an item; ``unknown`` where it was imported and nothing states its split."""
 Format = Literal["image", "video", "interleaved", "instruction"]
 Difficulty = Literal["unknown", "easy", "medium", "hard"]
 
@@ -211,7 +214,7 @@ class Item(Record):
     """Derived from the content, so that equal items have equal ids."""
     task: str
     variant: str = "published"
-    split: Split
+    split: ItemSplit
     turns: tuple[ItemTurn, ...] = Field(min_length=1)
     chance: float = Field(ge=0, le=1)
     """Expected value of the task's primary metric under uniform guessing."""
@@ -303,7 +306,7 @@ def read_record(path: Path, kind: type[ModelT]) -> ModelT:
         DataFolderError: The file is missing, does not read or does not validate.
     """
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
     except OSError as error:
         raise DataFolderError(
             f"the file does not read ({error.strerror or error})",

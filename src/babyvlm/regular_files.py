@@ -1,15 +1,21 @@
 """Reading files that may be something else under a file's name.
 
 A named pipe or a device keeps whoever opens it waiting, for ever where nobody writes. Whoever reads what others laid
-out asks here first.
+out asks here first. JSON that others wrote is parsed here, too.
 """
 
 from __future__ import annotations
 
 import errno
+import json
 import os
+import re
 import stat
 from pathlib import Path
+from typing import Any
+
+_HALF = re.compile("[\ud800-\udfff]")
+"""Half of a character: what JSON can escape and no file can hold."""
 
 
 def require_regular(path: Path) -> None:
@@ -42,3 +48,39 @@ def read_regular(path: Path) -> bytes:
     """
     require_regular(path)
     return path.read_bytes()
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, without its byte order mark; line ends become newlines.
+
+    Raises:
+        OSError: It does not read, or is no file.
+        UnicodeDecodeError: It is in another encoding.
+    """
+    return read_regular(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """What some JSON says, with the replacement character in place of each half of a character.
+
+    >>> parse_json(r'{"\ud800": ["cup \ud83d\ude42", "cup \ude42"]}') == {"\ufffd": ["cup \U0001f642", "cup \ufffd"]}
+    True
+
+    Raises:
+        ValueError: It is no JSON, or of another encoding than UTF-8, UTF-16 and UTF-32.
+        RecursionError: It is too deep.
+    """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    found = json.loads(text.removeprefix("\ufeff"))
+    return _whole_characters(found) if "\\u" in text or _HALF.search(text) else found
+
+
+def _whole_characters(value: Any) -> Any:
+    if isinstance(value, str):
+        return _HALF.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_whole_characters(each) for each in value]
+    if isinstance(value, dict):
+        return {_whole_characters(name): _whole_characters(each) for name, each in value.items()}
+    return value

@@ -9,7 +9,13 @@ from babyvlm.errors import ConfigError
 from babyvlm.evaluation import evaluate, score_run
 from babyvlm.evaluation.baselines import RandomGuess
 from babyvlm.folders import Manifest
-from babyvlm.leaderboard import SubmissionConfig, tasks, write_lmms_tasks, write_submission
+from babyvlm.leaderboard import (
+    SubmissionConfig,
+    standalone_model_file,
+    tasks,
+    write_lmms_tasks,
+    write_submission,
+)
 from babyvlm.records import Item, ItemTurn, Reply, Response, write_jsonl
 from babyvlm.toolbox import TASKS, open_toolbox, score
 
@@ -56,12 +62,12 @@ def test_a_submission_holds_what_the_leaderboard_asks_for(run, tmp_path):
     assert (submission["registered_model"], submission["conv_template"]) == ("babyvlm", "baby_v1")
     assert submission["metadata"]["training_data"] == "nursery" and submission["checkpoint"] == "me/mine"
     results = json.loads((tmp_path / "out" / "scores.json").read_text())["results"]
-    reference = score_run(run, "reference")
+    reference = score_run(run, "leaderboard")
     assert results == {
         "baby_memory": reference.task("memory").metrics,
         "baby_count": reference.task("object_counting").metrics,
     }
-    compile((tmp_path / "out" / "model.py").read_text(), "model.py", "exec")
+    assert (tmp_path / "out" / "model.py").read_bytes() == standalone_model_file().read_bytes()
 
 
 def test_a_submission_for_another_model_is_refused(run, small, tmp_path, capsys):

@@ -48,9 +48,12 @@ def test_conversation_template_is_word_for_word(tokenizer, encoder):
     assert len(ids) == len(labels)
 
 
-def test_pictures_without_placeholder_come_first(tokenizer, encoder):
+def test_pictures_without_placeholder_come_first_as_the_published_wrapper_puts_them(tokenizer, encoder):
     ids, _ = encoder.conversation([Turn(prompt="which?", answer="a")], num_images=2, template="baby_v1")
-    assert tokenizer.decode(ids).startswith("<sos> user: " + "<image>" * 10 + "which?")
+    picture = "<image>" * 5
+    assert tokenizer.decode(ids).startswith(f"<sos> user: {picture} {picture}\nwhich?")
+    ids, _ = encoder.conversation([Turn(prompt="which?", answer="a")], num_images=2, template="baby_plain")
+    assert tokenizer.decode(ids).startswith("<sos>" + picture * 2 + "which?")
 
 
 def test_what_is_generated_from_is_what_was_trained_on(encoder):

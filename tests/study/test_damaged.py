@@ -24,6 +24,16 @@ def no_more_numbers(path):
         connection.execute("UPDATE participants SET position = 'x'")
 
 
+def no_design(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE study SET design = substr(design, 1, 370)")
+
+
+def another_design(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE study SET design = '{\"tasks\": 3}'")
+
+
 def no_database(path):
     path.write_bytes(b"<html>Sign in</html>")
 
@@ -35,7 +45,9 @@ def no_table(path):
 
 
 @pytest.mark.case("one datum")
-@pytest.mark.parametrize("damage", [zero_the_pages, no_more_times, no_more_numbers, no_database, no_table])
+@pytest.mark.parametrize(
+    "damage", [zero_the_pages, no_more_times, no_more_numbers, no_design, another_design, no_database, no_table]
+)
 def test_a_damaged_database_is_named(begin, tmp_path, capsys, damage):
     begin().store.invite("adult", "main")
     damage(tmp_path / "study.db")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from babyvlm.toolbox import TASKS, read_answer, replies
+from babyvlm.toolbox import TASKS, read_answer, reference, replies
 
 
 def load(name):
@@ -47,7 +47,7 @@ def test_a_reply_in_another_form_is_read_as_a_person_reads_it(kind, label, reply
 
 def test_the_reference_agrees_with_the_oracle_and_a_fault_would_show(monkeypatch):
     assert published.differences(3000, seed=1)[1] == []
-    monkeypatch.setitem(replies._REFERENCE_READERS, "letter", lambda text: replies.read_letter(text, "ABCD"))
+    monkeypatch.setitem(reference.READERS, "letter", lambda text: replies.read_letter(text, "ABCD"))
     assert published.differences(300, seed=1)[1]
 
 

@@ -122,7 +122,7 @@ def test_a_refusal_is_told_from_an_answer():
     assert is_refusal("I'm sorry, but I can't help with that.") and not is_refusal("I can see B")
 
 
-@given(st.text(), st.sampled_from(sorted(TASKS)), st.sampled_from(["default", "reference"]))
+@given(st.text(), st.sampled_from(sorted(TASKS)), st.sampled_from(["default", "reference", "leaderboard"]))
 def test_any_text_is_read_as_an_answer_or_none(text, task, scoring):
     spec = TASKS[task]
     answer = read_answer(text, spec, spec.options, scoring=scoring)

@@ -6,6 +6,7 @@ import math
 import pytest
 
 from babyvlm.errors import InputError
+from babyvlm.evaluation.table import describe_scores
 from babyvlm.records import Item, ItemTurn, Reply, Response
 from babyvlm.toolbox import TASKS, Scores, leaderboard_results, score
 from babyvlm.toolbox.scoring import effective_size, wilson_interval
@@ -51,18 +52,74 @@ def test_outcomes_are_kept_apart_and_only_failures_leave_the_denominator():
     assert (result.worst, result.best) == (1 / 6, 5 / 6)  # two unparsed, one refused, one failed, of six
 
 
-def test_the_reference_reads_a_cat_as_a_and_counts_a_crash_as_wrong():
-    items = [item(name, "picture_vocabulary", "A") for name in "ab"] + [item("n", "object_counting", "12")]
+def test_the_published_scoring_has_its_faults_and_both_treatments_of_errors():
+    items = [item(name, "picture_vocabulary", "A") for name in "abc"] + [item("n", "object_counting", "12")]
     responses = [
         respond("a", "It is a cat"),
         Response(item="b", replies=(Reply(text=None, problem="crash"),)),
+        respond("c", ""),
         respond("n", "twelve"),
     ]
-    ours, reference = score(items, responses), score(items, responses, scoring="reference")
-    assert ours.task("picture_vocabulary").value == 0.0 and ours.task("picture_vocabulary").scored == 1
-    assert reference.task("picture_vocabulary").value == 1 / 2
-    assert reference.task("picture_vocabulary").outcomes["wrong"] == 1
-    assert (ours.task("object_counting").value, reference.task("object_counting").value) == (1.0, 0.0)
+    ours = score(items, responses)
+    assert ours.task("picture_vocabulary").value == 0.0 and ours.task("picture_vocabulary").scored == 2
+    script = score(items, responses, scoring="reference")  # leaves the error out
+    assert (script.task("picture_vocabulary").value, script.task("picture_vocabulary").scored) == (1 / 2, 2)
+    assert script.task("picture_vocabulary").outcomes == {
+        "right": 1, "wrong": 1, "unparsed": 0, "refused": 0, "failed": 1,
+    }  # fmt: skip
+    wrapper = score(items, responses, scoring="leaderboard")  # an error is an empty reply
+    assert (wrapper.task("picture_vocabulary").value, wrapper.task("picture_vocabulary").scored) == (1 / 3, 3)
+    assert wrapper.task("picture_vocabulary").outcomes["wrong"] == 2
+    assert ours.task("object_counting").value == 1.0
+    assert script.task("object_counting").value == wrapper.task("object_counting").value == 0.0
+    for scores in (script, wrapper):
+        assert f"scoring {scores.scoring}: as the published" in describe_scores(scores)
+    assert "scoring" not in describe_scores(ours)
+
+
+@pytest.mark.parametrize(
+    ("reply", "read"),
+    [
+        ("Four. One is partly hidden behind the 2nd box.", "4"),
+        ("I think there are about four or 5.", "4"),
+        ("two or 3", "2"),
+        ("One image, 5 cups", "1"),
+        ("two_cups", "2"),
+        ("two答", "2"),
+        ("ten4", "10"),
+        ("eleven", None),
+        ("someone", None),
+        ("007", "7"),
+        ("٣", "3"),
+    ],
+)
+def test_the_published_script_takes_the_first_token_that_is_a_number(reply, read):
+    items = [item("n", "object_counting", read or "12")]
+    assert score(items, [respond("n", reply)], scoring="reference").tasks[0].value == float(read is not None)
+
+
+@pytest.mark.parametrize(("reply", "right"), [("right", 1.0), ("RIGHT", 1.0), (" right", 0.0), ("right\n", 0.0)])
+def test_the_published_script_compares_directions_without_stripping(reply, right):
+    items = [item("d", "visual_delayed_response_binary", "right")]
+    metrics = score(items, [respond("d", reply)], scoring="reference").tasks[0].metrics
+    assert metrics == {"acc_exact": right, "acc_adjacent": right}
+
+
+@pytest.mark.parametrize(("reply", "exact"), [("B", 1.0), ("b", 1.0), ("(B)", 0.0), ("B) right", 0.0), ("right", 0.0)])
+def test_the_published_script_compares_letters_of_delayed_response_as_whole_strings(reply, exact):
+    items = [item("d", "visual_delayed_response_binary", "B", options=("A", "B"))]
+    metrics = score(items, [respond("d", reply)], scoring="reference").tasks[0].metrics
+    assert metrics == {"acc_exact": exact, "acc_adjacent": 0.0}
+
+
+def test_the_published_script_wants_exactly_two_tests_of_an_object():
+    turns = list(memory_item().turns)
+    third = turns[-1].model_copy(update={"labels": ("new9", "o0")})  # o0 is tested three times, o4 once
+    again = memory_item().model_copy(update={"turns": (*turns[:-1], third)})
+    replies = [respond("m", *"A" * 15)]
+    assert score([again], replies, scoring="reference").tasks[0].value == 3 / 5
+    assert score([again], replies).tasks[0].value == 4 / 5
+    assert score([memory_item()], replies, scoring="reference").tasks[0].value == 1.0
 
 
 def test_neighbouring_directions_are_adjacent_and_opposite_ones_are_not():

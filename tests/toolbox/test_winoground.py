@@ -1,10 +1,18 @@
 """Baby Winoground worked by hand, and which items make a pair."""
 
+import itertools
+
 import pytest
 
 from babyvlm.errors import InputError
 from babyvlm.records import Item, ItemTurn
-from babyvlm.toolbox.winoground import PairLosses, pair_scores, winoground_pairs, winoground_scores
+from babyvlm.toolbox.winoground import (
+    WINOGROUND_CHANCE,
+    PairLosses,
+    pair_scores,
+    winoground_pairs,
+    winoground_scores,
+)
 
 
 def losses(a, b, c, d):
@@ -12,19 +20,30 @@ def losses(a, b, c, d):
 
 
 @pytest.mark.parametrize(
-    ("four", "text", "image"),
+    ("four", "text", "image", "positive", "negative"),
     [
-        ((1, 2, 2, 1), 1, 1),
-        ((1, 2, 3, 2.5), 1, 0),  # picture 1 likes its phrase, but phrase 1 likes picture 0
-        ((1, 0.5, 2, 0.4), 0, 1),
-        ((2, 1, 1, 2), 0, 0),
-        ((1, 1, 1, 1), 0, 0),  # no preference earns nothing
-        ((1, 2, 1, 0), 1, 0),
+        ((1, 2, 2, 1), 1, 1, 1, 1),
+        ((1, 2, 3, 2.5), 1, 0, 1, 0),  # picture 1 likes its phrase, but phrase 1 likes picture 0
+        ((1, 0.5, 2, 0.4), 0, 1, 0, 1),
+        ((2, 1, 1, 2), 0, 0, 0, 0),
+        ((1, 1, 1, 1), 0, 0, 0, 0),  # no preference earns nothing
+        ((1, 2, 1, 0), 1, 0, 0, 1),
+        ((1, 2, 2, 3), 0, 0, 1, 0),
     ],
 )
-def test_scores_by_hand(four, text, image):
+def test_scores_by_hand(four, text, image, positive, negative):
     scores = pair_scores(losses(*four))
     assert (scores.text_score, scores.image_score, scores.group_score) == (text, image, text * image)
+    assert scores.positive_context_group_score == positive
+    assert scores.negative_context_group_score == negative
+
+
+def test_chance_is_what_losses_in_any_order_earn():
+    orders = list(itertools.permutations(range(4)))
+    found = winoground_scores([losses(*order) for order in orders])
+    assert found.pairs == 24
+    for name, chance in WINOGROUND_CHANCE.items():
+        assert getattr(found, name) == pytest.approx(chance)
 
 
 def test_means_over_pairs():

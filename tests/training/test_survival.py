@@ -66,6 +66,16 @@ def test_a_killed_stage_ends_with_the_weights_of_an_undisturbed_one(stage, data,
     assert steps == [1, 2, 3, 4], step
 
 
+def test_what_a_kill_right_after_a_stage_left_is_cleared_up_by_the_same_command(data, trained, tmp_path):
+    run = fork(trained, tmp_path / "model", tiny_recipe(), data, without="nothing")
+    for name in (".vision.resume", ".instruction.resume", ".instruction.resume.old"):
+        (run / name).mkdir()
+        (run / name / "state.json").write_text("{}")
+    (run / ".pictures.npy").write_bytes(b"")
+    Trainer(tiny_recipe(), data, run).run()
+    assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
+
+
 def filled(value):
     module = nn.Linear(2, 2)
     nn.init.constant_(module.weight, value)
@@ -148,7 +158,7 @@ def test_a_full_disk_is_named_and_leaves_the_state_before(tmp_path, monkeypatch)
 
 
 def journal(**knobs):
-    return Journal("joint", 100, 1, guessing_loss=6.0, peak_flops=1e9, begin=ResumePoint(), silent=True, **knobs)
+    return Journal("joint", 100, 1, uniform_loss=6.0, peak_flops=1e9, begin=ResumePoint(), silent=True, **knobs)
 
 
 @pytest.mark.parametrize(

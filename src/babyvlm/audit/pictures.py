@@ -13,6 +13,7 @@ from PIL import Image
 
 from babyvlm.errors import DataFolderError, MediaError
 from babyvlm.progress import progress
+from babyvlm.regular_files import read_regular
 from babyvlm.shown_pictures import open_image
 from babyvlm.toolbox.disjoint import Fingerprints
 from babyvlm.toolbox.looks import MATCHERS, Look
@@ -57,7 +58,7 @@ def picture_facts(names: Iterable[str], path_of: Callable[[str], Path]) -> dict[
 
 def _measure(name: str, path: Path) -> PictureFacts:
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
         with Image.open(path) as opened:
             tables = getattr(opened, "quantization", None) or {}
             attributes = {

@@ -11,6 +11,7 @@ from tyro.conf import Positional, arg
 from babyvlm.cli.apps import app
 from babyvlm.errors import DataFolderError, OutputExistsError
 from babyvlm.evaluation.configuration import AskConfig
+from babyvlm.toolbox import Scoring
 
 
 @app.command(name="evaluate")
@@ -71,12 +72,14 @@ def evaluate_command(
 
 
 @app.command(name="score")
-def score(run: Positional[Path], *, scoring: Literal["default", "reference"] = "default") -> None:
+def score(run: Positional[Path], *, scoring: Scoring = "default") -> None:
     """Score a run's replies again, without asking anybody.
 
     Args:
         run: Folder written by ``babyvlm evaluate``.
-        scoring: Our own reading of replies, or the published reference's with its faults.
+        scoring: Our own reading of replies (``default``), or the published one with its faults: ``reference`` leaves
+            items with an error out of the mean, as the published evaluation script does; ``leaderboard`` counts an
+            error as an empty reply, which is wrong, as the leaderboard's wrapper does.
     """
     from babyvlm.evaluation import score_run
     from babyvlm.evaluation.table import describe_scores

@@ -12,7 +12,7 @@ from babyvlm.audit import AuditConfig
 from babyvlm.cli.apps import cores, toolbox_app
 from babyvlm.errors import ConfigError
 from babyvlm.records import Split
-from babyvlm.toolbox import ToolboxConfig
+from babyvlm.toolbox import Scoring, ToolboxConfig
 from babyvlm.toolbox.detection import DetectionConfig
 from babyvlm.toolbox.published import ExportLayout, ImportConfig
 
@@ -148,7 +148,7 @@ def lmms_tasks(
     toolbox: Positional[Path],
     *,
     out: Path,
-    scoring: Literal["default", "reference"] = "default",
+    scoring: Scoring = "default",
     limit: int | None = None,
 ) -> None:
     """Write task files with which lmms-eval 0.7 asks the same items.
@@ -156,7 +156,8 @@ def lmms_tasks(
     Args:
         toolbox: Folder written by ``babyvlm toolbox build`` or ``import``.
         out: Folder to write.
-        scoring: Our own reading of replies, or the published reference's with its faults.
+        scoring: Our own reading of replies, or the published one with its faults (``leaderboard``). lmms-eval hands on
+            text alone, so that ``reference``, which treats errors otherwise, is the same here.
         limit: Items a task; all when not given.
     """
     from babyvlm.leaderboard import write_lmms_tasks

@@ -9,7 +9,6 @@ Everything else that COCO may hold is passed by.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from babyvlm.errors import AnnotationError
 from babyvlm.records import Box
-from babyvlm.regular_files import read_regular
+from babyvlm.regular_files import parse_json, read_regular
 from babyvlm.shown_pictures import Corners
 
 PartT = TypeVar("PartT", bound=BaseModel)
@@ -87,7 +86,7 @@ def read_lists(path: Path) -> Mapping[str, Any]:
         AnnotationError: It is no COCO file.
     """
     try:
-        value = json.loads(read_regular(path))
+        value = parse_json(read_regular(path))
     except OSError as error:
         raise AnnotationError(f"the annotations do not open ({error})", path=path) from error
     except (ValueError, RecursionError, MemoryError) as error:

@@ -7,12 +7,12 @@ notes.json                                          categories: id, name    Labe
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import yaml
 
 from babyvlm.errors import AnnotationError
+from babyvlm.regular_files import parse_json, read_text
 
 NAME_FILES = (
     "classes.txt",
@@ -48,9 +48,9 @@ def class_names(folder: Path) -> dict[int, str]:
 
 
 def _read(path: Path) -> dict[int, str]:
-    text = path.read_text(encoding="utf-8-sig")
+    text = read_text(path)
     if path.suffix == ".json":
-        return {int(each["id"]): str(each["name"]) for each in json.loads(text)["categories"]}
+        return {int(each["id"]): str(each["name"]) for each in parse_json(text)["categories"]}
     if path.suffix in (".yaml", ".yml"):
         names = yaml.safe_load(text)["names"]
         pairs = enumerate(names) if isinstance(names, list) else ((int(key), names[key]) for key in names)

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from babyvlm.corpus.transcripts.narrations import NARRATION_FILES
 from babyvlm.errors import InputError
+from babyvlm.regular_files import read_regular
 
 METADATA_FILE = "ego4d.json"
 
@@ -35,7 +36,7 @@ def read_participants(files: Iterable[Path]) -> dict[str, str]:
     if path is None:
         return {}
     try:
-        metadata = _Metadata.model_validate_json(path.read_bytes())
+        metadata = _Metadata.model_validate_json(read_regular(path))
     except OSError as error:
         raise InputError(f"Ego4D's metadata does not read ({error})", path=path) from error
     except ValidationError as error:

@@ -22,7 +22,7 @@ from babyvlm.corpus.annotations import OUTSIDE_TOLERANCE_PX, DrawnBox, read_coco
 from babyvlm.corpus.class_names import NAME_FILES, class_names
 from babyvlm.errors import AnnotationError, InputError, MediaError
 from babyvlm.records import BoxedFrame
-from babyvlm.regular_files import read_regular
+from babyvlm.regular_files import read_regular, read_text
 from babyvlm.shown_pictures import IMAGE_SUFFIXES, PictureSize, picture_size, show_picture, turn_box
 
 _PHOTOGRAPH = "photograph: missing, damaged or ambiguous"
@@ -304,7 +304,7 @@ def _lists_something_else(path: Path) -> bool:
     if path.name in NAME_FILES or path.stem.lower().startswith("readme"):
         return True
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
+        lines = [line.strip() for line in read_text(path).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError):
         return False
     return bool(lines) and all(Path(line).suffix.lower() in IMAGE_SUFFIXES for line in lines)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from babyvlm.errors import DataFolderError
 from babyvlm.records import Record
+from babyvlm.regular_files import require_regular
 
 _TRAINED_ON = (
     "recordings.jsonl",
@@ -56,6 +57,7 @@ def content_of(folder: Path, known: Mapping[str, HashedFile] | None = None) -> C
     known = known or {}
 
     def hashed(path: Path) -> HashedFile:
+        require_regular(path)
         status = path.stat()
         before = known.get(path.relative_to(folder).as_posix())
         if before is not None and (before.size, before.modified_ns) == (status.st_size, status.st_mtime_ns):
@@ -69,6 +71,7 @@ def content_of(folder: Path, known: Mapping[str, HashedFile] | None = None) -> C
         with ThreadPoolExecutor() as pool:  # hashing leaves the interpreter to others
             files = {path.relative_to(folder).as_posix(): one for path, one in zip(paths, pool.map(hashed, paths))}  # noqa: B905
     except OSError as error:
-        raise DataFolderError(f"a file of the set does not read ({error})", path=folder) from error
+        place = Path(error.filename) if error.filename else folder
+        raise DataFolderError(f"does not read ({error.strerror})", path=place) from error
     lines = "".join(f"{one.sha256}  {name}\n" for name, one in files.items())
     return Content(digest=hashlib.sha256(lines.encode()).hexdigest()[:_DIGITS], files=files)

@@ -45,7 +45,7 @@ _PAD = 0
 class _Pairs:
     """What one fold's model learns from."""
 
-    pictures_NCHW: torch.Tensor  # noqa: N815
+    pictures_NCHW: torch.Tensor
     """8 bits; the frames of a clip follow one another."""
     frames: tuple[range, ...]
     """Of each clip, its frames' places in ``pictures_NCHW``."""
@@ -139,7 +139,7 @@ class _FoldModel:
 
     encoder: _DualEncoder
     vocabulary: dict[str, int]
-    references_RD: torch.Tensor  # noqa: N815
+    references_RD: torch.Tensor
     """Vectors of other texts of the corpus, with which a text is compared."""
 
     @torch.no_grad()

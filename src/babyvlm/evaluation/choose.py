@@ -77,7 +77,7 @@ def choose_respondent(
 
     return LocalModel(
         folder, batch_size=ask.batch_size, max_new_tokens=ask.max_new_tokens or 8, answer=ask.answer,
-        max_images=ask.max_images,
+        max_images=ask.max_images, too_long=ask.too_long,
     )  # fmt: skip
 
 

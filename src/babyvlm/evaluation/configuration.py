@@ -10,6 +10,7 @@ from babyvlm.errors import ConfigError
 
 History = Literal["own", "gold"]
 AnswerMode = Literal["generate", "likelihood"]
+TooLong = Literal["fail", "cut"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,9 @@ class AskConfig:
     max_images: int | None = None
     """Most pictures the model takes in one conversation; an item with more fails at once. None for what the model says
     of itself."""
+    too_long: TooLong = "fail"
+    """What becomes of an item that is longer than the context of one of our models: it fails (ours), or it is cut there
+    and answered from what is left (published code)."""
     base_url: str = ""
     """Address of an API; empty for the provider's own, or what OPENAI_BASE_URL says."""
     temperature: float | None = None
@@ -59,8 +63,9 @@ class AskConfig:
             raise ConfigError(f"--budget must not be negative, and is {self.budget}")
 
     def deciding(self) -> dict[str, str | int | float | None]:
-        """The knobs that may change a reply; a run is gone on with only where they are the same."""
-        return {
+        """The settings that may change a reply; a run is resumed only where they are the same."""
+        cut: dict[str, str | int | float | None] = {} if self.too_long == "fail" else {"too_long": self.too_long}
+        return cut | {
             "history": self.history,
             "answer": self.answer,
             "max_new_tokens": self.max_new_tokens,

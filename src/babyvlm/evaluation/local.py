@@ -7,7 +7,8 @@ off by the longest reply, is read with the next round's tokens, not in a pass of
 
 Where the reply to be remembered is not the one just written (``--history gold``, ``--answer likelihood``), what was
 written is masked out and the other's tokens open the next round. Likelihoods are those of an option and its ``<eos>``,
-all options of a batch read in one pass on from the cached prompt.
+all options of a batch read in one pass on from the cached prompt. An empty reply leaves nothing behind, not even its
+``<eos>``, as in the published template.
 
 DEVIATION: the published wrapper encodes the whole conversation again each round, shows the model its own replies alone,
 and has it write them; the cache changes no reply, the other two are asked for by name.
@@ -27,7 +28,7 @@ import torch
 from PIL import Image
 
 from babyvlm.errors import CheckpointError
-from babyvlm.evaluation.configuration import AnswerMode
+from babyvlm.evaluation.configuration import AnswerMode, TooLong
 from babyvlm.evaluation.provenance import weights_revision
 from babyvlm.evaluation.reading import Pictures, Reading
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
@@ -35,7 +36,7 @@ from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_config, load_exactly, load_tokenizer
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
-from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels
+from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels, with_places
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import EOS, PAD
 from babyvlm.records import IMAGE_TOKEN, Question, Reply, Response
@@ -51,6 +52,7 @@ class LocalModel:
         max_images: Most pictures an item may show; None for as many as the context takes.
         answer: Whether to write a reply, or to take the likeliest option.
         max_new_tokens: Longest reply, tokens.
+        too_long: What becomes of an item that is longer than the context: it fails, or is cut there and answered.
         device: Where the model runs.
 
     Raises:
@@ -70,6 +72,7 @@ class LocalModel:
         max_new_tokens: int = 8,
         answer: AnswerMode = "generate",
         max_images: int | None = None,
+        too_long: TooLong = "fail",
         device: str = "",
     ) -> None:
         if not (checkpoint / "config.json").is_file() or not (checkpoint / MANIFEST).is_file():
@@ -95,7 +98,7 @@ class LocalModel:
                 f"{config.image_token_index}",
                 path=checkpoint,
             )
-        self._max_images = max_images
+        self._max_images, self._too_long = max_images, too_long
         self._context = config.text_config.max_position_embeddings
         self._image_size, self._image_fit = config.vision_config.image_size, config.image_fit
         self._encoder = ConversationEncoder(
@@ -109,12 +112,16 @@ class LocalModel:
             shown = sum(len(turn.images) for turn in question.turns)
             if self._max_images is not None and shown > self._max_images:
                 yield failed_response(question, f"{shown} pictures, and the model takes {self._max_images}")
-            elif (tokens := self._most_tokens(question)) > self._context:
-                yield failed_response(
-                    question, f"context too short: up to {tokens} tokens, and the model takes {self._context}"
-                )
-            else:
+            elif (tokens := self._most_tokens(question)) <= self._context:
                 fitting.append((len(question.turns), question.task, question.id, place))
+            elif self._too_long == "cut":
+                yield self._answer_cut(question, images)
+            else:
+                yield failed_response(
+                    question,
+                    f"context too short: up to {tokens} tokens, and the model takes {self._context} (--too-long cut "
+                    "answers from what fits, as the published code does)",
+                )
         pictures = Pictures(self._model, images)
         for _, alike in itertools.groupby(sorted(fitting), key=lambda sorted_by: sorted_by[0]):
             while batch := [questions[place] for *_, place in itertools.islice(alike, self._batch_size)]:
@@ -122,9 +129,7 @@ class LocalModel:
 
     def _prompt(self, question: Question, number: int) -> list[int]:
         turn = question.turns[number]
-        placed = IMAGE_TOKEN in turn.prompt
-        prompt = turn.prompt if placed else IMAGE_TOKEN * len(turn.images) + turn.prompt
-        return self._encoder.user(prompt, first=number == 0)
+        return self._encoder.user(with_places(turn.prompt, len(turn.images)), first=number == 0)
 
     def _most_tokens(self, question: Question) -> int:
         prompts = sum(len(self._prompt(question, number)) for number in range(len(question.turns)))
@@ -141,14 +146,13 @@ class LocalModel:
         Args:
             prompt: What is asked; pictures without any placeholder in it come first.
             pictures: The pictures it shows.
-            reply: The reply to judge.
+            reply: The reply to judge, as it stands behind ``ASSISTANT: ``.
 
         Returns:
             Mean negative log-likelihood of the reply's tokens and its end, nats, and whether it is the greedy reply.
         """
-        placeholders = prompt.count(IMAGE_TOKEN)
-        asked = self._encoder.user(prompt if placeholders else IMAGE_TOKEN * len(pictures) + prompt, first=True)
-        replied = [*self._encoder.text(f" {reply}"), EOS]
+        asked = self._encoder.user(with_places(prompt, len(pictures)), first=True)
+        replied = self._spelled(reply)
         inputs = {}
         if pictures:
             stacked = torch.stack([torch.tensor(square_pixels(p, self._image_size, self._image_fit)) for p in pictures])
@@ -158,6 +162,14 @@ class LocalModel:
         wanted_L = ids_BL[0, len(asked) :]
         loss = torch.nn.functional.cross_entropy(logits_LV, wanted_L)
         return float(loss), bool((logits_LV.argmax(-1) == wanted_L).all())
+
+    def phrase_loss(self, picture: Image.Image, phrase: str) -> float:
+        """Mean negative log-likelihood of a phrase and its ``<eos>`` beside a picture, nats a token.
+
+        As the published wrapper has it: nothing is asked, and lmms-eval's blank stands before the phrase besides the
+        template's.
+        """
+        return self.mean_loss("", [picture], f" {phrase}")[0]
 
     def option_probabilities(self, prompt: str, pictures: Sequence[Image.Image], options: Sequence[str]) -> list[float]:
         """How likely each option is as the whole reply, among these options alone; they add up to 1."""
@@ -192,11 +204,46 @@ class LocalModel:
                         unread[row] = self._spelled(question.history[number])
                         if self._answer == "generate":
                             reading.forget(row, since=prompted)
+                    elif not texts[row]:  # as published, nothing closes an empty reply
+                        unread[row] = []
+                        reading.forget(row, since=prompted)
             latency_s = (time.monotonic() - began_s) / len(batch)
             for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
                 replies[row].append(written_reply(text, tokens=length, latency_s=latency_s, cut=cut[row]))
         for question, given in zip(batch, replies, strict=True):
             yield Response(item=question.id, replies=tuple(given))
+
+    @torch.inference_mode()
+    def _answer_cut(self, question: Question, images: ImageReader) -> Response:
+        """Replies to rounds that may be longer than the context, each from as much of the conversation as fits.
+
+        As in the published code, what is cut is the end of the conversation: once it is full, every later round is
+        answered from the same beginning.
+        """
+        pictures, ids, replies = Pictures(self._model, images), list[int](), list[Reply]()
+        for number, turn in enumerate(question.turns):
+            began_s = time.monotonic()
+            ids += self._prompt(question, number)
+            shown = [name for past in question.turns[: number + 1] for name in past.images]
+            reading = Reading.of(self._model, 1)
+            logits_BV = reading.read_cut(ids, pictures.features(shown), self._context)
+            if self._answer == "likelihood":
+                spelled = [self._spelled(option) for option in turn.options]
+                best = int(reading.option_likelihoods(logits_BV, [spelled])[0].argmax())
+                text, said, cut = turn.options[best], spelled[best], False
+                length = len(said)
+            else:
+                (written,), _, (cut,) = self._write(reading, logits_BV)
+                text, length = str(self._tokenizer.decode(written)).strip(), len(written)
+                said = [*written, EOS] if text else []
+            reply = written_reply(text, tokens=length, latency_s=time.monotonic() - began_s, cut=cut)
+            if len(ids) > self._context and not reply.problem:
+                reply = reply.model_copy(
+                    update={"problem": f"{len(ids)} tokens, cut to the context of {self._context}"}
+                )
+            replies.append(reply)
+            ids += self._spelled(question.history[number]) if question.history[number:] else said
+        return Response(item=question.id, replies=tuple(replies))
 
     def _write(self, reading: Reading, logits_BV: torch.Tensor) -> tuple[list[list[int]], list[list[int]], list[bool]]:
         """Replies of one round, token by token.

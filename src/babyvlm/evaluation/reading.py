@@ -129,6 +129,25 @@ class Reading:
         device = self._mask_BP.device
         return self.read(torch.tensor(padded, device=device), torch.tensor(counted, device=device), pictures)
 
+    def read_cut(self, ids: Sequence[int], pictures: Mapping[str, torch.Tensor], longest: int) -> torch.Tensor:
+        """Reads the beginning of one conversation, which may end within a picture, before anything else.
+
+        Args:
+            ids: Its tokens.
+            pictures: As :meth:`Pictures.features` gives them.
+            longest: Tokens read at most.
+
+        Returns:
+            Logits after the last token read, (1, V).
+        """
+        ids_1L = torch.tensor([ids], device=self._mask_BP.device)
+        embedded_1LD = self._model.get_input_embeddings()(ids_1L)
+        if pictures:
+            embedded_1LD = self._model._embeddings(ids_1L, pictures["vision_features"], pictures["image_index"])
+        embedded_1LD = embedded_1LD[:, :longest]
+        self._mask_BP = torch.ones(embedded_1LD.shape[:2], dtype=torch.long, device=embedded_1LD.device)
+        return self._forward(inputs_embeds=embedded_1LD, attention_mask=self._mask_BP, logits_to_keep=1)[:, -1]
+
     def forget(self, row: int, since: int) -> None:
         """Counts nothing of a row from token ``since`` on."""
         self._mask_BP[row, since:] = 0

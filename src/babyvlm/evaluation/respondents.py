@@ -45,6 +45,15 @@ class KeepsRounds(Protocol):
 
 
 @runtime_checkable
+class JudgesPhrases(Protocol):
+    """A respondent that can say how likely a phrase is beside a picture, which Baby Winoground is scored by."""
+
+    def phrase_loss(self, picture: Image.Image, phrase: str) -> float:
+        """Mean negative log-likelihood of the phrase and its end, nats a token."""
+        ...
+
+
+@runtime_checkable
 class KnowsRevision(Protocol):
     """A respondent that can say which version of itself answers."""
 

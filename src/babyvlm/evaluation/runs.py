@@ -3,6 +3,7 @@
 RUN/
 ├── run.json               who answered what: respondent, toolbox, tasks, options, versions, machine, dates
 ├── responses.jsonl        one line for each item, durable as soon as it is written
+├── phrases.jsonl          of one of our models: losses of phrases beside pictures (Baby Winoground)
 ├── rounds.jsonl           of an API: one line for each reply, so that no reply is paid twice
 ├── charges.jsonl          of an API with a price: one line before and one after each call, so that a budget holds
 ├── <task>_results.json    the task's figures, keyed as the public leaderboard collects them
@@ -29,7 +30,8 @@ from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.durable import LOCK, DurableLines, cut_torn_line, only_process
 from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.people import typical_scores
-from babyvlm.evaluation.respondents import Family, KeepsRounds, KnowsRevision, Respondent
+from babyvlm.evaluation.phrases import judge_phrases, with_phrases
+from babyvlm.evaluation.respondents import Family, JudgesPhrases, KeepsRounds, KnowsRevision, Respondent
 from babyvlm.folders import code_revision, package_versions, whole_file
 from babyvlm.licences import refuse_restricted, summary
 from babyvlm.progress import progress
@@ -179,6 +181,8 @@ def evaluate(
         for response in progress(replies, description=f"ask {respondent.name}", total=len(waiting), unit="item"):
             lines.write(response.model_dump_json())
         lines.close()
+        if isinstance(respondent, JudgesPhrases):
+            judge_phrases(respondent, items, toolbox.image, out)
         begun = read_run(out)
         revision = respondent.revision if isinstance(respondent, KnowsRevision) else ""
         if waiting or not begun.finished:
@@ -255,7 +259,7 @@ def run_scores(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | No
             path=out,
             remedy="Run babyvlm evaluate again to go on",
         )
-    return scores
+    return with_phrases(scores, out)
 
 
 def read_run(out: Path) -> Run:

@@ -8,14 +8,16 @@ from collections.abc import Iterable, Sequence
 from babyvlm.evaluation.statistics import Comparison, Interval, Spread
 from babyvlm.records import Response
 from babyvlm.toolbox import Scores
+from babyvlm.toolbox.scoring import SCORING_NAMES
 from babyvlm.toolbox.tasks import is_hard
+from babyvlm.toolbox.winoground import WINOGROUND_CHANCE, WinogroundScores
 
 
 def describe_scores(scores: Scores) -> str:
     """One line for each sub-task: accuracy, 95% interval, chance, outcomes that are neither right nor wrong.
 
     Where there are such outcomes, the last column says how low and how high the accuracy could be with each of them
-    taken as wrong, as right.
+    taken as wrong, as right. Other scoring than our own is named at the end.
     """
     lines = [f"{'sub-task':32} {'%':>6}  {'95% interval':>14}  {'chance':>6}  {'items':>5}"]
     for task in scores.tasks:
@@ -31,7 +33,20 @@ def describe_scores(scores: Scores) -> str:
         missing = [task.task for task in scores.tasks if task.value is None and not is_hard(task.task)]
         without = f"  without {', '.join(missing)}: no item was answered" if missing else ""
         lines.append(f"{'mean of sub-tasks':32} {_percent(scores.overall)}{without}")
+    if scores.winoground is not None:
+        lines.append(describe_winoground(scores.winoground))
+    if scores.scoring != "default":
+        lines.append(f"scoring {scores.scoring}: {SCORING_NAMES[scores.scoring]}")
     return "\n".join(lines)
+
+
+def describe_winoground(scores: WinogroundScores) -> str:
+    """Baby Winoground in one line, with chance behind each figure."""
+    figures = ", ".join(
+        f"{name.removesuffix('_score').replace('_', ' ')} {100 * getattr(scores, name):.1f} ({100 * chance:.1f})"
+        for name, chance in WINOGROUND_CHANCE.items()
+    )
+    return f"Baby Winoground, {scores.pairs} pairs by likelihood, % (chance): {figures}"
 
 
 def _percent(share: float | None) -> str:

@@ -72,12 +72,16 @@ class BabyVLM(lmms):  # type: ignore[misc]
         return [json.dumps(texts, ensure_ascii=False) for texts in self._ask(asked)]
 
     def loglikelihood(self, requests: list[Any]) -> list[tuple[float, bool]]:
-        """Mean loss of each phrase, and whether it would be the greedy reply."""
+        """Mean loss of each phrase, and whether it would be the greedy reply.
+
+        The published task asks nothing and hands over `` phrase``. As in the published wrapper, what is scored are the
+        tokens of ``:  phrase<eos>`` behind the colon, after ``<image>`` and a line break.
+        """
         found = []
         for context, doc_to_target, doc_to_visual, doc_id, task, split in (request.args for request in requests):
             doc = self.task_dict[task][split][doc_id]
             phrase = doc_to_target if isinstance(doc_to_target, str) else doc_to_target(doc)
-            found.append(self._model.mean_loss(context, doc_to_visual(doc), phrase.strip()))
+            found.append(self._model.mean_loss(context, doc_to_visual(doc), phrase))
         return found
 
     def _ask(self, asked: list[tuple[list[str], Any, Any]]) -> list[list[str]]:

@@ -2,15 +2,16 @@
 
 OUT/
 ├── submission.json   name, checkpoint, wrapper and metadata
-├── model.py          the lmms-eval wrapper that the organisers run on the held-out items
+├── model.py          the wrapper for lmms-eval 0.3.0 that the organisers run on the held-out items; it stands alone
 └── scores.json       this run's figures, fractions of 1, by the leaderboard's keys
 
-The organisers score with the published reference, so the figures are those of ``--scoring reference``.
+The organisers run the published wrapper's scoring, so the figures are those of ``--scoring leaderboard``.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,17 +27,6 @@ REGISTERED_MODEL = "babyvlm"
 CONV_TEMPLATE = "baby_v1"
 LEADERBOARD_KEYS = tuple(spec.leaderboard_key for name, spec in TASKS.items() if name != "subitizing")
 """The eleven the leaderboard knows."""
-
-_MODEL_FILE = '''"""lmms-eval wrapper of this submission.
-
-It needs the babyvlm package beside lmms-eval (pip install --no-deps babyvlm), which holds the model and its plug-in;
-the checkpoint is given as ``--model_args pretrained=PATH``.
-"""
-
-from babyvlm.leaderboard.lmms_model import BabyVLM
-
-__all__ = ["BabyVLM"]
-'''
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +45,11 @@ class SubmissionConfig:
     """What is new, in a sentence."""
     model_description: str = ""
     """The model, in a few sentences."""
+
+
+def standalone_model_file() -> Path:
+    """The file that a submission has as ``model.py``."""
+    return Path(__file__).with_name("standalone_model.py")
 
 
 def write_submission(run: Path, model: Path, out: Path, config: SubmissionConfig | None = None) -> list[str]:
@@ -78,7 +73,7 @@ def write_submission(run: Path, model: Path, out: Path, config: SubmissionConfig
     refuse_existing(out)
     described = read_run(run)
     _check_model(run, described, model)
-    results = leaderboard_results(run_scores(run, "reference"))["results"]
+    results = leaderboard_results(run_scores(run, "leaderboard"))["results"]
     if not results:
         raise ConfigError(f"{run}: no task of this run is on the leaderboard, which has {', '.join(LEADERBOARD_KEYS)}")
     if described.limit is not None:
@@ -95,7 +90,7 @@ def write_submission(run: Path, model: Path, out: Path, config: SubmissionConfig
             "metadata": _metadata(model, config),
         }
         (partial / "submission.json").write_text(json.dumps(submission, indent=2) + "\n", encoding="utf-8")
-        (partial / "model.py").write_text(_MODEL_FILE, encoding="utf-8")
+        shutil.copyfile(standalone_model_file(), partial / "model.py")
         (partial / "scores.json").write_text(json.dumps({"results": results}, indent=2) + "\n", encoding="utf-8")
     return [key for key in LEADERBOARD_KEYS if key not in results]
 
@@ -103,7 +98,7 @@ def write_submission(run: Path, model: Path, out: Path, config: SubmissionConfig
 def why_missing(key: str) -> str:
     """Why a run may lack a benchmark."""
     if key == TASKS[BY_LIKELIHOOD].leaderboard_key:
-        return "scored by likelihoods, with lmms-eval"
+        return "no pairs were judged: ask items of Looking While Listening, with a model of ours"
     return "not asked in this run"
 
 

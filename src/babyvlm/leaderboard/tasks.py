@@ -24,13 +24,19 @@ from babyvlm.folders import fresh_folder, refuse_existing
 from babyvlm.records import Item, Reply, Response
 from babyvlm.shown_pictures import open_image
 from babyvlm.toolbox import TASKS, Scoring, Toolbox, score_item
-from babyvlm.toolbox.winoground import PairLosses, WinogroundPair, winoground_pairs, winoground_scores
+from babyvlm.toolbox.winoground import (
+    WINOGROUND_CHANCE,
+    PairLosses,
+    WinogroundPair,
+    winoground_pairs,
+    winoground_scores,
+)
 
 LWL_IN_WORDS = "baby_lwl"
 WINOGROUND = "baby_winoground"
 MAX_NEW_TOKENS = 8
 """Longest reply, tokens; as ``babyvlm evaluate`` asks."""
-_WINOGROUND_METRICS = ("image_score", "text_score", "group_score")
+_WINOGROUND_METRICS = tuple(WINOGROUND_CHANCE)
 
 _FUNCTIONS = '''"""What the task files beside this one call."""
 
@@ -43,6 +49,8 @@ doc_to_target = tasks.doc_to_target
 doc_to_choice = tasks.doc_to_choice
 pair_results = tasks.pair_results
 image_score, text_score, group_score = tasks.image_score, tasks.text_score, tasks.group_score
+positive_context_group_score = tasks.positive_context_group_score
+negative_context_group_score = tasks.negative_context_group_score
 
 
 def process_results(doc, results):
@@ -222,3 +230,13 @@ def text_score(parts: Sequence[dict[str, float]]) -> float:
 def group_score(parts: Sequence[dict[str, float]]) -> float:
     """Share of pairs in which both hold."""
     return _mean(parts, "group_score")
+
+
+def positive_context_group_score(parts: Sequence[dict[str, float]]) -> float:
+    """Share of pairs in which the first picture and its phrase prefer each other."""
+    return _mean(parts, "positive_context_group_score")
+
+
+def negative_context_group_score(parts: Sequence[dict[str, float]]) -> float:
+    """Share of pairs in which the second picture and its phrase prefer each other."""
+    return _mean(parts, "negative_context_group_score")

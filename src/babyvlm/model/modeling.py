@@ -89,6 +89,8 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
         vision_features: torch.Tensor | None = None,
         num_items_in_batch: torch.Tensor | float | None = None,
         blocks: Blocks | None = None,
+        learned_places: torch.Tensor | None = None,
+        picture_places: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> LlavaCausalLMOutputWithPast:
         """Logits, or with ``labels`` the loss.
@@ -102,6 +104,9 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
             num_items_in_batch: What the summed loss is divided by; the number of learned tokens when absent.
             blocks: Where ``input_ids`` is one row of samples, how they lie in it; needs an attention named by
                 ``packed_attention.packed``. The first label of a sample must be ``IGNORED``.
+            learned_places: Of one row, the places whose next token is learned, M. With them and ``picture_places`` no
+                GPU waits until the host has looked for them.
+            picture_places: Of one row, the places of the placeholders, in order.
             **kwargs: As for transformers' LLaVA.
 
         Returns:
@@ -116,7 +121,7 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
         if vision_features is not None:
             if input_ids is None:
                 raise ValueError("pictures need input_ids, whose placeholders say where they stand")
-            kwargs["inputs_embeds"] = self._embeddings(input_ids, vision_features, image_index)
+            kwargs["inputs_embeds"] = self._embeddings(input_ids, vision_features, image_index, picture_places)
             input_ids = None
         if labels is None:
             output = super().forward(input_ids=input_ids, **kwargs)
@@ -124,17 +129,23 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
             return output
 
         hidden_BLD = self.model(input_ids=input_ids, **kwargs).last_hidden_state
-        targets_BL = labels[:, 1:]
-        supervised_BL = targets_BL != IGNORED
-        logits_MV = self._spoken(self.lm_head(hidden_BLD[:, :-1][supervised_BL]))
-        summed = F.cross_entropy(logits_MV.float(), targets_BL[supervised_BL], reduction="sum")
-        learned = supervised_BL.sum().clamp(min=1) if num_items_in_batch is None else num_items_in_batch
-        loss: Any = summed / learned
+        if learned_places is None:
+            supervised_BL = labels[:, 1:] != IGNORED
+            hidden_MD, targets_M = hidden_BLD[:, :-1][supervised_BL], labels[:, 1:][supervised_BL]
+        else:
+            hidden_MD, targets_M = hidden_BLD[0][learned_places], labels[0][learned_places + 1]
+        logits_MV = self._spoken(self.lm_head(hidden_MD))
+        summed = F.cross_entropy(logits_MV.float(), targets_M, reduction="sum")
+        loss: Any = summed / (max(1, len(targets_M)) if num_items_in_batch is None else num_items_in_batch)
         logits: Any = logits_MV
         return LlavaCausalLMOutputWithPast(loss=loss, logits=logits)
 
     def _embeddings(
-        self, input_ids_BL: torch.Tensor, features_UTD: torch.Tensor, image_index_N: torch.Tensor | None
+        self,
+        input_ids_BL: torch.Tensor,
+        features_UTD: torch.Tensor,
+        image_index_N: torch.Tensor | None,
+        picture_places_P: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """Token embeddings, BLD, with the pictures' where their placeholders stand.
 
@@ -144,11 +155,14 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
         placed: Any = self.model.connect(features_UTD, image_index_N).pooler_output
         pictures_ND = torch.cat(list(placed))
         embeddings_BLD: torch.Tensor = self.get_input_embeddings()(input_ids_BL)
+        pictures_ND = pictures_ND.to(embeddings_BLD.dtype)
+        if picture_places_P is not None:
+            return embeddings_BLD[0].index_copy(0, picture_places_P, pictures_ND)[None]
         here_BL = input_ids_BL == self.config.image_token_id
         # In training the records are checked before, and counting would make a GPU wait.
         if not self.training and (found := int(here_BL.sum())) != len(pictures_ND):
             raise ValueError(f"{found} placeholders in input_ids for {len(pictures_ND)} picture tokens")
-        return embeddings_BLD.masked_scatter(here_BL[..., None], pictures_ND.to(embeddings_BLD.dtype))
+        return embeddings_BLD.masked_scatter(here_BL[..., None], pictures_ND)
 
     def _spoken(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits over what the model can say: without the image placeholder where it has no output."""

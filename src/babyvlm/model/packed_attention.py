@@ -42,6 +42,30 @@ def packed(kernel: str) -> str:
     return f"packed_{kernel}"
 
 
+class RowLayout:
+    """How samples lie in a row, as attention takes it.
+
+    An object and no tuple: a compiled layer takes any of a class without being compiled anew, and it would be for each
+    number of blocks. Nothing here is copied from the host, for which a GPU would have to wait.
+
+    Args:
+        blocks: Of the row.
+        device: Of the model.
+    """
+
+    def __init__(self, blocks: Blocks, device: torch.device) -> None:
+        self.blocks = blocks
+        self.longest = max(length for _, length in blocks)
+        """Tokens of the longest sample."""
+        ends, begin = [torch.zeros(1, dtype=torch.int32, device=device)], 0
+        for samples, length in blocks:
+            end = begin + samples * length
+            ends.append(torch.arange(begin + length, end + 1, length, dtype=torch.int32, device=device))
+            begin = end
+        self.starts = torch.cat(ends)
+        """Where each sample begins, and the last one ends."""
+
+
 def row_arguments(blocks: Blocks, device: torch.device) -> dict[str, Any]:
     """Arguments of the language model for a row: places within each sample, and a mask that keeps it from making one.
 
@@ -54,7 +78,7 @@ def row_arguments(blocks: Blocks, device: torch.device) -> dict[str, Any]:
     return {
         "position_ids": torch.cat(positions)[None],
         "attention_mask": torch.zeros(1, 1, 1, 1, device=device),
-        "blocks": blocks,
+        "layout": RowLayout(blocks, device),
     }
 
 
@@ -71,24 +95,22 @@ class _Packed:
         key_BGLK: torch.Tensor,
         value_BGLK: torch.Tensor,
         attention_mask: torch.Tensor | None,
-        blocks: Blocks | None = None,
+        layout: RowLayout | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         attend = ALL_ATTENTION_FUNCTIONS.get_interface(self.kernel, eager_attention_forward)
-        if blocks is None:
+        if layout is None:
             return attend(module, query_BHLK, key_BGLK, value_BGLK, attention_mask, **kwargs)
         kwargs.pop("position_ids", None)  # those of the row, from which a kernel would guess at packing of its own
-        outputs_1THK, start = [], 0
-        for samples, length in blocks:
-            end = start + samples * length
-            query, key, value = (
-                row[0, :, start:end].unflatten(1, (samples, length)).transpose(0, 1)
-                for row in (query_BHLK, key_BGLK, value_BGLK)
-            )
+        sizes = [samples * length for samples, length in layout.blocks]
+        # Split, and not sliced: going backward, each slice would fill a row of zeros.
+        parts = zip(*(row[0].split(sizes, dim=1) for row in (query_BHLK, key_BGLK, value_BGLK)), strict=True)
+        outputs_1THK = []
+        for (samples, length), part in zip(layout.blocks, parts, strict=True):
+            query, key, value = (each.unflatten(1, (samples, length)).transpose(0, 1) for each in part)
             mask = _causal(length, query.dtype, query.device) if self.kernel == "eager" else None
             output_BLHK, _ = attend(module, query, key, value, mask, **kwargs)
             outputs_1THK.append(output_BLHK.flatten(0, 1)[None])
-            start = end
         return torch.cat(outputs_1THK, dim=1), None
 
 
@@ -106,15 +128,15 @@ class _PackedVarlen(_Packed):
         key_BGLK: torch.Tensor,
         value_BGLK: torch.Tensor,
         attention_mask: torch.Tensor | None,
-        blocks: Blocks | None = None,
+        layout: RowLayout | None = None,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        if blocks is None:
+        if layout is None:
             return super().__call__(module, query_BHLK, key_BGLK, value_BGLK, attention_mask, **kwargs)
         varlen_attn = varlen_kernel()
         if varlen_attn is None:
             raise ValueError(NO_VARLEN)
-        starts, longest = _starts(blocks, query_BHLK.device)
+        starts, longest = layout.starts, layout.longest
         # Rotary positions leave queries and keys in float32 under autocast, values as the kernel takes them.
         query, key, value = (row[0].transpose(0, 1).to(value_BGLK.dtype) for row in (query_BHLK, key_BGLK, value_BGLK))
         scale = kwargs.get("scaling") or query.shape[-1] ** -0.5
@@ -148,14 +170,6 @@ def varlen_kernel() -> Callable[..., torch.Tensor] | None:
 def _arguments(kernel: Callable[..., torch.Tensor]) -> frozenset[str]:
     """Names of its arguments, which differ between versions of torch."""
     return frozenset(inspect.signature(kernel).parameters)
-
-
-@functools.lru_cache(maxsize=32)  # every layer asks for the same
-def _starts(blocks: Blocks, device: torch.device) -> tuple[torch.Tensor, int]:
-    """Where each sample of a row begins, and the last one ends, int32; and the longest."""
-    lengths = [length for samples, length in blocks for _ in range(samples)]
-    ends = torch.tensor([0, *lengths]).cumsum(0)
-    return ends.to(device, torch.int32), max(lengths)
 
 
 @functools.lru_cache(maxsize=32)  # every layer asks for the same few

@@ -8,6 +8,7 @@ Text between pictures is tokenised piece by piece, so a word's tokens do not dep
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -78,9 +79,15 @@ def square_pixels(image: Image.Image, image_size: int, fit: Fit = "pad") -> np.n
 
 def normalise(pixels_NCHW: torch.Tensor) -> torch.Tensor:
     """uint8 pictures to the float tensor the vision tower takes, NCHW."""
-    mean_C11 = torch.tensor(IMAGENET_MEAN, device=pixels_NCHW.device).view(3, 1, 1)
-    std_C11 = torch.tensor(IMAGENET_STD, device=pixels_NCHW.device).view(3, 1, 1)
+    mean_C11, std_C11 = _imagenet(pixels_NCHW.device)
     return (pixels_NCHW.float() / 255 - mean_C11) / std_C11
+
+
+@functools.lru_cache(maxsize=16)  # a GPU would wait for each copy
+def _imagenet(device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and deviation, each C11."""
+    mean_C11, std_C11 = (torch.tensor(each, device=device).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STD))
+    return mean_C11, std_C11
 
 
 def processor(shape: ModelShape, tokenizer: PreTrainedTokenizerBase) -> LlavaProcessor:
@@ -93,6 +100,17 @@ def processor(shape: ModelShape, tokenizer: PreTrainedTokenizerBase) -> LlavaPro
         num_additional_image_tokens=1,
         chat_template=CHAT_TEMPLATE,
     )
+
+
+def with_places(prompt: str, num_images: int) -> str:
+    """A ``baby_v1`` prompt with a place for each picture: in front, as the published wrapper puts them, if it has none.
+
+    >>> with_places("Which one?", 2)
+    '<image> <image>\\nWhich one?'
+    """
+    if not num_images or IMAGE_TOKEN in prompt:
+        return prompt
+    return " ".join([IMAGE_TOKEN] * num_images) + "\n" + prompt
 
 
 class ConversationEncoder:
@@ -138,16 +156,16 @@ class ConversationEncoder:
         Returns:
             Ids, and labels of the same length: the id itself on answers and their ``<eos>``, ``IGNORED`` elsewhere.
         """
-        placeholders = sum(turn.prompt.count(IMAGE_TOKEN) for turn in turns)
-        leading = "" if placeholders else IMAGE_TOKEN * num_images
+        unplaced = 0 if any(IMAGE_TOKEN in turn.prompt for turn in turns) else num_images
         ids: list[int] = [SOS] if template == "baby_plain" else []
         labels: list[int] = [IGNORED] * len(ids)
         for number, turn in enumerate(turns):
-            prompt = leading + turn.prompt if number == 0 else turn.prompt
+            in_front = 0 if number else unplaced
             if template == "baby_plain":
-                asked, answered = self.text(prompt), [*self.text(turn.answer), EOS]
+                asked, answered = self.text(IMAGE_TOKEN * in_front + turn.prompt), [*self.text(turn.answer), EOS]
             else:
-                asked, answered = self.user(prompt, first=number == 0), [*self.text(f" {turn.answer}"), EOS]
+                asked = self.user(with_places(turn.prompt, in_front), first=number == 0)
+                answered = [*self.text(f" {turn.answer}"), EOS]
             ids += asked + answered
             labels += [IGNORED] * len(asked) + answered
         return ids, labels

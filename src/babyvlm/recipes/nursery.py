@@ -162,6 +162,7 @@ def nursery() -> Recipe:
             bottleneck=64,
             teacher_momentum=0.99,
             koleo_weight=1.0,
+            probes=4,
         ),
         language=LanguageStage(
             optimisation=Optimisation(

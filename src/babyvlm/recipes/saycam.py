@@ -45,6 +45,8 @@ def saycam() -> Recipe:
             ),
             formats=("instruction",),
             trains=("vision", "connector", "language"),
-            micro_batch_tokens=16384,  # by the estimate, no stage needs more than an 80 GB GPU has
+            micro_batch_tokens=16384,
         ),
+        precision="bf16_weights",
+        compile=True,
     )

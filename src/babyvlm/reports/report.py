@@ -33,6 +33,7 @@ from babyvlm.reports.published import PUBLISHED, SOURCES
 from babyvlm.reports.results import FAMILIES, Elsewhere, Results, RunResult, read_elsewhere, read_results
 from babyvlm.reports.style import inline_svg, pdf_of, svg_of
 from babyvlm.toolbox import TASKS
+from babyvlm.toolbox.scoring import SCORING_NAMES
 
 _KIND = "report"
 _MARKS: dict[Outcome | None, str] = {
@@ -73,9 +74,9 @@ def write_report(
         DataFolderError: An input is missing or does not parse.
         ConfigError: The runs do not belong in one table.
     """
-    beside = out.with_name(f"{out.stem}_files")
     if out.exists():
         raise OutputExistsError(out, "a page" if out.is_file() else "a folder")
+    beside = out.with_name(f"{out.stem}_files")
     _refuse_foreign(beside)
     results = read_results(runs)
     others = read_elsewhere(elsewhere, results)
@@ -199,6 +200,7 @@ def _render(
         mean_chance=sum(map(results.chance, results.tasks)) / max(1, len(results.tasks)),
         published=PUBLISHED,
         sources=SOURCES,
+        scoring_name=SCORING_NAMES[results.main.scores.scoring],
         marks=_MARKS,
         titles={name: spec.title for name, spec in TASKS.items()},
         asked=len(asked),
@@ -303,7 +305,9 @@ def _distinct_versions(results: Results) -> list[tuple[str, list[str]]]:
 
 def _splits_of(items: Iterable[Item], stated: object) -> str:
     """The splits of items, in words; what an import could not tell is not called a test."""
-    if stated == "unknown":
-        return "split not stated by its source"
     found = sorted({item.split for item in items})
-    return f"{' and '.join(found)} split{'s' if len(found) > 1 else ''}"
+    # An earlier version gave items of an unknown split out as test items, and noted that they are not.
+    if (stated == "unknown" and "unknown" not in found) or found == ["unknown"]:
+        return "split not stated by its source"
+    names = ["a split that nothing states" if name == "unknown" else name for name in found]
+    return f"{' and '.join(names)} split{'s' if len(found) > 1 else ''}"

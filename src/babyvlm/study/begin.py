@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from babyvlm.errors import ConfigError, InputError
+from babyvlm.regular_files import read_text
 from babyvlm.study.access import check_password, check_pin
 from babyvlm.study.configuration import ServeConfig, StudyConfig
 from babyvlm.study.service import StudyService
@@ -112,7 +113,7 @@ def _consent_text(path: Path | None) -> str:
         print("No --consent: participants agree to the text that comes with the software.", flush=True)
         return resources.files(__package__).joinpath("pages", "consent.txt").read_text(encoding="utf-8").strip()
     try:
-        text = path.read_text(encoding="utf-8").strip()
+        text = read_text(path).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"the consent text does not read ({error})", path=path) from error
     if not text:

@@ -149,13 +149,20 @@ class StudyConfig:
 
     @classmethod
     def from_json(cls, text: str) -> StudyConfig:
-        """The study that ``as_json`` wrote down, by this version or by one whose designs did not part the groups."""
-        found: dict[str, Any] = json.loads(text)
-        found.setdefault("child_attention_every", found["attention_every"])
-        found.setdefault("child_rules", found["rules"])
-        lists = {name: tuple(found[name]) for name in ("tasks", "sites")}
-        rules = {name: ExclusionRules(**found[name]) for name in ("rules", "child_rules")}
-        return cls(**{**found, **lists, **rules})
+        """The study that ``as_json`` wrote down, by this version or by one whose designs did not part the groups.
+
+        Raises:
+            ValueError: It is no such study.
+        """
+        try:
+            found: dict[str, Any] = json.loads(text)
+            found.setdefault("child_attention_every", found["attention_every"])
+            found.setdefault("child_rules", found["rules"])
+            lists = {name: tuple(found[name]) for name in ("tasks", "sites")}
+            rules = {name: ExclusionRules(**found[name]) for name in ("rules", "child_rules")}
+            return cls(**{**found, **lists, **rules})
+        except (KeyError, TypeError, AttributeError, RecursionError, ConfigError) as error:
+            raise ValueError(f"no design of a study: {type(error).__name__} {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)

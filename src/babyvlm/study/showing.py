@@ -12,6 +12,7 @@ from threading import Lock
 from typing import get_args
 
 from babyvlm.records import Item
+from babyvlm.regular_files import read_regular
 from babyvlm.study.access import token_hash, trial_key
 from babyvlm.study.configuration import StudyConfig
 from babyvlm.study.design import PlannedTrial
@@ -166,7 +167,7 @@ class Showing:
             if name in self._pictures:
                 self._pictures.move_to_end(name)
                 return self._pictures[name]
-        data = bare_jpeg(self._toolbox.image_path(name).read_bytes())
+        data = bare_jpeg(read_regular(self._toolbox.image_path(name)))
         with self._lock:
             self._pictures[name] = data
             if len(self._pictures) > _PICTURES_KEPT:

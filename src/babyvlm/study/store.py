@@ -71,7 +71,7 @@ class Store:
         with damage_named(self.address):
             require_tables(engine)
             self.row = study_row_of(row)
-        self.config = StudyConfig.from_json(self.row.design)
+            self.config = StudyConfig.from_json(self.row.design)
 
     @classmethod
     def open(cls, database: str | Path) -> Store:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from babyvlm.errors import ConfigError
 from babyvlm.records import Item, Record
+from babyvlm.regular_files import read_regular
 from babyvlm.study.configuration import StudyConfig
 from babyvlm.study.presentation import ATTENTION_PROMPT, present
 from babyvlm.toolbox.tasks import row_name
@@ -59,7 +60,7 @@ class Voices:
     def recording(self, sentence: str) -> tuple[bytes, str] | None:
         """The recording of a sentence and its media type; None where there is none."""
         path = self._files.get(voice_file_stem(sentence))
-        return None if path is None else (path.read_bytes(), MEDIA_TYPES[path.suffix])
+        return None if path is None else (read_regular(path), MEDIA_TYPES[path.suffix])
 
 
 def sentences_of(items: Iterable[Item], config: StudyConfig) -> tuple[Sentence, ...]:

@@ -26,6 +26,7 @@ from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import InputError
 from babyvlm.images import decode_image
 from babyvlm.records import Format, Item
+from babyvlm.regular_files import read_regular
 
 NEAR_BITS = 5
 """Hashes at most this many of 64 bits apart make a pair a candidate (ours)."""
@@ -226,7 +227,7 @@ def prove_disjoint(items: Sequence[Item], images: Path, training: TrainingSet) -
             remedy="Build the items from another split",
         )
     names = sorted({name for item in items for turn in item.turns for name in turn.images})
-    prints = Fingerprints.read(names, lambda name: (images / name).read_bytes())
+    prints = Fingerprints.read(names, lambda name: read_regular(images / name))
     return Disjointness(
         recordings=len(sources),
         images=len(names),

@@ -17,12 +17,13 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from babyvlm.toolbox.amounts import UNITS, WORDS, counts_in, plain_digits
-from babyvlm.toolbox.directions import DIRECTIONS
+from babyvlm.toolbox.amounts import counts_in, plain_digits
+from babyvlm.toolbox.reference import reference_answer
 from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, TaskSpec
 from babyvlm.toolbox.thoughts import without_thoughts
 
-Scoring = Literal["default", "reference"]
+Scoring = Literal["default", "reference", "leaderboard"]
+"""Ours; the published evaluation script's; the published wrapper's, which differs in what an error is worth."""
 
 CUT_OFF = "cut off"
 """A reply's problem begins so where it ended at the limit of its length."""
@@ -146,16 +147,16 @@ def read_answer(
         text: The reply.
         spec: The task, which says what kind of answer to look for.
         options: The admissible answers of this round.
-        scoring: ``reference`` reads as the published reference does, faults included.
+        scoring: ``reference`` and ``leaderboard`` read as the published code does, faults included.
         cut: Whether the reply ended at the limit of its length. Then only an answer that stands there complete counts.
 
     Returns:
         An option; for numbers and directions any readable answer, on offer or not; None where none can be read.
     """
+    if scoring != "default":
+        return reference_answer(text, spec.answers, options)
     # DEVIATION: some published items ask for a letter where their task asks for a direction.
     kind = "letter" if options and set(options) <= set(LETTERS) else spec.answers
-    if scoring == "reference":
-        return _REFERENCE_READERS[kind](text)
     if kind == "letter":
         return read_letter(text, options, quadrants=spec.name == "localization", cut=cut)
     return read_number(text, cut=cut) if kind == "number" else read_direction(text, cut=cut)
@@ -330,28 +331,3 @@ def _directions_in(text: str) -> set[str]:
 def is_refusal(text: str) -> bool:
     """Whether a reply declines to answer."""
     return _REFUSAL.search(text) is not None
-
-
-def _reference_letter(text: str) -> str | None:
-    found = re.search(r"\b([A-D])\b", text, re.IGNORECASE)
-    return found[1].upper() if found else None
-
-
-def _reference_number(text: str) -> str | None:
-    if found := re.search(r"\d+", text):
-        return plain_digits(found[0]).lstrip("0") or "0"
-    # Spelled numbers stop at ten there, though answers reach twelve.
-    words = re.search(rf"\b({'|'.join(UNITS[:11])})\b", text, re.IGNORECASE)
-    return str(WORDS[words[1].lower()]) if words else None
-
-
-def _reference_direction(text: str) -> str | None:
-    direction = text.strip().lower()
-    return direction if direction in DIRECTIONS else None
-
-
-_REFERENCE_READERS: dict[str, Callable[[str], str | None]] = {
-    "letter": _reference_letter,
-    "number": _reference_number,
-    "direction": _reference_direction,
-}

@@ -4,8 +4,11 @@
     outcomes of an item -> its metrics -> means over a task, Wilson interval -> overall mean of primary metrics
 
 A failed reply (nothing came back) leaves its item out of every metric and is counted; an unparsed or refused one stays
-in and earns nothing. ``scoring="reference"`` reproduces the published reference instead, in which all three are simply
-wrong. Beside each value stand the worst and the best it could be, with every such reply taken as wrong, as right.
+in and earns nothing. Beside each value stand the worst and the best it could be, with every such reply taken as wrong,
+as right.
+
+The published scoring is reproduced on request (`babyvlm.toolbox.reference`). With ``scoring="reference"`` a reply that
+cannot be read is wrong and a failed one leaves its item out; with ``scoring="leaderboard"`` a failed one is wrong too.
 """
 
 from __future__ import annotations
@@ -23,10 +26,20 @@ from pydantic import Field
 from babyvlm.errors import InputError
 from babyvlm.records import Item, ItemTurn, Outcome, Record, Reply, Response
 from babyvlm.toolbox.directions import DIRECTIONS, neighbours
+from babyvlm.toolbox.reference import mean_right, reference_adjacent, reference_remembered
 from babyvlm.toolbox.replies import CUT_OFF, Scoring, is_refusal, read_answer
 from babyvlm.toolbox.tasks import ROWS, TASKS, TaskSpec, is_hard, row_name, task_named
+from babyvlm.toolbox.winoground import BOARD_METRICS, WinogroundScores
 
 _Z = 1.959964  # two-sided 95%
+SCORING_NAMES: dict[Scoring, str] = {
+    "default": "a reply that cannot be read is unparsed and earns nothing; an error leaves its item out of the mean",
+    "reference": "as the published evaluation script scores, known faults included; an error leaves its item out of "
+    "the mean",
+    "leaderboard": "as the published lmms-eval wrapper scores, known faults included; an error is an empty reply and "
+    "wrong",
+}
+"""What each way of scoring does, in words."""
 
 
 class TurnScore(Record):
@@ -89,6 +102,8 @@ class Scores(Record):
     where no sub-task has one."""
     not_asked: int
     """Items without a response; they count in nothing."""
+    winoground: WinogroundScores | None = None
+    """Baby Winoground; None where nobody judged phrases. Not in ``overall``, though in the leaderboard's mean."""
 
     def task(self, name: str) -> TaskScore:
         """The result of one sub-task; KeyError where there is none."""
@@ -97,7 +112,9 @@ class Scores(Record):
 
 def score_turn(turn: ItemTurn, reply: Reply, spec: TaskSpec, *, scoring: Scoring = "default") -> TurnScore:
     """Judges one reply."""
-    if scoring == "reference":
+    if scoring != "default":
+        if reply.text is None and scoring == "reference":
+            return TurnScore(outcome="failed", answer=None)
         answer = read_answer(reply.text or "", spec, turn.options, scoring=scoring)
         return TurnScore(outcome="right" if answer == turn.gold else "wrong", answer=answer)
     if reply.refused:
@@ -110,8 +127,16 @@ def score_turn(turn: ItemTurn, reply: Reply, spec: TaskSpec, *, scoring: Scoring
     return TurnScore(outcome="right" if answer == turn.gold else "wrong", answer=answer)
 
 
-def score_item(item: Item, response: Response, *, scoring: Scoring = "default") -> ItemScore:
+def score_item(
+    item: Item, response: Response, *, scoring: Scoring = "default", source: Path | None = None
+) -> ItemScore:
     """Judges one response.
+
+    Args:
+        item: What was asked.
+        response: What was answered.
+        scoring: How replies are read.
+        source: File of the response, for an error.
 
     Raises:
         InputError: The response is to another item, or has not one reply for each turn.
@@ -119,6 +144,7 @@ def score_item(item: Item, response: Response, *, scoring: Scoring = "default") 
     if response.item != item.id or len(response.replies) != len(item.turns):
         raise InputError(
             f"{len(response.replies)} replies to item {response.item!r}, where {len(item.turns)} to {item.id!r} belong",
+            path=source,
             remedy="Was the run made on this toolbox?",
         )
     spec = task_named(item.task)
@@ -126,7 +152,7 @@ def score_item(item: Item, response: Response, *, scoring: Scoring = "default") 
         score_turn(turn, reply, spec, scoring=scoring) for turn, reply in zip(item.turns, response.replies, strict=True)
     )
     scored = all(turn.outcome != "failed" for turn in turns)
-    metrics = item_metrics(item, turns) if scored else {}
+    metrics = item_metrics(item, turns, scoring=scoring) if scored else {}
     return ItemScore(
         item=item.id,
         task=row_name(item.task, item.variant),
@@ -137,23 +163,28 @@ def score_item(item: Item, response: Response, *, scoring: Scoring = "default") 
     )
 
 
-def item_metrics(item: Item, turns: Sequence[TurnScore]) -> dict[str, float]:
+def item_metrics(item: Item, turns: Sequence[TurnScore], *, scoring: Scoring = "default") -> dict[str, float]:
     """The metrics of one item, given what each of its rounds was worth."""
     spec = task_named(item.task)
     if spec.primary_metric == "acc_testing_adjusted":
-        return _memory_metrics(item, turns)
+        return _memory_metrics(item, turns, scoring)
     right = float(turns[0].outcome == "right")
     metrics = {spec.primary_metric: right}
     if spec.answers == "direction":
         gold, answer = item.turns[0].gold, turns[0].answer
+        if scoring != "default":
+            return metrics | {"acc_adjacent": float(reference_adjacent(gold, answer))}
         near = gold in DIRECTIONS and answer in DIRECTIONS and answer in neighbours(gold)
         metrics["acc_adjacent"] = float(right or near)
     return metrics
 
 
-def _memory_metrics(item: Item, turns: Sequence[TurnScore]) -> dict[str, float]:
+def _memory_metrics(item: Item, turns: Sequence[TurnScore], scoring: Scoring) -> dict[str, float]:
     base = memory_base(item)
     right = [turn.outcome == "right" for turn in turns]
+    metrics = {"acc_learning": mean_right(right[:base]), "acc_testing_raw": mean_right(right[base:])}
+    if scoring != "default":
+        return metrics | {"acc_testing_adjusted": reference_remembered(item, right, base)}
     learned: dict[str, list[bool]] = {}
     for turn in item.turns[:base]:
         learned.setdefault(_shown_label(turn, turn.gold), [])
@@ -162,11 +193,7 @@ def _memory_metrics(item: Item, turns: Sequence[TurnScore]) -> dict[str, float]:
             if option != turn.gold and (old := _shown_label(turn, option)) in learned:
                 learned[old].append(is_right)
     kept = sum(len(tests) >= 2 and all(tests) for tests in learned.values())
-    return {
-        "acc_learning": fmean(right[:base]),
-        "acc_testing_raw": fmean(right[base:]) if right[base:] else 0.0,
-        "acc_testing_adjusted": kept / base,
-    }
+    return metrics | {"acc_testing_adjusted": kept / base if base else 0.0}
 
 
 def memory_base(item: Item) -> int:
@@ -194,7 +221,7 @@ def score(
     Args:
         items: Everything that was to be asked.
         responses: What came back, at most one for each item, or one from each participant.
-        scoring: ``reference`` reproduces the published reference, known faults included.
+        scoring: ``reference`` and ``leaderboard`` reproduce the published scoring, known faults included.
         source: The file of the responses, for messages.
 
     Raises:
@@ -212,7 +239,7 @@ def score(
                     f"{problem} item {response.item!r}", path=source, remedy="Was the run made on this toolbox?"
                 )
             seen.add(key)
-            yield score_item(by_id[response.item], response, scoring=scoring)
+            yield score_item(by_id[response.item], response, scoring=scoring, source=source)
 
     return summarise(judged(), by_id.values(), scoring=scoring)
 
@@ -225,7 +252,7 @@ def summarise(judged: Iterable[ItemScore], items: Iterable[Item], *, scoring: Sc
     for item_score in judged:
         asked.add(item_score.item)
         if (tally := tallies.get(item_score.task)) is None:
-            tally = tallies[item_score.task] = _Tally(item_score.task)
+            tally = tallies[item_score.task] = _Tally(item_score.task, scoring)
         tally.add(known[item_score.item], item_score)
     tasks = tuple(tallies[row].score() for row in ROWS if row in tallies)
     counted = [task.value for task in tasks if not is_hard(task.task) and task.value is not None]
@@ -242,10 +269,11 @@ class _Tally:
 
     Args:
         row: The sub-task; with ``.hard`` behind it, its hard variant.
+        scoring: How its items were judged.
     """
 
-    def __init__(self, row: str) -> None:
-        self._row, self._spec = row, TASKS[row.removesuffix(".hard")]
+    def __init__(self, row: str, scoring: Scoring) -> None:
+        self._row, self._spec, self._scoring = row, TASKS[row.removesuffix(".hard")], scoring
         self._metrics: dict[str, array[float]] = {}
         self._chances, self._worst, self._best, self._bases = (array("d") for _ in range(4))
         self._outcomes: Counter[Outcome] = Counter()
@@ -268,7 +296,7 @@ class _Tally:
         """The primary metric, had every round that is neither right nor wrong ended so."""
         settled = TurnScore(outcome=outcome, answer=None)
         turns = [turn if turn.outcome in ("right", "wrong") else settled for turn in item_score.turns]
-        return item_metrics(item, turns)[self._spec.primary_metric]
+        return item_metrics(item, turns, scoring=self._scoring)[self._spec.primary_metric]
 
     def _independent_trials(self) -> float:
         """How many independent trials the scores are worth: trials of one memory item, or of one person, are not."""
@@ -340,14 +368,16 @@ def effective_size(shares: Sequence[float], trials_each: float) -> float:
 def leaderboard_results(scores: Scores) -> dict[str, dict[str, dict[str, float]]]:
     """The public leaderboard's scores file.
 
-    It scores Looking While Listening as Baby Winoground, by likelihoods of two phrases for two images, which answers
-    alone do not give, and has no Subitizing: neither is in the result.
+    It scores Looking While Listening as Baby Winoground, by likelihoods of two phrases for two images, and has no
+    Subitizing: replies to the items of these two are not in the result.
     """
     absent = {"looking_while_listening", "subitizing"}
-    return {
-        "results": {
-            TASKS[task.task].leaderboard_key: dict(task.metrics)
-            for task in scores.tasks
-            if task.task not in absent and not is_hard(task.task)
-        }
+    results = {
+        TASKS[task.task].leaderboard_key: dict(task.metrics)
+        for task in scores.tasks
+        if task.task not in absent and not is_hard(task.task)
     }
+    if scores.winoground is not None:
+        key = TASKS["looking_while_listening"].leaderboard_key
+        results[key] = {metric: getattr(scores.winoground, metric) for metric in BOARD_METRICS}
+    return {"results": results}

@@ -3,7 +3,9 @@
 items -> winoground_pairs -> a model's loss of each phrase beside each picture -> winoground_scores
 
 A model that never says a word can be scored so. Losses are mean negative log-likelihoods, as lmms-eval's models return
-them: lower is likelier. A tie is no preference, and earns nothing.
+them: lower is likelier. A tie is no preference, and earns nothing. In the published list of pairs the first, positive
+picture is a child's frame, and the second, negative one was generated for the other phrase; in pairs made of a
+toolbox's own items both are frames, and the first is the one that the item shows first.
 """
 
 from __future__ import annotations
@@ -37,6 +39,13 @@ class PairLosses(Record):
     image1_phrase1: float
 
 
+class JudgedPair(Record):
+    """A pair with a model's losses, as a run keeps it."""
+
+    pair: WinogroundPair
+    losses: PairLosses
+
+
 class WinogroundScores(Record):
     """What one pair earned, or the means over several."""
 
@@ -46,6 +55,23 @@ class WinogroundScores(Record):
     """Each phrase prefers its own picture."""
     group_score: float
     """Both."""
+    positive_context_group_score: float
+    """The first picture prefers its phrase, and that phrase prefers the first picture."""
+    negative_context_group_score: float
+    """The same of the second picture and its phrase."""
+    pairs: int = 1
+
+
+WINOGROUND_CHANCE = {
+    "text_score": 1 / 4,
+    "image_score": 1 / 4,
+    "group_score": 1 / 6,
+    "positive_context_group_score": 1 / 3,
+    "negative_context_group_score": 1 / 3,
+}
+"""What losses in any order earn on average."""
+BOARD_METRICS = ("group_score", "image_score", "text_score")
+"""Those that the leaderboard's scores file has; the published task reports the other two beside them."""
 
 
 def winoground_pairs(items: Iterable[Item]) -> tuple[WinogroundPair, ...]:
@@ -100,13 +126,20 @@ def pair_scores(losses: PairLosses) -> WinogroundScores:
     >>> pair_scores(right).group_score
     1.0
     """
-    text = losses.image0_phrase0 < losses.image0_phrase1 and losses.image1_phrase1 < losses.image1_phrase0
-    image = losses.image0_phrase0 < losses.image1_phrase0 and losses.image1_phrase1 < losses.image0_phrase1
-    return WinogroundScores(text_score=float(text), image_score=float(image), group_score=float(text and image))
+    own = losses.image0_phrase0, losses.image1_phrase1
+    text = own[0] < losses.image0_phrase1, own[1] < losses.image1_phrase0
+    image = own[0] < losses.image1_phrase0, own[1] < losses.image0_phrase1
+    return WinogroundScores(
+        text_score=float(all(text)),
+        image_score=float(all(image)),
+        group_score=float(all(text) and all(image)),
+        positive_context_group_score=float(text[0] and image[0]),
+        negative_context_group_score=float(text[1] and image[1]),
+    )
 
 
 def winoground_scores(losses: Sequence[PairLosses]) -> WinogroundScores:
-    """Means over pairs. By chance, text and image scores are 1/4 each and the group score 1/6.
+    """Means over pairs.
 
     Raises:
         InputError: There is no pair.
@@ -116,8 +149,5 @@ def winoground_scores(losses: Sequence[PairLosses]) -> WinogroundScores:
             "there is no pair to score", remedy=f"The toolbox needs items of {TASK}, with labels or asked both ways"
         )
     scores = [pair_scores(one) for one in losses]
-    return WinogroundScores(
-        text_score=fmean(score.text_score for score in scores),
-        image_score=fmean(score.image_score for score in scores),
-        group_score=fmean(score.group_score for score in scores),
-    )
+    means = {name: fmean(getattr(score, name) for score in scores) for name in WINOGROUND_CHANCE}
+    return WinogroundScores(**means, pairs=len(scores))

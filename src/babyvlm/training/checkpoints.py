@@ -24,7 +24,7 @@ from torch import nn
 
 from babyvlm.errors import CheckpointError
 from babyvlm.folders import is_no_room, no_room
-from babyvlm.training.distribution import whole_weights
+from babyvlm.training.distribution import HasState, whole_weights
 from babyvlm.training.optimizers import Optimizers
 
 _STATE = "state.json"
@@ -57,14 +57,15 @@ class Resume:
         self._new, self._old = (self.folder.with_name(f"{self.folder.name}.{end}") for end in ("new", "old"))
         self._fingerprint, self._accelerator = fingerprint, accelerator
 
-    def save(self, modules: Mapping[str, nn.Module], optimizer: Optimizers, point: ResumePoint) -> None:
+    def save(self, modules: Mapping[str, HasState], optimizer: Optimizers, point: ResumePoint) -> None:
         """Writes the state beside the old one, then puts it in its place; every process must call.
 
         Raises:
             DataFolderError: There is no room; the old state is still there.
         """
-        weights = {name: whole_weights(module) for name, module in modules.items()}
-        moments = optimizer.state_dict()
+        main = self._accelerator.is_main_process
+        weights = {name: whole_weights(module, keep=main) for name, module in modules.items()}
+        moments = optimizer.state_dict(keep=main)
         if self._accelerator.is_main_process:
             try:
                 self._write(weights, moments, point)
@@ -126,7 +127,10 @@ class Resume:
     def load_optimizer(self, optimizer: Optimizers) -> None:
         """Restores the optimizer that belongs to what :meth:`load` found."""
         with _damage_named(self.folder):
-            optimizer.load_state_dict(torch.load(self.folder / "optimizer.pt", weights_only=True))
+            optimizer.load_state_dict(
+                # Or every process of a machine would put its copy on the GPU that the state was saved from.
+                torch.load(self.folder / "optimizer.pt", map_location="cpu", weights_only=True)
+            )
 
     def _recover(self) -> None:
         """Puts a state back after a kill between two renames: the new one if it is whole, else the old."""

@@ -21,6 +21,7 @@ StageName = Literal["vision", "language", "alignment", "joint", "instruction"]
 STAGES: tuple[StageName, ...] = ("vision", "language", "alignment", "joint", "instruction")
 Part = Literal["vision", "connector", "language"]
 Sharding = Literal["ddp", "fsdp"]
+Precision = Literal["bf16", "bf16_weights", "no"]
 
 
 def _refuse(condition: bool, message: str) -> None:
@@ -161,9 +162,12 @@ class VisionStage:
     """Smallest and largest part of such a view's patches that is masked (DINOv2)."""
     koleo_weight: float = 0.0
     """Weight of spreading a batch's class tokens apart (KoLeo, Sablayrolles et al. 2019; DINOv2: 0.1)."""
-    probes: int = 4
+    probes: int | None = None
     """How often, the last time at its end, held-out pictures are looked up among their nearest neighbours; after the
-    first step too, where the tower is still as drawn (ours)."""
+    first step too, where the tower is still as drawn. None for once an epoch (ours)."""
+    collapse_patience: float = 0.05
+    """Part of the steps, at least 100, over which a sign of collapse must hold, after the warm-up, before the stage
+    stops; 1 for never (ours)."""
 
     def __post_init__(self) -> None:
         _refuse(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")
@@ -174,6 +178,10 @@ class VisionStage:
         _refuse(self.local_views < 0, f"vision.local_views={self.local_views} must not be negative")
         low, high = self.window_scale
         _refuse(not 0 < low <= high <= 1, f"vision.window_scale={self.window_scale}: two fractions, in order")
+        _refuse(
+            not 0 < self.collapse_patience <= 1,
+            f"vision.collapse_patience={self.collapse_patience} is a fraction above 0",
+        )
         _refuse(self.window_tries < 1, f"vision.window_tries={self.window_tries} must be at least 1")
         for name in ("masked_patch_weight", "koleo_weight"):
             _refuse(getattr(self, name) < 0, f"vision.{name}={getattr(self, name)} must not be negative")
@@ -258,10 +266,13 @@ class Recipe:
     instruction: MultimodalStage
     seed: int = 0
     """Seed of the weights, the order of the data and the views."""
-    precision: Literal["bf16", "no"] = "bf16"
-    """Automatic mixed precision; weights and optimizer stay in float32."""
-    attention: Literal["eager", "sdpa", "flash_attention_2", "varlen"] = "sdpa"
-    """Attention kernel; ``varlen`` takes a row of samples in one call, on GPUs, in bf16 (ours)."""
+    precision: Precision = "bf16"
+    """What is computed in; weights that learn and the optimizer stay in float32 throughout. ``bf16``: matrix products
+    in bfloat16, the rest in float32 (autocast); ``bf16_weights``: all of it in bfloat16 with copies of the weights, in
+    half the memory (ours); ``no``: float32."""
+    attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "varlen"] = "auto"
+    """Attention kernel. ``varlen`` takes a row of samples in one call, on GPUs, in bfloat16; ``auto`` is ``varlen``
+    where that can be had, else ``sdpa`` (ours)."""
     log_every_steps: int = 10
     """Steps between two lines of the log."""
     cpu_processes: int = 1

@@ -1,70 +1,143 @@
-"""How several processes share one model: a copy each, or a shard each.
+"""How the processes of a run share a module: a copy each, or a shard each; and in what precision they compute.
 
-    ddp    every process holds the whole model; gradients are averaged as the last row of a step goes backward
+    ddp    every process holds the whole module; gradients are averaged as the last row of a step goes backward
     fsdp   every process holds its share of each parameter, gradient and moment, and gathers a layer to compute with it
            (FSDP2, ``torch.distributed.fsdp.fully_shard``)
 
-What is saved is whole tensors either way: a checkpoint does not tell how many processes wrote it, and any number goes
-on from it.
+With precision ``bf16_weights`` layers compute with bfloat16 copies of float32 weights: :class:`MasterWeights` under
+``ddp``, FSDP2's ``MixedPrecisionPolicy`` under ``fsdp``; gradients are averaged in float32 either way.
+
+What is saved is whole tensors in float32: a checkpoint does not tell how many processes wrote it, and any number
+resumes from it.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 import torch
 from accelerate import Accelerator
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
+from transformers.modeling_layers import GradientCheckpointingLayer
 
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
-from babyvlm.training.configuration import Sharding
+from babyvlm.training.configuration import Precision, Sharding
+from babyvlm.training.masters import MasterWeights
 
 
-def distribute(model: BabyLlavaForConditionalGeneration, sharding: Sharding, accelerator: Accelerator) -> nn.Module:
-    """Makes the processes share ``model``.
+class HasState(Protocol):
+    """A module, or what stands for one when it is saved."""
 
-    Under ``fsdp`` its parameters become shards in place, one group for each layer of the language model and one for all
-    else: a row without pictures passes the tower by, and a group gathered by some processes only would wait for ever.
+    def state_dict(self) -> Mapping[str, torch.Tensor]:
+        """Its tensors by name."""
+
+
+def layers_of(module: nn.Module) -> list[nn.Module]:
+    """The transformer layers in a module, of the tower and of the language model."""
+    return [part for part in module.modules() if isinstance(part, GradientCheckpointingLayer)]
+
+
+class Shared:
+    """A module that all processes train together.
+
+    Under ``fsdp`` its parameters become shards in place, one group for each of ``groups`` and one for all else: a row
+    without pictures passes the tower by, and a group gathered by some processes only would wait for ever.
 
     Args:
-        model: With its frozen parts frozen; the same weights in every process.
-        sharding: Which way.
+        module: On its device, in float32, with its frozen parts frozen; the same weights in every process.
         accelerator: The processes.
-
-    Returns:
-        What to call in place of ``model``; one process gets ``model`` itself.
+        precision: Of the recipe.
+        sharding: Of the recipe.
+        groups: Layers that every row passes.
+        frozen_aside: As :class:`MasterWeights` says.
     """
-    if accelerator.num_processes == 1:
-        return model
-    if sharding == "ddp":
-        return accelerator.prepare(model)
-    mesh = init_device_mesh(accelerator.device.type, (accelerator.num_processes,))
-    for layer in model.model.language_model.layers:
-        fully_shard(layer, mesh=mesh)
-    fully_shard(model, mesh=mesh)
-    return model
 
+    def __init__(
+        self,
+        module: nn.Module,
+        accelerator: Accelerator,
+        *,
+        precision: Precision,
+        sharding: Sharding = "ddp",
+        groups: list[nn.Module] | None = None,
+        frozen_aside: bool = True,
+    ) -> None:
+        self.module, self._accelerator = module, accelerator
+        self.masters: MasterWeights | None = None
+        """The float32 weights, where ``module`` computes with copies."""
+        processes, half = accelerator.num_processes, precision == "bf16_weights"
+        self.called: nn.Module = module
+        """What to call in place of ``module``."""
+        if sharding == "fsdp" and processes > 1:
+            self._shard(groups or [], half)
+        elif half:
+            self.masters = MasterWeights(module, processes=processes, frozen_aside=frozen_aside)
+        elif processes > 1:
+            self.called = accelerator.prepare(module)
 
-def reducing(wrapped: nn.Module, accelerator: Accelerator, *, last: bool) -> contextlib.AbstractContextManager[None]:
-    """Within it a backward pass adds to the gradients, and the step's last one averages them over the processes."""
-    if isinstance(wrapped, FSDPModule):
-        wrapped.set_requires_gradient_sync(last)
-        return contextlib.nullcontext()
-    return contextlib.nullcontext() if last else accelerator.no_sync(wrapped)
+    def _shard(self, groups: list[nn.Module], half: bool) -> None:
+        mesh = init_device_mesh(self._accelerator.device.type, (self._accelerator.num_processes,))
+        policy = (
+            MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
+            if half
+            else MixedPrecisionPolicy()
+        )
+        for layer in groups:
+            fully_shard(layer, mesh=mesh, mp_policy=policy)
+        fully_shard(self.module, mesh=mesh, mp_policy=policy)
 
+    def trained(self) -> list[tuple[str, nn.Parameter]]:
+        """What the optimizer steps, named as in the module."""
+        if self.masters:
+            return self.masters.trained()
+        return [(name, parameter) for name, parameter in self.module.named_parameters() if parameter.requires_grad]
 
-def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> float:
-    """Scales the gradients of all processes together down to ``clip_norm``.
+    def autocast(self) -> contextlib.AbstractContextManager[None]:
+        """The precision that the module computes in."""
+        return self._accelerator.autocast()
 
-    Returns:
-        Their norm before.
-    """
-    norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
-    return float(whole(norm))
+    def backward(self, loss: torch.Tensor) -> None:
+        """Adds a row's gradients."""
+        self._accelerator.backward(loss)
+
+    @contextlib.contextmanager
+    def row(self, number: int, rows: int) -> Iterator[None]:
+        """Within it a row of a step goes forward and backward; the last one averages over the processes."""
+        last = number == rows - 1
+        waits: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+        if self.masters:
+            self.masters.begin_row(first=number == 0, last=last)
+        elif isinstance(self.module, FSDPModule):
+            self.module.set_requires_gradient_sync(last)
+        elif not last:
+            waits = self._accelerator.no_sync(self.called)
+        with waits, self._accelerator.autocast():
+            yield
+        if self.masters and last:
+            self.masters.end_step()
+
+    def clip_gradients(self, clip_norm: float) -> torch.Tensor:
+        """Scales the gradients of all processes together down to ``clip_norm``; returns their norm before."""
+        return whole(nn.utils.clip_grad_norm_([parameter for _, parameter in self.trained()], clip_norm))
+
+    def refresh(self) -> None:
+        """To be called after the optimizer's step."""
+        if self.masters:
+            self.masters.refresh()
+
+    @property
+    def state(self) -> HasState:
+        """What a checkpoint holds: float32 weights under the module's own names."""
+        return self.masters or self.module
+
+    def restore(self) -> None:
+        """To be called at the end: the module has its float32 weights again."""
+        if self.masters:
+            self.masters.restore()
 
 
 def whole(tensor: torch.Tensor) -> torch.Tensor:
@@ -80,6 +153,16 @@ def as_shard_of(tensor: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
     return distribute_tensor(placed, parameter.device_mesh, parameter.placements, src_data_rank=None)
 
 
-def whole_weights(module: nn.Module) -> dict[str, torch.Tensor]:
-    """The state of a module as whole tensors on the CPU; every process must ask."""
-    return {name: whole(tensor).detach().cpu() for name, tensor in module.state_dict().items()}
+def whole_weights(module: HasState, *, keep: bool = True) -> dict[str, torch.Tensor]:
+    """The state of a module as whole tensors on the CPU; every process must ask.
+
+    Args:
+        module: Whose state.
+        keep: Whether this process wants it: the others only take part in gathering shards.
+    """
+    held: dict[str, torch.Tensor] = {}
+    for name, tensor in module.state_dict().items():
+        gathered = whole(tensor)
+        if keep:
+            held[name] = gathered.detach().cpu()
+    return held

@@ -17,7 +17,6 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import nn
@@ -25,12 +24,13 @@ from torch import nn
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.training.batches import Sample
-from babyvlm.training.configuration import Part
+from babyvlm.training.configuration import Part, Precision, VisionStage
 
 _BF16_TFLOPS = {
     "B200": 2250.0,
     "H200": 989.4,
     "H100 PCIe": 756.0,
+    "H100 NVL": 835.0,
     "H100": 989.4,
     "A100": 312.0,
     "L40S": 362.1,
@@ -97,27 +97,53 @@ class StepFlops:
         return total
 
 
+def vision_flops(
+    tower: nn.Module, head: nn.Module, knobs: VisionStage, shape: ModelShape, frames: int, masked: int = 0
+) -> float:
+    """Operations of a step of the vision stage: the student forward and backward, the teacher forward.
+
+    Args:
+        tower: Student or teacher.
+        head: Either's projection head.
+        knobs: The stage.
+        shape: The tower's.
+        frames: Of the step.
+        masked: Masked patches, which pass the heads.
+    """
+    weights, layers_width = _linear_weights(tower), shape.vision_layers * shape.vision_width
+    local_tokens = (knobs.local_size // shape.patch_size) ** 2 + 1
+
+    def forward(tokens: int) -> float:
+        return 2.0 * weights * tokens + 4.0 * layers_width * tokens**2
+
+    views_taught = 2 * forward(shape.image_tokens)
+    views_learned = views_taught + knobs.local_views * forward(local_tokens)
+    head_weights = _linear_weights(head) + knobs.prototypes * knobs.bottleneck
+    through_heads = frames * (3 * (2 + knobs.local_views) + 2) + 4 * masked
+    return frames * (3 * views_learned + views_taught) + 2.0 * head_weights * through_heads
+
+
 def _linear_weights(module: nn.Module) -> int:
     """Weights that every token passes; the tower's patch convolution is a linear layer of patches."""
     return sum(part.weight.numel() for part in module.modules() if isinstance(part, nn.Linear | nn.Conv2d))
 
 
 @functools.cache
-def peak_flops(device: torch.device, precision: Literal["bf16", "no"]) -> float:
+def peak_flops(device: torch.device, precision: Precision) -> float:
     """The most operations a second that one process has: its GPU's data sheet, else what a product of matrices reaches.
 
     Args:
         device: Of the model.
         precision: Of the products.
     """
-    if device.type == "cuda" and precision == "bf16":
+    if device.type == "cuda" and precision != "no":
         name = torch.cuda.get_device_name(device)
         for known, tflops in _BF16_TFLOPS.items():
             if known in name:
                 return tflops * 1e12
     side = _MATMUL_SIDE.get(device.type, 1024)
     a, b = (
-        torch.randn(side, side, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+        torch.randn(side, side, device=device, dtype=torch.float32 if precision == "no" else torch.bfloat16)
         for _ in range(2)
     )
     fastest_s = float("inf")

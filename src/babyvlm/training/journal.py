@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 from babyvlm.errors import TrainingError
 from babyvlm.progress import progress
@@ -26,7 +27,7 @@ class Journal:
         steps: How many it will take.
         every: Steps between two lines.
         trackers: Where the lines go besides the log.
-        guessing_loss: The loss of one who guesses evenly.
+        uniform_loss: The loss of one who guesses evenly.
         peak_flops: Operations a second that all devices together can do.
         begin: Where an interrupted stage stands.
         silent: Draw no bar: another process does.
@@ -39,7 +40,7 @@ class Journal:
         every: int,
         *,
         trackers: Sequence[Tracker] = (),
-        guessing_loss: float,
+        uniform_loss: float,
         peak_flops: float,
         begin: ResumePoint,
         silent: bool = False,
@@ -52,9 +53,9 @@ class Journal:
         self._done = begin.step
         self._began_s = time.monotonic() - begin.seconds
         self._samples = self._tokens = 0
-        self._flops = 0.0
+        self._flops = self._waited_s = 0.0
         self._since_s = time.monotonic()
-        self._peak_flops, self._highest_loss = peak_flops, _DIVERGED * guessing_loss
+        self._peak_flops, self._highest_loss = peak_flops, _DIVERGED * uniform_loss
         self._average_loss: float | None = None
 
     @property
@@ -80,7 +81,7 @@ class Journal:
         """
         for name, value in (("loss", loss), ("gradient norm", gradient_norm)):
             if not math.isfinite(value):
-                self._stop(f"the {name} of the {self._stage} stage became {value} at step {step}")
+                self._stop_rate(f"the {name} of the {self._stage} stage became {value} at step {step}")
         if self._average_loss is None:
             self._average_loss = loss
             self._highest_loss = max(
@@ -88,23 +89,47 @@ class Journal:
             )  # freshly drawn weights may be worse than guessing
         self._average_loss += _SMOOTHING * (loss - self._average_loss)
         if self._average_loss > self._highest_loss:
-            self._stop(
+            self._stop_rate(
                 f"the {self._stage} stage diverged: at step {step} its average loss is {self._average_loss:.2f}, "
                 f"above {self._highest_loss:.2f}, {_DIVERGED} times that of guessing or of the first step"
             )
 
-    def _stop(self, problem: str) -> None:
+    def _stop_rate(self, problem: str) -> NoReturn:
+        self.stop(problem, f"Lower {self._stage}.optimisation.learning_rate, or raise its warmup_fraction")
+
+    def stop(self, problem: str, remedy: str) -> NoReturn:
+        """Ends the stage with a sentence on what is wrong and what to change.
+
+        Raises:
+            TrainingError: Always.
+        """
         self.close()
-        raise TrainingError(
-            f"{problem}. Lower {self._stage}.optimisation.learning_rate, or raise its warmup_fraction; "
-            "a recipe so changed needs another --out"
-        )
+        raise TrainingError(f"{problem}. {remedy}; a recipe so changed needs another --out")
 
     def step(
-        self, step: int, *, samples: int, tokens: int, flops: float = 0.0, kept: bool = False, **figures: float
+        self,
+        step: int,
+        *,
+        samples: int,
+        tokens: int,
+        flops: float = 0.0,
+        waited_s: float = 0.0,
+        kept: bool = False,
+        **figures: float,
     ) -> None:
-        """Records one finished step; ``kept``: also where no line is due."""
+        """Records one finished step.
+
+        Args:
+            step: Its number, counted from 1.
+            samples: Of the step.
+            tokens: Of the step.
+            flops: Operations of the step, over all processes.
+            waited_s: How long it waited for its inputs, seconds.
+            kept: Whether it gets a line where none is due.
+            **figures: What else the line says.
+        """
         self._samples, self._tokens, self._flops = self._samples + samples, self._tokens + tokens, self._flops + flops
+        self._waited_s += waited_s
         self._bar.update(1)
         self._done = step
         if step % self._every and step != self._steps and not kept:
@@ -112,12 +137,13 @@ class Journal:
         now_s = time.monotonic()
         elapsed_s = max(now_s - self._since_s, 1e-9)
         line = {"step": step, **figures, "seconds": round(self.seconds, 2)}
+        line["data_wait"] = round(self._waited_s / elapsed_s, 4)
         line |= {"samples_per_s": round(self._samples / elapsed_s, 1), "tokens_per_s": round(self._tokens / elapsed_s)}
         shown = f"loss {figures['loss']:.3f}, {line['tokens_per_s']:,} tok/s"
         if self._flops:
             line["flop_use"] = round(self._flops / elapsed_s / self._peak_flops, 4)
             shown += f", {line['flop_use']:.0%} of peak FLOP/s"
-        self._samples, self._tokens, self._flops, self._since_s = 0, 0, 0.0, now_s
+        self._samples, self._tokens, self._flops, self._waited_s, self._since_s = 0, 0, 0.0, 0.0, now_s
         self._lines.append(json.dumps(line))
         for tracker in self._trackers:
             tracker.add(step, {name: value for name, value in line.items() if name != "step"})

@@ -74,6 +74,12 @@ def orthogonalise(matrices_NRC: torch.Tensor, steps: int = 5) -> torch.Tensor:
     return (x.mT if flat else x).to(matrices_NRC.dtype)
 
 
+def _adamw(groups: list[dict[str, Any]], betas: tuple[float, float]) -> torch.optim.AdamW:
+    """On a GPU in one kernel for many parameters, which reads and writes each number once."""
+    on_gpu = all(parameter.is_cuda for group in groups for parameter in group["params"])
+    return torch.optim.AdamW(groups, betas=betas, fused=True if on_gpu else None)
+
+
 class Optimizers:
     """One or two optimizers stepped as one, with a common schedule.
 
@@ -101,9 +107,7 @@ class Optimizers:
                 if is_muon == muon
             ]
             if chosen:
-                self._optimizers.append(
-                    Muon(chosen) if muon else torch.optim.AdamW(chosen, betas=(knobs.beta1, knobs.beta2))
-                )
+                self._optimizers.append(Muon(chosen) if muon else _adamw(chosen, (knobs.beta1, knobs.beta2)))
 
     def scale(self, factor: float, vision_factor: float = 1.0) -> None:
         """Sets every group's rate to this share of its peak, the tower's to ``vision_factor`` of that."""
@@ -117,14 +121,21 @@ class Optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
-    def state_dict(self) -> dict[str, Any]:
-        """The state of each optimizer, in order, as whole tensors; every process that holds shards must ask."""
+    def state_dict(self, *, keep: bool = True) -> dict[str, Any]:
+        """The state of each optimizer, in order, as whole tensors on the CPU; every process that holds shards must ask.
+
+        Args:
+            keep: Whether this process wants it: the others only take part in gathering shards.
+        """
         states = {str(number): optimizer.state_dict() for number, optimizer in enumerate(self._optimizers)}
         for state in states.values():
-            state["state"] = {
-                place: {name: whole(value) for name, value in moments.items()}
-                for place, moments in state["state"].items()
-            }
+            held: dict[int, dict[str, torch.Tensor]] = {}
+            for place, moments in state["state"].items():
+                for name, value in moments.items():  # one at a time: all together would not fit beside the model
+                    gathered = whole(value)
+                    if keep:
+                        held.setdefault(place, {})[name] = gathered.cpu()
+            state["state"] = held
         return states
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

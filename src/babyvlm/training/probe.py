@@ -20,7 +20,6 @@ from torch.nn import functional as F
 from transformers import ViTModel
 
 from babyvlm.curation.sets import PretrainingSet
-from babyvlm.images import decode_image
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.processing import normalise, square_pixels
 from babyvlm.records import Conversation
@@ -68,9 +67,7 @@ class Probe:
 
     def _pixels(self, data: PretrainingSet, pictures: Sequence[_Picture]) -> torch.Tensor:
         size, fit = self._shape.image_size, self._shape.image_fit
-        arrays = [
-            square_pixels(decode_image(data.jpeg(picture.image), picture.image), size, fit) for picture in pictures
-        ]
+        arrays = [square_pixels(data.read_image(picture.image), size, fit) for picture in pictures]
         return torch.stack([torch.tensor(array) for array in arrays])
 
     @torch.no_grad()

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -20,7 +21,6 @@ from transformers import PreTrainedTokenizerBase
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import is_no_room, no_room
-from babyvlm.images import decode_image
 from babyvlm.model.llava_config import Fit
 from babyvlm.model.modeling import IGNORED
 from babyvlm.model.processing import ConversationEncoder, square_pixels
@@ -29,6 +29,16 @@ from babyvlm.progress import progress
 from babyvlm.records import Conversation, Utterance
 from babyvlm.training.batches import Row, Sample
 from babyvlm.training.configuration import MultimodalStage
+
+
+class Pictures(Protocol):
+    """Pictures at one size."""
+
+    pixels_NCHW: torch.Tensor
+    """uint8, on the CPU."""
+
+    def __len__(self) -> int:
+        """How many."""
 
 
 class PixelTable:
@@ -63,7 +73,7 @@ class PixelTable:
         table_NCHW = np.lib.format.open_memmap(path, mode="r+")
 
         def load(image_id: str) -> None:
-            table_NCHW[self.index[image_id]] = square_pixels(decode_image(data.jpeg(image_id), image_id), size, fit)
+            table_NCHW[self.index[image_id]] = square_pixels(data.read_image(image_id), size, fit)
 
         mine = list(self.index)[accelerator.process_index :: accelerator.num_processes]
         with ThreadPoolExecutor(1 if accelerator.num_processes > 1 else None) as pool:

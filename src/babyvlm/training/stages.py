@@ -12,60 +12,43 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
-from torch import nn
 from transformers import PreTrainedTokenizerBase, ViTModel
 
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, TrainingError
 from babyvlm.folders import Manifest, fresh_folder
-from babyvlm.model.configuration import model_config, vision_config
+from babyvlm.model.configuration import model_config
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_exactly, load_tokenizer
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
-from babyvlm.model.packed_attention import NO_VARLEN, VARLEN, packed, varlen_kernel
-from babyvlm.model.processing import ConversationEncoder, normalise, processor
+from babyvlm.model.processing import ConversationEncoder, processor
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
-from babyvlm.training.checkpoints import Resume, ResumePoint
+from babyvlm.training.checkpoints import Resume
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
 from babyvlm.training.connector import whiten_connector
-from babyvlm.training.distribution import clip_gradients, reducing, whole_weights
+from babyvlm.training.distillation import train_tower
+from babyvlm.training.distribution import whole_weights
 from babyvlm.training.inputs import claim_inputs, data_digest, licences_so_far, stage_inputs
-from babyvlm.training.loop import Run, learning_rate_factor, train_language_model
-from babyvlm.training.optimizers import Optimizers
+from babyvlm.training.kernels import attention_of, require_kernels
+from babyvlm.training.loop import train_language_model
 from babyvlm.training.probe import Probe
+from babyvlm.training.run import Run, accelerator_for
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
 from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
-from babyvlm.training.vision import (
-    Said,
-    SelfDistillation,
-    cut_views,
-    cut_windows,
-    draw_masks,
-    micro_batches,
-    teacher_momentum,
-)
 from babyvlm.weights.card import CardFacts, stage_facts, write_card
 
 
 def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
     """All stages, or all but the last where the set has no instruction samples."""
     return STAGES if data.has_instruction else STAGES[:-1]
-
-
-def tower_attention(recipe: Recipe) -> str:
-    """The tower's kernel: its pictures are all of one length."""
-    return "sdpa" if recipe.attention == VARLEN else recipe.attention
 
 
 _PICTURES = ".pictures.npy"
@@ -94,11 +77,10 @@ class Trainer:
         self.recipe, self.data, self.out = recipe, data, out
         if wandb is not None:
             require_wandb()
-        if recipe.attention == VARLEN and varlen_kernel() is None:
-            raise ConfigError(f"{NO_VARLEN}. This is torch {torch.__version__}")
+        require_kernels(recipe)
         # Without a GPU, accelerate sees several processes only when it is told to use the CPU.
         on_cpu = "WORLD_SIZE" in os.environ and not torch.cuda.is_available()
-        self.accelerator = Accelerator(mixed_precision=recipe.precision, cpu=on_cpu)
+        self.accelerator = accelerator_for(recipe, cpu=on_cpu)
         if self.accelerator.is_main_process:
             self.claim(out, recipe, data, start)
         self.accelerator.wait_for_everyone()
@@ -136,6 +118,8 @@ class Trainer:
                         f"the GPU ran out of memory in the {stage} stage ({error}). Set gradient_checkpointing=true, "
                         f"lower {stage}.micro_batch{'' if stage == 'vision' else '_tokens'}, or start several processes"
                     ) from error
+            if (self.out / stage).exists() and self.accelerator.is_main_process:
+                self._resume(stage).clear()  # also what a kill right after the stage's end left
                 (self.out / _PICTURES).unlink(missing_ok=True)
 
     def _stage(self, stage: StageName) -> None:
@@ -163,104 +147,18 @@ class Trainer:
 
     def _vision(self) -> None:
         recipe, knobs, accelerator = self.recipe, self.recipe.vision, self.accelerator
-        config = vision_config(recipe.model)
-        config._attn_implementation = tower_attention(recipe)
-        distillation = SelfDistillation(ViTModel(config, add_pooling_layer=False), knobs).to(accelerator.device)
-        if recipe.gradient_checkpointing:
-            distillation.student.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         images = dict.fromkeys(image for row in self.data.conversations("image", "train") for image in row.images)
         if not images:
             raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
-        frames = self._pictures(images, knobs.source_size)
-        run = knobs.optimisation
-        steps = run.steps or math.ceil((run.epochs or 0) * len(frames) / run.batch_size)
-        trained = distillation.trained()
-        optimizer = Optimizers(trained, run)
-        accelerator.print(
-            f"vision: {len(frames):,} frames, {steps:,} steps of {run.batch_size}; "
-            f"trains {sum(parameter.numel() for _, parameter in trained):,} parameters (tower and head)"
-        )
-        resume = self._resume("vision")
-        if found := resume.load({"distillation": distillation}):
-            resume.load_optimizer(optimizer)
-        point = found or ResumePoint()
-        wrapped = accelerator.prepare(distillation)
-        probe = Probe(self.data, recipe.model) if accelerator.is_main_process and knobs.probes else None
-        probe_every = -(-steps // max(1, knobs.probes))
-        journal = self._run.journal("vision", steps, guessing_loss=math.log(knobs.prototypes), point=point)
-        saved_s = time.monotonic()
-        share = max(1, run.batch_size // accelerator.num_processes)
-        for step in range(point.step, steps):
-            optimizer.scale(learning_rate_factor(step, steps, run.warmup_fraction))
-            # Everything random in a step depends on (seed, step, process) alone, so that resume is exact.
-            generator = torch.Generator().manual_seed(
-                (recipe.seed * 1_000_003 + step) * 4096 + accelerator.process_index
-            )
-            chosen = torch.randint(len(frames), (share,), generator=generator)
-            frames_BCSS = frames.pixels_NCHW[chosen].float() / 255
-            windows_BCSS = cut_windows(frames_BCSS, knobs.window_scale, knobs.window_tries, generator)
-            sizes = [(recipe.model.image_size, knobs.global_scale)] * 2
-            sizes += [(knobs.local_size, knobs.local_scale)] * knobs.local_views
-            views = [
-                normalise(cut_views(windows_BCSS, size, scale, knobs.flip_probability, generator) * 255)
-                for size, scale in sizes
-            ]
-            masks_VP = None
-            if knobs.masked_patch_weight:
-                masks_VP = draw_masks(2 * share, recipe.model.image_tokens - 1, knobs, generator)
-            loss, means = self._distil(wrapped, views, masks_VP)
-            norm = clip_gradients(wrapped.parameters(), run.clip_norm)
-            late = loss.new_tensor(float(time.monotonic() - saved_s > recipe.checkpoint_every_s))
-            mean_loss, due = accelerator.reduce(torch.stack([loss, late]), "mean").tolist()
-            journal.check(step + 1, loss=mean_loss, gradient_norm=norm)
-            optimizer.step()
-            distillation.move_centres(Said(*(accelerator.reduce(mean_K, "mean") for mean_K in means)))
-            distillation.move_teacher(teacher_momentum(step, steps, knobs.teacher_momentum))
-            probed = {}
-            if probe and ((step + 1) % probe_every == 0 or step + 1 in (1, steps)):
-                with accelerator.autocast():
-                    accuracy = probe.accuracy(distillation.teacher)
-                probed["knn_word" if probe.by_word else "knn_recording"] = round(accuracy, 4)
-            journal.step(
-                step + 1,
-                samples=run.batch_size,
-                tokens=run.batch_size * (2 * recipe.model.image_tokens),
-                loss=round(mean_loss, 5),
-                gradient_norm=round(norm, 4),
-                kept=bool(probed),
-                **probed,
-            )
-            if due and step + 1 < steps:
-                resume.save({"distillation": distillation}, optimizer, journal.point)
-                saved_s = time.monotonic()
-        journal.close()
+        frames, resume = self._pictures(images, knobs.source_size), self._resume("vision")
+        probe = Probe(self.data, recipe.model) if accelerator.is_main_process and knobs.probes != 0 else None
+        teacher, log = train_tower(frames, self._run, resume, probe)
         if accelerator.is_main_process:
             with fresh_folder(self.out / "vision") as partial:
-                distillation.teacher.save_pretrained(partial)
-                self._finish(partial, "vision", journal.log, {"vision": distillation.teacher.num_parameters()})
+                teacher.save_pretrained(partial)
+                self._finish(partial, "vision", log, {"vision": teacher.num_parameters()})
             resume.clear()
         accelerator.wait_for_everyone()
-
-    def _distil(
-        self, wrapped: nn.Module, views: Sequence[torch.Tensor], masks_VP: torch.Tensor | None
-    ) -> tuple[torch.Tensor, Said]:
-        """Adds up a step's gradients; returns its loss and what the teacher said on average, in this process."""
-        accelerator, device = self.accelerator, self.accelerator.device
-        loss, said = torch.zeros((), device=device), []
-        passes = list(micro_batches(views, masks_VP, self.recipe.vision.micro_batch))
-        for number, (some_views, masks, share) in enumerate(passes):
-            with reducing(wrapped, accelerator, last=number == len(passes) - 1):
-                with accelerator.autocast():
-                    part, heard = wrapped(
-                        [view.to(device) for view in some_views], None if masks is None else masks.to(device), share
-                    )
-                accelerator.backward(part)
-            loss += part.detach()
-            said.append(heard)
-        masked = 1 if masks_VP is None else int((masks_VP > 0).sum())
-        return loss, Said(
-            sum(each.classes for each in said) / (2 * len(views[0])), sum(each.patches for each in said) / masked
-        )
 
     def _pictures(self, images: Iterable[str], size: int) -> PixelTable:
         """The pictures of one stage, in a file of the run's folder that the stage's end removes."""
@@ -310,9 +208,8 @@ class Trainer:
                 remedy=f"Run --stage {before} first",
             )
         tokenizer = self.tokenizer()
-        model = load_exactly(
-            BabyLlavaForConditionalGeneration, self.out / before, attn_implementation=self._attention()
-        )
+        attention = attention_of(self.recipe, self.accelerator.device)
+        model = load_exactly(BabyLlavaForConditionalGeneration, self.out / before, attn_implementation=attention)
         rows = [row for name in knobs.formats for row in self.data.conversations(name, "train")]
         pictures = self._pictures((image for row in rows for image in row.images), self.recipe.model.image_size)
         shape = self.recipe.model
@@ -342,11 +239,8 @@ class Trainer:
 
     def _config(self) -> BabyLlavaConfig:
         config = model_config(self.recipe.model)
-        config._attn_implementation = self._attention()
+        config._attn_implementation = attention_of(self.recipe, self.accelerator.device)
         return config
-
-    def _attention(self) -> dict[str, str]:
-        return {"text_config": packed(self.recipe.attention), "vision_config": tower_attention(self.recipe)}
 
     def _resume(self, stage: StageName) -> Resume:
         knobs = {"stage": asdict(getattr(self.recipe, stage)), "seed": self.recipe.seed, "data": self._digest}

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from torch.utils.tensorboard import SummaryWriter
-
 from babyvlm.errors import MissingExtraError
 
 
@@ -31,6 +29,8 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path, done: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
         self._writer = SummaryWriter(str(folder), purge_step=done + 1 if done else None)
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:

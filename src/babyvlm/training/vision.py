@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from transformers import ViTModel
 
 from babyvlm.training.configuration import VisionStage
+from babyvlm.training.masters import MasterWeights
 
 _GLANCE = 16
 """Side at which a window's detail is told, pixels."""
@@ -53,12 +54,16 @@ class ProjectionHead(nn.Module):
 
 
 class Said(NamedTuple):
-    """What the teacher said, added up over views or their mean."""
+    """What the teacher said of some frames."""
 
     classes: torch.Tensor
-    """Of class tokens, K."""
+    """Its output for class tokens, added up over the views, K."""
     patches: torch.Tensor
-    """Of masked patches, K; zeros where none are predicted."""
+    """Its output for masked patches, added up, K; zeros where none are predicted."""
+    entropy: torch.Tensor
+    """Entropy of its targets, nats, added up over the global views."""
+    tokens: torch.Tensor
+    """The class tokens of the global views, (2 B, D), float32."""
 
 
 class MicroBatch(NamedTuple):
@@ -140,7 +145,9 @@ class SelfDistillation(nn.Module):
         if knobs.koleo_weight:
             nearness = torch.stack([koleo(half) for half in learned_VTD[:, 0].chunk(2)]).mean()
             loss = loss + share * knobs.koleo_weight * nearness
-        return loss, Said(seen_VK.sum(0), patches_K)
+        with torch.no_grad():
+            entropy = torch.special.entr(torch.cat(targets_2BK)).sum()
+        return loss, Said(seen_VK.sum(0), patches_K, entropy, taught_VTD[:, 0].float())
 
     def _targets(self, seen_NK: torch.Tensor, centre_K: torch.Tensor) -> torch.Tensor:
         return F.softmax((seen_NK - centre_K) / self._knobs.teacher_temperature, dim=-1)
@@ -156,20 +163,31 @@ class SelfDistillation(nn.Module):
         return list(self._log_probabilities(torch.cat(tokens)).chunk(len(views)))
 
     @torch.no_grad()
-    def move_centres(self, means: Said) -> None:
+    def update_centres(self, mean_class_K: torch.Tensor, mean_patch_K: torch.Tensor) -> None:
         """Moves the centres towards the means of the teacher's output over the whole batch."""
-        self.centre_K.lerp_(means.classes, 1 - self._knobs.centre_momentum)
+        self.centre_K.lerp_(mean_class_K, 1 - self._knobs.centre_momentum)
         if self._knobs.masked_patch_weight:
-            self.patch_centre_K.lerp_(means.patches, 1 - self._knobs.centre_momentum)
+            self.patch_centre_K.lerp_(mean_patch_K, 1 - self._knobs.centre_momentum)
 
     @torch.no_grad()
-    def move_teacher(self, momentum: float) -> None:
-        """Moves the teacher towards the student."""
+    def update_teacher(self, momentum: float, masters: MasterWeights | None = None) -> None:
+        """Moves the teacher towards the student, in float32.
+
+        Args:
+            momentum: How much of the teacher stays.
+            masters: The float32 weights, where student and teacher compute with copies.
+        """
         pairs = ((self.teacher, self.student), (self.teacher_head, self.student_head))
         for teacher, student in pairs:
             learned = dict(student.named_parameters())
-            names, parameters = zip(*teacher.named_parameters(), strict=True)
-            torch._foreach_lerp_(list(parameters), [learned[name] for name in names], 1 - momentum)
+            names, copies = zip(*teacher.named_parameters(), strict=True)
+            sources: list[torch.Tensor] = [learned[name] for name in names]
+            if masters is None:
+                torch._foreach_lerp_(list(copies), sources, 1 - momentum)
+                continue
+            exact = [masters.exact(copy) for copy in copies]
+            torch._foreach_lerp_(exact, [masters.exact(learned[name]) for name in names], 1 - momentum)
+            torch._foreach_copy_(list(copies), exact)
 
 
 def _tokens(tower: ViTModel, pixels_BCHW: torch.Tensor, masked_BP: torch.Tensor | None = None) -> torch.Tensor:
@@ -215,7 +233,7 @@ def draw_masks(views: int, patches: int, knobs: VisionStage, generator: torch.Ge
         views: How many global views there are.
         patches: Of each.
         knobs: The stage.
-        generator: Source of all randomness.
+        generator: Source of all randomness, of the CPU.
 
     Returns:
         What each patch counts, 0 where it is not masked, (views, patches). Every view with masked patches counts alike,
@@ -247,7 +265,7 @@ def cut_windows(
         frames_BCSS: Frames in [0, 1].
         scale: Smallest and largest area, fraction of the frame; with (1, 1) the frames come back as they are.
         tries: Windows to choose from.
-        generator: Source of all randomness.
+        generator: Source of all randomness, on the frames' device.
 
     Returns:
         (B, C, side, side), as large as the largest window.
@@ -255,15 +273,15 @@ def cut_windows(
     if scale[0] == 1:
         return frames_BCSS
     B, S = len(frames_BCSS), frames_BCSS.shape[-1]
-    sides_TB = torch.empty(tries, B).uniform_(*scale, generator=generator).sqrt()
-    centres_TB2 = torch.empty(tries, B, 2).uniform_(-1, 1, generator=generator) * (1 - sides_TB)[..., None]
+    sides_TB = frames_BCSS.new_empty(tries, B).uniform_(*scale, generator=generator).sqrt()
+    centres_TB2 = frames_BCSS.new_empty(tries, B, 2).uniform_(-1, 1, generator=generator) * (1 - sides_TB)[..., None]
     details_TB = torch.stack(
         [
             _cut(frames_BCSS, side_B, side_B, centre_B2, _GLANCE).std((2, 3)).mean(1)
             for side_B, centre_B2 in zip(sides_TB, centres_TB2, strict=True)
         ]
     )
-    chosen = details_TB.argmax(0), torch.arange(B)
+    chosen = details_TB.argmax(0), torch.arange(B, device=frames_BCSS.device)
     side_B = sides_TB[chosen]
     return _cut(frames_BCSS, side_B, side_B, centres_TB2[chosen], math.ceil(S * math.sqrt(scale[1])))
 
@@ -291,7 +309,7 @@ def cut_views(
         size: Side of the view, pixels.
         scale: Smallest and largest area, fraction of the frame.
         flip: Probability of mirroring.
-        generator: Source of all randomness.
+        generator: Source of all randomness, on the frames' device.
 
     Returns:
         Views in [0, 1], (B, C, size, size).

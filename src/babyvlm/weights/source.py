@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import json
 import pickle
 import re
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from safetensors.torch import load_file
 
 from babyvlm.errors import CheckpointError
 from babyvlm.folders import MANIFEST
+from babyvlm.regular_files import parse_json, read_regular
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
 TEACHER = "teacher"
@@ -200,7 +200,7 @@ def _teacher(loaded: dict[str, Any], file: Path) -> tuple[dict[str, torch.Tensor
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(read_regular(path))
     except (ValueError, OSError, RecursionError) as error:
         raise CheckpointError(f"no JSON ({error})", path=path) from error
     if not isinstance(found, dict):

@@ -15,7 +15,7 @@ from babyvlm.records import Reply, Response
 from babyvlm.toolbox import TASKS, open_toolbox, score
 from babyvlm.toolbox.directions import DIRECTIONS
 from babyvlm.toolbox.published import ImportConfig, export_items, import_items, published_records, recognise
-from babyvlm.toolbox.published.boxes import BoxClue, box_form
+from babyvlm.toolbox.published.boxes import BoxClue, box_reading
 from babyvlm.toolbox.published.layouts import read_stem, task_spelled
 
 I = "<image>"  # noqa: E741
@@ -117,9 +117,36 @@ def test_spellings_of_tasks_and_splits():
 def test_bb_is_told_apart_by_where_it_fits():
     babyview = [BoxClue(values=(931, 858, 1078, 1026), width=1080, height=1920, answer="B")]
     saycam = [BoxClue(values=(372, 269, 266, 211), width=640, height=480, answer="D")]
-    assert (box_form(babyview), box_form(saycam)) == ("xyxy", "xywh")
+    assert (str(box_reading(babyview)), str(box_reading(saycam))) == ("xyxy", "xywh")
     undecided = BoxClue(values=(10, 10, 20, 20), width=100, height=100, answer="A")
-    assert box_form([undecided]) == "xywh" and box_form([undecided, *babyview]) == "xyxy"
+    assert str(box_reading([undecided])) == "xywh" and str(box_reading([undecided, *babyview])) == "xyxy"
+
+
+FRAME = (640, 480)
+IN_FRAME = {"A": (60, 40, 200, 150), "B": (380, 50, 190, 140), "C": (90, 260, 180, 160), "D": (330, 250, 250, 170)}
+"""A box in each quadrant of a frame."""
+
+
+def cropped(answer: str) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
+    """The published crop: the box in the corner that the answer names. Its size, and the box in it."""
+    x, y, width, height = IN_FRAME[answer]
+    left, right = (x, FRAME[0]) if answer in "AC" else (0, x + width)
+    top, bottom = (y, FRAME[1]) if answer in "AB" else (0, y + height)
+    return (right - left, bottom - top), (x - left, y - top, width, height)
+
+
+@pytest.mark.parametrize("form", ["xywh", "xyxy"])
+@pytest.mark.parametrize("answers", ["ABCD", "BC", "D", "AADCB"])
+def test_bb_of_the_uncropped_frame_is_moved_to_the_corner(form, answers):
+    clues = []
+    for answer in answers:
+        x, y, width, height = IN_FRAME[answer]
+        values = (x, y, width, height) if form == "xywh" else (x, y, x + width, y + height)
+        (wide, high), _ = cropped(answer)
+        clues.append(BoxClue(values=values, width=wide, height=high, answer=answer))
+    reading = box_reading(clues)
+    assert [clue.box(reading) for clue in clues] == [cropped(answer)[1] for answer in answers]
+    assert reading.form == form and (answers == "D" or reading.space == "frame")
 
 
 class Sample:
@@ -211,7 +238,7 @@ def test_what_items_a_tree_makes(tree, tmp_path):
     assert hides.turns[0].options == ("A", "B") and hides.turns[0].gold == "B" and len(hides.turns[0].images) == 50
     memory = items["memory"]
     assert len(memory.turns) == 30 and memory.turns[7].labels == ("n7", "a") and len(memory.turns[7].images) == 2
-    assert items["localization"].split == "train" and items["left_right"].split == "test"
+    assert items["localization"].split == "train" and items["left_right"].split == "unknown"
     keys = next(item for item in toolbox.items if item.category == "keys")
     assert keys.turns[0].gold == "13" in keys.turns[0].options and keys.licence == "CC0"
     # The name of a picture is told by its content, never by what it was called.
@@ -228,8 +255,8 @@ def toolbox_images(toolbox):
 
 def test_letters_of_a_direction_task_are_scored_as_letters(tree, tmp_path):
     item = next(item for item in import_items(tree, tmp_path / "toolbox").toolbox.items if "binary" in item.task)
-    for scoring in ("default", "reference"):
-        right = score([item], [Response(item=item.id, replies=(Reply(text="(B)"),))], scoring=scoring)
+    for scoring, text in (("default", "(B)"), ("reference", "b")):
+        right = score([item], [Response(item=item.id, replies=(Reply(text=text),))], scoring=scoring)
         assert right.tasks[0].value == 1.0
 
 
@@ -308,11 +335,7 @@ def test_another_layout_holds_the_same_items(tree, tmp_path, layout):
     first = import_items(tree, tmp_path / "first").toolbox
     export_items(first, tmp_path / "out", layout)
     second = import_items(tmp_path / "out", tmp_path / "second").toolbox
-    # A bare file has no place for the split, nor for which of two tasks that ask alike is meant.
-    drop = {"split"} if layout == "bare" else set()
-    assert [item.model_dump(exclude=drop) for item in second.items] == [
-        item.model_dump(exclude=drop) for item in first.items
-    ]
+    assert [item.model_dump() for item in second.items] == [item.model_dump() for item in first.items]
 
 
 def test_built_items_go_out_and_come_back(toolbox, tmp_path):
@@ -404,8 +427,8 @@ def counting(folder: Path, name: str) -> Path:
         ("object_counting/data.json", ".", "train", "train", True),
         ("object_counting.json", "object_counting.json", "validation", "validation", True),
         ("object_counting_test.json", ".", "train", "test", True),
-        ("object_counting/data.json", ".", "", "test", False),
-        ("object_counting.json", "object_counting.json", "", "test", False),
+        ("object_counting/data.json", ".", "", "unknown", False),
+        ("object_counting.json", "object_counting.json", "", "unknown", False),
     ],
 )
 def test_items_say_the_split_they_come_from(tmp_path, name, source, stated, split, told):
@@ -417,17 +440,18 @@ def test_items_say_the_split_they_come_from(tmp_path, name, source, stated, spli
 
 
 @pytest.mark.case("promises")
-@pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_a_bare_export_keeps_the_split(tmp_path, split):
+@pytest.mark.parametrize("layout", ["tree", "flat", "bare"])
+@pytest.mark.parametrize("split", ["train", "val", "test", "."])
+def test_an_export_keeps_the_split(tmp_path, split, layout):
     folder = counting(tmp_path / "source", f"{split}/object_counting/data.json")
     first = import_items(folder, tmp_path / "first").toolbox
-    export_items(first, tmp_path / "bare", "bare")
-    again = import_items(tmp_path / "bare", tmp_path / "again").toolbox
+    export_items(first, tmp_path / "out", layout)
+    again = import_items(tmp_path / "out", tmp_path / "again").toolbox
     assert [item.split for item in again.items] == [item.split for item in first.items]
 
 
 @pytest.mark.case("one datum")
-@pytest.mark.parametrize(("options", "kept"), [("aaa", 0), ("aab", 1), ("abc", 1)])
+@pytest.mark.parametrize(("options", "kept"), [("aaa", 0), ("aab", 0), ("abb", 1), ("abc", 1)])
 def test_options_that_are_one_picture_are_no_item(tmp_path, options, kept):
     folder = counting(tmp_path / "source", "test/object_counting/data.json")
     task = folder / "test" / "left_right"
@@ -441,3 +465,83 @@ def test_options_that_are_one_picture_are_no_item(tmp_path, options, kept):
     imported = import_items(folder, tmp_path / "out")
     assert sum(item.task == "left_right" for item in imported.toolbox.items) == kept
     assert sum("same picture" in reason for reason in imported.problems) == 1 - kept
+
+
+def test_an_imported_box_lies_in_the_picture_and_the_note_says_so(tmp_path):
+    root = tmp_path / "saycam"
+    sample = Sample(root)
+    folder, records = root / "test" / "localize", []
+    for answer, box in IN_FRAME.items():
+        record = sample.record(folder, [], f"{I} {LOCALIZE.format('fork')}", answer, bb=[*map(float, box)])
+        sample.picture(folder / f"images/{answer}.png", cropped(answer)[0])
+        records.append({**record, "image": [f"images/{answer}.png"]})
+    write(folder / "data.json", records)
+    toolbox = import_items(root, tmp_path / "toolbox").toolbox
+    found = {one.record["conversations"][1]["value"]: one for one in published_records(toolbox.folder)}
+    assert {answer: one.box for answer, one in found.items()} == {answer: cropped(answer)[1] for answer in "ABCD"}
+    assert {one.box_space for one in found.values()} == {"frame"}
+    (note,) = [note for note in toolbox.manifest.notes if "bb read as" in note]
+    assert note.startswith("test/localize/data.json: bb read as xywh in the frame")
+
+
+def test_contradictory_items_are_left_out_and_named(tmp_path, capsys):
+    root = tmp_path / "odd"
+    sample = Sample(root)
+    folder = root / "test" / "leftright"
+    match = f"{I} Which of the following is the same as this? (A) {I} (B) {I} (C) {I}"
+    names = [f"images/{number}.png" for number in range(4)]
+    first = sample.record(folder, names, match, "A", name="first")
+    other = {**sample.record(folder, [f"images/o{n}.png" for n in range(4)], match, "B"), "id": "sound"}
+    second = json.loads(json.dumps({**first, "id": "second"}))
+    second["conversations"][1]["value"] = "C"
+    write(folder / "data.json", [first, other, second, second])
+    main(["toolbox", "import", str(root), "--out", str(tmp_path / "toolbox"), "--max-unusable", "0.8"])
+    shown = capsys.readouterr().err
+    assert "no item, 3 records: answer: another record has another one" in shown
+    for place, name in ((0, "first"), (2, "second"), (3, "second")):
+        assert f"test/leftright/data.json[{place}] (id '{name}')" in shown
+    toolbox = open_toolbox(tmp_path / "toolbox")
+    assert [item.turns[0].gold for item in toolbox.items] == ["B"]
+    assert sum(toolbox.manifest.skipped.values()) == 3
+    main(["toolbox", "export", str(toolbox.folder), "--out", str(tmp_path / "out")])
+    assert records_of(tmp_path / "out") == records_of(root)
+
+
+def test_a_query_that_is_the_right_options_file_is_noted(tmp_path):
+    root = tmp_path / "odd"
+    sample = Sample(root)
+    folder = root / "test" / "spatialdetails"
+    asked = PROMPTS[8][0]
+    records = [sample.record(folder, [f"images/{n}{i}.png" for i in range(4)], asked, "A") for n in range(2)]
+    records[0]["image"][0] = records[0]["image"][1]
+    write(folder / "data.json", records)
+    notes = import_items(root, tmp_path / "toolbox").toolbox.manifest.notes
+    assert any(note.startswith("1 of 2 items of spatial_details ask for the very file") for note in notes)
+
+
+RECORDS = [{"id": "é 1", "image": ["a.jpg"], "conversations": [], "n": 1.5, "deep": {"x": [1, {"y": None}]}}]
+
+
+@pytest.mark.parametrize("indent", [None, 1, 2, 4, "\t"])
+@pytest.mark.parametrize("escapes", [False, True])
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("separators", [None, (",", ":")])
+def test_json_comes_back_byte_for_byte(tmp_path, indent, escapes, end, separators):
+    folder = counting(tmp_path / "source", "object_counting_test.json")
+    path = folder / "object_counting_test.json"
+    records = [*json.loads(path.read_text()), *RECORDS]
+    text = json.dumps(records, indent=indent, ensure_ascii=escapes, separators=separators) + end
+    path.write_bytes(text.encode())
+    toolbox = import_items(folder, tmp_path / "toolbox", ImportConfig(max_unusable=0.9)).toolbox
+    export_items(toolbox, tmp_path / "out")
+    assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_json_in_a_form_of_its_own_is_noted_and_has_equal_records(tmp_path):
+    folder = counting(tmp_path / "source", "object_counting_test.json")
+    path = folder / "object_counting_test.json"
+    path.write_text(path.read_text().replace('"image":', '"image"  :'))
+    toolbox = import_items(folder, tmp_path / "toolbox").toolbox
+    assert any("object_counting_test.json: written in a way of its own" in note for note in toolbox.manifest.notes)
+    export_items(toolbox, tmp_path / "out")
+    assert records_of(tmp_path / "out") == records_of(folder)

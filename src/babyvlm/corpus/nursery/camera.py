@@ -3,7 +3,6 @@
 Lengths are in frame heights, angles in degrees. At rest the camera shows the world from (0, 0) to (aspect, 1).
 """
 
-# ruff: noqa: N815 (arrays carry their shape in capitals, as fields too)
 from __future__ import annotations
 
 import random

@@ -5,7 +5,6 @@
 Exemplar numbers are split: no exemplar of one split is ever shown in another.
 """
 
-# ruff: noqa: N815 (arrays carry their shape in capitals, as fields too)
 from __future__ import annotations
 
 import functools

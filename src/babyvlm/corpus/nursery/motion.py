@@ -4,7 +4,6 @@ A departure is timed so that one annotated frame falls on the moment at which ab
 seen: its last box then touches the edge it leaves by, or both edges of a corner, however fast it goes.
 """
 
-# ruff: noqa: N815 (arrays carry their shape in capitals, as fields too)
 from __future__ import annotations
 
 import random

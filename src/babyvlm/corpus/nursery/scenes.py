@@ -7,7 +7,6 @@
 Lengths are in frame heights; (0, 0) is the top left corner of what the resting camera shows.
 """
 
-# ruff: noqa: N815 (arrays carry their shape in capitals, as fields too)
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from babyvlm.errors import TranscriptError
-from babyvlm.regular_files import read_regular
+from babyvlm.regular_files import parse_json, read_regular
 
 _NEWLINE = re.compile(r"\r\r\n|\r\n|\n|\r")  # the first where a text was converted twice
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -159,7 +159,7 @@ def read_json(path: Path, parsed: Parsed | None = None) -> Any:
     """
     text = read_text(path)
     try:
-        return json.loads(text)
+        return parse_json(text)
     except (ValueError, RecursionError, MemoryError) as error:
         values = _json_lines(text, parsed)
         if values is None:
@@ -178,7 +178,7 @@ def _json_lines(text: str, parsed: Parsed | None) -> list[Any] | None:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = parse_json(line)
         except (ValueError, RecursionError, MemoryError) as error:
             broken.append((number, str(error)))
         else:

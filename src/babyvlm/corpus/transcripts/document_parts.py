@@ -129,14 +129,14 @@ class _BatchAlternative(Phrase):
 class BatchPhrase(Phrase):
     """Of Azure's batch transcription."""
 
-    recognitionStatus: str = "Success"  # noqa: N815
+    recognitionStatus: str = "Success"
     offset: str = ""
     duration: str = ""
-    offsetInTicks: float | None = None  # noqa: N815
-    durationInTicks: float | None = None  # noqa: N815
+    offsetInTicks: float | None = None
+    durationInTicks: float | None = None
     speaker: int | str | None = None
     locale: str | None = None
-    nBest: list[_BatchAlternative] = []  # noqa: N815
+    nBest: list[_BatchAlternative] = []
 
     def cue(self, place: str, language: str) -> Cue | None:
         if self.recognitionStatus != "Success":
@@ -169,8 +169,8 @@ class SpokenPhrase(Phrase):
 class FastPhrase(Phrase):
     """Of Azure's fast transcription."""
 
-    offsetMilliseconds: float  # noqa: N815
-    durationMilliseconds: float  # noqa: N815
+    offsetMilliseconds: float
+    durationMilliseconds: float
     text: str
     locale: str | None = None
     speaker: int | str | None = None
@@ -214,11 +214,11 @@ class AmazonSegment(Phrase):
 
 
 class _GoogleWord(Phrase):
-    startTime: str = ""  # noqa: N815
-    endTime: str = ""  # noqa: N815
-    startOffset: str = ""  # noqa: N815
-    endOffset: str = ""  # noqa: N815
-    speakerTag: int | None = None  # noqa: N815
+    startTime: str = ""
+    endTime: str = ""
+    startOffset: str = ""
+    endOffset: str = ""
+    speakerTag: int | None = None
 
 
 class _GoogleAlternative(Phrase):
@@ -230,9 +230,9 @@ class GoogleResult(Phrase):
     """Of Google's Speech-to-Text, versions 1 and 2."""
 
     alternatives: list[_GoogleAlternative] = []
-    resultEndTime: str = ""  # noqa: N815
-    resultEndOffset: str = ""  # noqa: N815
-    languageCode: str = ""  # noqa: N815
+    resultEndTime: str = ""
+    resultEndOffset: str = ""
+    languageCode: str = ""
 
     @property
     def end_s(self) -> float | None:

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from babyvlm.errors import ConfigError
 from babyvlm.evaluation.apis.client import Said
 from babyvlm.records import Record
+from babyvlm.regular_files import read_regular
 
 
 class Price(Record):
@@ -60,7 +61,7 @@ def price_of(model: str, prices: Path | None = None) -> Price | None:
     known = dict(PriceTable.model_validate_json(packaged).models)
     if prices is not None:
         try:
-            known |= PriceTable.model_validate_json(prices.read_text(encoding="utf-8")).models
+            known |= PriceTable.model_validate_json(read_regular(prices)).models
         except (OSError, ValueError) as error:
             problem = error.errors()[0] if isinstance(error, ValidationError) else error
             raise ConfigError(f"{prices}: no table of prices ({problem})") from error

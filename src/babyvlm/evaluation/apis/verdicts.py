@@ -10,7 +10,6 @@ status last. The codes are those of the providers' references and of the servers
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from babyvlm.evaluation.apis.client import (
     Unsure,
     mapping,
 )
+from babyvlm.regular_files import parse_json
 
 _LONGEST_ASKED_WAIT_S = 600.0
 """A server that asks for a longer wait ends the run, which can be resumed then."""
@@ -100,7 +100,7 @@ def body_of(received: Received) -> Any:
     """
     text = received.text.lstrip("\ufeff \r\n\t")
     try:
-        return json.loads(text)
+        return parse_json(text)
     except (ValueError, RecursionError) as error:
         if received.status != 200:
             return received.text
@@ -196,7 +196,7 @@ def _mappings(body: Any, depth: int = 8) -> Iterator[dict[str, Any]]:
     """Every mapping in a body, outermost first."""
     if depth and isinstance(body, str) and body.lstrip().startswith("{"):
         try:  # gateways put their provider's body into a string
-            body = json.loads(body)
+            body = parse_json(body)
         except (ValueError, RecursionError):
             return
     if depth and isinstance(body, (dict, list)):

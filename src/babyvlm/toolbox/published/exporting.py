@@ -1,10 +1,12 @@
 """Items out, in a published layout.
 
-source   the files and pictures as imported: pictures byte by byte, records equal with their keys in order; only the
-         indentation and the last line break of the JSON may differ
+source   the files and pictures as imported, byte by byte. A JSON or CSV file written in a way of its own, which the
+         import notes, has equal records with their keys in order; files that held no records are not kept
 tree     <split>/<task>/data.json and <split>/<task>/images/
 flat     <task>_<split>.json and images/<task>/
-bare     records.json, records_train.json and records_val.json for the other splits, and images/
+bare     records.json, or records_train.json, records_val.json and records_test.json, and images/
+
+An unknown split has no folder and no ending.
 
 Items that were built, not imported, get a record of the published form; what that form has no place for (licence,
 category, difficulty, origin) goes under its ``meta`` key.
@@ -12,7 +14,6 @@ category, difficulty, origin) goes under its ``meta`` key.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +21,11 @@ from typing import Any, Literal, get_args
 
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.folders import fresh_folder, refuse_existing
-from babyvlm.records import Item, Split
+from babyvlm.records import Item, ItemSplit
+from babyvlm.regular_files import read_regular
 from babyvlm.toolbox.folder import Toolbox
+from babyvlm.toolbox.published.formatting import Formatting, written_json, written_table
+from babyvlm.toolbox.published.importing import FORMATTING
 from babyvlm.toolbox.published.layouts import PUBLISHED_NAMES, RECORDS, SPLIT_NAMES
 from babyvlm.toolbox.published.records import (
     PublishedRecord,
@@ -43,7 +47,7 @@ class _Entry:
     record: dict[str, Any]
     pictures: dict[str, str]
     task: str
-    split: Split
+    split: ItemSplit
 
 
 def export_items(toolbox: Toolbox, out: Path, layout: ExportLayout | None = None) -> dict[str, int]:
@@ -73,8 +77,10 @@ def export_items(toolbox: Toolbox, out: Path, layout: ExportLayout | None = None
         if layout == "source":
             return _write_source(toolbox, imported, partial)
         known = {item.id: item for item in toolbox.items}
-        entries = [_imported_entry(published, known) for published in imported]
-        from_records = {published.item for published in imported}
+        # A row of a table is no conversation: in the other layouts its item is.
+        conversations = [published for published in imported if published.file.layout != "table"]
+        entries = [_imported_entry(published, known) for published in conversations]
+        from_records = {published.item for published in conversations}
         entries += [_built_entry(item) for item in toolbox.items if item.id not in from_records]
         return _write_entries(toolbox, entries, partial, layout)
 
@@ -88,8 +94,13 @@ def _write_source(toolbox: Toolbox, imported: list[PublishedRecord], out: Path) 
         by_file.setdefault(path, [])
     for location, stored in all_images(imported).items():
         _copy(toolbox, stored, out / location)
+    layouts = {published.file.path: published.file.layout for published in imported}
+    formatting = toolbox.manifest.configuration.get(FORMATTING, {})
     for path, records in by_file.items():
-        _write_json(out / path, records)
+        written = written_table if layouts.get(path) == "table" else written_json
+        content = written(records, Formatting(**formatting.get(path, {})))
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        (out / path).write_bytes(content.encode("utf-8"))
     return {path: len(records) for path, records in by_file.items()}
 
 
@@ -127,10 +138,11 @@ def _write_entries(toolbox: Toolbox, entries: list[_Entry], out: Path, layout: E
     for entry in entries:
         task = PUBLISHED_NAMES.get(entry.task, entry.task)
         split = SPLIT_NAMES[entry.split]
+        folder, ending = (f"{split}/{task}", f"_{split}") if split else (task, "")
         path, pictures, prefix = {
-            "tree": (f"{split}/{task}/{RECORDS}", f"{split}/{task}/images", "images"),
-            "flat": (f"{task}_{split}.json", f"images/{task}", f"images/{task}"),
-            "bare": ("records.json" if split == "test" else f"records_{split}.json", "images", "images"),
+            "tree": (f"{folder}/{RECORDS}", f"{folder}/images", "images"),
+            "flat": (f"{task}{ending}.json", f"images/{task}", f"images/{task}"),
+            "bare": (f"records{ending}.json", "images", "images"),
         }[layout]
         renamed = {}
         for named in dict.fromkeys([*image_paths(entry.record), *attached_paths(entry.record)]):
@@ -150,7 +162,7 @@ def _copy(toolbox: Toolbox, stored: str, target: Path) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        content = toolbox.image_path(stored).read_bytes()
+        content = read_regular(toolbox.image_path(stored))
     except OSError as error:
         raise DataFolderError(f"does not read ({error})", path=toolbox.image_path(stored)) from error
     target.write_bytes(content)
@@ -158,4 +170,4 @@ def _copy(toolbox: Toolbox, stored: str, target: Path) -> None:
 
 def _write_json(path: Path, records: list[dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(records, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(written_json(records, Formatting()), encoding="utf-8")

@@ -1,49 +1,51 @@
-"""Published items in: a folder, a JSON file or a hub data set becomes a toolbox folder.
+"""Published items in: a folder, a JSON file, a list of pairs or a hub data set becomes a toolbox folder.
 
 files -> records -> pictures read and named by content -> prompts recognised -> items.jsonl
       \\-> published.jsonl   every record, as it was
 
-A record of which no item can be made (a picture missing, an answer that is no option) is kept in ``published.jsonl``
-with the reason, counted in the manifest, and exported again with the rest. A prompt of no published wording is still
-asked where the file's name tells the task and the prompt its options; such items have the variant ``unrecognised``.
-Pictures get the hash of their content as a name: the published sample set gives answers away in ``.jpg`` and ``.jpeg``.
+A record of which no item can be made (a picture missing, an answer that is no option, another record with another
+answer) is kept in ``published.jsonl`` with the reason, counted in the manifest, and exported again with the rest. A
+prompt of no published wording is still asked where the file's name tells the task and the prompt its options; such
+items have the variant ``unrecognised``. Pictures get the hash of their content as a name: the published sample set
+gives answers away in ``.jpg`` and ``.jpeg``.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from babyvlm.errors import ConfigError, InputError, MediaError
+from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.progress import progress
-from babyvlm.records import Item, ItemTurn, content_id, write_jsonl
-from babyvlm.shown_pictures import picture_format, show_picture
+from babyvlm.records import Item, content_id, write_jsonl
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
-from babyvlm.toolbox.published.boxes import BoxClue, box_form, box_values
+from babyvlm.toolbox.published.boxes import BoxClue, BoxReading, box_reading, box_values
 from babyvlm.toolbox.published.hub import local_folder
-from babyvlm.toolbox.published.layouts import FoundFile, find_files, locate
-from babyvlm.toolbox.published.prompts import guess_options, placeholders, recognise
+from babyvlm.toolbox.published.items import UnusableError, item_of
+from babyvlm.toolbox.published.layouts import Found, FoundFile, find_files, locate
+from babyvlm.toolbox.published.notes import CONTRADICTED, contradicted, giveaways, unrecognised_prompts
+from babyvlm.toolbox.published.pictures import PictureStore
 from babyvlm.toolbox.published.records import (
     PUBLISHED,
-    BoxForm,
     PublishedRecord,
     RecordImage,
     attached_paths,
     image_paths,
 )
+from babyvlm.toolbox.published.winoground_list import pair_item, pair_row, pairs_of, picture_places
 from babyvlm.toolbox.tasks import TASKS, task_named
 
-# DEVIATION: such prompts are asked all the same, under a variant of their own.
-UNRECOGNISED = "unrecognised"
-_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp", "BMP": ".bmp"}
+FORMATTING = "formatting"
+"""The manifest's entry of how each source file is written."""
 _UNSTATED = "restricted: published items, licence not stated (babyvlm toolbox import --licence says otherwise)"
+_NAMED = 5
+"""Records named on screen for each reason that makes them no item."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,41 +78,13 @@ class Imported:
     """Source records, all of them kept."""
     problems: dict[str, int]
     """Records without an item, by reason."""
+    examples: dict[str, list[str]]
+    """The first of them, by reason: the file, which record of it, and its id."""
     unrecognised: dict[str, int]
     """Prompts of no published wording, one example for each task (or file), with their number."""
 
 
-class _UnusableError(Exception):
-    """A record of which no item can be made; caught and counted by reason."""
-
-
-@dataclass(kw_only=True)
-class _Store:
-    """Pictures by content."""
-
-    folder: Path
-    sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
-    formats: dict[str, str] = field(default_factory=dict)
-    by_path: dict[Path, str] = field(default_factory=dict)
-
-    def add(self, path: Path) -> str:
-        """Keeps a file's bytes; returns the name they are kept under.
-
-        Raises:
-            _UnusableError: It is no image.
-        """
-        if path not in self.by_path:
-            content = path.read_bytes()
-            try:
-                shown = show_picture(content)
-                size, kind = shown.size.shown, picture_format(content)
-            except MediaError as error:
-                raise _UnusableError("image: does not open") from error
-            # DEVIATION: not the published name, whose suffix may tell the answer.
-            name = hashlib.sha256(content).hexdigest()[:20] + _SUFFIXES.get(kind, ".img")
-            self.by_path[path], self.sizes[name], self.formats[name] = name, size, kind
-            (self.folder / name).write_bytes(content)
-        return self.by_path[path]
+_Read = tuple[PublishedRecord, Item | None]
 
 
 def import_items(
@@ -119,7 +93,8 @@ def import_items(
     """Imports published items.
 
     Args:
-        source: A folder in one of the published layouts, a JSON file, or the name of a hub data set (``owner/name``).
+        source: A folder in one of the published layouts, a JSON file, a CSV file of pairs, or the name of a hub data
+            set (``owner/name``).
         out: The toolbox folder to write; absent or empty.
         config: How they are read.
         image_root: Where the picture paths of a bare JSON file start.
@@ -135,48 +110,41 @@ def import_items(
     kept: list[PublishedRecord] = []
     items: dict[str, Item] = {}
     notes: list[str] = []
-    repeats = unplaced = 0
+    repeats = 0
     with fresh_folder(out) as partial:
         (partial / IMAGES).mkdir()
-        store = _Store(folder=partial / IMAGES)
+        store = PictureStore(folder=partial / IMAGES)
         total = sum(len(file.records) for file in found.files)
         with progress(description="import", total=total, unit="record") as bar:
             for file in found.files:
-                read = [_read_record(record, file, store, config) for record in file.records]
-                form = box_form(_clues(read, store))
+                read = _read_file(file, store, config, bar.update)
+                reading = box_reading(_clues(read, store))
                 for published, item in read:
                     if item is not None and item.id in items and items[item.id].split != item.split:
                         item = item.model_copy(update={"id": content_id(item.id, item.split)})
                     if item is not None:
                         repeats += item.id in items
                         items.setdefault(item.id, item)
-                    kept.append(_with_box(published, item, form, store))
-                    unplaced += kept[-1].box is None and box_values(published.record) is not None
-                    bar.update(1)
+                    kept.append(_with_box(published, item, reading, store))
                 if any(box_values(published.record) is not None for published, _ in read):
-                    notes.append(f"{file.source.path}: bb read as {form}")
-        problems = Counter(published.problem for published in kept if published.problem)
+                    notes.append(f"{file.source.path}: bb read as {reading}")
+        _leave_out(contradicted(items.values()), kept, items)
+        problems, examples = _problems(kept)
         _refuse_too_few(folder, config, kept, problems)
         order = {task: place for place, task in enumerate(TASKS)}
         in_order: list[Item] = sorted(items.values(), key=lambda item: (order[item.task], item.id))
         write_jsonl(partial / ITEMS, in_order)
         write_jsonl(partial / PUBLISHED, kept)
-        unrecognised = _unrecognised(kept, items)
+        unrecognised = unrecognised_prompts(kept, items)
         notes += [f"prompt of no published wording, {count} times: {what}" for what, count in unrecognised.items()]
-        notes += _warnings(items, store)
-        if unplaced:
-            notes.append(f"{unplaced} bb do not fit their picture or its answer, those of an uncropped frame: no box")
-        if untold := sorted({file.source.path for file in found.files if not file.split_said}):
-            notes.append(
-                f"{', '.join(untold[:3])}{' and others' if len(untold) > 3 else ''}: no name says the split; "
-                "give --split if these are not test items"
-            )
+        notes += giveaways(items, store.formats) + _source_notes(found, kept)
         Manifest(
             kind="toolbox",
             configuration={
                 **asdict(config),
                 "split": config.split or ("" if all(file.split_said for file in found.files) else "unknown"),
                 "source": str(source) if folder != Path(source) else folder.name,
+                FORMATTING: {file.source.path: file.formatting.model_dump() for file in found.files if file.formatting},
             },
             inputs={file.source.path: hashlib.sha256(file.path.read_bytes()).hexdigest()[:16] for file in found.files},
             counts={
@@ -188,196 +156,154 @@ def import_items(
             skipped=dict(sorted((problems + Counter({"file: holds no records": len(found.passed_over)})).items())),
             notes=notes,
         ).write(partial)
-    return Imported(toolbox=open_toolbox(out), records=len(kept), problems=dict(problems), unrecognised=unrecognised)
+    return Imported(
+        toolbox=open_toolbox(out),
+        records=len(kept),
+        problems=dict(problems),
+        examples=examples,
+        unrecognised=unrecognised,
+    )
 
 
-def _read_record(
-    record: dict[str, Any], file: FoundFile, store: _Store, config: ImportConfig
-) -> tuple[PublishedRecord, Item | None]:
+def _read_file(file: FoundFile, store: PictureStore, config: ImportConfig, done: Any) -> list[_Read]:
+    """Every record of a file with its item; None where there is none."""
+    if file.source.layout == "table":
+        return _read_pairs(file, store, config, done)
+    read = []
+    for record in file.records:
+        read.append(_read_record(record, file, store, config))
+        done(1)
+    return read
+
+
+def _read_record(record: dict[str, Any], file: FoundFile, store: PictureStore, config: ImportConfig) -> _Read:
     images, problem = [], ""
     for named in [*image_paths(record), *attached_paths(record)]:
-        path, location = locate(named, file)
-        stored = None
-        try:
-            if path is None:
-                raise _UnusableError("image: missing" if location else "image: outside the source folder")
-            stored = store.add(path)
-        except _UnusableError as reason:
-            # An animation made of the frames is not shown; without it the item is as good.
-            problem = problem or (str(reason) if named in image_paths(record) else "")
-            if path is not None:
-                stored = _keep_unread(path, store)
-        images.append(RecordImage(named=named, location=location, stored=stored))
+        image, trouble = _keep_picture((named,), file, store)
+        # An animation made of the frames is not shown; without it the item is as good.
+        problem = problem or (trouble if named in image_paths(record) else "")
+        images.append(image)
     item = None
     if not problem:
+        shown = [str(image.stored) for image in images[: len(image_paths(record))]]
         try:
-            item = _item(record, file, [str(image.stored) for image in images[: len(image_paths(record))]], config)
-        except _UnusableError as reason:
+            item = item_of(record, file.source.task, file.source.split, shown, config.licence)
+        except UnusableError as reason:
             problem = str(reason)
-    if item is not None and any(_options_look_alike(turn) for turn in item.turns):
-        item, problem = None, "options: every one of them is the same picture"
-    published = PublishedRecord(
-        file=file.source,
-        item=item.id if item else None,
-        problem=problem,
-        images=tuple(images),
-        record=record,
-    )
-    return published, item
+    return _published(file, record, images, item, problem), item
 
 
-def _options_look_alike(turn: ItemTurn) -> bool:
-    """Whether each option is a picture, and all of them one and the same."""
-    shown = turn.images[-len(turn.options) :]
-    return set(turn.options) <= set("ABCD") and 1 < len(turn.options) <= len(turn.images) and len(set(shown)) == 1
+def _read_pairs(file: FoundFile, store: PictureStore, config: ImportConfig, done: Any) -> list[_Read]:
+    """The rows of a list of pairs; an item needs the picture of its pair's other row too."""
+    rows = [pair_row(record) for record in file.records]
+    images, troubles = [], []
+    for row in rows:
+        image, trouble = _keep_picture(picture_places(row), file, store)
+        images.append(image.model_copy(update={"named": row.image}))
+        troubles.append(trouble)
+        done(1)
+    whole, read = pairs_of(rows), []
+    for row, record, image, problem in zip(rows, file.records, images, troubles, strict=True):
+        item = None
+        if not problem:
+            pictures = {tag: images[place].stored for tag, place in whole.get(row.instance_id, {}).items()}
+            try:
+                item = pair_item(row, pictures, file.source.split, config.licence)
+            except UnusableError as reason:
+                problem = str(reason)
+        read.append((_published(file, record, [image], item, problem), item))
+    return read
 
 
-def _keep_unread(path: Path, store: _Store) -> str:
-    """Keeps the bytes of a file that is no image, so that the export has them again."""
-    name = hashlib.sha256(path.read_bytes()).hexdigest()[:20] + ".img"
-    shutil.copyfile(path, store.folder / name)
-    return name
-
-
-def _item(record: dict[str, Any], file: FoundFile, shown: Sequence[str], config: ImportConfig) -> Item:
-    """The item of a record whose pictures are all there.
-
-    Raises:
-        _UnusableError: There is none, for the reason it gives.
-    """
-    rounds = _rounds(record)
-    understood = [recognise(prompt) for prompt, _ in rounds]
-    # Most rounds of a memory item, and every other item, have one family; the last is never the odd first round.
-    last = understood[-1]
-    if all(understood) and last is not None:
-        task = file.source.task if file.source.task in last.tasks else last.tasks[0]
-        if last.task and file.source.task in (None, last.task):
-            task = last.task
-        variant, word = last.variant, last.word
-        options = [entry.options if entry is not None else () for entry in understood]
-    elif file.source.task is not None:
-        task, variant, word = file.source.task, UNRECOGNISED, ""
-        options = [guess_options(prompt, task) for prompt, _ in rounds]
-    else:
-        raise _UnusableError("prompt: of no published wording, in a file that names no task")
-    spec = TASKS[str(task)]
-    if len(rounds) > 1 and spec.name != "memory":
-        raise _UnusableError("record: several rounds of a task that has one")
-    shares = _share_out(rounds, shown)
-    labels = record.get("labels")
-    turns = []
-    for number, ((prompt, answer), admitted, pictures) in enumerate(zip(rounds, options, shares, strict=True)):
-        admitted = admitted or _numbers(spec.options, answer, variant)
-        gold = _plain_answer(answer)
-        if gold not in admitted:
-            raise _UnusableError("answer: not among the options")
-        turns.append(
-            ItemTurn(
-                prompt=prompt,
-                images=tuple(pictures),
-                options=admitted,
-                gold=gold,
-                labels=_labels_of(labels, number, len(rounds)),
-            )
-        )
-    meta = record.get("meta")
-    licence = meta["licence"] if isinstance(meta, dict) and isinstance(meta.get("licence"), str) else config.licence
-    letters = set(turns[0].options) <= {"A", "B", "C", "D"}
-    single = 1 / len(turns[0].options) if letters or spec.answers == "direction" else spec.chance
-    content = [[turn.prompt, turn.gold, *(Path(name).stem for name in turn.images)] for turn in turns]
-    return Item(
-        id=content_id(spec.name, content),
-        task=spec.name,
-        variant=variant,
-        split=file.source.split,
-        turns=tuple(turns),
-        chance=spec.chance if spec.name == "memory" else single,
-        age_span_months=spec.age_span_months,
-        category=word or (turns[0].gold if spec.answers == "number" else ""),
-        licence=licence,
+def _published(
+    file: FoundFile, record: dict[str, Any], images: Sequence[RecordImage], item: Item | None, problem: str
+) -> PublishedRecord:
+    return PublishedRecord(
+        file=file.source, item=item.id if item else None, problem=problem, images=tuple(images), record=record
     )
 
 
-def _rounds(record: dict[str, Any]) -> list[tuple[str, str]]:
-    """Prompt and answer of each round."""
-    turns = record.get("conversations")
-    if not isinstance(turns, list) or not turns or len(turns) % 2:
-        raise _UnusableError("record: no even number of turns")
-    rounds = []
-    for asked, answered in zip(turns[::2], turns[1::2], strict=True):
-        if not isinstance(asked, dict) or not isinstance(answered, dict):
-            raise _UnusableError("record: a turn is no object")
-        if asked.get("from") not in ("human", "user") or answered.get("from") not in ("gpt", "assistant"):
-            raise _UnusableError("record: turns are not by human and gpt in turn")
-        rounds.append((str(asked.get("value", "")), str(answered.get("value", ""))))
-    return rounds
+def _keep_picture(places: Sequence[str], file: FoundFile, store: PictureStore) -> tuple[RecordImage, str]:
+    """Keeps a picture that lies at one of several places; what is wrong with it, if anything."""
+    found = [locate(place, file) for place in places]
+    path, location = next((one for one in found if one[0] is not None), found[0])
+    stored, problem = None, ""
+    try:
+        if path is None:
+            raise UnusableError("image: missing" if location else "image: outside the source folder")
+        stored = store.add(path)
+    except UnusableError as reason:
+        problem = str(reason)
+        if path is not None and path.is_file():
+            stored = store.add_unread(path)
+    return RecordImage(named=places[0], location=location, stored=stored), problem
 
 
-def _share_out(rounds: Sequence[tuple[str, str]], shown: Sequence[str]) -> list[list[str]]:
-    """The pictures of each round, as the placeholders say; all of them in the first round where there are none."""
-    places = [placeholders(prompt) for prompt, _ in rounds]
-    if sum(places) == 0:
-        return [list(shown), *([] for _ in rounds[1:])]
-    if sum(places) != len(shown):
-        raise _UnusableError("image: not as many as the prompt has places for")
-    remaining = iter(shown)
-    return [[next(remaining) for _ in range(count)] for count in places]
+def _clues(read: Iterable[_Read], store: PictureStore) -> list[BoxClue]:
+    return [clue for published, item in read if (clue := _clue(published, item, store)) is not None and clue.width]
 
 
-def _numbers(options: tuple[str, ...], answer: str, variant: str) -> tuple[str, ...]:
-    """The admissible numbers, which reach as far as the answer."""
-    plain = answer.strip()
-    if variant == UNRECOGNISED or not plain.isdigit() or not plain.isascii() or len(plain) > 3:
-        return options
-    return options if plain in options else tuple(str(number) for number in range(int(plain) + 1))
+def _clue(published: PublishedRecord, item: Item | None, store: PictureStore) -> BoxClue | None:
+    values = box_values(published.record)
+    if values is None:
+        return None
+    stored = published.images[0].stored if published.images else None
+    width, height = store.sizes.get(stored or "", (0, 0))
+    answer = item.turns[0].gold if item is not None and item.task == "localization" else ""
+    return BoxClue(values=values, width=width, height=height, answer=answer)
 
 
-def _plain_answer(answer: str) -> str:
-    """An answer as options spell it: ``B`` for `` (b).``, ``top left`` for ``Top-left``.
-
-    >>> _plain_answer(" (b)."), _plain_answer("Top-left"), _plain_answer("03")
-    ('B', 'top left', '3')
-    """
-    plain = answer.strip().strip("().'\" ")
-    if len(plain) == 1 and plain.isalpha():
-        return plain.upper()
-    if plain.isdigit() and plain.isascii():
-        return str(int(plain))
-    return " ".join(plain.lower().replace("-", " ").split())
-
-
-def _labels_of(labels: object, number: int, rounds: int) -> tuple[str, ...]:
-    if not isinstance(labels, list):
-        return ()
-    if len(labels) == rounds and isinstance(labels[number], list):
-        return tuple(str(label) for label in labels[number])
-    return tuple(str(label) for label in labels) if rounds == 1 and all(isinstance(one, str) for one in labels) else ()
-
-
-def _clues(read: Iterable[tuple[PublishedRecord, Item | None]], store: _Store) -> list[BoxClue]:
-    clues = []
-    for published, item in read:
-        values = box_values(published.record)
-        stored = published.images[0].stored if published.images else None
-        if values is None or stored not in store.sizes:
-            continue
-        width, height = store.sizes[str(stored)]
-        answer = item.turns[0].gold if item is not None and item.task == "localization" else ""
-        clues.append(BoxClue(values=values, width=width, height=height, answer=answer))
-    return clues
-
-
-def _with_box(published: PublishedRecord, item: Item | None, form: BoxForm, store: _Store) -> PublishedRecord:
+def _with_box(
+    published: PublishedRecord, item: Item | None, reading: BoxReading, store: PictureStore
+) -> PublishedRecord:
     changes: dict[str, Any] = {"item": item.id if item else None}
-    if (values := box_values(published.record)) is not None:
-        stored = published.images[0].stored if published.images else None
-        width, height = store.sizes.get(stored or "", (0, 0))
-        answer = item.turns[0].gold if item is not None and item.task == "localization" else ""
-        clue = BoxClue(values=values, width=width, height=height, answer=answer)
+    if (clue := _clue(published, item, store)) is not None:
         # In the coordinates of another picture a box would be wrong; the record keeps its numbers.
-        fits = clue.fits(form) == (2 if answer else 1) or not width
-        changes |= {"box": clue.as_xywh(form) if fits else None, "box_form": form}
+        box = clue.box(reading) if clue.width else clue.as_xywh(reading.form)
+        changes |= {"box": box, "box_form": reading.form, "box_space": reading.space}
     return published.model_copy(update=changes)
+
+
+def _leave_out(ids: set[str], kept: list[PublishedRecord], items: dict[str, Item]) -> None:
+    """Takes out items that contradict each other."""
+    for name in ids:
+        del items[name]
+    for place, published in enumerate(kept):
+        if published.item in ids:
+            kept[place] = published.model_copy(update={"item": None, "problem": CONTRADICTED})
+
+
+def _problems(kept: Sequence[PublishedRecord]) -> tuple[Counter[str], dict[str, list[str]]]:
+    """Records without an item, by reason, and the names of the first of them."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, list[str]] = defaultdict(list)
+    places: Counter[str] = Counter()
+    for published in kept:
+        place = places[published.file.path]
+        places[published.file.path] += 1
+        if published.problem:
+            counts[published.problem] += 1
+            if len(examples[published.problem]) < _NAMED:
+                name = published.record.get("id", published.record.get("instance_id"))
+                named = "" if name is None else f" (id {name!r})"
+                examples[published.problem].append(f"{published.file.path}[{place}]{named}")
+    return counts, dict(examples)
+
+
+def _source_notes(found: Found, kept: Sequence[PublishedRecord]) -> list[str]:
+    """What is to be known of the files themselves."""
+    notes = []
+    if unplaced := sum(one.box is None and box_values(one.record) is not None for one in kept):
+        notes.append(f"{unplaced} bb do not fit their picture or its answer: no box")
+    if untold := sorted({file.source.path for file in found.files if not file.split_said}):
+        notes.append(f"{_some(untold)}: no name says the split, which is unknown; --split states it")
+    if odd := sorted(file.source.path for file in found.files if file.formatting is None):
+        notes.append(f"{_some(odd)}: written in a way of its own; an export has equal records, not the same bytes")
+    return notes
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} others" if len(names) > 3 else "")
 
 
 def _refuse_too_few(
@@ -395,39 +321,6 @@ def _refuse_too_few(
     )
 
 
-def _unrecognised(kept: Sequence[PublishedRecord], items: dict[str, Item]) -> dict[str, int]:
-    """One example of a prompt of no published wording for each file, with how many there are."""
-    examples: dict[str, str] = {}
-    counts: Counter[str] = Counter()
-    for published in kept:
-        unknown = published.problem.startswith("prompt:")
-        if unknown or (published.item is not None and items[published.item].variant == UNRECOGNISED):
-            place = published.file.path
-            asked = next(prompt for prompt, _ in _rounds(published.record) if recognise(prompt) is None)
-            examples.setdefault(place, f"{place}: {asked!r}")
-            counts[examples[place]] += 1
-    return dict(counts)
-
-
-def _warnings(items: dict[str, Item], store: _Store) -> list[str]:
-    mixed = sum(
-        len({store.formats[name] for name in turn.images}) > 1 for item in items.values() for turn in item.turns
-    )
-    golds: dict[tuple[object, ...], set[tuple[str, ...]]] = {}
-    for item in items.values():
-        asked = (item.task, *((turn.prompt, *turn.images) for turn in item.turns))
-        golds.setdefault(asked, set()).add(tuple(turn.gold for turn in item.turns))
-    splits = sorted({item.split for item in items.values()})
-    notes = []
-    if mixed:
-        notes.append(f"{mixed} rounds show pictures of different file formats, which may tell the answer")
-    if contradictory := sum(len(answers) > 1 for answers in golds.values()):
-        notes.append(f"{contradictory} questions occur with several right answers")
-    if len(splits) > 1:
-        notes.append(f"holds items of the splits {', '.join(splits)}; a result over all of them is none on a test set")
-    return notes
-
-
 def report_import(imported: Imported) -> str:
     """What to tell the person who imported."""
     counts = imported.toolbox.manifest.counts
@@ -438,6 +331,8 @@ def report_import(imported: Imported) -> str:
 def warn_of_problems(imported: Imported) -> None:
     """Says on standard error what came to nothing, and what looked odd."""
     for reason, count in imported.problems.items():
-        print(f"no item, {count} records: {reason}", file=sys.stderr)
+        more = f" and {count - _NAMED} more" if count > _NAMED else ""
+        named = ", ".join(imported.examples[reason])
+        print(f"no item, {count} records: {reason}: {named}{more}", file=sys.stderr)
     for note in imported.toolbox.manifest.notes:
         print(f"note: {note}", file=sys.stderr)

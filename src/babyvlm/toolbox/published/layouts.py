@@ -3,11 +3,11 @@
 tree    <root>/[<split>/]<task>/data.json         pictures in <task>/images/, paths relative to <task>/
 flat    <root>/<task>_<split>.json                pictures in <root>/images/<task>/, paths relative to either
 bare    one JSON file                             picture paths relative to a given image root
+table   one CSV file of pairs                     see winoground_list.py
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -16,17 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from babyvlm.errors import InputError
-from babyvlm.records import Split
-from babyvlm.regular_files import read_regular
+from babyvlm.records import ItemSplit, Split
+from babyvlm.regular_files import parse_json, read_regular
+from babyvlm.toolbox.published.formatting import Formatting, json_formatting, table_formatting
 from babyvlm.toolbox.published.records import SourceFile
+from babyvlm.toolbox.published.winoground_list import is_pair_list, read_pair_list
 
 _SPLITS: dict[str, Split] = {
     "train": "train", "training": "train",
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
-SPLIT_NAMES: dict[Split, str] = {"train": "train", "validation": "val", "test": "test"}
-"""How published folders spell our splits."""
+SPLIT_NAMES: dict[ItemSplit, str] = {"train": "train", "validation": "val", "test": "test", "unknown": ""}
+"""How published folders spell our splits; empty where they name none."""
 
 _SPELLINGS: dict[str, tuple[str, ...]] = {
     "looking_while_listening": ("lookingwhilelistening", "lwl", "winoground", "babywinoground"),
@@ -109,6 +111,8 @@ class FoundFile:
     """No picture may lie outside it."""
     split_said: bool = True
     """Whether a name or the user says the split."""
+    formatting: Formatting | None = None
+    """How it is written, where that can be done again byte for byte."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +130,7 @@ def find_files(
     """Reads every file of records of a source.
 
     Args:
-        source: A folder in one of the published layouts, or one JSON file.
+        source: A folder in one of the published layouts, one JSON file, or a CSV file of pairs.
         image_root: Where picture paths start; beside the records when None.
         task: The sub-task of records whose file name does not say.
         split: The split of records whose file and folder names do not say.
@@ -134,10 +138,12 @@ def find_files(
     Raises:
         InputError: There is nothing at ``source``, or no file of records in it, or one that does not parse.
     """
+    if source.is_file() and source.suffix.lower() == ".csv":
+        return Found(files=(_table(source, source.name, image_root or source.parent, split),), passed_over=())
     if source.is_file():
         stem_task, named_split = read_stem(source.stem)
         said = named_split or split
-        described = SourceFile(path=source.name, layout="bare", task=stem_task or task, split=said or "test")
+        described = SourceFile(path=source.name, layout="bare", task=stem_task or task, split=said or "unknown")
         records = read_records(source)
         if records is None:
             raise InputError("holds no list of conversation records", path=source)
@@ -148,7 +154,11 @@ def find_files(
     if not source.is_dir():
         raise InputError("there is no such folder or file", path=source)
     files, passed_over = [], []
-    for path in _json_files(source):
+    for path in _record_files(source):
+        if path.suffix == ".csv":
+            if is_pair_list(path):
+                files.append(_table(path, str(path.relative_to(source)), image_root or source, split))
+            continue
         relative = path.relative_to(source)
         records = read_records(path)
         if records is None:
@@ -159,7 +169,7 @@ def find_files(
             splits = [found for part in relative.parts[:-2] if (found := split_spelled(part))]
             said = splits[-1] if splits else split or split_spelled(source.resolve().name)
             named = task_spelled(path.parent.name) or task
-            described = SourceFile(path=str(relative), layout="tree", task=named, split=said or "test")
+            described = SourceFile(path=str(relative), layout="tree", task=named, split=said or "unknown")
             folders = [base, base / "images", source]
         else:
             stem_task, named_split = read_stem(path.stem)
@@ -169,7 +179,7 @@ def find_files(
                 path=str(relative),
                 layout="flat",
                 task=stem_task or task,
-                split=said or "test",
+                split=said or "unknown",
             )
             pictures = base / "images"
             names = {path.stem, re.sub(r"[_\-](?:train|val|validation|test)$", "", path.stem)}
@@ -179,7 +189,7 @@ def find_files(
         raise InputError(
             "no file of conversation records here",
             path=source,
-            remedy="Expected <task>/data.json, <split>/<task>/data.json or <task>_<split>.json",
+            remedy="Expected <task>/data.json, <split>/<task>/data.json, <task>_<split>.json or baby_winoground.csv",
         )
     return Found(files=tuple(files), passed_over=tuple(passed_over))
 
@@ -193,16 +203,37 @@ def _found(
     split_said: bool,
 ) -> FoundFile:
     return FoundFile(
-        source=described, path=path, records=records, image_folders=tuple(folders), root=root, split_said=split_said
+        source=described,
+        path=path,
+        records=records,
+        image_folders=tuple(folders),
+        root=root,
+        split_said=split_said,
+        formatting=json_formatting(path.read_bytes(), list(records)),
     )
 
 
-def _json_files(source: Path) -> Iterator[Path]:
-    """JSON files in a stable order; hidden folders are not entered."""
+def _table(path: Path, name: str, root: Path, split: Split | None) -> FoundFile:
+    """A list of pairs, read."""
+    rows = read_pair_list(path)
+    described = SourceFile(path=name, layout="table", task="looking_while_listening", split=split or "unknown")
+    return FoundFile(
+        source=described,
+        path=path,
+        records=tuple(rows),
+        image_folders=tuple(dict.fromkeys((path.parent, path.parent / "images", root, root / "images"))),
+        root=root,
+        split_said=split is not None,
+        formatting=table_formatting(path.read_bytes(), rows),
+    )
+
+
+def _record_files(source: Path) -> Iterator[Path]:
+    """JSON and CSV files in a stable order; hidden folders are not entered."""
     for folder, names, files in os.walk(source):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in sorted(files):
-            if name.endswith(".json") and not name.startswith("."):
+            if name.endswith((".json", ".csv")) and not name.startswith("."):
                 yield Path(folder) / name
 
 
@@ -213,7 +244,7 @@ def read_records(path: Path) -> tuple[dict[str, Any], ...] | None:
         InputError: The file is no JSON, or one of its records is not like the others.
     """
     try:
-        loaded = json.loads(read_regular(path))
+        loaded = parse_json(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"is no JSON ({error})", path=path, remedy="Was it copied whole?") from error
     if not isinstance(loaded, list) or not any(

@@ -14,12 +14,14 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from babyvlm.records import Record, Split, read_jsonl
+from babyvlm.records import ItemSplit, Record, read_jsonl
 
 PUBLISHED = "published.jsonl"
 
 BoxForm = Literal["xywh", "xyxy"]
-SourceLayout = Literal["tree", "flat", "bare"]
+BoxSpace = Literal["picture", "frame"]
+SourceLayout = Literal["tree", "flat", "bare", "table"]
+"""``table`` is a CSV file of pairs (Baby Winoground); the others are JSON files of conversations."""
 
 
 class RecordImage(Record):
@@ -34,14 +36,14 @@ class RecordImage(Record):
 
 
 class SourceFile(Record):
-    """One JSON file of records."""
+    """One file of records."""
 
     path: str
     """Relative to the source folder."""
     layout: SourceLayout
     task: str | None
     """The sub-task that the file or folder name says; None where it says none."""
-    split: Split
+    split: ItemSplit
 
 
 class PublishedRecord(Record):
@@ -53,8 +55,10 @@ class PublishedRecord(Record):
     problem: str = ""
     """Why there is no item; empty where there is one."""
     box: tuple[float, float, float, float] | None = None
-    """``bb`` as left, top, width, height, in pixels; None where there is none or it cannot be read."""
+    """``bb`` as left, top, width, height in the picture, pixels; None where there is none or it cannot be read."""
     box_form: BoxForm | None = None
+    box_space: BoxSpace | None = None
+    """Whether ``bb`` was in the coordinates of the picture, or of the frame that it was cut from."""
     images: tuple[RecordImage, ...] = ()
     """Every file it names, in the order of its keys."""
     record: dict[str, Any] = Field(default_factory=dict)

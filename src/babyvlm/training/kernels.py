@@ -1,0 +1,44 @@
+"""Which kernels a recipe's model computes with on this machine."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from babyvlm.errors import ConfigError
+from babyvlm.model.packed_attention import NO_VARLEN, VARLEN, packed, varlen_kernel
+from babyvlm.training.configuration import Recipe
+from babyvlm.training.distribution import layers_of
+
+
+def row_attention(recipe: Recipe, device: torch.device) -> str:
+    """The kernel of the language model: ``auto`` is a row in one call on a GPU whose torch can do so, else ``sdpa``."""
+    if recipe.attention != "auto":
+        return recipe.attention
+    can = device.type == "cuda" and recipe.precision != "no" and varlen_kernel() is not None
+    return VARLEN if can else "sdpa"
+
+
+def tower_attention(recipe: Recipe) -> str:
+    """The tower's kernel: its pictures are all of one length."""
+    return "sdpa" if recipe.attention in ("auto", VARLEN) else recipe.attention
+
+
+def attention_of(recipe: Recipe, device: torch.device) -> dict[str, str]:
+    """Both, as transformers takes them."""
+    return {"text_config": packed(row_attention(recipe, device)), "vision_config": tower_attention(recipe)}
+
+
+def require_kernels(recipe: Recipe) -> None:
+    """Raises ConfigError where this torch has not the attention asked for."""
+    if recipe.attention == VARLEN and varlen_kernel() is None:
+        raise ConfigError(f"{NO_VARLEN}. This is torch {torch.__version__}")
+
+
+def compile_layers(module: nn.Module) -> None:
+    """Has each transformer layer of the tower and of the language model compiled at its first call.
+
+    Shapes are dynamic: rows differ in tokens, and steps in pictures.
+    """
+    for layer in layers_of(module):
+        layer.compile(dynamic=True)
