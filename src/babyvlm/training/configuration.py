@@ -22,6 +22,7 @@ STAGES: tuple[StageName, ...] = ("vision", "language", "alignment", "joint", "in
 Part = Literal["vision", "connector", "language"]
 Sharding = Literal["ddp", "fsdp"]
 Precision = Literal["bf16", "bf16_weights", "no"]
+ClipOver = Literal["all", "module", "parameter"]
 
 
 def _refuse(condition: bool, message: str) -> None:
@@ -45,14 +46,25 @@ class Optimisation:
     """Passes over the data. Set this or ``steps``."""
     warmup_fraction: float = 0.03
     """Part of the steps over which the rate rises from zero (published: 3%)."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """The rate after the warm-up: along a cosine to zero (published for stages with a language model), or constant."""
     weight_decay: float = 0.0
     """Decoupled weight decay of matrices; biases and norms have none (published: 0, language stage 0.1)."""
+    weight_decay_end: float | None = None
+    """What the weight decay comes to along a cosine; None keeps it constant (DINO and DINOv2: 0.4)."""
     beta1: float = 0.9
     """AdamW's first moment (published)."""
     beta2: float = 0.95
     """AdamW's second moment (published for the language stage)."""
     clip_norm: float = 1.0
     """Largest gradient norm (published)."""
+    clip_over: ClipOver = "all"
+    """What has that norm at most: all gradients together, those of the tower and of its head each (DINOv2), or those of
+    each parameter (DINO)."""
+    layerwise_decay: float = 1.0
+    """What the tower's rate is multiplied by from each layer to the one before it (DINOv2: 0.9)."""
+    patch_embedding_rate: float = 1.0
+    """What the rate of the tower's patch embedding is multiplied by, besides (DINOv2: 0.2)."""
     matrix_learning_rate: float | None = None
     """Peak learning rate of Muon (Jordan et al. 2024) for the matrices inside the blocks; AdamW keeps the rest. None
     for AdamW throughout, as published."""
@@ -63,6 +75,8 @@ class Optimisation:
         _refuse(self.batch_size < 1, f"batch_size={self.batch_size} must be at least 1")
         _refuse(self.learning_rate <= 0, f"learning_rate={self.learning_rate} must be above 0")
         _refuse(not 0 <= self.warmup_fraction < 1, f"warmup_fraction={self.warmup_fraction} must be in [0, 1)")
+        _refuse(not 0 < self.layerwise_decay <= 1, f"layerwise_decay={self.layerwise_decay} must be in (0, 1]")
+        _refuse(self.patch_embedding_rate <= 0, f"patch_embedding_rate={self.patch_embedding_rate} must be above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +137,11 @@ class VisionStage:
     micro_batch: int | None = None
     """Largest forward pass, frames with all their views; None for all that a process has of a step. Gradients add up to
     those of the step, but for KoLeo's, which sees one pass at a time (ours)."""
+    frames: Literal["pairs", "candidates"] = "pairs"
+    """Frames of the image-utterance pairs alone, or all candidate frames (published: all)."""
+    uncropped: bool = False
+    """Cut views from the frame itself; otherwise from the square that the model sees, with its bars (published: from
+    the frame)."""
     global_scale: tuple[float, float] = (0.4, 1.0)
     """Area of a global view, fraction of the frame (DINO)."""
     local_scale: tuple[float, float] = (0.05, 0.4)
@@ -140,6 +159,8 @@ class VisionStage:
     """Windows that are drawn, of which the one with most detail is taken (ours)."""
     flip_probability: float = 0.5
     """How often a view is mirrored (DINO); 0 keeps left and right apart."""
+    colour: ColourChanges = ColourChanges()
+    """How the colours of a view change."""
     prototypes: int = 65536
     """Output size of the projection head (DINO)."""
     head_width: int = 2048
@@ -149,7 +170,20 @@ class VisionStage:
     student_temperature: float = 0.1
     """Softmax temperature of the student (DINO)."""
     teacher_temperature: float = 0.04
-    """Softmax temperature of the teacher (DINO)."""
+    """Softmax temperature of the teacher (DINO; DINOv2: 0.07)."""
+    teacher_temperature_start: float | None = None
+    """Where it rises from; None for where it is (DINOv2: 0.04)."""
+    teacher_temperature_rise: float = 0.0
+    """Part of the steps over which it rises (DINOv2: 30 of 100 epochs)."""
+    frozen_prototypes: float = 0.0
+    """Part of the steps at the beginning over which the prototypes do not learn (DINO and DINOv2: 1 of 100 epochs)."""
+    drop_path: float = 0.0
+    """How often a branch of a student's layer is left out for a picture (DINO: 0.1; DINOv2's ViT-L: 0.3)."""
+    drop_path_uniform: bool = False
+    """Whether all layers are left out as often (DINOv2), or earlier ones less often (DINO)."""
+    layer_scale: float | None = None
+    """First value of a learned factor of each branch, which the finished tower has folded in; None for none
+    (DINOv2: 1e-5)."""
     teacher_momentum: float = 0.996
     """Start of the teacher's moving average, rising to 1 along a cosine (DINO)."""
     centre_momentum: float = 0.9
@@ -174,6 +208,13 @@ class VisionStage:
         _refuse(
             self.micro_batch is not None and self.micro_batch < 1,
             f"vision.micro_batch={self.micro_batch} must be at least 1",
+        )
+        _refuse(not 0 <= self.drop_path < 1, f"vision.drop_path={self.drop_path} must be in [0, 1)")
+        for name in ("teacher_temperature_rise", "frozen_prototypes"):
+            _refuse(not 0 <= getattr(self, name) <= 1, f"vision.{name}={getattr(self, name)} must be in [0, 1]")
+        _refuse(
+            (self.teacher_temperature_start is None) != (self.teacher_temperature_rise == 0),
+            "vision: set teacher_temperature_start and teacher_temperature_rise together",
         )
         _refuse(self.local_views < 0, f"vision.local_views={self.local_views} must not be negative")
         low, high = self.window_scale

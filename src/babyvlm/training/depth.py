@@ -9,7 +9,8 @@ they are, and gamma is folded into that layer where the tower is saved: the towe
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -53,31 +54,25 @@ class LayerScale(nn.Module):
         return plain
 
 
-class StochasticDepth:
-    """Leaves out branches of single pictures at random while the tower trains.
+def leave_out_branches(tower: ViTModel, rate: float, *, uniform: bool = False) -> None:
+    """Has branches of single pictures left out at random while the tower trains, by torch's own random numbers.
 
     Args:
         tower: Whose branches.
-        rate: How often a branch of the last layer is left out; layers before it less often, the first never, as in
-            DeiT and DINO.
+        rate: How often a branch of the last layer is left out.
+        uniform: Whether those of all layers are left out as often, as in DINOv2; otherwise earlier ones less often, the
+            first never, as in DINO.
     """
+    ends = list(branch_ends(tower))
+    layers = len(ends) // 2
+    for number, layer in enumerate(ends):
+        own = rate if uniform else rate * (number // 2) / max(1, layers - 1)
+        if own:
+            layer.register_forward_hook(functools.partial(_drop, own))
 
-    def __init__(self, tower: ViTModel, rate: float) -> None:
-        self.generator: torch.Generator | None = None
-        """Source of all randomness; torch's own where None."""
-        ends = list(branch_ends(tower))
-        layers = len(ends) // 2
-        for number, layer in enumerate(ends):
-            own = rate * (number // 2) / max(1, layers - 1)
-            if own:
-                layer.register_forward_hook(self._hook(own))
 
-    def _hook(self, rate: float) -> Callable[[nn.Module, object, torch.Tensor], torch.Tensor]:
-        def drop(layer: nn.Module, _: object, output: torch.Tensor) -> torch.Tensor:
-            if not layer.training:
-                return output
-            shape = [len(output)] + [1] * (output.ndim - 1)
-            kept = torch.rand(shape, generator=self.generator, device=output.device) >= rate
-            return output * kept / (1 - rate)
-
-        return drop
+def _drop(rate: float, layer: nn.Module, _: object, output: torch.Tensor) -> torch.Tensor:
+    if not layer.training:
+        return output
+    kept = torch.rand([len(output)] + [1] * (output.ndim - 1), device=output.device) >= rate
+    return output * kept / (1 - rate)

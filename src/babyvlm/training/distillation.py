@@ -23,16 +23,18 @@ from babyvlm.model.processing import normalise
 from babyvlm.training.ahead import Ahead, gathered
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.collapse import CollapseWatch, feature_rank
+from babyvlm.training.colour import change_colours
 from babyvlm.training.configuration import Recipe
 from babyvlm.training.distribution import Shared
 from babyvlm.training.figures import Figures, LateFigures
 from babyvlm.training.flops import vision_flops
 from babyvlm.training.journal import Journal
 from babyvlm.training.kernels import compile_layers, tower_attention
-from babyvlm.training.optimizers import Optimizers
+from babyvlm.training.optimizers import Optimizers, forget_gradient, tower_rates
 from babyvlm.training.probe import Probe
-from babyvlm.training.run import Run, learning_rate_factor
+from babyvlm.training.run import Run
 from babyvlm.training.samples import Pictures
+from babyvlm.training.schedules import cosine, learning_rate_factor, teacher_temperature, weight_decay
 from babyvlm.training.vision import (
     Said,
     SelfDistillation,
@@ -40,7 +42,6 @@ from babyvlm.training.vision import (
     cut_windows,
     draw_masks,
     micro_batches,
-    teacher_momentum,
 )
 
 _LEAST_PATIENCE = 100
@@ -52,6 +53,8 @@ class Frames:
 
     pixels_BCSS: torch.Tensor
     """uint8, pinned where there is a GPU."""
+    aspects_B: torch.Tensor | None
+    """Width over height of each before it was stretched to a square; None where squares are what is cut from."""
     generator: torch.Generator
     """Of the CPU, as the choice of the frames has left it."""
 
@@ -78,7 +81,9 @@ def vision_steps(recipe: Recipe, frames: int) -> int:
     return run.steps or math.ceil((run.epochs or 0) * frames / run.batch_size)
 
 
-def train_tower(frames: Pictures, run: Run, resume: Resume, probe: Probe | None = None) -> tuple[ViTModel, str]:
+def train_tower(
+    frames: Pictures, run: Run, resume: Resume, probe: Probe | None = None, aspects_N: torch.Tensor | None = None
+) -> tuple[ViTModel, str]:
     """Trains a tower from drawn weights, or from where an interrupted stage stands.
 
     Args:
@@ -86,6 +91,8 @@ def train_tower(frames: Pictures, run: Run, resume: Resume, probe: Probe | None 
         run: The recipe, the processes and the folder.
         resume: Where the state of the stage is kept.
         probe: Looks at the teacher now and then; None for no look, and in all processes but the main one.
+        aspects_N: Width over height of each frame before it was stretched to a square; None where squares are what
+            views are cut from.
 
     Returns:
         The teacher's tower, and the log as JSON lines.
@@ -111,7 +118,7 @@ def train_tower(frames: Pictures, run: Run, resume: Resume, probe: Probe | None 
         f"vision: {len(frames):,} frames, {steps:,} steps of {optimisation.batch_size}; "
         f"trains {sum(parameter.numel() for _, parameter in trained):,} parameters (tower and head)"
     )
-    optimizer = Optimizers(trained, optimisation)
+    optimizer = Optimizers(trained, optimisation, tower_rates(trained, optimisation))
     if found:
         resume.load_optimizer(optimizer)
     log = _VisionLog(run, steps, point)
@@ -120,15 +127,20 @@ def train_tower(frames: Pictures, run: Run, resume: Resume, probe: Probe | None 
     saved_s = time.monotonic()
 
     def gather(step: int) -> Frames:
-        seed = (recipe.seed * 1_000_003 + step) * 4096 + accelerator.process_index
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(_seed(recipe, step, accelerator.process_index))
         chosen = torch.randint(len(frames), (share,), generator=generator)
-        return Frames(pixels_BCSS=gathered(frames.pixels_NCHW, chosen, device), generator=generator)
+        aspects_B = None if aspects_N is None else gathered(aspects_N, chosen, device)
+        pixels_BCSS = gathered(frames.pixels_NCHW, chosen, device)
+        return Frames(pixels_BCSS=pixels_BCSS, aspects_B=aspects_B, generator=generator)
 
     with Ahead(gather, range(point.step, steps), device) as ahead:
         for step in range(point.step, steps):
             run.before_step(step)
-            optimizer.scale(learning_rate_factor(step, steps, optimisation.warmup_fraction))
+            optimizer.scale(learning_rate_factor(step, steps, optimisation))
+            optimizer.set_weight_decay(weight_decay(step, steps, optimisation))
+            distillation.teacher_temperature = teacher_temperature(step, steps, knobs)
+            if knobs.drop_path:
+                torch.manual_seed(_seed(recipe, step, accelerator.process_index))
             taken = ahead.take(step)
             views = views_of(taken, recipe, device)
             masks_VP = None
@@ -136,7 +148,9 @@ def train_tower(frames: Pictures, run: Run, resume: Resume, probe: Probe | None 
                 masks_VP = draw_masks(2 * share, recipe.model.image_tokens - 1, knobs, taken.generator)
             loss, said = _distil(shared, views, masks_VP, knobs.micro_batch)
             masked = 0 if masks_VP is None else int((masks_VP > 0).sum())
-            norm = shared.clip_gradients(optimisation.clip_norm)
+            norm = shared.clip_gradients(optimisation.clip_norm, optimisation.clip_over)
+            if step < knobs.frozen_prototypes * steps:
+                forget_gradient(trained, "prototypes")
             # All processes save at once or none does, so their clocks are asked together.
             due = torch.full_like(loss, time.monotonic() - saved_s > recipe.checkpoint_every_s)
             mine = torch.stack([loss, said.entropy / (2 * share), feature_rank(said.tokens), due])
@@ -152,7 +166,7 @@ def train_tower(frames: Pictures, run: Run, resume: Resume, probe: Probe | None 
                 accelerator.reduce(said.classes / (2 * share), "mean"),
                 accelerator.reduce(said.patches / max(1, masked), "mean"),
             )
-            distillation.update_teacher(teacher_momentum(step, steps, knobs.teacher_momentum), shared.masters)
+            distillation.update_teacher(cosine(knobs.teacher_momentum, 1.0, step, steps), shared.masters)
             if probe and ((step + 1) % probe_every == 0 or step + 1 in (1, steps)):
                 probed |= _probed(probe, distillation, shared)
             if log.write(arrived) and step + 1 < steps:
@@ -166,7 +180,7 @@ def train_tower(frames: Pictures, run: Run, resume: Resume, probe: Probe | None 
         log.write(rest)
     log.journal.close()
     shared.restore()
-    return distillation.teacher, log.journal.log
+    return distillation.finished_tower(), log.journal.log
 
 
 def views_of(taken: Frames, recipe: Recipe, device: torch.device) -> list[torch.Tensor]:
@@ -181,10 +195,13 @@ def views_of(taken: Frames, recipe: Recipe, device: torch.device) -> list[torch.
     windows_BCSS = cut_windows(frames_BCSS, knobs.window_scale, knobs.window_tries, generator)
     sizes = [(recipe.model.image_size, knobs.global_scale)] * 2
     sizes += [(knobs.local_size, knobs.local_scale)] * knobs.local_views
-    return [
-        normalise(cut_views(windows_BCSS, size, scale, knobs.flip_probability, generator) * 255)
-        for size, scale in sizes
-    ]
+    aspects_B = None if taken.aspects_B is None else taken.aspects_B.to(device, non_blocking=True)
+    changes = [knobs.colour.first_global, knobs.colour.second_global] + [knobs.colour.local] * knobs.local_views
+    views = []
+    for (size, scale), change in zip(sizes, changes, strict=True):
+        cut = cut_views(windows_BCSS, size, scale, knobs.flip_probability, generator, aspects_B)
+        views.append(normalise(change_colours(cut, knobs.colour, change, generator) * 255))
+    return views
 
 
 def _distil(
@@ -207,6 +224,10 @@ def _distil(
         entropy=torch.stack([each.entropy for each in said]).sum(),
         tokens=torch.cat([each.tokens for each in said]),
     )
+
+
+def _seed(recipe: Recipe, step: int, process: int) -> int:
+    return (recipe.seed * 1_000_003 + step) * 4096 + process
 
 
 def _share(batch_size: int, processes: int) -> int:

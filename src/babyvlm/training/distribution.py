@@ -25,7 +25,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from babyvlm.training.configuration import Precision, Sharding
+from babyvlm.training.configuration import ClipOver, Precision, Sharding
 from babyvlm.training.masters import MasterWeights
 
 
@@ -120,9 +120,22 @@ class Shared:
         if self.masters and last:
             self.masters.end_step()
 
-    def clip_gradients(self, clip_norm: float) -> torch.Tensor:
-        """Scales the gradients of all processes together down to ``clip_norm``; returns their norm before."""
-        return whole(nn.utils.clip_grad_norm_([parameter for _, parameter in self.trained()], clip_norm))
+    def clip_gradients(self, clip_norm: float, over: ClipOver = "all") -> torch.Tensor:
+        """Scales the gradients of all processes together down to ``clip_norm``.
+
+        Args:
+            clip_norm: The largest norm.
+            over: What has that norm at most: all gradients, those of each child of the module, or each by itself.
+
+        Returns:
+            The norm of all gradients before.
+        """
+        groups: dict[str, list[nn.Parameter]] = {}
+        for name, parameter in self.trained():
+            key = {"all": "", "module": name.partition(".")[0], "parameter": name}[over]
+            groups.setdefault(key, []).append(parameter)
+        norms = [whole(nn.utils.clip_grad_norm_(members, clip_norm)) for members in groups.values()]
+        return norms[0] if len(norms) == 1 else torch.stack(norms).norm()
 
     def refresh(self) -> None:
         """To be called after the optimizer's step."""

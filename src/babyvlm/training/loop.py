@@ -32,8 +32,9 @@ from babyvlm.training.flops import StepFlops
 from babyvlm.training.journal import Journal
 from babyvlm.training.kernels import compile_layers
 from babyvlm.training.optimizers import Optimizers, part_of
-from babyvlm.training.run import Run, learning_rate_factor
+from babyvlm.training.run import Run
 from babyvlm.training.samples import Pictures
+from babyvlm.training.schedules import learning_rate_factor, weight_decay
 from babyvlm.training.steps import Step, StepMaker
 
 _ENCODE_IMAGES = 256
@@ -113,9 +114,10 @@ def train_language_model(
     with Ahead(make, range(point.step, steps), device) as ahead:
         for number in range(point.step, steps):
             run.before_step(number)
-            factor = learning_rate_factor(number, steps, optimisation.warmup_fraction)
+            factor = learning_rate_factor(number, steps, optimisation)
             phase = next(phase for phase in phases if number < round(phase.until * steps))
             optimizer.scale(factor, phase.vision_rate)
+            optimizer.set_weight_decay(weight_decay(number, steps, optimisation))
             step = ahead.take(number)
             loss = torch.zeros((), device=device)
             for place, row in enumerate(step.rows):

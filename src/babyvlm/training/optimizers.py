@@ -6,7 +6,8 @@ fell sooner than AdamW's (docs/log.md). DEVIATION: the published scripts use Ada
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -80,15 +81,54 @@ def _adamw(groups: list[dict[str, Any]], betas: tuple[float, float]) -> torch.op
     return torch.optim.AdamW(groups, betas=betas, fused=True if on_gpu else None)
 
 
+def tower_rates(parameters: Iterable[tuple[str, nn.Parameter]], knobs: Optimisation) -> dict[str, float]:
+    """What the rate of each of a tower's parameters is multiplied by: less from each layer to the one before it.
+
+    Args:
+        parameters: Names and parameters of a student; its layers are numbered in their names.
+        knobs: The two factors.
+    """
+    if knobs.layerwise_decay == knobs.patch_embedding_rate == 1:
+        return {}
+    names = [name for name, _ in parameters if name.startswith(("student.", "student_scale."))]
+    layer_of = {name: int(found[1]) for name in names if (found := re.search(r"\.layers\.(\d+)\.", name))}
+    layers = max(layer_of.values()) + 1
+    rates = {}
+    for name in names:
+        if name.startswith("student_scale."):
+            layer = int(name.rpartition(".")[2]) // 2
+        elif "embeddings" in name:
+            layer = -1
+        else:
+            layer = layer_of.get(name, layers)
+        rates[name] = knobs.layerwise_decay ** (layers - layer)
+        if "patch_embeddings" in name:
+            rates[name] *= knobs.patch_embedding_rate
+    return rates
+
+
+def forget_gradient(parameters: Iterable[tuple[str, nn.Parameter]], ending: str) -> None:
+    """Drops the gradients of parameters whose names end so; a step then leaves them, and their moments, as they are."""
+    for name, parameter in parameters:
+        if name.endswith(ending):
+            parameter.grad = None
+
+
 class Optimizers:
     """One or two optimizers stepped as one, with a common schedule.
 
     Args:
         parameters: Names and parameters to train.
         knobs: Rates, decay and moments.
+        rates: What the rates of some parameters are multiplied by, by name.
     """
 
-    def __init__(self, parameters: Iterable[tuple[str, nn.Parameter]], knobs: Optimisation) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[tuple[str, nn.Parameter]],
+        knobs: Optimisation,
+        rates: Mapping[str, float] | None = None,
+    ) -> None:
         groups: dict[tuple[bool, bool, float, float], list[nn.Parameter]] = {}
         for name, parameter in parameters:
             in_block = parameter.ndim == 2 and not any(word in name for word in _OUTSIDE_BLOCKS)
@@ -97,12 +137,21 @@ class Optimizers:
             vision = part_of(name) == "vision"
             if vision and knobs.vision_learning_rate is not None:
                 rate = (rate or 0.0) * knobs.vision_learning_rate / knobs.learning_rate
-            decay = knobs.weight_decay if parameter.ndim >= 2 else 0.0
-            groups.setdefault((muon, vision, rate or 0.0, decay), []).append(parameter)
+            rate = (rate or 0.0) * (rates or {}).get(name, 1.0)
+            # A decay that rises from 0 is none of a bias's either.
+            decay = max(knobs.weight_decay, knobs.weight_decay_end or 0.0) if parameter.ndim >= 2 else 0.0
+            groups.setdefault((muon, vision, rate, decay), []).append(parameter)
         self._optimizers: list[torch.optim.Optimizer] = []
         for muon in (False, True):
             chosen: list[dict[str, Any]] = [
-                {"params": members, "lr": rate, "peak_rate": rate, "vision": vision, "weight_decay": decay}
+                {
+                    "params": members,
+                    "lr": rate,
+                    "peak_rate": rate,
+                    "vision": vision,
+                    "weight_decay": decay,
+                    "decays": decay > 0,
+                }
                 for (is_muon, vision, rate, decay), members in groups.items()
                 if is_muon == muon
             ]
@@ -114,6 +163,13 @@ class Optimizers:
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak_rate"] * factor * (vision_factor if group["vision"] else 1.0)
+
+    def set_weight_decay(self, weight_decay: float) -> None:
+        """Sets the decay of every group that has any."""
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                if group["decays"]:
+                    group["weight_decay"] = weight_decay
 
     def step(self) -> None:
         """Takes a step and forgets the gradients."""

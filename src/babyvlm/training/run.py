@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,18 +14,6 @@ from babyvlm.training.configuration import Recipe
 from babyvlm.training.flops import peak_flops
 from babyvlm.training.journal import Journal
 from babyvlm.training.trackers import TensorBoard, Tracker, WeightsAndBiases
-
-
-def learning_rate_factor(step: int, steps: int, warmup_fraction: float) -> float:
-    """Share of the peak rate at a step (counted from 0): linear warm-up, then a cosine to zero.
-
-    >>> [round(learning_rate_factor(step, 10, 0.2), 2) for step in (0, 1, 2, 6, 10)]
-    [0.5, 1.0, 1.0, 0.5, 0.0]
-    """
-    warmup = max(1, round(steps * warmup_fraction))
-    if step < warmup:
-        return (step + 1) / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
 def accelerator_for(recipe: Recipe, *, cpu: bool = False) -> Accelerator:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -21,6 +21,7 @@ from transformers import PreTrainedTokenizerBase
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import is_no_room, no_room
+from babyvlm.images import image_size
 from babyvlm.model.llava_config import Fit
 from babyvlm.model.modeling import IGNORED
 from babyvlm.model.processing import ConversationEncoder, square_pixels
@@ -88,6 +89,26 @@ class PixelTable:
 
     def __len__(self) -> int:
         return len(self.index)
+
+
+def training_frames(data: PretrainingSet, kind: Literal["pairs", "candidates"]) -> list[str]:
+    """Images of the training recordings: those of image-utterance pairs, or every candidate frame, each once."""
+    if kind == "pairs":
+        return list(dict.fromkeys(image for row in data.conversations("image", "train") for image in row.images))
+    chosen = {recording.id for recording in data.recordings if recording.split == "train"}
+    frames = (frame.image for each in data.candidates() if each.recording in chosen for frame in each.frames)
+    return list(dict.fromkeys(frames))
+
+
+def aspects_of(data: PretrainingSet, image_ids: Sequence[str]) -> torch.Tensor:
+    """Width over height of images, (N,), float32; of each the header alone is read."""
+
+    def aspect(image_id: str) -> float:
+        width, height = image_size(data.jpeg(image_id), image_id)
+        return width / height
+
+    with ThreadPoolExecutor() as pool:
+        return torch.tensor(list(pool.map(aspect, image_ids, chunksize=256)))
 
 
 def encode_conversations(

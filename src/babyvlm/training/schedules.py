@@ -1,16 +1,16 @@
 """What changes from step to step: rates, decay, temperature, momentum.
 
-    learning rate    linear warm-up, then a cosine to zero or constant
-    weight decay     along a cosine from its start to its end
-    temperature      linear from its start, then constant
-    momentum         along a cosine from its start to 1
+learning rate    linear warm-up, then a cosine to zero or constant
+weight decay     along a cosine from its start to its end
+temperature      linear from its start, then constant (rising)
+momentum         along a cosine from its start to 1
 """
 
 from __future__ import annotations
 
 import math
 
-from babyvlm.training.configuration import Optimisation
+from babyvlm.training.configuration import Optimisation, VisionStage
 
 
 def cosine(start: float, end: float, step: int, steps: int) -> float:
@@ -30,7 +30,9 @@ def learning_rate_factor(step: int, steps: int, knobs: Optimisation) -> float:
     [0.5, 1.0, 1.0, 0.5, 0.0]
     """
     warmup = max(1, round(steps * knobs.warmup_fraction))
-    if knobs.warmup_fraction and step < warmup:
+    if knobs.schedule == "constant" and not knobs.warmup_fraction:
+        return 1.0
+    if step < warmup:
         return (step + 1) / warmup
     if knobs.schedule == "constant":
         return 1.0
@@ -51,3 +53,11 @@ def rising(start: float, end: float, step: int, until: int) -> float:
     [0.04, 0.05, 0.07, 0.07]
     """
     return end if step >= until else start + (end - start) * step / until
+
+
+def teacher_temperature(step: int, steps: int, knobs: VisionStage) -> float:
+    """The teacher's temperature at a step."""
+    if knobs.teacher_temperature_start is None:
+        return knobs.teacher_temperature
+    until = round(knobs.teacher_temperature_rise * steps)
+    return rising(knobs.teacher_temperature_start, knobs.teacher_temperature, step, until)

@@ -24,7 +24,7 @@ from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, TrainingError
 from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.model.configuration import model_config
-from babyvlm.model.llava_config import BabyLlavaConfig
+from babyvlm.model.llava_config import BabyLlavaConfig, Fit
 from babyvlm.model.loading import load_exactly, load_tokenizer
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
 from babyvlm.model.processing import ConversationEncoder, processor
@@ -40,7 +40,7 @@ from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.loop import train_language_model
 from babyvlm.training.probe import Probe
 from babyvlm.training.run import Run, accelerator_for
-from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances
+from babyvlm.training.samples import PixelTable, aspects_of, encode_conversations, pack_utterances, training_frames
 from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
 from babyvlm.weights.card import CardFacts, stage_facts, write_card
@@ -147,12 +147,14 @@ class Trainer:
 
     def _vision(self) -> None:
         recipe, knobs, accelerator = self.recipe, self.recipe.vision, self.accelerator
-        images = dict.fromkeys(image for row in self.data.conversations("image", "train") for image in row.images)
+        images = training_frames(self.data, knobs.frames)
         if not images:
             raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
-        frames, resume = self._pictures(images, knobs.source_size), self._resume("vision")
+        fit: Fit = "stretch" if knobs.uncropped else recipe.model.image_fit
+        frames, resume = self._pictures(images, knobs.source_size, fit), self._resume("vision")
+        aspects_N = aspects_of(self.data, images) if knobs.uncropped else None
         probe = Probe(self.data, recipe.model) if accelerator.is_main_process and knobs.probes != 0 else None
-        teacher, log = train_tower(frames, self._run, resume, probe)
+        teacher, log = train_tower(frames, self._run, resume, probe, aspects_N)
         if accelerator.is_main_process:
             with fresh_folder(self.out / "vision") as partial:
                 teacher.save_pretrained(partial)
@@ -160,13 +162,13 @@ class Trainer:
             resume.clear()
         accelerator.wait_for_everyone()
 
-    def _pictures(self, images: Iterable[str], size: int) -> PixelTable:
+    def _pictures(self, images: Iterable[str], size: int, fit: Fit | None = None) -> PixelTable:
         """The pictures of one stage, in a file of the run's folder that the stage's end removes."""
         return PixelTable(
             self.data,
             images,
             size=size,
-            fit=self.recipe.model.image_fit,
+            fit=fit or self.recipe.model.image_fit,
             path=self.out / _PICTURES,
             accelerator=self.accelerator,
         )

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 from transformers import ViTModel
 
 from babyvlm.training.configuration import VisionStage
+from babyvlm.training.depth import LayerScale, leave_out_branches
 from babyvlm.training.masters import MasterWeights
 
 _GLANCE = 16
@@ -46,7 +47,8 @@ class ProjectionHead(nn.Module):
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
                 nn.init.zeros_(layer.bias)
-        nn.init.normal_(self.prototypes)
+        # As nn.Linear draws them: their directions alone count, and the shorter they are, the faster those turn.
+        nn.init.kaiming_uniform_(self.prototypes, a=math.sqrt(5))
 
     def forward(self, features_BD: torch.Tensor) -> torch.Tensor:
         """Similarity to each prototype, BK."""
@@ -92,6 +94,13 @@ class SelfDistillation(nn.Module):
         self.teacher, self.teacher_head = copy.deepcopy(tower), copy.deepcopy(self.student_head)
         for parameter in [*self.teacher.parameters(), *self.teacher_head.parameters()]:
             parameter.requires_grad_(False)
+        self.student_scale = self.teacher_scale = None
+        if knobs.layer_scale is not None:
+            self.student_scale = LayerScale(self.student, knobs.layer_scale)
+            self.teacher_scale = LayerScale(self.teacher, knobs.layer_scale).requires_grad_(False)
+        if knobs.drop_path:
+            leave_out_branches(self.student, knobs.drop_path, uniform=knobs.drop_path_uniform)
+        self.teacher_temperature = knobs.teacher_temperature
         self.centre_K: torch.Tensor
         self.patch_centre_K: torch.Tensor
         self.register_buffer("centre_K", torch.zeros(knobs.prototypes))
@@ -150,7 +159,7 @@ class SelfDistillation(nn.Module):
         return loss, Said(seen_VK.sum(0), patches_K, entropy, taught_VTD[:, 0].float())
 
     def _targets(self, seen_NK: torch.Tensor, centre_K: torch.Tensor) -> torch.Tensor:
-        return F.softmax((seen_NK - centre_K) / self._knobs.teacher_temperature, dim=-1)
+        return F.softmax((seen_NK - centre_K) / self.teacher_temperature, dim=-1)
 
     def _log_probabilities(self, tokens_ND: torch.Tensor) -> torch.Tensor:
         return F.log_softmax(self.student_head(tokens_ND).float() / self._knobs.student_temperature, dim=-1)
@@ -161,6 +170,10 @@ class SelfDistillation(nn.Module):
         if len(views) > 2:
             tokens.append(_tokens(self.student, torch.cat(list(views[2:])))[:, 0])
         return list(self._log_probabilities(torch.cat(tokens)).chunk(len(views)))
+
+    def finished_tower(self) -> ViTModel:
+        """The teacher's tower, its layer scale folded in."""
+        return self.teacher if self.teacher_scale is None else self.teacher_scale.folded(self.teacher)
 
     @torch.no_grad()
     def update_centres(self, mean_class_K: torch.Tensor, mean_patch_K: torch.Tensor) -> None:
@@ -177,7 +190,12 @@ class SelfDistillation(nn.Module):
             momentum: How much of the teacher stays.
             masters: The float32 weights, where student and teacher compute with copies.
         """
-        pairs = ((self.teacher, self.student), (self.teacher_head, self.student_head))
+        pairs: list[tuple[nn.Module, nn.Module]] = [
+            (self.teacher, self.student),
+            (self.teacher_head, self.student_head),
+        ]
+        if self.student_scale is not None and self.teacher_scale is not None:
+            pairs.append((self.teacher_scale, self.student_scale))
         for teacher, student in pairs:
             learned = dict(student.named_parameters())
             names, copies = zip(*teacher.named_parameters(), strict=True)
@@ -248,11 +266,6 @@ def draw_masks(views: int, patches: int, knobs: VisionStage, generator: torch.Ge
     return masked_VP * (1 / counts_V.clamp(min=1) / (counts_V > 0).sum())[:, None]
 
 
-def teacher_momentum(step: int, steps: int, start: float) -> float:
-    """The teacher's moving average at a step: from ``start`` to 1 along a cosine (DINO)."""
-    return 1 - (1 - start) * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
-
-
 def cut_windows(
     frames_BCSS: torch.Tensor, scale: tuple[float, float], tries: int, generator: torch.Generator
 ) -> torch.Tensor:
@@ -300,19 +313,25 @@ def _cut(
 
 
 def cut_views(
-    frames_BCSS: torch.Tensor, size: int, scale: tuple[float, float], flip: float, generator: torch.Generator
+    frames_BCSS: torch.Tensor,
+    size: int,
+    scale: tuple[float, float],
+    flip: float,
+    generator: torch.Generator,
+    aspects_B: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """A random view of each frame: crop, mirror, colour.
+    """A random part of each frame, half of them mirrored.
 
     Args:
-        frames_BCSS: Frames in [0, 1].
+        frames_BCSS: Frames in [0, 1], stretched to squares.
         size: Side of the view, pixels.
         scale: Smallest and largest area, fraction of the frame.
         flip: Probability of mirroring.
         generator: Source of all randomness, on the frames' device.
+        aspects_B: Width over height of each frame before it was stretched; None where it is a square.
 
     Returns:
-        Views in [0, 1], (B, C, size, size).
+        Views in [0, 1], (B, C, size, size). Of a frame as it was, a view's sides are as 3 to 4 at most.
     """
     B = len(frames_BCSS)
 
@@ -320,14 +339,9 @@ def cut_views(
         return torch.rand(B, generator=generator, device=frames_BCSS.device) * (high - low) + low
 
     area, ratio = uniform(*scale), torch.exp(uniform(math.log(3 / 4), math.log(4 / 3)))
+    if aspects_B is not None:
+        ratio = ratio / aspects_B
     width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
     mirror = torch.where(uniform(0, 1) < flip, -1.0, 1.0)
     centre_B2 = torch.stack([uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)], 1)
-    views = _cut(frames_BCSS, width * mirror, height, centre_B2, size)
-
-    brightness, contrast, saturation = (uniform(0.6, 1.4).view(-1, 1, 1, 1) for _ in range(3))
-    views = views * brightness
-    views = (views - views.mean((1, 2, 3), keepdim=True)) * contrast + views.mean((1, 2, 3), keepdim=True)
-    grey = views.mean(1, keepdim=True)
-    saturation = torch.where(uniform(0, 1).view(-1, 1, 1, 1) < 0.1, 0.0, saturation)
-    return ((views - grey) * saturation + grey).clamp(0, 1)
+    return _cut(frames_BCSS, width * mirror, height, centre_B2, size)
