@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 
 from babyvlm.errors import ConfigError
-from babyvlm.training import loop
 from babyvlm.training.batches import BatchPlan, Row, Sample, apportioned, pack
 from babyvlm.training.configuration import MixturePhase
 from babyvlm.training.samples import collate
+from babyvlm.training.steps import StepMaker
 
 SIZES = {"image": 50, "video": 20, "empty": 0}
 
@@ -102,10 +103,23 @@ def test_a_row_is_laid_out_group_by_group_and_learns_no_first_token():
 
 
 def test_a_process_without_a_sample_learns_nothing_and_still_takes_part():
-    recipe = SimpleNamespace(sharding="ddp")
     sample = Sample(ids=np.arange(5, dtype=np.int32), labels=np.arange(5, dtype=np.int32), images=(3,))
+    recipe = SimpleNamespace(sharding="ddp", model=SimpleNamespace(vocabulary=4))
+    pictures = SimpleNamespace(pixels_NCHW=torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1))
     for rank, learned in ((0, 4), (1, 0)):
-        run = SimpleNamespace(recipe=recipe, accelerator=SimpleNamespace(process_index=rank, num_processes=2))
-        (row,) = loop._rows([sample], 128, run)
-        ((only,),) = row.groups
-        assert only.num_learned == learned and only.images == sample.images
+        accelerator = SimpleNamespace(process_index=rank, num_processes=2, device=torch.device("cpu"))
+        plan = SimpleNamespace(step=lambda step: [("all", 0)])
+        run = SimpleNamespace(recipe=recipe, accelerator=accelerator)
+        make = StepMaker(
+            plan,
+            {"all": [sample]},
+            pictures,
+            None,
+            run=run,
+            micro_batch_tokens=128,
+            flops=lambda samples, pictures: 1.0,
+        )
+        step = make(0)
+        (row,) = step.rows
+        assert len(row.learned_M) == learned and row.pixels_UCHW.flatten().tolist() == [3]
+        assert (step.samples, step.tokens, step.learned) == (1, 5, 4)
