@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import ViTConfig, ViTModel
 
-from babyvlm.training.depth import LayerScale, StochasticDepth, branch_ends
+from babyvlm.training.depth import LayerScale, branch_ends, leave_out_branches
 
 CONFIG = ViTConfig(
     hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=24, image_size=16, patch_size=8
@@ -55,16 +55,18 @@ def test_every_branch_learns_its_scale(tower: ViTModel) -> None:
 
 
 @torch.no_grad()
-def test_branches_are_left_out_as_often_as_asked_and_only_in_training(tower: ViTModel) -> None:
-    depth = StochasticDepth(tower, 0.5)
-    depth.generator = torch.Generator().manual_seed(0)
+@pytest.mark.parametrize(("uniform", "expected"), [(False, [0, 0, 0.25, 0.25, 0.5, 0.5]), (True, [0.5] * 6)])
+def test_branches_are_left_out_as_often_as_asked_and_only_in_training(
+    tower: ViTModel, uniform: bool, expected: list[float]
+) -> None:
+    leave_out_branches(tower, 0.5, uniform=uniform)
     outputs: dict[int, torch.Tensor] = {}
     for number, layer in enumerate(branch_ends(tower)):
         layer.register_forward_hook(lambda _, __, output, number=number: outputs.__setitem__(number, output))
     tower.train()
     tower(torch.randn(400, 3, 16, 16))
     shares = [(outputs[number].abs().amax((1, 2)) == 0).float().mean().item() for number in range(6)]
-    assert shares == pytest.approx([0, 0, 0.25, 0.25, 0.5, 0.5], abs=0.08)
+    assert shares == pytest.approx(expected, abs=0.08)
     tower.eval()
     pixels = torch.randn(2, 3, 16, 16)
     assert torch.equal(tower(pixels).last_hidden_state, tower(pixels).last_hidden_state)
@@ -75,6 +77,6 @@ def test_what_is_kept_counts_for_what_is_not(tower: ViTModel) -> None:
     ends = list(branch_ends(tower))
     given = torch.randn(1, 5, 24).expand(20_000, -1, -1)
     expected = ends[-1](given[:1])
-    StochasticDepth(tower, 0.4).generator = torch.Generator().manual_seed(0)
+    leave_out_branches(tower, 0.4)
     tower.train()
     torch.testing.assert_close(ends[-1](given).mean(0, keepdim=True), expected, atol=0.02, rtol=0.05)

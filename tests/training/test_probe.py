@@ -37,8 +37,7 @@ def asked(number, word, split):
 def coloured(data, monkeypatch):
     """Pictures whose colour is that of their name."""
     colours = {"red": (200, 10, 10), "blue": (10, 10, 200), "S": (200, 10, 10), "A": (10, 10, 200)}
-    monkeypatch.setattr(PretrainingSet, "jpeg", lambda self, image: image)
-    monkeypatch.setattr(training_probe, "decode_image", lambda image: image)
+    monkeypatch.setattr(PretrainingSet, "read_image", lambda self, image: image)
     monkeypatch.setattr(
         training_probe,
         "square_pixels",

@@ -53,10 +53,10 @@ class Frames:
 
     pixels_BCSS: torch.Tensor
     """uint8, pinned where there is a GPU."""
-    aspects_B: torch.Tensor | None
-    """Width over height of each before it was stretched to a square; None where squares are what is cut from."""
     generator: torch.Generator
     """Of the CPU, as the choice of the frames has left it."""
+    aspects_B: torch.Tensor | None = None
+    """Width over height of each before it was stretched to a square; None where squares are what is cut from."""
 
 
 @dataclass(frozen=True, kw_only=True)
