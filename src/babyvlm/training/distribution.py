@@ -11,6 +11,7 @@ on from it.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable
 
 import torch
@@ -57,13 +58,13 @@ def reducing(wrapped: nn.Module, accelerator: Accelerator, *, last: bool) -> con
     return contextlib.nullcontext() if last else accelerator.no_sync(wrapped)
 
 
-def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float) -> float:
-    """Scales the gradients of all processes together down to ``clip_norm``.
+def clip_gradients(parameters: Iterable[nn.Parameter], clip_norm: float | None) -> float:
+    """Scales the gradients of all processes together down to ``clip_norm``; not at all where it is None.
 
     Returns:
         Their norm before.
     """
-    norm = torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
+    norm = torch.nn.utils.clip_grad_norm_(parameters, math.inf if clip_norm is None else clip_norm)
     return float(whole(norm))
 
 
