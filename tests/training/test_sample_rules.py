@@ -12,6 +12,7 @@ from babyvlm.model.modeling import IGNORED
 from babyvlm.recipes import saycam_published
 from babyvlm.records import Conversation, Turn
 from babyvlm.training import Trainer
+from babyvlm.training.configuration import SampleRules
 from babyvlm.training.connector import take_connector
 from babyvlm.training.distribution import clip_gradients
 from babyvlm.training.samples import encode_conversations
