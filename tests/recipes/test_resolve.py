@@ -7,6 +7,7 @@ import pytest
 
 from babyvlm.errors import ConfigError
 from babyvlm.recipes import RECIPES, describe, resolve
+from babyvlm.training.configuration import SampleRules
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -24,6 +25,31 @@ def test_saycam_has_the_published_figures():
     assert recipe.instruction.optimisation.vision_learning_rate == 1e-5
     assert recipe.instruction.optimisation.batch_size == 128
     assert recipe.model.vocabulary == 6000 and recipe.model.context == 8192
+
+
+def test_saycam_published_differs_where_the_scripts_do():
+    plain, published = resolve("saycam"), resolve("saycam-published")
+    assert (published.vision, published.language, published.model) == (plain.vision, plain.language, plain.model)
+    for name in ("alignment", "joint", "instruction"):
+        one, other = getattr(plain, name), getattr(published, name)
+        assert (one.optimisation.clip_norm, other.optimisation.clip_norm) == (1.0, None)
+        assert other.samples == SampleRules(
+            too_long="cut", learn_unknown=False, strip_prompts=True, bare_prompts=True, unplaced_pictures="drop"
+        )
+        same = dataclasses.replace(
+            other,
+            samples=one.samples,
+            connector_from=None,
+            optimisation=dataclasses.replace(
+                other.optimisation, clip_norm=1.0, vision_learning_rate=one.optimisation.vision_learning_rate
+            ),
+        )
+        assert same == one
+    assert published.instruction.optimisation.vision_learning_rate is None
+    assert published.instruction.connector_from == "alignment" and published.joint.connector_from is None
+    assert resolve("saycam", ["joint.optimisation.clip_norm=none"]).joint.optimisation.clip_norm is None
+    with pytest.raises(ConfigError, match="must be above 0, or none"):
+        resolve("saycam", ["joint.optimisation.clip_norm=0"])
 
 
 def test_a_change_changes_one_knob():

@@ -9,22 +9,25 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from report_inputs import DISJOINT, RESTRICTED, Scripted
 
 from babyvlm.curation.sets import UTTERANCE_SCHEMA, RowWriter
 from babyvlm.errors import ConfigError, DataFolderError, OutputExistsError
 from babyvlm.evaluation import evaluate
+from babyvlm.evaluation.respondents import Family, ImageReader, Respondent
 from babyvlm.folders import Manifest
 from babyvlm.images import ImageStoreWriter
-from babyvlm.records import Recording, write_jsonl
+from babyvlm.records import Question, Recording, Response, write_jsonl
 from babyvlm.reports import write_report
 from babyvlm.reports.corpus import read_corpus
 from babyvlm.reports.examples import choose_examples
-from babyvlm.reports.published import PUBLISHED
+from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES
 from babyvlm.reports.results import read_results
 from babyvlm.toolbox import TASKS, Toolbox
 
@@ -112,7 +115,7 @@ def test_every_cell_equals_the_saved_scores(runs: dict[str, Path], tmp_path: Pat
             assert (int(row["items"]), int(row["scored"])) == (task["items"], task["scored"])
             assert [int(row[f"rounds_{outcome}"]) for outcome in OUTCOMES] == [task["outcomes"][o] for o in OUTCOMES]
             cell = f"{100 * task['low']:.1f}–{100 * task['high']:.1f}"
-            marked = r"</span>(<span class=.vh.> above chance</span>)?<span class=.interval.>"
+            marked = r"</span>(<span class=.vh.> above chance( and controls)?</span>)?<span class=.interval.>"
             assert re.search(rf">{100 * task['value']:.1f}{marked}{cell}<", page)
 
 
@@ -231,22 +234,113 @@ def test_published_figures_are_the_published_ones() -> None:
     assert cells["Human adults"] == {
         "object_counting": 99.1,
         "picture_vocabulary": 91.8,
-        "memory": 87.3,
+        "memory": 97.9,
         "left_right": 94.5,
+        "spatial_details": 100.0,
+        "localization": 87.3,
+        "visual_delayed_response_binary": 98.2,
+        "who_has_more_synthetic": 98.2,
+        "who_has_more_naturalistic": 96.4,
     }
-    assert cells["Gemini-2.5-flash"] == {
-        "object_counting": 71.1,
-        "picture_vocabulary": 91.2,
-        "memory": 84.8,
-        "left_right": 34.9,
-    }
+    assert cells["Gemini-2.5-flash"] == {"object_counting": 71.1, "picture_vocabulary": 91.2, "left_right": 34.9}
     assert cells["BabyLLaVA-V2"] == {
         "left_right": 96.4,
         "spatial_details": 92.8,
+        "memory": 90.8,
+        "who_has_more_synthetic": 99.7,
+        "who_has_more_naturalistic": 60.5,
+        "visual_delayed_response_binary": 54.6,
         "picture_vocabulary": 32.4,
         "localization": 37.8,
     }
     assert all(figure.is_reported for row in PUBLISHED for figure in row.tasks.values())
+    assert not any(row.overall.is_reported for row in PUBLISHED)
+    assert PUBLISHED_SIZES["SAYCam, test"]["object_counting"] == 3019
+    assert PUBLISHED_SIZES["Ego4D, test"]["who_has_more_naturalistic"] == 939
+
+
+class Copier:
+    """Gives another respondent's answers: as good as it, item by item."""
+
+    family: Family = "baby model"
+    sends_data_out = False
+
+    def __init__(self, name: str, inner: Respondent) -> None:
+        self.name, self._inner = name, inner
+
+    def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
+        return self._inner.answer(questions, images)
+
+
+def test_what_a_control_earns_too_is_not_called_learned(toolbox: Toolbox, tmp_path: Path) -> None:
+    """A model that does as blind matching does in one task, and better than every control in another."""
+    tasks = ("left_right", "picture_vocabulary")
+    good = Scripted("good", toolbox.items, 0.95)
+    other = [item for item in toolbox.items if item.task != "left_right"]
+    weak = Scripted("weak", other, 0.0)
+
+    class Matcher:
+        name, family, sends_data_out = "blind match", "baseline", False
+
+        def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
+            matched = [one for one in questions if one.task == "left_right"]
+            yield from good.answer(matched, images)
+            yield from weak.answer([one for one in questions if one.task != "left_right"], images)
+
+    evaluate(good, toolbox, tmp_path / "good", tasks=tasks)
+    evaluate(Matcher(), toolbox, tmp_path / "blind", model="baseline:blind-match", tasks=tasks)
+    shuffled = Copier("good, shuffled options", good)
+    shuffled.family = "baseline"
+    evaluate(shuffled, toolbox, tmp_path / "shuffled", model="baseline:shuffled-options:good", tasks=tasks)
+    results = read_results([tmp_path / name for name in ("good", "blind", "shuffled")])
+    assert set(results.above_chance(results.main)) == set(tasks)
+    assert [run.name for run in results.controls] == ["blind match"]  # options in another order are no control
+    assert results.learned(results.main) == ("picture_vocabulary",)
+    best = results.best_controls(results.main)
+    same = best["left_right"].difference
+    assert (same.value, same.low, same.high) == (0, 0, 0) and best["picture_vocabulary"].difference.low > 0.3
+    assert results.best_controls(results.controls[0]) == {}
+
+    write_report([tmp_path / name for name in ("good", "blind", "shuffled")], tmp_path / "page.html")
+    text, _ = read_page(tmp_path / "page.html")
+    assert (
+        "It is above chance in 2 of 2, and above the best control as well in <strong>1 of 2</strong>: only there"
+        in text
+    )
+    share = 100 * best["left_right"].value
+    assert f"Not above a control: Left/Right (blind match: {share:.1f})." in text
+    with (tmp_path / "page_files" / "results.csv").open() as file:
+        rows = {(row["respondent"], row["task"]): row for row in csv.DictReader(file)}
+    assert rows["good", "left_right"]["above_chance"] == "1" and rows["good", "left_right"]["above_controls"] == "0"
+    assert rows["good", "picture_vocabulary"]["best_control"] == "blind match"
+    latex = (tmp_path / "page_files" / "results.tex").read_text()
+    assert latex.count("mathbf") == 2  # the model's and its shuffled self's
+
+    write_report([tmp_path / "good"], tmp_path / "alone.html")
+    text, _ = read_page(tmp_path / "alone.html")
+    assert "It is above chance in 2 of 2." in text and "nothing here shows what was learned" in text
+
+
+def test_the_page_shows_baby_winoground(toolbox: Toolbox, tmp_path: Path) -> None:
+    class Judge(Scripted):
+        def phrase_loss(self, picture: Image.Image, phrase: str) -> float:
+            return float(len(phrase))
+
+    items = list(toolbox.items)
+    evaluate(Judge("judge", items, 0.5), toolbox, tmp_path / "run", tasks=["looking_while_listening"])
+    saved = json.loads((tmp_path / "run" / "scores.json").read_text())["babyvlm"]
+    assert saved["winoground"] is None  # both pictures of these items are of one thing
+    changed = saved | {
+        "winoground": {
+            "text_score": 0.25, "image_score": 0.5, "group_score": 0.125, "positive_context_group_score": 0.375,
+            "negative_context_group_score": 0.625, "pairs": 8,
+        }
+    }  # fmt: skip
+    (tmp_path / "run" / "scores.json").write_text(json.dumps({"results": {}, "babyvlm": changed}))
+    write_report([tmp_path / "run"], tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    row = "<td>8</td><td>25.0</td><td>50.0</td><td>12.5</td><td>37.5</td><td>62.5</td>"
+    assert "Baby Winoground" in page and row in page.replace("\n", "")
 
 
 def test_a_single_partial_run_is_enough(toolbox: Toolbox, tmp_path: Path) -> None:
@@ -254,7 +348,7 @@ def test_a_single_partial_run_is_enough(toolbox: Toolbox, tmp_path: Path) -> Non
     evaluate(respondent, toolbox, tmp_path / "run", tasks=["left_right"], limit=5)
     write_report([tmp_path / "run"], tmp_path / "page.html")
     text, _ = read_page(tmp_path / "page.html")
-    assert "average over 1 sub-task," in text and "the first 5 items of each sub-task" in text
+    assert "average over 1 sub-task (95% interval" in text and "the first 5 items of each sub-task" in text
     assert "No run of random guesses" in text
 
 

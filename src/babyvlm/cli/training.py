@@ -26,7 +26,7 @@ def train(
     On several GPUs or machines: torchrun --nproc-per-node 8 -m babyvlm train saycam ... (sharding=fsdp for shards).
 
     Args:
-        recipe: ``nursery``, ``saycam`` or ``demo``.
+        recipe: ``nursery``, ``saycam``, ``saycam-published`` or ``demo``.
         changes: Knobs to change, as key=value; ``babyvlm config RECIPE`` lists them.
         data: Folder written by ``babyvlm curate``.
         out: Folder of the run.
@@ -72,7 +72,7 @@ def config(recipe: Positional[str], changes: Positional[tuple[str, ...]] = ()) -
     """Print every resolved knob of a recipe, with its meaning, unit and source.
 
     Args:
-        recipe: ``nursery``, ``saycam`` or ``demo``.
+        recipe: ``nursery``, ``saycam``, ``saycam-published`` or ``demo``.
         changes: Knobs to change, as key=value.
     """
     from babyvlm.recipes import describe, resolve

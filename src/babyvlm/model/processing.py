@@ -124,6 +124,7 @@ class ConversationEncoder:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *, image_token_id: int, image_tokens: int) -> None:
         self.tokenizer = tokenizer
+        self.image_token_id, self.image_tokens = image_token_id, image_tokens
         self._image = [image_token_id] * image_tokens
         self._cache: dict[str, list[int]] = {}
 

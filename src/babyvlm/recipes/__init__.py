@@ -1,7 +1,10 @@
-"""Complete configurations: ``nursery`` for two CPU cores, ``demo`` in less time, ``saycam`` for the published size."""
+"""Complete configurations: ``nursery`` for two CPU cores, ``demo`` in less time, ``saycam`` for the published size.
+
+``saycam-published`` is ``saycam`` with the quirks of the published scripts.
+"""
 
 from babyvlm.recipes.nursery import demo, nursery
 from babyvlm.recipes.resolve import RECIPES, describe, resolve
-from babyvlm.recipes.saycam import saycam
+from babyvlm.recipes.saycam import saycam, saycam_published
 
-__all__ = ["RECIPES", "demo", "describe", "nursery", "resolve", "saycam"]
+__all__ = ["RECIPES", "demo", "describe", "nursery", "resolve", "saycam", "saycam_published"]

@@ -17,17 +17,22 @@ from pydantic import TypeAdapter, ValidationError
 
 from babyvlm.errors import ConfigError
 from babyvlm.recipes.nursery import demo, nursery
-from babyvlm.recipes.saycam import saycam
+from babyvlm.recipes.saycam import saycam, saycam_published
 from babyvlm.training.configuration import Recipe
 
-RECIPES: dict[str, Callable[[], Recipe]] = {"nursery": nursery, "saycam": saycam, "demo": demo}
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "nursery": nursery,
+    "saycam": saycam,
+    "saycam-published": saycam_published,
+    "demo": demo,
+}
 
 
 def resolve(name: str, changes: Sequence[str] = ()) -> Recipe:
     """The recipe of that name with some knobs changed.
 
     Args:
-        name: ``nursery``, ``saycam`` or ``demo``.
+        name: ``nursery``, ``saycam``, ``saycam-published`` or ``demo``.
         changes: Strings such as ``joint.optimisation.steps=200``.
 
     Returns:

@@ -29,11 +29,12 @@ from babyvlm.reports.browser import browsed_items, browser_data
 from babyvlm.reports.corpus import SPLITS, CorpusStatistics, read_corpus
 from babyvlm.reports.curves import TrainingRun, read_training
 from babyvlm.reports.examples import choose_examples, withheld_items
-from babyvlm.reports.published import PUBLISHED, SOURCES
+from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES, REPORTED, SOURCES
 from babyvlm.reports.results import FAMILIES, Elsewhere, Results, RunResult, read_elsewhere, read_results
 from babyvlm.reports.style import inline_svg, pdf_of, svg_of
 from babyvlm.toolbox import TASKS
 from babyvlm.toolbox.scoring import SCORING_NAMES
+from babyvlm.toolbox.winoground import WINOGROUND_CHANCE
 
 _KIND = "report"
 _MARKS: dict[Outcome | None, str] = {
@@ -96,6 +97,7 @@ def write_report(
     written = [
         tables.results_table(results),
         tables.published_table(),
+        tables.published_sizes_table(),
         *tables.breakdown_tables(results),
         *tables.comparison_tables(results),
     ]
@@ -199,7 +201,11 @@ def _render(
         agreements=agreements(results.main, results.rival) if results.rival else (),
         mean_chance=sum(map(results.chance, results.tasks)) / max(1, len(results.tasks)),
         published=PUBLISHED,
+        published_sizes={name: sizes for name, sizes in PUBLISHED_SIZES.items() if name.endswith(", test")},
         sources=SOURCES,
+        reported_sources=REPORTED,
+        winoground=[(run.name, found) for run in results.ordered if (found := run.scores.winoground) is not None],
+        winoground_chance=WINOGROUND_CHANCE,
         scoring_name=SCORING_NAMES[results.main.scores.scoring],
         marks=_MARKS,
         titles={name: spec.title for name, spec in TASKS.items()},

@@ -2,6 +2,11 @@
 
 A sub-task is *above chance* where the lower end of the 95% interval lies above the chance level and, if a run of random
 guesses is present, also above the upper end of that run's interval.
+
+That alone does not show that a task was learned: some fall to matching pictures without reading the question. A
+*control* is a baseline that never reads the question, or a model that never sees the pictures. A respondent is *above
+the controls* where its difference to the control that does best, item by item, has a 95% interval above zero; only a
+sub-task in which it is above both is said to be learned.
 """
 
 from __future__ import annotations
@@ -25,6 +30,7 @@ from babyvlm.evaluation.statistics import (
     Comparison,
     Interval,
     Overall,
+    PairedTask,
     Spread,
     compare,
     independent_difference,
@@ -110,6 +116,21 @@ class RunResult:
 
 
 @dataclass(frozen=True)
+class BestControl:
+    """A respondent beside the control that does best in a sub-task."""
+
+    name: str
+    value: float
+    """Of the control, on the items that both answered."""
+    difference: Interval
+    """The respondent less the control, over items."""
+
+    @property
+    def is_beaten(self) -> bool:
+        return self.difference.low > 0
+
+
+@dataclass(frozen=True)
 class Results:
     """Runs that may stand in one table, because they answered the same toolbox and were scored alike."""
 
@@ -127,9 +148,9 @@ class Results:
         return next((run for run in self.runs if run.is_random), None)
 
     @property
-    def blind(self) -> RunResult | None:
-        """The run that matches pictures and never reads the question."""
-        return next((run for run in self.runs if run.run.model == "baseline:blind-match"), None)
+    def controls(self) -> tuple[RunResult, ...]:
+        """The runs that never read the question or never see the pictures."""
+        return tuple(run for run in self.ordered if is_control(run.run))
 
     @property
     def rival(self) -> RunResult | None:
@@ -191,18 +212,45 @@ class Results:
         """The sub-tasks in which a respondent is above chance."""
         return tuple(task for task in self.tasks if self.is_above_chance(run, task))
 
-    def matched_blindly(self, run: RunResult) -> tuple[str, ...]:
-        """Of those, the ones in which blind matching does at least as well: they need no reading of the question."""
-        if self.blind is None or self.blind is run:
+    def best_controls(self, run: RunResult) -> dict[str, BestControl]:
+        """Beside a respondent, the control that does best, by sub-task; none beside a control."""
+        if run.name not in self._best_controls:
+            self._best_controls[run.name] = {} if is_control(run.run) else self._found_controls(run)
+        return self._best_controls[run.name]
+
+    @cached_property
+    def _best_controls(self) -> dict[str, dict[str, BestControl]]:
+        return {}
+
+    def _found_controls(self, run: RunResult) -> dict[str, BestControl]:
+        best: dict[str, BestControl] = {}
+        for control in self.controls:
+            for task in self._against(control, run):
+                if task.task not in best or task.first > best[task.task].value:
+                    best[task.task] = BestControl(name=control.name, value=task.first, difference=task.difference)
+        return best
+
+    def _against(self, control: RunResult, run: RunResult) -> tuple[PairedTask, ...]:
+        """A respondent less a control, by sub-task, on the items that both have a figure for."""
+        if run is self.main:
+            return next((one.tasks for one in self.comparisons if one.first == control.name), ())
+        scored = {item for item, score in control.judged.items() if score.metrics}
+        if not any(score.metrics and item in scored for item, score in run.judged.items()):
             return ()
-        blind = self.blind.by_task
-        return tuple(
-            task
-            for task in self.above_chance(run)
-            if task in blind
-            and self.is_above_chance(self.blind, task)
-            and self.blind.figures[task] >= run.figures[task]
-        )
+        return compare(run.items, control.judged, run.judged, names=(control.name, run.name)).tasks
+
+    def learned(self, run: RunResult) -> tuple[str, ...]:
+        """The sub-tasks in which a respondent is above chance and the controls; none where there is no control."""
+        best = self.best_controls(run)
+        return tuple(task for task in self.above_chance(run) if task in best and best[task].is_beaten)
+
+
+def is_control(run: Run) -> bool:
+    """Whether a run's figures need no reading of the question, or no sight.
+
+    The same model with its options in another order is none: it reads and sees.
+    """
+    return run.family == "baseline" and not run.model.startswith("baseline:shuffled-options:")
 
 
 @dataclass(frozen=True)

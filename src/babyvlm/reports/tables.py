@@ -15,8 +15,8 @@ from babyvlm.records import Outcome
 from babyvlm.reports.breakdowns import by_number, confusion, memory_by_lag, memory_course
 from babyvlm.reports.corpus import SPLITS, CorpusStatistics
 from babyvlm.reports.curves import TrainingRun
-from babyvlm.reports.published import PUBLISHED, SOURCES
-from babyvlm.reports.results import Results
+from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES, SOURCES
+from babyvlm.reports.results import Results, RunResult
 from babyvlm.spreadsheets import cell
 from babyvlm.toolbox.tasks import is_hard
 
@@ -90,45 +90,55 @@ def _tabular(columns: str, lines: Sequence[str], head: int = 1) -> str:
 def results_table(results: Results) -> Table:
     """Every figure of ``scores.json``: one row for each respondent and sub-task, and one for its mean."""
     outcomes = get_args(Outcome)
-    columns = ("respondent", "family", "task", "metric", "value", "low", "high", "chance", "above_chance")
+    columns: tuple[str, ...] = ("respondent", "family", "task", "metric", "value", "low", "high", "chance")
+    columns += ("above_chance", "best_control", "best_control_value", "less_control", "less_control_low")
+    columns += ("less_control_high", "above_controls")
     rows: list[tuple[Cell, ...]] = []
     for run in results.ordered:
         for task in run.scores.tasks:
             asked = (task.items, task.scored, *(task.outcomes[outcome] for outcome in outcomes))
             above = int(results.is_above_chance(run, task.task))
             figures = (task.task, task.primary_metric, task.value, task.low, task.high, task.chance, above)
-            rows.append((run.name, run.family, *figures, *asked))
+            rows.append((run.name, run.family, *figures, *_beside_control(results, run, task.task), *asked))
         sure = run.overall.by_recordings if run.overall else None
         ends = (sure.low, sure.high) if sure else (None, None)
-        mean = ("mean", "", run.scores.overall, *ends, run.chance, None)
+        mean = ("mean", "", run.scores.overall, *ends, run.chance, *(None,) * 7)
         counted = [task for task in run.scores.tasks if not is_hard(task.task)]
         items = sum(task.items for task in counted), sum(task.scored for task in counted)
         rows.append((run.name, run.family, *mean, *items, *run.outcomes.values()))
     return Table("results", (*columns, "items", "scored", *(f"rounds_{outcome}" for outcome in outcomes)), tuple(rows))
 
 
+def _beside_control(results: Results, run: RunResult, task: str) -> tuple[Cell, ...]:
+    """The control that does best, its figure, the difference to it, and whether that is above zero."""
+    best = results.best_controls(run).get(task)
+    if best is None:
+        return (None,) * 6
+    change = best.difference
+    return best.name, best.value, change.value, change.low, change.high, int(best.is_beaten)
+
+
 def results_latex(results: Results) -> str:
-    """The wide table: respondents by family, sub-tasks, mean; intervals as limits; bold where above chance."""
+    """The wide table: respondents by family, sub-tasks, mean; intervals as limits; bold where it was learned."""
     tasks = results.tasks
-    head = ["", *(_SHORT[task] for task in tasks), "Mean"]
+    titles = ["", *(_SHORT[task] for task in tasks), "Mean"]
     chance = [f"{100 * results.chance(task):.1f}" for task in tasks]
     mean_chance = sum(results.chance(task) for task in tasks) / max(1, len(tasks))
-    lines = [" & ".join(head), " & ".join([r"\textit{chance}", *chance, f"{100 * mean_chance:.1f}"])]
+    lines = [" & ".join(titles), " & ".join([r"\textit{chance}", *chance, f"{100 * mean_chance:.1f}"])]
     for run in results.ordered:
-        cells = [escape(run.name)]
+        cells, learned = [escape(run.name)], results.learned(run)
         for task in tasks:
             score = run.by_task.get(task)
             if score is None or score.value is None:
                 cells.append("--")
                 continue
             value = f"{100 * score.value:.1f}"
-            value = rf"\mathbf{{{value}}}" if results.is_above_chance(run, task) else value
+            value = rf"\mathbf{{{value}}}" if task in learned else value
             cells.append(f"${value}_{{{100 * score.low:.1f}}}^{{{100 * score.high:.1f}}}$")
         mean = run.scores.overall
         lines.append(" & ".join([*cells, "--" if mean is None else f"{100 * mean:.1f}"]))
-    return "% Accuracy in percent with its 95% Wilson interval; bold: above chance. Needs booktabs.\n" + _tabular(
-        "l" + "r" * (len(tasks) + 1), lines
-    )
+    head = "% Accuracy in percent with its 95% Wilson interval; bold: above chance and above the best control."
+    return f"{head} Needs booktabs.\n" + _tabular("l" + "r" * (len(tasks) + 1), lines)
 
 
 def published_table() -> Table:
@@ -136,8 +146,15 @@ def published_table() -> Table:
     rows: list[tuple[Cell, ...]] = []
     for row in PUBLISHED:
         for task, figure in (*row.tasks.items(), ("mean", row.overall)):
-            rows.append((row.name, row.family, row.items, task, figure.percent, SOURCES[figure.source]))
-    return Table("published", ("respondent", "family", "items", "task", "percent", "source"), tuple(rows))
+            source = SOURCES[figure.source]
+            rows.append((row.name, row.family, row.items, task, figure.percent, int(figure.is_reported), source))
+    return Table("published", ("respondent", "family", "items", "task", "percent", "reported", "source"), tuple(rows))
+
+
+def published_sizes_table() -> Table:
+    """How many items the published sets have."""
+    rows = [(name, task, size) for name, sizes in PUBLISHED_SIZES.items() for task, size in sizes.items()]
+    return Table("published_sizes", ("set", "task", "items"), tuple(rows))
 
 
 def breakdown_tables(results: Results) -> list[Table]:

@@ -37,7 +37,8 @@ class Optimisation:
     learning_rate: float
     """Peak learning rate of the trained parts."""
     vision_learning_rate: float | None = None
-    """Peak learning rate of the vision tower where it differs (published: 1e-5 in the instruction stage)."""
+    """Peak learning rate of the vision tower where it differs (published: 1e-5 asked for in the instruction stage, and
+    never applied, for no parameter has the name that is looked for)."""
     batch_size: int
     """Samples an optimizer step, over all devices."""
     steps: int | None = None
@@ -56,8 +57,8 @@ class Optimisation:
     """AdamW's first moment (published)."""
     beta2: float = 0.95
     """AdamW's second moment (published for the language stage)."""
-    clip_norm: float = 1.0
-    """Largest gradient norm (published)."""
+    clip_norm: float | None = 1.0
+    """Largest gradient norm; None for no clipping (published: 1 in the language stage, none in the later ones)."""
     clip_over: ClipOver = "all"
     """What has that norm at most: all gradients together, those of the tower and of its head each (DINOv2), or those of
     each parameter (DINO)."""
@@ -73,6 +74,10 @@ class Optimisation:
         _refuse((self.steps is None) == (self.epochs is None), "set either steps or epochs of a stage, not both")
         _refuse(self.steps is not None and self.steps < 1, f"steps={self.steps} must be at least 1")
         _refuse(self.batch_size < 1, f"batch_size={self.batch_size} must be at least 1")
+        _refuse(
+            self.clip_norm is not None and self.clip_norm <= 0,
+            f"clip_norm={self.clip_norm} must be above 0, or none for no clipping",
+        )
         _refuse(self.learning_rate <= 0, f"learning_rate={self.learning_rate} must be above 0")
         _refuse(not 0 <= self.warmup_fraction < 1, f"warmup_fraction={self.warmup_fraction} must be in [0, 1)")
         _refuse(not 0 < self.layerwise_decay <= 1, f"layerwise_decay={self.layerwise_decay} must be in (0, 1]")
@@ -261,6 +266,23 @@ class MixturePhase:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SampleRules:
+    """What becomes of records that are odd. The defaults are ours; the published code does each the other way."""
+
+    too_long: Literal["leave out", "cut"] = "leave out"
+    """A record longer than the context is left out and counted (ours), or cut there (published)."""
+    learn_unknown: bool = True
+    """Whether ``<unk>`` in an answer is learned (ours: yes; published: no). Our own tokenizers never write it."""
+    strip_prompts: bool = False
+    """Whether blanks around a prompt are taken off (published: yes, though its wrapper asks with them)."""
+    bare_prompts: bool = False
+    """Whether a prompt of ``baby_plain`` is replaced by the picture alone (published: yes)."""
+    unplaced_pictures: Literal["first", "drop"] = "first"
+    """Pictures of a record without ``<image>`` come first, as evaluation shows them (ours), or are dropped, so that the
+    record is learned as text (published)."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class MultimodalStage:
     """Stages 1 to 3: alignment, joint pretraining, instruction tuning (paper)."""
 
@@ -277,6 +299,11 @@ class MultimodalStage:
     """Largest forward pass, padded tokens (ours)."""
     cache_vision_features: bool = False
     """Encode every picture once beforehand and keep the features in memory; only where the tower is frozen (ours)."""
+    samples: SampleRules = SampleRules()
+    """What becomes of odd records."""
+    connector_from: Literal["alignment"] | None = None
+    """Stage whose connector is put over that of the stage before; None for none (published: the instruction script puts
+    the alignment stage's over the joint stage's)."""
     whiten_connector: bool = False
     """Centre and whiten the connector's output before the stage (ours; not done in the published scripts)."""
 

@@ -1,4 +1,4 @@
-"""Centring and whitening what the connector hands to the language model, before a stage begins.
+"""What is done to the connector before a stage begins: centring and whitening its output, or taking another's.
 
     connector's output ─ minus its mean ─ whitened ─ as long as word vectors      all folded into its second layer
 
@@ -10,10 +10,13 @@ scripts; ``saycam`` leaves it out.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from babyvlm.errors import CheckpointError
+from babyvlm.model.loading import load_exactly
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import normalise
 from babyvlm.training.samples import PixelTable
@@ -53,3 +56,19 @@ def whiten_connector(model: BabyLlavaForConditionalGeneration, pictures: PixelTa
     whiten_DD *= words.weight.std() / ((outputs_SD - mean_D) @ whiten_DD).std()
     last.weight.copy_(whiten_DD @ last.weight)
     last.bias.copy_(whiten_DD @ (last.bias - mean_D))
+
+
+@torch.no_grad()
+def take_connector(model: BabyLlavaForConditionalGeneration, checkpoint: Path) -> None:
+    """Puts another stage's connector into a model, as the published instruction script does.
+
+    Raises:
+        CheckpointError: The checkpoint does not load exactly, or its connector is of another shape.
+    """
+    if not checkpoint.exists():
+        raise CheckpointError("its connector is asked for, and there is none", path=checkpoint)
+    other: Any = load_exactly(BabyLlavaForConditionalGeneration, checkpoint)
+    try:
+        model.model.multi_modal_projector.load_state_dict(other.model.multi_modal_projector.state_dict())
+    except RuntimeError as error:
+        raise CheckpointError(f"the connector is of another shape ({error})", path=checkpoint) from error

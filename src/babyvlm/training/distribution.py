@@ -14,6 +14,7 @@ resumes from it.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
@@ -120,11 +121,11 @@ class Shared:
         if self.masters and last:
             self.masters.end_step()
 
-    def clip_gradients(self, clip_norm: float, over: ClipOver = "all") -> torch.Tensor:
+    def clip_gradients(self, clip_norm: float | None, over: ClipOver = "all") -> torch.Tensor:
         """Scales the gradients of all processes together down to ``clip_norm``.
 
         Args:
-            clip_norm: The largest norm.
+            clip_norm: The largest norm; None scales nothing.
             over: What has that norm at most: all gradients, those of each child of the module, or each by itself.
 
         Returns:
@@ -134,7 +135,8 @@ class Shared:
         for name, parameter in self.trained():
             key = {"all": "", "module": name.partition(".")[0], "parameter": name}[over]
             groups.setdefault(key, []).append(parameter)
-        norms = [whole(nn.utils.clip_grad_norm_(members, clip_norm)) for members in groups.values()]
+        largest = math.inf if clip_norm is None else clip_norm
+        norms = [whole(nn.utils.clip_grad_norm_(members, largest)) for members in groups.values()]
         return norms[0] if len(norms) == 1 else torch.stack(norms).norm()
 
     def refresh(self) -> None:

@@ -25,9 +25,9 @@ from babyvlm.images import image_size
 from babyvlm.model.llava_config import Fit
 from babyvlm.model.modeling import IGNORED
 from babyvlm.model.processing import ConversationEncoder, square_pixels
-from babyvlm.model.tokenizer import EOS, SOS
+from babyvlm.model.tokenizer import EOS, SOS, UNK
 from babyvlm.progress import progress
-from babyvlm.records import Conversation, Utterance
+from babyvlm.records import IMAGE_TOKEN, Conversation, Turn, Utterance
 from babyvlm.training.batches import Row, Sample
 from babyvlm.training.configuration import MultimodalStage
 
@@ -122,24 +122,52 @@ def encode_conversations(
     """Samples by source: the task of an instruction sample with any variant, the format of any other.
 
     Returns:
-        The samples, and how many conversations were left out because they exceed ``context`` tokens.
+        The samples, and how many conversations exceed ``context`` tokens: they are left out, or cut, as the stage says.
     """
+    rules = stage.samples
     sources: dict[str, list[Sample]] = {}
     too_long = 0
     for conversation in conversations:
-        ids, labels = encoder.conversation(
-            conversation.turns, num_images=len(conversation.images), template=stage.template
-        )
+        turns, images = _under_rules(conversation, stage)
+        ids, labels = encoder.conversation(turns, num_images=len(images), template=stage.template)
+        if not rules.learn_unknown:
+            labels = [IGNORED if label == UNK else label for label in labels]
         if len(ids) > context:
             too_long += 1
-            continue
+            if rules.too_long == "leave out":
+                continue
+            ids, labels, images = _cut(ids, labels, images, encoder, context)
         sample = Sample(
             ids=np.array(ids, dtype=np.int32),
             labels=np.array(labels, dtype=np.int32),
-            images=tuple(index[image] for image in conversation.images),
+            images=tuple(index[image] for image in images),
         )
         sources.setdefault(conversation.source, []).append(sample)
     return sources, too_long
+
+
+def _under_rules(conversation: Conversation, stage: MultimodalStage) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
+    """The turns and pictures of a conversation as the stage's rules have them."""
+    rules, turns, images = stage.samples, conversation.turns, conversation.images
+    if rules.bare_prompts and stage.template == "baby_plain":
+        turns = tuple(turn.model_copy(update={"prompt": IMAGE_TOKEN}) for turn in turns)
+        images = images[: len(turns)]
+    if rules.strip_prompts:
+        turns = tuple(turn.model_copy(update={"prompt": turn.prompt.strip()}) for turn in turns)
+    if rules.unplaced_pictures == "drop" and not any(IMAGE_TOKEN in turn.prompt for turn in turns):
+        images = ()
+    return turns, images
+
+
+def _cut(
+    ids: list[int], labels: list[int], images: tuple[str, ...], encoder: ConversationEncoder, context: int
+) -> tuple[list[int], list[int], tuple[str, ...]]:
+    """The beginning of a sample. A picture in which the context ends goes with the rest: nothing learned follows it."""
+    ids, labels = ids[:context], labels[:context]
+    whole, part = divmod(ids.count(encoder.image_token_id), encoder.image_tokens)
+    if part:
+        ids, labels = ids[:-part], labels[:-part]
+    return ids, labels, images[:whole]
 
 
 def pack_utterances(

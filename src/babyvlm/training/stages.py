@@ -32,7 +32,7 @@ from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.training.checkpoints import Resume
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
-from babyvlm.training.connector import whiten_connector
+from babyvlm.training.connector import take_connector, whiten_connector
 from babyvlm.training.distillation import train_tower
 from babyvlm.training.distribution import whole_weights
 from babyvlm.training.inputs import claim_inputs, data_digest, licences_so_far, stage_inputs
@@ -218,9 +218,12 @@ class Trainer:
         encoder = ConversationEncoder(tokenizer, image_token_id=shape.vocabulary, image_tokens=shape.image_tokens)
         sources, too_long = encode_conversations(rows, encoder, knobs, index=pictures.index, context=shape.context)
         if too_long:
-            self.accelerator.print(f"{stage}: left out {too_long:,} conversations longer than {shape.context} tokens")
+            done = "left out" if knobs.samples.too_long == "leave out" else "cut"
+            self.accelerator.print(f"{stage}: {done} {too_long:,} conversations longer than {shape.context} tokens")
         if not sources:
             raise DataFolderError(f"no training samples of {', '.join(knobs.formats)}", path=self.data.folder)
+        if knobs.connector_from is not None:
+            take_connector(model, self.out / knobs.connector_from)
         if knobs.whiten_connector:
             whiten_connector(model, pictures, self.recipe.seed)
         with self.accelerator.autocast():
