@@ -67,9 +67,13 @@ def test_frames_reach_the_device_as_bytes_and_views_are_drawn_there(monkeypatch)
     """On a device of no arithmetic: had anything been drawn or cut elsewhere, its place would not be that device."""
     drawn = []
 
-    def cut(frames, size, scale, flip, generator):
+    def cut(frames, size, scale, flip, generator, aspects=None):
         drawn.append((frames.device.type, generator.device.type, generator.initial_seed()))
         return frames.new_zeros(len(frames), 3, size, size)
+
+    def same(views, colour, view, generator):
+        drawn.append((views.device.type, generator.device.type, generator.initial_seed()))
+        return views
 
     class Generator:
         def __init__(self, device):

@@ -1,6 +1,6 @@
 """Complete configurations: ``nursery`` for two CPU cores, ``demo`` in less time, ``saycam`` for the published size.
 
-``saycam-published`` is ``saycam`` with the quirks of the published scripts.
+``saycam-published`` is ``saycam`` with the settings and quirks of the published scripts.
 """
 
 from babyvlm.recipes.nursery import demo, nursery

@@ -1,8 +1,7 @@
 """The published size: ViT-L/16 + MLP + 1.1B LLaMA on SAYCam (paper, training recipe; published scripts).
 
 ``saycam`` trains as the scripts are meant to; ``saycam-published`` as they do. Beside each setting stands where it
-comes from: the scripts set it; they ask for it without effect; or it is ours. The vision stage is ours in both: the
-scripts run a fork of DINO whose settings differ (``docs/fidelity.md``).
+comes from: the scripts set it; they ask for it without effect; or it is ours.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from babyvlm.model.configuration import ModelShape
+from babyvlm.recipes.towers import dino_fork, dinov2_large
 from babyvlm.training.configuration import (
     LanguageStage,
     MultimodalStage,
     Optimisation,
     Recipe,
     SampleRules,
-    VisionStage,
 )
 
 _DEVICES = 8  # ours: the scripts set samples for each device, and do not say how many there were
@@ -27,20 +26,8 @@ def saycam() -> Recipe:
     return Recipe(
         name="saycam",
         model=ModelShape(),  # the scripts and the published configuration
-        vision=VisionStage(
-            # DEVIATION: the public DINO pipeline's batch and rate, 0.0005 for each 256 samples a step; the published
-            # one is a fork with a constant 1e-4, 116 frames a device, no warm-up, no weight decay, clipping at 1.
-            optimisation=Optimisation(
-                learning_rate=2e-3,
-                batch_size=1024,
-                epochs=100,
-                warmup_fraction=0.1,
-                weight_decay=0.04,
-                beta2=0.999,
-                clip_norm=3.0,
-            ),
-            micro_batch=32,
-        ),
+        # DEVIATION: DINOv2's recipe for a tower of this size; the scripts run a fork of DINO (towers.py).
+        vision=dinov2_large(),
         language=LanguageStage(
             # The scripts, which also try a rate of 2e-5 and 5 epochs. Clipping at 1, betas 0.9 and 0.95: the scripts.
             optimisation=Optimisation(learning_rate=2e-4, batch_size=4 * _DEVICES, epochs=10, weight_decay=0.1),
@@ -79,16 +66,17 @@ _RULES = SampleRules(
 
 
 def saycam_published() -> Recipe:
-    """``saycam`` with what the published scripts do in the multimodal stages, quirks included.
+    """``saycam`` with what the published scripts do in the vision and multimodal stages, quirks included.
 
     No clipping; the tower trains at the rate of the rest in the instruction stage, which begins with the alignment
     stage's connector; odd records as the published code treats them. Not reproduced: a sample blanked where its turn
-    lengths do not add up, half-precision weights, the tokenizer's training on JSON text, and the vision stage.
+    lengths do not add up, half-precision weights, and the tokenizer's training on JSON text.
     """
     recipe = saycam()
     return replace(
         recipe,
         name="saycam-published",
+        vision=dino_fork(_DEVICES),
         alignment=_as_published(recipe.alignment),
         joint=_as_published(recipe.joint),
         instruction=_as_published(replace(recipe.instruction, connector_from="alignment")),
