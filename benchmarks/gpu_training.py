@@ -38,9 +38,10 @@ from babyvlm.recipes import saycam
 from babyvlm.training.batches import BatchPlan, Sample
 from babyvlm.training.configuration import MixturePhase, Recipe
 from babyvlm.training.flops import StepFlops, peak_flops
-from babyvlm.training.loop import Run, train_language_model
+from babyvlm.training.kernels import tower_attention
+from babyvlm.training.loop import train_language_model
 from babyvlm.training.optimizers import part_of
-from babyvlm.training.stages import tower_attention
+from babyvlm.training.run import Run
 from padded_trainer import PlainLlava, train_padded
 
 TINY = ModelShape(
@@ -110,7 +111,7 @@ def ours(recipe: Recipe, sources: dict, pictures: Noise, out: Path, accelerator:
         fresh(BabyLlavaForConditionalGeneration, recipe, attention, accelerator.device),
         sources,
         pictures,
-        run=Run(recipe=recipe, accelerator=accelerator, out=out),
+        run=Run(recipe=recipe, accelerator=accelerator, out=out, data="noise"),
         stage="joint",
         optimisation=recipe.joint.optimisation,
         trains=recipe.joint.trains,
@@ -185,6 +186,7 @@ def main() -> None:
         recipe,
         joint=replace(recipe.joint, optimisation=optimisation, micro_batch_tokens=options.micro_batch_tokens),
         attention=options.attention,
+        precision="bf16",
         compile=options.compile,
         gradient_checkpointing=options.gradient_checkpointing,
         log_every_steps=1,

@@ -85,11 +85,12 @@ def test_frames_reach_the_device_as_bytes_and_views_are_drawn_there(monkeypatch)
 
     frames = taken()
     monkeypatch.setattr(distillation, "cut_views", cut)
+    monkeypatch.setattr(distillation, "change_colours", same)
     monkeypatch.setattr(distillation, "normalise", lambda views: views)
     monkeypatch.setattr(distillation.torch, "Generator", Generator)
     views = views_of(frames, recipe_of(window_scale=(1.0, 1.0)), torch.device("meta"))
     assert {view.device.type for view in views} == {"meta"}
-    assert drawn == [("meta", "meta", 5)] * 4
+    assert drawn == [("meta", "meta", 5)] * 8
     assert frames.pixels_BCSS.dtype == torch.uint8
 
 

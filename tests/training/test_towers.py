@@ -91,7 +91,7 @@ def test_views_of_a_frame_as_it_is_show_no_bars_and_keep_its_proportions():
         width, height = (view[0, 24, -4] - view[0, 24, 3]) * 4 / 3, view[1, -4, 24] - view[1, 3, 24]
         areas.append(float(width * height / (4 / 3) * (48 / 41) ** 2))
         ratios.append(float(width / height))
-    assert 0.08 < min(areas) and max(areas) < 0.33
+    assert min(areas) > 0.08 and max(areas) < 0.33
     assert 0.72 < min(ratios) < 0.85 and 1.2 < max(ratios) < 1.38
 
 

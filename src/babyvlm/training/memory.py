@@ -1,13 +1,16 @@
 """What a recipe needs of memory, estimated before anything is begun, and refused with figures where it is not there.
 
-    weights       4 bytes a parameter, all of them
-    gradients     4 bytes a parameter that learns
+    weights       4 bytes a parameter in float32; with bf16_weights 2 a parameter, and 4 more where it learns (the
+                  float32 of what is frozen lies in the CPU's memory); under autocast 4, and 2 for its copies
+    gradients     4 bytes a parameter that learns; buckets are the gradients themselves
     moments       8 bytes a parameter that learns (AdamW's two; Muon's one is counted as two)
     activations   what the backward pass needs of the largest forward pass
 
-Activations are a rough count of what PyTorch keeps of one layer for each token: eight tensors of the layer's width and
-four of its MLP's, in the precision computed in; eager attention keeps its squares besides. With gradient checkpointing
-one tensor a layer is kept, and one layer's rest. Decoded pictures lie in a file and are not counted.
+Activations are counted in numbers that a layer keeps for each token, as multiples of its width and of its MLP's:
+those of the eager layers are what PyTorch keeps of layers of full width (a test holds them to it), those of compiled
+layers are what is left when norms, rotary positions and gates keep their inputs alone. Eager attention keeps its
+squares besides. With gradient checkpointing one tensor a layer is kept, and one layer's rest. Under ``fsdp`` weights
+and moments are shared; gradients are whole until a step's last row. Decoded pictures lie in a file and are not counted.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -25,7 +29,28 @@ from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_
 from babyvlm.training.configuration import LanguageStage, MultimodalStage, Recipe, StageName
 
 _GIB = 2**30
-_OF_WIDTH, _OF_MLP = 8, 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kept:
+    """Numbers kept of a layer for a token, in the precision computed in."""
+
+    of_width: float
+    of_mlp: float
+
+
+_TEXT = {
+    "float32": _Kept(of_width=9.3, of_mlp=4),
+    "eager": _Kept(of_width=11.3, of_mlp=4),
+    "autocast": _Kept(of_width=16.3, of_mlp=4),
+    "compiled": _Kept(of_width=6.5, of_mlp=3),
+}
+_TOWER = {
+    "float32": _Kept(of_width=8.1, of_mlp=2),
+    "eager": _Kept(of_width=8.1, of_mlp=2),
+    "autocast": _Kept(of_width=12.1, of_mlp=2),
+    "compiled": _Kept(of_width=8.1, of_mlp=2),
+}
 _USUAL_TOKENS = 256
 """Tokens of a sample, for the squares of eager attention."""
 
@@ -61,48 +86,65 @@ def parameters(shape: ModelShape) -> dict[str, int]:
 def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
     """What one of several processes needs in a stage."""
     shape, counts = recipe.model, parameters(recipe.model)
-    shared = processes if recipe.sharding == "fsdp" and stage != "vision" else 1
+    in_shards = recipe.sharding == "fsdp" and stage != "vision" and processes > 1
+    shared = processes if in_shards else 1
     if stage == "vision":
         knobs = recipe.vision
         head = shape.vision_width * knobs.head_width + knobs.head_width**2 + knobs.head_width * knobs.bottleneck
         trained = counts["vision"] + head + knobs.bottleneck * knobs.prototypes
-        held = 2 * trained  # student and teacher
+        held = exact = 2 * trained  # student and teacher, both in float32
         local_tokens = (knobs.local_size // shape.patch_size) ** 2 + 1
         tokens = 2 * shape.image_tokens + knobs.local_views * local_tokens
         frames = max(1, knobs.optimisation.batch_size // processes)
-        kept = _vision_activations(recipe, tokens * min(frames, knobs.micro_batch or frames))
+        frames = min(frames, knobs.micro_batch or frames)
+        kept = _tower_activations(recipe, tokens * frames)
+        # Of each view the head's output, in two precisions, and its log-probabilities.
+        kept += frames * (2 + knobs.local_views) * knobs.prototypes * (2 + 4 + 4)
     else:
         stage_knobs: LanguageStage | MultimodalStage = getattr(recipe, stage)
         trains = stage_knobs.trains if isinstance(stage_knobs, MultimodalStage) else ("language",)
         held, trained = sum(counts.values()), sum(counts[part] for part in trains)
+        exact = trained if recipe.precision == "bf16_weights" and not in_shards else held
         tokens = stage_knobs.micro_batch_tokens
         kept = _text_activations(recipe, tokens)
         if "vision" in trains:
-            kept += _vision_activations(recipe, tokens)
+            kept += _tower_activations(recipe, tokens)
+    copies = 0 if recipe.precision == "no" else 2 * held
     return Need(
         stage=stage,
-        weights_gib=4 * held / shared / _GIB,
-        gradients_gib=4 * trained / shared / _GIB,
+        weights_gib=(4 * exact / shared + copies) / _GIB,
+        gradients_gib=4 * trained / _GIB,
         moments_gib=8 * trained / shared / _GIB,
         activations_gib=kept / _GIB,
     )
 
 
-def _text_activations(recipe: Recipe, tokens: int) -> int:
+def _text_activations(recipe: Recipe, tokens: int) -> float:
     shape = recipe.model
-    return _activations(recipe, tokens, shape.text_layers, shape.text_width, shape.text_intermediate, shape.text_heads)
+    kept = _TEXT[_way(recipe)]
+    layer = kept.of_width * shape.text_width + kept.of_mlp * shape.text_intermediate
+    return _activations(recipe, tokens, shape.text_layers, shape.text_width, layer, shape.text_heads)
 
 
-def _vision_activations(recipe: Recipe, tokens: int) -> int:
+def _tower_activations(recipe: Recipe, tokens: int) -> float:
     shape = recipe.model
-    mlp = round(shape.vision_width * shape.vision_mlp_ratio)
-    return _activations(recipe, tokens, shape.vision_layers, shape.vision_width, mlp, shape.vision_heads)
+    kept = _TOWER[_way(recipe)]
+    layer = kept.of_width * shape.vision_width + kept.of_mlp * shape.vision_width * shape.vision_mlp_ratio
+    return _activations(recipe, tokens, shape.vision_layers, shape.vision_width, layer, shape.vision_heads)
 
 
-def _activations(recipe: Recipe, tokens: int, layers: int, width: int, mlp: int, heads: int) -> int:
+def _way(recipe: Recipe) -> Literal["float32", "eager", "autocast", "compiled"]:
+    if recipe.precision == "bf16":
+        return "autocast"
+    if recipe.compile:
+        return "compiled"
+    return "float32" if recipe.precision == "no" else "eager"
+
+
+def _activations(recipe: Recipe, tokens: int, layers: int, width: int, numbers: float, heads: int) -> float:
     """Bytes that one forward pass leaves for the backward pass."""
-    size = 2 if recipe.precision == "bf16" else 4
-    layer = size * (_OF_WIDTH * width + _OF_MLP * mlp)
+    size = 4 if recipe.precision == "no" else 2
+    layer = size * numbers
     if recipe.attention == "eager":
         layer += 2 * size * heads * _USUAL_TOKENS
     if recipe.gradient_checkpointing:
