@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from accelerate import Accelerator
 from tiny import TINY, tiny_recipe, weights
 
 from babyvlm.errors import CheckpointError
@@ -14,7 +15,7 @@ from babyvlm.records import Conversation, Turn
 from babyvlm.training import Trainer
 from babyvlm.training.configuration import SampleRules
 from babyvlm.training.connector import take_connector
-from babyvlm.training.distribution import clip_gradients
+from babyvlm.training.distribution import Shared
 from babyvlm.training.samples import encode_conversations
 
 IMAGE, PER_IMAGE = 300, 5
@@ -82,11 +83,28 @@ def test_what_is_too_long_is_cut_and_keeps_whole_pictures(encoder, context):
     assert encoded(encoder, tiny_recipe().joint, *turns, images=tuple("pqrst"), context=context) == (None, 1)
 
 
-def test_without_a_largest_norm_nothing_is_clipped():
-    weight = torch.nn.Parameter(torch.zeros(2))
-    weight.grad = torch.tensor([300.0, 400.0])
-    assert clip_gradients([weight], None) == 500.0 and weight.grad.tolist() == [300.0, 400.0]
-    assert clip_gradients([weight], 5.0) == 500.0 and weight.grad.norm() == pytest.approx(5.0, rel=1e-4)
+@pytest.mark.parametrize(
+    ("clip_norm", "over", "expected"),
+    [
+        (None, "all", ([300.0, 400.0], [3.0], [1200.0])),
+        (65.0, "all", ([15.0, 20.0], [0.15], [60.0])),
+        (65.0, "module", ([39.0, 52.0], [0.39], [65.0])),
+        (65.0, "parameter", ([39.0, 52.0], [3.0], [65.0])),
+    ],
+)
+def test_gradients_are_clipped_over_what_is_asked(clip_norm, over, expected):
+    """The norms of the tower's two and the head's one: 500, 3 and 1200, together 1300."""
+    module = torch.nn.ModuleDict({"student": torch.nn.Module(), "student_head": torch.nn.Module()})
+    module["student"].a = torch.nn.Parameter(torch.zeros(2))
+    module["student"].b = torch.nn.Parameter(torch.zeros(1))
+    module["student_head"].c = torch.nn.Parameter(torch.zeros(1))
+    gradients = ([300.0, 400.0], [3.0], [1200.0])
+    for parameter, gradient in zip(module.parameters(), gradients, strict=True):
+        parameter.grad = torch.tensor(gradient)
+    shared = Shared(module, Accelerator(), precision="no")
+    assert float(shared.clip_gradients(clip_norm, over)) == pytest.approx(1300.0, rel=1e-4)
+    for parameter, gradient in zip(module.parameters(), expected, strict=True):
+        assert parameter.grad.tolist() == pytest.approx(gradient, rel=1e-3)
 
 
 def test_another_stages_connector_is_put_over_the_last(tmp_path):

@@ -16,7 +16,6 @@ from babyvlm.model.loading import load_exactly
 from babyvlm.model.processing import square_pixels
 from babyvlm.recipes.towers import dino_fork, dinov2_large
 from babyvlm.training import Trainer
-from babyvlm.training.run import Run
 from babyvlm.training.samples import aspects_of, training_frames
 from babyvlm.training.vision import cut_views
 
@@ -35,20 +34,18 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("stage", [dinov2_large(), dino_fork(1)], ids=["dinov2", "fork"])
-def test_an_interrupted_stage_ends_with_the_weights_of_an_undisturbed_one(stage, data, tmp_path, monkeypatch):
+def test_an_interrupted_stage_ends_with_the_weights_of_an_undisturbed_one(stage, data, tmp_path):
     recipe = replace(tiny_recipe(checkpoint_every_s=0.0), vision=cut_down(stage))
     Trainer(recipe, data, tmp_path / "whole").run(["vision"])
-    before = Run.before_step
 
-    def killed_at_2(run, step):
+    def killed_at_2(step):
         if step == 2:
             raise Killed
-        before(run, step)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(Run, "before_step", killed_at_2)
-        with pytest.raises(Killed):
-            Trainer(recipe, data, tmp_path / "killed").run(["vision"])
+    killed = Trainer(recipe, data, tmp_path / "killed")
+    killed._run = replace(killed._run, before_step=killed_at_2)
+    with pytest.raises(Killed):
+        killed.run(["vision"])
     Trainer(recipe, data, tmp_path / "killed").run(["vision"])
     whole, resumed = (weights(tmp_path / run / "vision") for run in ("whole", "killed"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole) and whole.keys() == resumed.keys()
