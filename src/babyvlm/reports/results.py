@@ -232,8 +232,8 @@ def read_elsewhere(folders: Sequence[Path], results: Results) -> tuple[Elsewhere
     """Runs of the page's respondents on other toolboxes, as out of domain.
 
     Raises:
-        ConfigError: A run answered this page's toolbox, nobody on this page is its respondent, or the two share no
-            sub-task.
+        ConfigError: A run answered this page's toolbox or one of another construction, nobody on this page is its
+            respondent, or the two share no sub-task.
         DataFolderError: A folder is no scored run, or its toolbox is missing or has changed.
     """
     found = []

@@ -31,6 +31,8 @@ class Toolbox:
     @property
     def construction(self) -> str:
         """How its items were built: ``published`` (imported ones too) or ``balanced``, which earlier builders were."""
+        if any(item.variant == "balanced" for item in self.items):
+            return "balanced"
         if (self.folder / PUBLISHED_RECORDS).is_file():
             return "published"
         return str(self.manifest.configuration.get("construction", "balanced"))
