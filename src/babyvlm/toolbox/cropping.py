@@ -39,6 +39,9 @@ class CropConfig:
     """Spatial Details: largest part of the frame that the query takes up (published)."""
     max_number: int = 7
     """Who Has More, naturalistic: largest number of objects (published)."""
+    max_counted_covered: float = 0.9
+    """Who Has More, naturalistic: largest part of a counted box that another may cover; where numbers differ by one,
+    ``max_covered``, and no object cut off by the frame (ours)."""
     min_counted_side: float = 16 / 640
     """Who Has More, naturalistic: shortest longer side of a box that is counted, as a fraction of the frame's width
     (ours)."""

@@ -229,13 +229,18 @@ def _why_not_counted(frame: BoxedFrame, boxes: Sequence[Box], config: CropConfig
     """Why a frame cannot be compared with another by the number of a category."""
     if len(boxes) > config.max_number:
         return "count: more than max_number of a category"
-    if any(touches_edge(frame, box) for box in boxes):
-        return "count: an object cut off by the frame"
     if any(longest_side(box) < config.min_counted_side * frame.width for box in boxes):
         return "count: an object is smaller than min_counted_side"
-    if any(_is_hidden(frame, box, config.max_covered, config) for box in boxes):
+    if any(_is_hidden(frame, box, config.max_counted_covered, config) for box in boxes):
         return "count: an object is hidden by another"
     return ""
+
+
+def is_counted_exactly(counted: CountedFrame, config: CropConfig) -> bool:
+    """Whether every object of the category is whole and in the open, so that none can be missed or half counted."""
+    frame = counted.frame
+    boxes = [box for box in frame.boxes if box.label == counted.label]
+    return not any(touches_edge(frame, box) or _is_hidden(frame, box, config.max_covered, config) for box in boxes)
 
 
 def missing_categories(bench: Bench, needed: int) -> str:

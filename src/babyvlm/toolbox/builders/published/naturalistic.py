@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections import Counter, defaultdict
-from random import Random
+from collections.abc import Mapping
 
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.builders.published.composed import proportionally, ratio_difficulty
-from babyvlm.toolbox.builders.published.material import part_of
+from babyvlm.toolbox.builders.published.composed import ratio_difficulty
+from babyvlm.toolbox.builders.published.material import is_counted_exactly, part_of
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, spread
 from babyvlm.toolbox.survey import CountedFrame
 from babyvlm.toolbox.tasks import LETTERS, who_has_more_naturalistic_prompt
@@ -15,6 +17,8 @@ from babyvlm.toolbox.tasks import LETTERS, who_has_more_naturalistic_prompt
 _TASK = "who_has_more_naturalistic"
 _DIFFERENCES = {1: 4.0, 2: 4.0, 3: 4.0, 4: 4.0, 5: 1.0, 6: 1.0}
 """How often two numbers are so far apart (published, 18 pairs)."""
+_UNEVEN = 1.6
+_LEAST = 12.0  # items below which their differences are taken as they come
 
 _Place = tuple[str, int, int]
 """A category, the larger number, the smaller."""
@@ -24,50 +28,69 @@ def who_has_more_naturalistic(bench: Bench, count: int) -> Built:
     """Pairs drawn by category and number over recordings; within one only where the source has no other."""
     rng = bench.rng(_TASK)
     groups: dict[tuple[str, int], list[CountedFrame]] = defaultdict(list)
+    exact: dict[tuple[str, int], list[CountedFrame]] = defaultdict(list)
     for counted in bench.found.counted:
         groups[counted.label, counted.count].append(counted)
+        if is_counted_exactly(counted, bench.cropping):
+            exact[counted.label, counted.count].append(counted)
     across = len(bench.found.by_source) > 1
-    queues = {
-        group: spread(frames, lambda counted: counted.frame.source, rng) for group, frames in sorted(groups.items())
-    }
-    places = [
-        (label, more, fewer)
-        for label, more in queues
-        for fewer in range(1, more)
-        if (label, fewer) in queues
-        and not (across and len({one.frame.source for g in (more, fewer) for one in queues[label, g]}) < 2)
-    ]
+    places: dict[int, dict[_Place, tuple[list[CountedFrame], list[CountedFrame]]]] = defaultdict(dict)
+    for label, more in sorted(groups):
+        for fewer in range(1, more):
+            # One more or less must be sure; a larger difference shows all the same.
+            of = exact if more - fewer == 1 else groups
+            sides = tuple(spread(of[label, number], lambda one: one.frame.source, rng) for number in (more, fewer))
+            sources = {counted.frame.source for side in sides for counted in side}
+            if all(sides) and not (across and len(sources) < 2):
+                places[more - fewer][label, more, fewer] = sides[0], sides[1]
+    quotas = _quotas(places, count, bench.max_reuse)
+    steps = [step for step, quota in quotas.items() for _ in range(quota)]
+    rng.shuffle(steps)
     drafts: list[Draft] = []
     used: Counter[tuple[str, float | None]] = Counter()
     made: set[object] = set()
-    golds = balanced(LETTERS[:2], count, rng)
-    for label, more, fewer in _wanted(places, count, rng):
-        if len(drafts) == count:
+    golds = balanced(LETTERS[:2], len(steps), rng)
+    turns = {step: itertools.cycle(spread(places[step], lambda place: place[0], rng)) for step in sorted(places)}
+    for step in steps:
+        for _ in places[step]:
+            more_frames, fewer_frames = places[step][next(turns[step])]
+            pair = _pair(more_frames, fewer_frames, across, used, made, bench.max_reuse)
+            if pair is not None:
+                drafts.append(_draft(pair, golds[len(drafts)]))
+                break
+    limit = f"{len(bench.found.counted)} frames to count in, over {'recordings' if across else 'the one recording'}"
+    supply = ", ".join(f"{len(places[step])} pairs of numbers that differ by {step}" for step in sorted(places))
+    return Built(drafts, f"{limit}: {supply or 'no two numbers of a category'}")
+
+
+def _quotas(
+    places: Mapping[int, Mapping[_Place, tuple[list[CountedFrame], list[CountedFrame]]]], count: int, max_reuse: int
+) -> dict[int, int]:
+    """Items by difference of numbers: as often as published where there are frames for it, and where there are few for
+    one, others at most `_UNEVEN` times as often as published."""
+    supply = {
+        step: sum(min(max_reuse * min(len(more), len(fewer)), len(more) * len(fewer)) for more, fewer in of.values())
+        for step, of in sorted(places.items())
+        if step in _DIFFERENCES
+    }
+    if not supply:
+        return {}
+    whole = sum(_DIFFERENCES.values())
+    total = float(count)
+    while True:
+        most = {step: min(have, _UNEVEN * _DIFFERENCES[step] / whole * total) for step, have in supply.items()}
+        within = sum(most.values())
+        if within >= total - 0.5 or total <= _LEAST:
             break
-        pair = _pair(queues[label, more], queues[label, fewer], across, used, made, bench.max_reuse)
-        if pair is not None:
-            drafts.append(_draft(pair, golds[len(drafts)]))
-    recordings = "recordings" if across else "frames of the one recording"
-    limit = f"{len(bench.found.counted)} frames to count in, {len(places)} pairs of numbers over {recordings}"
-    return Built(drafts, limit)
-
-
-def _wanted(places: list[_Place], count: int, rng: Random) -> list[_Place]:
-    """Categories and pairs of numbers in the order in which they are tried, differences as often as published."""
-    by_step: dict[int, list[_Place]] = defaultdict(list)
-    for place in places:
-        by_step[place[1] - place[2]].append(place)
-    if not by_step:
-        return []
-    steps = {step: _DIFFERENCES.get(step, 0.0) for step in sorted(by_step)}
-    steps = {step: weight for step, weight in steps.items() if weight}
-    queues = {step: spread(by_step[step], lambda place: place[0], rng) for step in steps}
-    turns: Counter[int] = Counter()
-    order = []
-    for step in proportionally(steps, 3 * count, rng):  # spare ones: not every place has frames left
-        order.append(queues[step][turns[step] % len(queues[step])])
-        turns[step] += 1
-    return order
+        total = max(_LEAST, within)
+    room = {step: math.ceil(number) for step, number in most.items()}
+    quotas = dict.fromkeys(room, 0)
+    for _ in range(round(total)):
+        free = [step for step in room if quotas[step] < room[step]]
+        if not free:
+            break
+        quotas[min(free, key=lambda step: (quotas[step] + 0.5) / _DIFFERENCES[step])] += 1
+    return quotas
 
 
 def _pair(
