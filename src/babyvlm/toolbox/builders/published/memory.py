@@ -13,12 +13,15 @@ from random import Random
 
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.published.material import by_label, missing_categories, usual_crops
+from babyvlm.toolbox.builders.published.sizes import SizedCrops, Spread
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.survey import Sighting
 from babyvlm.toolbox.tasks import LETTERS, MEMORY_BASE, memory_prompt
 
 _EASY_BASES = (1, 2)
 """Objects to learn in easy items, which are for training alone."""
+_SIZES = Spread(0.08, 0.31, 1.0)
+"""Parts of the frame that crops take up (published, 270 pictures)."""
 
 
 def memory(bench: Bench, count: int) -> Built:
@@ -30,9 +33,10 @@ def memory(bench: Bench, count: int) -> Built:
     crops = sum(map(len, groups.values()))
     # Every item takes fifteen crops; reuse is counted over those.
     possible = max(1, crops * bench.max_reuse // needed)
+    drawn = SizedCrops(usual_crops(bench), _SIZES, rng)
     rotated = bench.memory_tests == "rotated"
     drafts = [
-        _draft(_objects(groups, needed, rng), MEMORY_BASE, rng, rotation=number if rotated else None)
+        _draft(_objects(drawn, needed, rng), MEMORY_BASE, rng, rotation=number if rotated else None)
         for number in range(min(count, possible))
     ]
     return Built(drafts, f"{crops} crops of {len(groups)} categories, {needed} to an item")
@@ -44,10 +48,11 @@ def memory_easy(bench: Bench, count: int) -> Built:
     needed = num_objects(max(_EASY_BASES))
     if len(groups) < needed:
         return Built([], missing_categories(bench, needed))
+    drawn = SizedCrops(usual_crops(bench), _SIZES, rng)
     drafts = []
     for number in range(count):
         base = _EASY_BASES[number % len(_EASY_BASES)]
-        draft = _draft(_objects(groups, num_objects(base), rng), base, rng)
+        draft = _draft(_objects(drawn, num_objects(base), rng), base, rng)
         drafts.append(replace(draft, variant="easy", difficulty="easy"))
     return Built(drafts, f"{len(groups)} categories")
 
@@ -57,9 +62,10 @@ def num_objects(base: int) -> int:
     return 3 * base
 
 
-def _objects(groups: dict[str, list[Sighting]], count: int, rng: Random) -> list[Sighting]:
+def _objects(drawn: SizedCrops, count: int, rng: Random) -> list[Sighting]:
     """One crop each of so many categories."""
-    return [rng.choice(groups[label]) for label in rng.sample(list(groups), count)]
+    found = [drawn.draw(label) for label in rng.sample(drawn.labels, count)]
+    return [one for one in found if one is not None]
 
 
 def _draft(objects: Sequence[Sighting], base: int, rng: Random, *, rotation: int | None = None) -> Draft:

@@ -12,7 +12,7 @@ from random import Random
 from typing import NamedTuple
 
 from babyvlm.records import Difficulty
-from babyvlm.toolbox.builders.bench import Bench, Built, choose_pool
+from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.published.material import (
     area_share,
     by_label,
@@ -21,6 +21,7 @@ from babyvlm.toolbox.builders.published.material import (
     usual_crops,
     whole_frame_of,
 )
+from babyvlm.toolbox.builders.published.sizes import SizedCrops, Spread
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.pictures import object_colour_difference
 from babyvlm.toolbox.survey import Sighting
@@ -30,6 +31,8 @@ from babyvlm.toolbox.views import View
 _TASK = "spatial_details"
 _SPARE = 2.0  # sets of frames looked at for each that is wanted: some foils may show the query's object
 _FOILS_TRIED = 40
+_SIZES = Spread(0.14, 0.30, 0.49)
+"""Parts of the frame that queries take up (published, 15 items)."""
 
 
 class _Set(NamedTuple):
@@ -108,11 +111,13 @@ def _sets(bench: Bench, count: int) -> tuple[list[_Set], int]:
     groups = by_label(usual_crops(bench))
     wanted = round(_SPARE * count) + 1
     candidates = _queries(bench)
-    queries = choose_pool(candidates, len(candidates), rng)
+    queries = SizedCrops(candidates, _SIZES, rng, most=bench.max_reuse).draw_many(
+        min(4 * wanted, bench.max_reuse * len(candidates))
+    )
     sets: list[_Set] = []
     alone: set[View] = set()
     seen: set[frozenset[View]] = set()
-    for query in queries * min(bench.max_reuse, wanted):
+    for query in queries:
         if len(sets) == wanted:
             break
         if query.view in alone:

@@ -13,7 +13,8 @@ from random import Random
 
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.published.composed import lossless
-from babyvlm.toolbox.builders.published.material import by_label, cast, usual_crops
+from babyvlm.toolbox.builders.published.material import by_label, usual_crops
+from babyvlm.toolbox.builders.published.sizes import SizedCrops, Spread
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.survey import Sighting
 from babyvlm.toolbox.tasks import LETTERS, looking_while_listening_prompt, picture_vocabulary_prompt
@@ -21,8 +22,8 @@ from babyvlm.toolbox.tasks import LETTERS, looking_while_listening_prompt, pictu
 _NEAR = 5 / 6  # of items have a foil near in meaning (published: 15 of 18), where the source has one
 _ALIKE = 1 / 4  # of items have a foil that begins like the word (published: 4 to 6 of 18)
 _WORD_EXPONENTS = (3.0, 1.5)
-
-_Groups = Mapping[str, list[Sighting]]
+_SIZES = Spread(0.10, 0.51, 1.0)
+"""Parts of the frame that crops take up (published, 60 pictures)."""
 
 
 def picture_vocabulary(bench: Bench, count: int) -> Built:
@@ -47,12 +48,13 @@ def picture_vocabulary_easy(bench: Bench, count: int) -> Built:
         return Built([], f"4 categories are needed, the source shows {len(groups)}")
     ranked = sorted(groups, key=lambda label: (bench.spoken_from(label) or math.inf, label))
     weights = [{label: rank**-power for rank, label in enumerate(ranked, start=1)} for power in _WORD_EXPONENTS]
+    others = SizedCrops(usual_crops(bench), _SIZES, rng)
     drafts = []
     for number, gold in enumerate(balanced(LETTERS, count, rng)):
         labels = _drawn(weights[number % len(weights)], 4, rng)
         rng.shuffle(labels)  # the first drawn are met most, and would give the target away
         target = rng.choice(groups[labels[0]])
-        foils = _of_labels(groups, labels[1:], target, 3, rng)
+        foils = _of_labels(others, labels[1:], target, 3, rng)
         if foils is not None:
             draft = _draft("picture_vocabulary", target, foils, gold, bench)
             drafts.append(replace(draft, variant="easy", difficulty="easy"))
@@ -74,11 +76,12 @@ def _word_to_picture(bench: Bench, count: int, task: str, num_options: int) -> B
     groups = by_label(crops)
     if len(groups) < num_options:
         return Built([], f"{num_options} categories are needed, the source shows {len(groups)}")
-    targets = cast(bench, crops, count, rng)
+    targets = SizedCrops(crops, _SIZES, rng, most=bench.max_reuse).draw_many(count)
+    others = SizedCrops(crops, _SIZES, rng)
     drafts = []
     for target, gold in zip(targets, balanced(LETTERS[:num_options], len(targets), rng), strict=True):
         order = _foil_order(bench, target.label, list(groups), rng)
-        foils = _of_labels(groups, order, target, num_options - 1, rng)
+        foils = _of_labels(others, order, target, num_options - 1, rng)
         if foils is not None:
             drafts.append(_draft(task, target, foils, gold, bench))
     return Built(drafts, f"{len(crops)} crops, each asked for at most {bench.max_reuse} times")
@@ -102,23 +105,16 @@ def _foil_order(bench: Bench, target: str, labels: Sequence[str], rng: Random) -
 
 
 def _of_labels(
-    groups: _Groups, labels: Sequence[str], target: Sighting, count: int, rng: Random
+    crops: SizedCrops, labels: Sequence[str], target: Sighting, count: int, rng: Random
 ) -> list[Sighting] | None:
     """A crop each of the first so many categories that do not also show the target's; None where there are too few."""
     foils: list[Sighting] = []
     for label in labels:
-        fitting = [
-            foil
-            for foil in rng.sample(groups[label], min(_TRIED, len(groups[label])))
-            if target.label not in foil.labels_in_view
-        ]
-        foils += fitting[:1]
+        foil = crops.draw(label, lambda one: target.label not in one.labels_in_view)
+        foils += [] if foil is None else [foil]
         if len(foils) == count:
             return rng.sample(foils, count)  # the first chosen must not stand first
     return None
-
-
-_TRIED = 8
 
 
 def _draft(task: str, target: Sighting, foils: list[Sighting], gold: str, bench: Bench) -> Draft:
