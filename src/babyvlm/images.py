@@ -27,10 +27,10 @@ _BATCH_IMAGES = 256
 JPEG_QUALITY = 90
 
 
-def encode_jpeg(image: Image.Image) -> bytes:
+def encode_jpeg(image: Image.Image, *, quality: int = JPEG_QUALITY) -> bytes:
     """JPEG bytes, the same for the same pixels, without any metadata."""
     buffer = io.BytesIO()
-    image.convert("RGB").save(buffer, format="JPEG", quality=JPEG_QUALITY)
+    image.convert("RGB").save(buffer, format="JPEG", quality=quality)
     return buffer.getvalue()
 
 

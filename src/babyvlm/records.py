@@ -135,15 +135,15 @@ class Conversation(Record):
     end_s: float | None = None
     task: str = ""
     """The toolbox task of an instruction sample; empty otherwise."""
-    variant: Literal["published", "hard", "easy"] = "published"
-    """``easy`` for an instruction sample that leads up to its task."""
+    variant: Literal["published", "balanced", "hard", "easy"] = "published"
+    """Of which construction an instruction sample is; ``easy`` for one that leads up to its task."""
 
     @property
     def source(self) -> str:
         """What mixtures of training weigh it by: its format, or its task with any variant (``left_right.easy``)."""
         if not self.task:
             return self.format
-        return self.task if self.variant == "published" else f"{self.task}.{self.variant}"
+        return self.task if self.variant in ("published", "balanced") else f"{self.task}.{self.variant}"
 
     @model_validator(mode="after")
     def _placeholders_match_images(self) -> Self:
@@ -157,9 +157,15 @@ class Origin(Record):
     """Where one image of an item comes from."""
 
     source: str
-    """Recording id or photograph; ``synthetic`` for a composed picture."""
+    """Recording id or photograph; ``synthetic`` where none is shown, or several."""
     time_s: float | None = None
     track: int | None = None
+    window: tuple[int, int, int, int] | None = None
+    """The part of the frame that is shown: left, top, right, bottom in its pixels; None where the item does not say."""
+    frame: tuple[int, int] | None = None
+    """Width and height of the frame, pixels; None where the item does not say."""
+    box: tuple[float, float, float, float] | None = None
+    """The object asked about: left, top, width, height in pixels of the frame."""
 
 
 class QuestionTurn(Record):

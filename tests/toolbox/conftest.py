@@ -1,4 +1,4 @@
-"""The drawn corpus, filmed once, and the toolbox built from its test split."""
+"""The drawn corpus, filmed once, and the toolboxes built from its test split."""
 
 import pytest
 from drawn_corpus import FPS, HEIGHT, WIDTH, DrawnCorpus, boxes_of, draw_scene, film, scene
@@ -27,3 +27,10 @@ def corpus(tmp_path_factory):
 def toolbox(corpus, tmp_path_factory):
     out = tmp_path_factory.mktemp("toolbox") / "built"
     return build_toolbox(CorpusSource(corpus, "test"), out, ToolboxConfig(items_per_task=24, max_crops=300))
+
+
+@pytest.fixture(scope="session")
+def balanced(corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("balanced") / "built"
+    config = ToolboxConfig(construction="balanced", items_per_task=24, max_crops=300)
+    return build_toolbox(CorpusSource(corpus, "test"), out, config)

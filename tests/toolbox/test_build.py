@@ -1,4 +1,4 @@
-"""The built benchmark is right about its pictures, balanced, gives nothing away, and is the same every time."""
+"""The balanced construction is right about its pictures, gives nothing away, and is the same every time."""
 
 import filecmp
 import hashlib
@@ -38,68 +38,68 @@ def share_of(image: Image.Image, label: str) -> np.ndarray:
     return np.abs(np.asarray(image, int) - colour(label)).sum(axis=2) < 45
 
 
-def test_every_task_is_built_and_read_back(toolbox):
-    counts = Counter(item.task for item in toolbox.items)
-    assert toolbox.tasks == tuple(TASKS)
-    assert counts == toolbox.manifest.counts
+def test_every_task_is_built_and_read_back(balanced):
+    counts = Counter(item.task for item in balanced.items)
+    assert balanced.tasks == tuple(TASKS)
+    assert counts == balanced.manifest.counts
     full = {task for task in TASKS if counts[task] == 24}
     # Four recordings hold eight exits; every other task has supply for all.
     assert set(TASKS) - full == {"visual_delayed_response_binary", "visual_delayed_response_open"}
-    assert any(note.startswith("visual_delayed_response_open: 8 of 24") for note in toolbox.manifest.notes)
-    assert {item.split for item in toolbox.items} == {"test"} and {item.licence for item in toolbox.items} == {"CC0"}
+    assert any(note.startswith("visual_delayed_response_open: 8 of 24") for note in balanced.manifest.notes)
+    assert {item.split for item in balanced.items} == {"test"} and {item.licence for item in balanced.items} == {"CC0"}
 
 
 @pytest.mark.parametrize("task", ["looking_while_listening", "picture_vocabulary"])
-def test_the_word_is_in_the_right_picture_and_in_no_other(toolbox, task):
-    for item in items_of(toolbox, task):
+def test_the_word_is_in_the_right_picture_and_in_no_other(balanced, task):
+    for item in items_of(balanced, task):
         turn = item.turns[0]
-        shown = [share_of(toolbox.image(name), item.category).mean() for name in turn.images]
+        shown = [share_of(balanced.image(name), item.category).mean() for name in turn.images]
         right = shown.pop(turn.options.index(turn.gold))
         assert right > 0.15 and max(shown) < 0.02
         assert f"'{item.category}'" in turn.prompt
 
 
-def test_the_object_to_point_at_is_in_its_quadrant(toolbox):
-    for item in items_of(toolbox, "localization"):
-        places = np.nonzero(share_of(toolbox.image(item.turns[0].images[0]), item.category))
+def test_the_object_to_point_at_is_in_its_quadrant(balanced):
+    for item in items_of(balanced, "localization"):
+        places = np.nonzero(share_of(balanced.image(item.turns[0].images[0]), item.category))
         down, right = (
             np.percentile(along, (3, 97)).mean() > middle for along, middle in zip(places, (120, 160), strict=True)
         )
         assert item.turns[0].gold == "ABCD"[2 * down + right]
 
 
-def test_left_right_shows_the_same_its_mirror_image_and_another(toolbox):
-    for item in items_of(toolbox, "left_right"):
+def test_left_right_shows_the_same_its_mirror_image_and_another(balanced):
+    for item in items_of(balanced, "left_right"):
         turn = item.turns[0]
         target, *options = turn.images
         assert options["ABC".index(turn.gold)] == target and options.count(target) == 1
-        mirrored = toolbox.image(options[turn.labels[1:].index("mirrored")])
-        difference = np.abs(np.asarray(ImageOps.mirror(mirrored), int) - np.asarray(toolbox.image(target), int))
+        mirrored = balanced.image(options[turn.labels[1:].index("mirrored")])
+        difference = np.abs(np.asarray(ImageOps.mirror(mirrored), int) - np.asarray(balanced.image(target), int))
         assert difference.mean() < 3
         other = next(label for label in turn.labels[1:] if label not in ("mirrored", item.category))
         assert other in LABELS
 
 
-def test_spatial_details_foils_are_of_the_category_and_differ(toolbox):
-    for item in items_of(toolbox, "spatial_details"):
+def test_spatial_details_foils_are_of_the_category_and_differ(balanced):
+    for item in items_of(balanced, "spatial_details"):
         turn = item.turns[0]
         target, *options = turn.images
         assert options["ABC".index(turn.gold)] == target and len(set(options)) == 3
         assert all(label.startswith(item.category) for label in turn.labels)
 
 
-def test_exits_are_those_that_were_filmed(toolbox):
+def test_exits_are_those_that_were_filmed(balanced):
     for task in ("visual_delayed_response_open", "visual_delayed_response_binary"):
-        for item in items_of(toolbox, task):
+        for item in items_of(balanced, task):
             turn = item.turns[0]
             last = turn.origins[-1]
             assert turn.gold == exit_of(int(last.source[1:]), int(last.time_s) // 2 * 2)
             assert 5 <= len(turn.images) <= 10
-            assert share_of(toolbox.image(turn.images[0]), item.category).any()
-            assert not share_of(toolbox.image(turn.images[-1]), item.category).any()
+            assert share_of(balanced.image(turn.images[0]), item.category).any()
+            assert not share_of(balanced.image(turn.images[-1]), item.category).any()
             if task.endswith("binary"):
                 assert set(turn.options) == {turn.gold, opposite(turn.gold)}
-    assert len({item.turns[0].gold for item in items_of(toolbox, "visual_delayed_response_open")}) == 8
+    assert len({item.turns[0].gold for item in items_of(balanced, "visual_delayed_response_open")}) == 8
 
 
 def number_of(image: Image.Image, label: str) -> int:
@@ -118,26 +118,26 @@ def number_of(image: Image.Image, label: str) -> int:
     return number
 
 
-def test_counts_agree_with_pixels(toolbox, corpus):
+def test_counts_agree_with_pixels(balanced, corpus):
     windows = 0
-    for item in items_of(toolbox, "object_counting"):
+    for item in items_of(balanced, "object_counting"):
         turn = item.turns[0]
-        assert number_of(toolbox.image(turn.images[0]), turn.labels[0]) == int(turn.gold)
+        assert number_of(balanced.image(turn.images[0]), turn.labels[0]) == int(turn.gold)
         frame = corpus.frames_of[turn.origins[0].source][round(turn.origins[0].time_s * FPS / 2)]
         in_frame = sum(box.label == turn.labels[0] for box in frame.boxes)
         assert int(turn.gold) <= in_frame
         windows += int(turn.gold) < in_frame
     assert windows > 0  # some items show a part of their frame
-    for item in items_of(toolbox, "who_has_more_naturalistic"):
+    for item in items_of(balanced, "who_has_more_naturalistic"):
         turn = item.turns[0]
         label = turn.labels[0].split()[1]
-        numbers = [number_of(toolbox.image(name), label) for name in turn.images]
+        numbers = [number_of(balanced.image(name), label) for name in turn.images]
         assert numbers == [int(text.split()[0]) for text in turn.labels]
         assert turn.gold == ("A" if numbers[0] > numbers[1] else "B")
 
 
-def test_memory_items_have_the_published_structure(toolbox):
-    for item in items_of(toolbox, "memory"):
+def test_memory_items_have_the_published_structure(balanced):
+    for item in items_of(balanced, "memory"):
         assert len(item.turns) == 15 and sum(len(turn.images) for turn in item.turns) == 29
         assert item.turns[0].prompt == "Touch the new image. (A) <image>"
         seen, learned, tested = set(), set(), Counter()
@@ -156,50 +156,57 @@ def test_memory_items_have_the_published_structure(toolbox):
 
 
 @pytest.mark.parametrize("task", [task for task in TASKS if TASKS[task].answers == "letter"])
-def test_letters_are_balanced(toolbox, task):
+def test_letters_are_balanced(balanced, task):
     golds = Counter(
-        turn.gold for item in items_of(toolbox, task) for turn in item.turns[1 if task == "memory" else 0 :]
+        turn.gold for item in items_of(balanced, task) for turn in item.turns[1 if task == "memory" else 0 :]
     )
     assert max(golds.values()) - min(golds.values()) <= 1 and len(golds) == len(TASKS[task].options)
 
 
-def test_numbers_are_balanced_as_far_as_supply_allows(toolbox):
-    subitizing = Counter(item.turns[0].gold for item in items_of(toolbox, "subitizing"))
+def test_numbers_are_balanced_as_far_as_supply_allows(balanced):
+    subitizing = Counter(item.turns[0].gold for item in items_of(balanced, "subitizing"))
     assert subitizing == {"1": 6, "2": 6, "3": 6, "4": 6}
-    counting = Counter(item.turns[0].gold for item in items_of(toolbox, "object_counting"))
+    counting = Counter(item.turns[0].gold for item in items_of(balanced, "object_counting"))
     assert set(counting.values()) == {2}
 
 
-def test_nothing_but_the_pictures_tells_options_apart(toolbox):
-    for item in toolbox.items:
+def test_nothing_but_the_pictures_tells_options_apart(balanced):
+    for item in balanced.items:
         for turn in item.turns:
-            sizes = {toolbox.image(name).size for name in turn.images}
+            sizes = {balanced.image(name).size for name in turn.images}
             assert len(sizes) == 1, item.task
-    for path in (toolbox.folder / "images").iterdir():
+    for path in (balanced.folder / "images").iterdir():
         data = path.read_bytes()
         assert path.name == hashlib.sha256(data).hexdigest()[:20] + ".jpg"
         with Image.open(path) as image:
             assert not image.getexif() and "comment" not in image.info
 
 
-def test_same_seed_same_bytes_for_any_number_of_workers(toolbox, corpus, tmp_path):
+def test_same_seed_same_bytes_for_any_number_of_workers(balanced, corpus, tmp_path):
     again = build_toolbox(
-        CorpusSource(corpus, "test"), tmp_path / "again", ToolboxConfig(items_per_task=24, max_crops=300), workers=2
+        CorpusSource(corpus, "test"),
+        tmp_path / "again",
+        ToolboxConfig(construction="balanced", items_per_task=24, max_crops=300),
+        workers=2,
     )
-    names = ["items.jsonl", "manifest.json", *sorted(f"images/{path.name}" for path in toolbox.folder.glob("images/*"))]
+    names = [
+        "items.jsonl",
+        "manifest.json",
+        *sorted(f"images/{path.name}" for path in balanced.folder.glob("images/*")),
+    ]
     assert len(list(again.folder.glob("images/*"))) == len(names) - 2
-    same, different, missing = filecmp.cmpfiles(toolbox.folder, again.folder, names, shallow=False)
+    same, different, missing = filecmp.cmpfiles(balanced.folder, again.folder, names, shallow=False)
     assert len(same) == len(names) and not different and not missing
     other = build_toolbox(
         CorpusSource(corpus, "test"),
         tmp_path / "other",
-        ToolboxConfig(items_per_task=24, items={"memory": 3}, max_crops=300, seed=1),
+        ToolboxConfig(construction="balanced", items_per_task=24, items={"memory": 3}, max_crops=300, seed=1),
     )
     assert sum(item.task == "memory" for item in other.items) == 3
     assert {item.id for item in other.items} != {item.id for item in again.items}
 
 
-def test_bad_folders_and_knobs_are_refused_by_name(toolbox, corpus, tmp_path):
+def test_bad_folders_and_knobs_are_refused_by_name(balanced, corpus, tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'memory'"):
         ToolboxConfig(tasks=("memroy",))
     with pytest.raises(ConfigError, match="memory must get at least 1 item"):
@@ -211,7 +218,7 @@ def test_bad_folders_and_knobs_are_refused_by_name(toolbox, corpus, tmp_path):
     broken = tmp_path / "broken"
     (broken / "images").mkdir(parents=True)
     for name in ("manifest.json", "items.jsonl"):
-        (broken / name).write_bytes((toolbox.folder / name).read_bytes())
+        (broken / name).write_bytes((balanced.folder / name).read_bytes())
     with pytest.raises(DataFolderError, match=r"line 1.*not in images/"):
         open_toolbox(broken)
 
@@ -254,7 +261,9 @@ def test_photographs_and_boxes_that_cannot_be_used_are_counted_and_the_rest_is_b
     (boxes / "7.txt").write_text((boxes / "7.txt").read_text() + "pea 5 200 12 208\n")
     source = PhotoSource(images, boxes)
     built = build_toolbox(
-        source, tmp_path / "out", ToolboxConfig(tasks=("localization", "left_right"), items_per_task=8)
+        source,
+        tmp_path / "out",
+        ToolboxConfig(construction="balanced", tasks=("localization", "left_right"), items_per_task=8),
     )
     assert any("1 of 3 categories have no box that can be shown alone" in note for note in built.manifest.notes)
     assert any("pea (1)" in note for note in built.manifest.notes)

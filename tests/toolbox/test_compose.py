@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from babyvlm.toolbox.compose import CANVAS_PX, plan_composition, render_composition
-from babyvlm.toolbox.views import Picture, View
+from babyvlm.toolbox.pictures import Picture
+from babyvlm.toolbox.views import View
 
 VIEW = View(source="r", window=(0, 0, 8, 8), size=(64, 64))
 
@@ -44,7 +45,7 @@ def test_the_picture_shows_each_cut_out():
     for plan in plans(5, fix_total_area=False, how_many=5):
         import io
 
-        image = np.asarray(Image.open(io.BytesIO(render_composition(plan, {VIEW: crop}).jpeg)), int)
+        image = np.asarray(Image.open(io.BytesIO(render_composition(plan, {VIEW: crop}).data)), int)
         for place in plan.placements:
             red, green, _ = image[place.top + place.side_px // 2, place.left + place.side_px // 2]
             assert red > 170 and green < 40

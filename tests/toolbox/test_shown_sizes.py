@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from babyvlm.records import Box, BoxedFrame
+from babyvlm.toolbox.builders.balanced.windows import counted_views
 from babyvlm.toolbox.builders.bench import Bench
-from babyvlm.toolbox.builders.windows import counted_views
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.survey import survey
 from babyvlm.toolbox.views import PictureConfig

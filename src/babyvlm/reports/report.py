@@ -217,6 +217,7 @@ def _render(
         apart=[note for note in notes if "in training" in note],
         notes=[note for note in notes if "in training" not in note],
         item_splits=_splits_of(asked.values(), manifest.configuration.get("split")),
+        construction=toolbox.construction,
         toolbox_seed=manifest.configuration.get("seed"),
         licences=dict(sorted(Counter(item.licence for item in asked.values()).items())),
         withheld={} if share_restricted else withheld_items(list(asked.values())),

@@ -280,13 +280,14 @@ def read_elsewhere(folders: Sequence[Path], results: Results) -> tuple[Elsewhere
     """Runs of the page's respondents on other toolboxes, as out of domain.
 
     Raises:
-        ConfigError: A run answered this page's toolbox, nobody on this page is its respondent, or the two share no
-            sub-task.
+        ConfigError: A run answered this page's toolbox or one of another construction, nobody on this page is its
+            respondent, or the two share no sub-task.
         DataFolderError: A folder is no scored run, or its toolbox is missing or has changed.
     """
     found = []
     for folder in folders:
-        there = read_results([folder]).runs[0]
+        other = read_results([folder])
+        there = other.runs[0]
         here = next((run for run in results.ordered if run.run.respondent == there.run.respondent), None)
         if there.run.toolbox_hash == results.main.run.toolbox_hash:
             raise ConfigError(f"{folder}: answered the same toolbox as the others; give it among the runs")
@@ -294,13 +295,16 @@ def read_elsewhere(folders: Sequence[Path], results: Results) -> tuple[Elsewhere
             raise ConfigError(
                 f"{folder}: {there.run.respondent} is not among the runs of this page; give its run on this toolbox too"
             )
+        if other.toolbox.construction != results.toolbox.construction:
+            raise ConfigError(
+                f"{folder}: its toolbox is of the {other.toolbox.construction} construction, this page's of the "
+                f"{results.toolbox.construction}: their figures belong in no one mean. Build both alike"
+            )
         differences = {}
         for task in TASKS:
-            one, other = here.by_task.get(task), there.by_task.get(task)
-            if one is not None and other is not None and one.value is not None and other.value is not None:
-                differences[task] = independent_difference(
-                    one.value, one.effective_size, other.value, other.effective_size
-                )
+            one, two = here.by_task.get(task), there.by_task.get(task)
+            if one is not None and two is not None and one.value is not None and two.value is not None:
+                differences[task] = independent_difference(one.value, one.effective_size, two.value, two.effective_size)
         if not differences:
             raise ConfigError(f"{folder}: shares no sub-task with {here.folder}")
         name = Path(there.run.toolbox).name

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from babyvlm.records import IMAGE_TOKEN
+from babyvlm.toolbox.plurals import plural
 
 # DEVIATION: people are not asked in the words of models. The published study's own wording for people is not known.
 _LEAVES = re.compile(r"(?:does|do) the (?P<thing>.+?)(?: collectively)? leave the frame through", re.IGNORECASE)
@@ -24,11 +25,6 @@ _SIMPLER: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"\bWhich of the following\b"), lambda _: "Which one"),
     (re.compile(r"\bimage\b"), lambda _: "picture"),
 )
-_IRREGULAR = {
-    "child": "children", "fish": "fish", "foot": "feet", "goose": "geese", "knife": "knives", "leaf": "leaves",
-    "loaf": "loaves", "man": "men", "mouse": "mice", "person": "people", "scarf": "scarves", "sheep": "sheep",
-    "shelf": "shelves", "tooth": "teeth", "wolf": "wolves", "woman": "women",
-}  # fmt: skip
 
 
 def spoken(prompt: str) -> str:
@@ -64,21 +60,3 @@ def said_before_film(prompt: str) -> str:
     """
     found = _LEAVES.search(prompt) or _PART.search(prompt)
     return f"Watch the {found['thing']}." if found else "Watch."
-
-
-def plural(thing: str) -> str:
-    """Several of a thing, in English; words that look like a plural stay as they are.
-
-    >>> [plural(thing) for thing in ("teddy bear", "bus", "strawberry", "toy", "leaf", "scissors", "glass")]
-    ['teddy bears', 'buses', 'strawberries', 'toys', 'leaves', 'scissors', 'glasses']
-    """
-    before, _, last = thing.rpartition(" ")
-    if last in _IRREGULAR:
-        last = _IRREGULAR[last]
-    elif re.search(r"(ss|us|sh|ch|x|z)$", last):
-        last += "es"
-    elif re.search(r"[^aeiou]y$", last):
-        last = f"{last[:-1]}ies"
-    elif not last.endswith("s") and last not in _IRREGULAR.values():
-        last += "s"
-    return f"{before} {last}".strip()

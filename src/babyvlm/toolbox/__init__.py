@@ -5,6 +5,7 @@ training split         -> write_instruction_set -> conversations for instruction
 """
 
 from babyvlm.toolbox.build import ToolboxConfig, build_toolbox
+from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.disjoint import Disjointness, Fingerprints, TrainingSet, near_duplicates, prove_disjoint
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.folder import Toolbox, open_toolbox
@@ -28,6 +29,7 @@ from babyvlm.toolbox.views import PictureConfig
 __all__ = [
     "TASKS",
     "CorpusSource",
+    "CropConfig",
     "Disjointness",
     "ExitConfig",
     "Fingerprints",

@@ -2,7 +2,7 @@
 
 toolbox/
 ├── items.jsonl      sorted by task and id; answers included
-├── images/          JPEG, named by content: no name, size or metadata tells an answer
+├── images/          named by content: no name or metadata tells an answer
 └── manifest.json    items by task, what was skipped and why, which tasks came out short
 """
 
@@ -16,9 +16,9 @@ from pathlib import Path
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.records import write_jsonl
-from babyvlm.toolbox.builders import MemoryTests
+from babyvlm.toolbox.builders import ConstructionName, MemoryTests, construction_named
+from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.disjoint import TrainingSet, prove_disjoint
-from babyvlm.toolbox.drafts import IMAGE_SUFFIX
 from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
@@ -36,9 +36,12 @@ class ToolboxConfig:
 
     tasks: tuple[str, ...] = tuple(TASKS)
     """Sub-tasks to build items for."""
+    construction: ConstructionName = "published"
+    """How items are built: ``published``, as the published ones are, or ``balanced``, so that nothing but what is asked
+    tells the answer (ours). A toolbox has one construction, since figures of different ones belong in no one mean."""
     variants: tuple[Variant, ...] = ("published",)
-    """``published``, ``hard`` or both: hard items are built so that matching pixels, or adding up areas, falls to
-    chance. They are scored in rows of their own, outside the overall mean (ours)."""
+    """``published`` for the items of the construction, ``hard`` or both: hard items are built so that matching pixels,
+    or adding up areas, falls to chance. They are scored in rows of their own, outside the overall mean (ours)."""
     items_per_task: int = 120
     """Items of each sub-task (ours; published test sets hold 250 to 3019)."""
     items: Mapping[str, int] = field(default_factory=dict)
@@ -53,11 +56,13 @@ class ToolboxConfig:
     memory_tests: MemoryTests = "random"
     """In which order a Memory item tests what it taught: ``random``, or ``rotated``, which gives every serial position
     every lag equally often over five items (ours)."""
+    crops: CropConfig = field(default_factory=CropConfig)
     pictures: PictureConfig = field(default_factory=PictureConfig)
     exits: ExitConfig = field(default_factory=ExitConfig)
     retakes: RetakeConfig = field(default_factory=RetakeConfig)
 
     def __post_init__(self) -> None:
+        construction_named(self.construction)
         if not self.tasks:
             raise ConfigError("no task is named; leave out tasks to build all of them")
         for task in (*self.tasks, *self.items):
@@ -83,6 +88,13 @@ class ToolboxConfig:
             for task in self.tasks
             if variant == "published" or task in HARD_TASKS
         }
+
+
+def _relaxed(config: ToolboxConfig) -> list[str]:
+    """A note naming the bounds of the published construction that are relaxed."""
+    if config.construction != "published" or not config.crops.relaxed:
+        return []
+    return ["bounds of the published construction relaxed: " + "; ".join(config.crops.relaxed)]
 
 
 def build_toolbox(
@@ -117,6 +129,8 @@ def build_toolbox(
     drawing = draw(
         source,
         config.wanted,
+        construction=config.construction,
+        crops=config.crops,
         pictures=config.pictures,
         exits=config.exits,
         seed=config.seed,
@@ -138,11 +152,11 @@ def build_toolbox(
             f"no item of any task can be built from {len(source.frames)} boxed frames of split {source.split!r}",
             remedy="; ".join(drawing.notes) or None,
         )
-    jpegs = {picture.id + IMAGE_SUFFIX: picture.jpeg for picture in drawing.pictures.values()}
+    pictures = {picture.name: picture.data for picture in drawing.pictures.values()}
     with fresh_folder(out) as partial:
         (partial / IMAGES).mkdir()
         for name in sorted({name for item in items for turn in item.turns for name in turn.images}):
-            (partial / IMAGES / name).write_bytes(jpegs[name])
+            (partial / IMAGES / name).write_bytes(pictures[name])
         write_jsonl(partial / ITEMS, items)
         manifest = Manifest(
             kind="toolbox",
@@ -150,7 +164,7 @@ def build_toolbox(
             inputs={"boxes": boxes_digest(source.frames)},
             counts=dict(Counter(row_name(item.task, item.variant) for item in items)),
             skipped=dict(sorted(drawing.skipped.items())),
-            notes=list(drawing.notes),
+            notes=[*drawing.notes, *_relaxed(config)],
         )
         if reviewed is not None:
             manifest.notes.append("review: " + ", ".join(f"{count} {what}" for what, count in reviewed.counts.items()))

@@ -1,4 +1,4 @@
-"""Pictures composed of cut-outs, for Who Has More (synthetic) and Subitizing.
+"""Pictures composed of cut-outs, for the balanced Who Has More (synthetic) and Subitizing.
 
 Number is told by nothing else: in half of the pictures the total area is drawn independently of the number, in the
 other half the size of each object is; how closely they stand is drawn independently of both.
@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from babyvlm.toolbox.views import Picture, View, open_jpeg
+from babyvlm.records import Origin
+from babyvlm.toolbox.pictures import Picture, open_picture
+from babyvlm.toolbox.views import View
 
 CANVAS_PX = 224
 _TOTAL_AREA = (0.12, 0.30)  # of the canvas, where the total is drawn
@@ -48,6 +50,15 @@ class Composed:
     @property
     def views(self) -> Iterable[View]:
         return (placement.view for placement in self.placements)
+
+    @property
+    def origin(self) -> Origin:
+        return Origin(source="synthetic")
+
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What recipes are sorted by."""
+        return self.seed, len(self.placements)
 
 
 def plan_composition(views: Sequence[View], count: int, rng: Random, *, fix_total_area: bool) -> Composed:
@@ -113,7 +124,7 @@ def render_composition(recipe: Composed, pictures: Mapping[View, Picture]) -> Pi
         canvas += np.asarray(soft)[..., None]
     for placement in recipe.placements:
         side = placement.side_px
-        cut = open_jpeg(pictures[placement.view].jpeg).resize(
+        cut = open_picture(pictures[placement.view].data).resize(
             (side, side), Image.Resampling.BOX if side < 64 else Image.Resampling.BILINEAR
         )
         opacity = soft_disc(side)[..., None]

@@ -12,14 +12,17 @@ from random import Random
 from typing import Literal, TypeVar
 
 from babyvlm.licences import joint_licence
-from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Origin, Split, Turn, content_id
+from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Split, Turn, content_id
 from babyvlm.toolbox.compose import Composed
+from babyvlm.toolbox.paste import Pasted
+from babyvlm.toolbox.pictures import Picture
 from babyvlm.toolbox.retakes import Retake
 from babyvlm.toolbox.tasks import Variant, row_name, task_named
-from babyvlm.toolbox.views import Picture, View
+from babyvlm.toolbox.views import View
 
-Shown = View | Composed | Retake
-IMAGE_SUFFIX = ".jpg"
+Made = Composed | Pasted | Retake
+"""What is made of crops."""
+Shown = View | Made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ class Draft:
     task: str
     turns: tuple[DraftTurn, ...]
     category: str
-    variant: Variant | Literal["easy"] = "published"
+    variant: Variant | Literal["balanced", "easy"] = "published"
     difficulty: Difficulty = "unknown"
     from_months: float = 0.0
     """Age before which the item's word is hardly said, months; 0 where it turns on no word."""
@@ -67,13 +70,11 @@ class Draft:
         turns = tuple(
             ItemTurn(
                 prompt=turn.prompt,
-                images=tuple(pictures[image].id + IMAGE_SUFFIX for image in turn.images),
+                images=tuple(pictures[image].name for image in turn.images),
                 options=turn.options,
                 gold=turn.gold,
                 labels=turn.labels,
-                origins=tuple(
-                    Origin(source="synthetic") if isinstance(image, Composed) else image.origin for image in turn.images
-                ),
+                origins=tuple(image.origin for image in turn.images),
             )
             for turn in self.turns
         )

@@ -1,8 +1,9 @@
 """From a source to drafts with their pictures: what the benchmark and the instruction set have in common.
 
-boxes -> survey -> drafts that need boxes alone ─┐
-                -> pool of crops ────────────────┴-> pictures, every recording decoded once
-                                 pool + pictures -> drafts that draw on crops -> composed pictures
+boxes -> survey of each construction -> drafts of builders that need boxes alone ─┐
+                                     -> pictures that other builders look at ─────┴-> pictures, every recording decoded
+                                                                                      once
+                        these pictures -> drafts of the other builders -> composed pictures
 """
 
 from __future__ import annotations
@@ -14,21 +15,22 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from babyvlm.progress import progress
-from babyvlm.toolbox.builders import CROP_BUILDERS, FRAME_BUILDERS, Bench, MemoryTests, choose_pool
-from babyvlm.toolbox.builders.matching import MIN_EXEMPLARS, NEAR_MISSES
+from babyvlm.toolbox.builders import Bench, Builder, Built, Construction, MemoryTests, choose_pool, construction_of
 from babyvlm.toolbox.compose import Composed, render_composition
-from babyvlm.toolbox.drafts import Draft, Shown
+from babyvlm.toolbox.cropping import CropConfig
+from babyvlm.toolbox.drafts import Draft, Made, Shown
 from babyvlm.toolbox.exits import ExitConfig
+from babyvlm.toolbox.paste import Pasted, render_pasted
+from babyvlm.toolbox.pictures import Picture
 from babyvlm.toolbox.retakes import Retake, RetakeConfig, render_retake
 from babyvlm.toolbox.sources import FrameSource
-from babyvlm.toolbox.survey import Sighting, survey
 from babyvlm.toolbox.tasks import EASY_ROWS, ROWS
-from babyvlm.toolbox.views import Picture, PictureConfig, View, load_pictures, parallel_map
+from babyvlm.toolbox.views import PictureConfig, View, load_pictures, parallel_map
 from babyvlm.toolbox.vocabulary import WordConfig
 
-_MIRRORS_PER_ITEM = 2.0  # crops mirrored for each Left/Right item wanted: some turn out symmetric
 _RECIPES_PER_JOB = 64
 _JOBS_WORTH_WORKERS = 8
+_HARD_CROPS = "hard variants: "  # before reasons that concern the crops of hard variants alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,14 +41,25 @@ class Drawing:
     pictures: dict[Shown, Picture]
     skipped: dict[str, int]
     notes: tuple[str, ...]
-    """One line for each task that came out short."""
+    """One line for each task that came out short, or for which a bound was relaxed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Row:
+    """A row to build."""
+
+    construction: Construction
+    builder: Builder
+    count: int
 
 
 def draw(
     source: FrameSource,
     wanted: Mapping[str, int],
     *,
+    construction: str,
     pictures: PictureConfig,
+    crops: CropConfig,
     exits: ExitConfig,
     seed: int,
     max_crops: int,
@@ -62,7 +75,9 @@ def draw(
     Args:
         source: Boxed frames of one split.
         wanted: Items to build, by task; ``left_right.hard`` names a hard variant, ``left_right.easy`` an easy one.
-        pictures: How pictures are cut.
+        construction: One of `babyvlm.toolbox.builders.CONSTRUCTIONS`.
+        pictures: How pictures of the balanced construction are cut.
+        crops: How pictures of the published construction are cut.
         exits: When an object has plainly left the frame.
         seed: Everything random follows from it.
         max_crops: Size of the pool of crops that items share.
@@ -71,94 +86,114 @@ def draw(
         words: What the word tasks know of words, and which foils they get.
         memory_tests: In which order Memory tests what it taught.
         retakes: How pictures of hard items are re-photographed.
-        augment: Mirror some samples and show exits from different moments on: for training, never for a benchmark.
+        augment: Show exits from different moments on and mirrored, and in the balanced construction mirror some
+            frames: for training, never for a benchmark.
 
     Raises:
+        ConfigError: There is no such construction.
         MediaError: A recording or photograph is missing or does not decode.
     """
-    found = survey(source, pictures)
-    bench = Bench(
-        found=found,
-        pictures=pictures,
-        exits=exits,
-        seed=seed,
-        max_reuse=max_reuse,
-        words=words or WordConfig(),
-        memory_tests=memory_tests,
-        retakes=retakes or RetakeConfig(),
-        workers=workers,
-        augment=augment,
-    )
-    built = {task: build(bench, wanted[task]) for task, build in FRAME_BUILDERS.items() if wanted.get(task)}
-    views = {view for made in built.values() for draft in made.drafts for view in draft.views}
-    pool: tuple[Sighting, ...] = ()
-    if any(wanted.get(task) for task in CROP_BUILDERS):
-        pool = choose_pool(found.sightings, max_crops, Random(f"{seed}/pool"))
-        views |= {sighting.view for sighting in pool}
-        views |= _variants(pool, wanted)
-    loaded = load_pictures(source, views, workers=workers)
-    skipped = {**source.skipped, **found.skipped}
-    if missing := len(views - loaded.keys()):
+    rows: dict[str, _Row] = {}
+    for row, count in wanted.items():
+        if count:
+            made = construction_of(row, construction)
+            rows[row] = _Row(construction=made, builder=made.builders[row], count=count)
+    made_by = {row.construction.name: row.construction for row in rows.values()}
+    benches: dict[str, Bench] = {}
+    for name, made in made_by.items():
+        found = made.survey(source, pictures, crops)
+        benches[name] = Bench(
+            found=found,
+            pictures=pictures,
+            cropping=crops,
+            exits=exits,
+            seed=seed,
+            max_reuse=max_reuse,
+            words=words or WordConfig(),
+            memory_tests=memory_tests,
+            retakes=retakes or RetakeConfig(),
+            workers=workers,
+            augment=augment,
+            pool=choose_pool(found.sightings, max_crops, Random(f"{seed}/pool")),
+        )
+    built, loaded, missing = _build(source, rows, benches, workers)
+    skipped = Counter(source.skipped)
+    for name, bench in benches.items():
+        prefix = "" if name == construction else _HARD_CROPS
+        skipped.update({prefix + reason: count for reason, count in bench.found.skipped.items()})
+    refused: Counter[str] = Counter()
+    for one in built.values():
+        refused |= Counter(one.refused)  # what several tasks refuse alike counts once
+    skipped.update(refused)
+    if missing:
         skipped["picture: past the last frame, or in a damaged part of its video"] = missing
-    bench = replace(bench, pool=tuple(sighting for sighting in pool if sighting.view in loaded), crops=loaded)
-    built |= {task: build(bench, wanted[task]) for task, build in CROP_BUILDERS.items() if wanted.get(task)}
 
     whole = {
-        task: [draft for draft in made.drafts if all(view in loaded for view in draft.views)]
-        for task, made in built.items()
+        row: [_named(draft, rows[row]) for draft in one.drafts if all(view in loaded for view in draft.views)]
+        for row, one in built.items()
     }
     shown: dict[Shown, Picture] = {}
     shown.update(loaded.items())
-    made_up = {image for drafts in whole.values() for draft in drafts for image in draft.images}
-    composed = sorted((image for image in made_up if isinstance(image, Composed)), key=_recipe_order)
-    retaken = sorted((image for image in made_up if isinstance(image, Retake)), key=_retake_order)
-    shown.update(_make([*composed, *retaken], loaded, workers))
+    images = {image for drafts in whole.values() for draft in drafts for image in draft.images}
+    recipes: list[Made] = []
+    for kind in (Composed, Pasted, Retake):
+        recipes += sorted((image for image in images if isinstance(image, kind)), key=lambda recipe: recipe.order)
+    shown.update(_make(recipes, loaded, workers))
     drafts: list[Draft] = []
     notes: list[str] = []
-    for task in (row for row in (*ROWS, *EASY_ROWS) if row in whole):
-        distinct = {draft.content_id(shown): draft for draft in whole[task]}
+    for row in (row for row in (*ROWS, *EASY_ROWS) if row in whole):
+        distinct = {draft.content_id(shown): draft for draft in whole[row]}
         drafts += distinct.values()
-        if repeats := len(whole[task]) - len(distinct):
-            skipped["item: repeats another"] = skipped.get("item: repeats another", 0) + repeats
-        if len(distinct) < wanted[task]:
-            notes.append(f"{task}: {len(distinct)} of {wanted[task]} items possible; {built[task].limit}")
-    boxed = Counter(box.label for frame in source.frames for box in frame.boxes)
-    cut = Counter(sighting.label for sighting in found.sightings)
-    if pool and (without := [f"{label} ({boxed[label]})" for label in sorted(boxed) if not cut[label]]):
-        notes.append(
-            f"{len(without)} of {len(boxed)} categories have no box that can be shown alone, with their boxes: "
-            + ", ".join(without)
-        )
+        if repeats := len(whole[row]) - len(distinct):
+            skipped["item: repeats another"] += repeats
+        if len(distinct) < wanted[row]:
+            notes.append(f"{row}: {len(distinct)} of {wanted[row]} items possible; {built[row].limit}")
+    notes += [note for one in built.values() for note in one.notes]
+    notes += _without_crops(source, benches[construction]) if construction in benches else []
     for note in notes:
         print(note, file=sys.stderr)
-    return Drawing(drafts=tuple(drafts), pictures=shown, skipped=skipped, notes=tuple(notes))
+    return Drawing(drafts=tuple(drafts), pictures=shown, skipped=dict(skipped), notes=tuple(notes))
 
 
-def _variants(pool: tuple[Sighting, ...], wanted: Mapping[str, int]) -> set[View]:
-    """The crops that are needed mirrored, or as near misses, besides as they are."""
-    most = max(wanted.get("left_right", 0), wanted.get("left_right.hard", 0))
-    mirrored = pool[: int(most * _MIRRORS_PER_ITEM)]
-    views = {sighting.variant("mirror") for sighting in mirrored}
-    if wanted.get("spatial_details") or wanted.get("spatial_details.hard"):
-        exemplars: dict[str, set[str]] = {}
-        for sighting in pool:
-            exemplars.setdefault(sighting.label, set()).add(sighting.exemplar)
-        scarce = [sighting for sighting in pool if len(exemplars[sighting.label]) < MIN_EXEMPLARS]
-        views |= {sighting.variant(variant) for sighting in scarce for variant in NEAR_MISSES}
-    return views
+def _build(
+    source: FrameSource, rows: Mapping[str, _Row], benches: Mapping[str, Bench], workers: int
+) -> tuple[dict[str, Built], dict[View, Picture], int]:
+    """What every builder built, the pictures cut, and how many could not be cut."""
+    built: dict[str, Built] = {}
+    views: set[View] = set()
+    for name, row in rows.items():
+        bench = benches[row.construction.name]
+        if row.builder.looks_at is None:
+            built[name] = row.builder.build(bench, row.count)
+            views |= {view for draft in built[name].drafts for view in draft.views}
+        else:
+            views |= set(row.builder.looks_at(bench, row.count))
+    loaded = load_pictures(source, views, workers=workers)
+    for name, row in rows.items():
+        if row.builder.looks_at is not None:
+            built[name] = row.builder.build(replace(benches[row.construction.name], crops=loaded), row.count)
+    return built, loaded, len(views - loaded.keys())
 
 
-def _recipe_order(composed: Composed) -> tuple[int, int]:
-    return composed.seed, len(composed.placements)
+def _named(draft: Draft, row: _Row) -> Draft:
+    """A draft that says of which construction it is, hard and easy ones aside."""
+    return replace(draft, variant=row.construction.variant) if draft.variant == "published" else draft
 
 
-def _retake_order(retake: Retake) -> tuple[object, ...]:
-    return retake.seed, retake.view.source, retake.view.time_s, retake.view.window, retake.view.variant
+def _without_crops(source: FrameSource, bench: Bench) -> list[str]:
+    """A note naming the categories that no crop shows."""
+    boxed = Counter(box.label for frame in source.frames for box in frame.boxes)
+    cut = {sighting.label for sighting in bench.found.sightings}
+    without = [f"{label} ({boxed[label]})" for label in sorted(boxed) if label not in cut]
+    if not without:
+        return []
+    return [
+        f"{len(without)} of {len(boxed)} categories have no box that can be shown alone, with their boxes: "
+        + ", ".join(without)
+    ]
 
 
-def _make(
-    recipes: Sequence[Composed | Retake], loaded: Mapping[View, Picture], workers: int
-) -> Iterable[tuple[Composed | Retake, Picture]]:
+def _make(recipes: Sequence[Made], loaded: Mapping[View, Picture], workers: int) -> Iterable[tuple[Made, Picture]]:
     chunks = [recipes[start : start + _RECIPES_PER_JOB] for start in range(0, len(recipes), _RECIPES_PER_JOB)]
     jobs = [(chunk, {view: loaded[view] for recipe in chunk for view in recipe.views}) for chunk in chunks]
     # Few pictures are made sooner than processes start.
@@ -167,9 +202,12 @@ def _make(
         yield from zip(chunk, pictures, strict=True)
 
 
-def _make_chunk(job: tuple[Sequence[Composed | Retake], dict[View, Picture]]) -> list[Picture]:
+def _make_chunk(job: tuple[Sequence[Made], dict[View, Picture]]) -> list[Picture]:
     recipes, crops = job
-    return [
-        render_composition(recipe, crops) if isinstance(recipe, Composed) else render_retake(recipe, crops[recipe.view])
-        for recipe in recipes
-    ]
+    return [_make_one(recipe, crops) for recipe in recipes]
+
+
+def _make_one(recipe: Made, crops: Mapping[View, Picture]) -> Picture:
+    if isinstance(recipe, Composed):
+        return render_composition(recipe, crops)
+    return render_pasted(recipe, crops) if isinstance(recipe, Pasted) else render_retake(recipe, crops[recipe.view])

@@ -9,9 +9,10 @@ moves outward there. Everything else is refused with a reason.
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from babyvlm.errors import ConfigError
@@ -26,8 +27,14 @@ class ExitConfig:
     """Frames shown per second (published items hold frames about 0.2 s apart)."""
     min_frames: int = 5
     """Fewest frames shown (paper)."""
-    max_frames: int = 10
-    """Most frames shown (paper)."""
+    max_frames: int = 9
+    """Most frames shown (published)."""
+    first_gap_s: tuple[float, float] = (0.4, 2.0)
+    """Published construction: least and most time between the first frame and the burst around the exit, seconds
+    (published: from under 1 to 2)."""
+    max_corner_share: float = 1 / 12
+    """Published construction: largest part of open items whose object leaves through a corner (published: 1 of 12);
+    directions are otherwise as they come."""
     motion_s: float = 0.8
     """Stretch before the exit over which motion is measured, in seconds (ours)."""
     edge: float = 0.02
@@ -44,8 +51,22 @@ class ExitConfig:
     def __post_init__(self) -> None:
         if not 2 <= self.min_frames <= self.max_frames:
             raise ConfigError(f"min_frames ({self.min_frames}) must lie between 2 and max_frames ({self.max_frames})")
+        if not 0 < self.first_gap_s[0] <= self.first_gap_s[1]:
+            raise ConfigError(f"first_gap_s must be two times above 0 s, the shorter first, not {self.first_gap_s}")
+        if not 0 <= self.max_corner_share <= 1:
+            raise ConfigError(f"max_corner_share is a fraction between 0 and 1, not {self.max_corner_share}")
         if self.fps <= 0:
             raise ConfigError(f"fps must be positive, not {self.fps}")
+
+
+_SOON_S = 1e-6
+_LONGEST_LEAVE_S = 1.5  # from the last box to the first moment without any of the object
+
+Run = Sequence[tuple[float, Box]]
+"""One track without a gap: moments in seconds, ascending, and boxes."""
+Schedule = Callable[[Run, float, BoxedFrame], "tuple[float, ...] | str"]
+"""From a run, the moment at which its object is gone, and the last frame with it, to the moments shown, ascending, of
+which the last is that moment; or a reason against it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +80,22 @@ class Exit:
     """The last frame with the object."""
     times_s: tuple[float, ...]
     """Moments shown, ascending; at the last one the object is gone."""
+    run: Run = ()
+    """The object's boxes up to its exit."""
 
 
-def find_exits(frames: Sequence[BoxedFrame], config: ExitConfig, skipped: Counter[str]) -> Iterator[Exit]:
+def find_exits(
+    frames: Sequence[BoxedFrame], config: ExitConfig, skipped: Counter[str], schedule: Schedule | None = None
+) -> Iterator[Exit]:
     """Yields the plain exits of one recording; refusals are counted in ``skipped``.
 
     Args:
         frames: All boxed frames of one recording, ascending in time.
         config: When an exit is plain.
         skipped: Gets a count of refusals by reason.
+        schedule: Which moments are shown; evenly spaced ones when None.
     """
+    schedule = schedule or functools.partial(even_moments, config=config)
     times_s = [frame.time_s for frame in frames if frame.time_s is not None]
     if len(times_s) < 3 or len(times_s) != len(frames):
         return
@@ -88,15 +115,20 @@ def find_exits(frames: Sequence[BoxedFrame], config: ExitConfig, skipped: Counte
             if direction.startswith("exit:"):
                 skipped[direction] += 1
                 continue
-            end_s = times_s[last + 1]
-            # The object is in view at every shown moment but the last.
-            in_view = int((end_s - run[0][0]) * config.fps + 1e-6)
-            shown = min(config.max_frames, in_view + 1)
-            if shown < config.min_frames:
-                skipped["exit: in view too briefly"] += 1
+            out_s = times_s[last] + time_to_leave(run, direction, frames[last].width, frames[last].height, config)
+            gone = max(last + 1, bisect.bisect_left(times_s, out_s - _SOON_S))
+            if gone >= len(times_s) or times_s[gone] - times_s[last] > _LONGEST_LEAVE_S:
+                skipped["exit: not out of the frame soon enough to be seen gone"] += 1
                 continue
-            moments = tuple(round(end_s - (shown - 1 - index) / config.fps, 3) for index in range(shown))
-            window = range(bisect.bisect_left(times_s, moments[0] - step_s), last + 2)
+            others = present[last].keys() - {track}
+            if others and not others & present[gone].keys():
+                skipped["exit: everything vanishes at once, as at a cut"] += 1
+                continue
+            moments = schedule(run, times_s[gone], frames[last])
+            if isinstance(moments, str):
+                skipped[moments] += 1
+                continue
+            window = range(bisect.bisect_left(times_s, moments[0] - step_s), gone + 1)
             label = run[-1][1].label
             if any(box.label == label and box.track != track for index in window for box in frames[index].boxes):
                 skipped["exit: another object of the category in view"] += 1
@@ -104,7 +136,43 @@ def find_exits(frames: Sequence[BoxedFrame], config: ExitConfig, skipped: Counte
             if max(max(box.width, box.height) for at_s, box in run if at_s >= moments[0] - step_s) < config.min_box_px:
                 skipped["exit: the object is too small"] += 1
                 continue
-            yield Exit(label=label, track=track, direction=direction, frame=frames[last], times_s=moments)
+            yield Exit(
+                label=label, track=track, direction=direction, frame=frames[last], times_s=moments, run=tuple(run)
+            )
+
+
+def time_to_leave(run: Run, direction: str, width: int, height: int, config: ExitConfig) -> float:
+    """How long after its last box an object is wholly out of the frame, at the speed it had, seconds.
+
+    Boxes end before objects are out where annotators pass over slivers, as the nursery does.
+
+    Args:
+        run: The object's boxes up to its exit.
+        direction: In which it leaves.
+        width: Of the frame, pixels.
+        height: Of the frame, pixels.
+        config: Over which stretch motion is measured.
+    """
+    end_s, last = run[-1]
+    start_s, before = next((at_s, box) for at_s, box in run if at_s >= end_s - config.motion_s - _SOON_S)
+    elapsed_s = max(_SOON_S, end_s - start_s)
+    left_over = {
+        "left": (last.x + last.width, before.x + before.width - last.x - last.width),
+        "right": (width - last.x, last.x - before.x),
+        "top": (last.y + last.height, before.y + before.height - last.y - last.height),
+        "bottom": (height - last.y, last.y - before.y),
+    }
+    ways = [left_over[word] for word in direction.split()]
+    return min(part / max(1e-6, moved / elapsed_s) for part, moved in ways)
+
+
+def even_moments(run: Run, gone_s: float, frame: BoxedFrame, *, config: ExitConfig) -> tuple[float, ...] | str:
+    """As many moments as there may be, evenly apart; the object is in view at every one but the last."""
+    in_view = int((gone_s - run[0][0]) * config.fps + 1e-6)
+    shown = min(config.max_frames, in_view + 1)
+    if shown < config.min_frames:
+        return "exit: in view too briefly"
+    return tuple(round(gone_s - (shown - 1 - index) / config.fps, 3) for index in range(shown))
 
 
 def exit_direction(run: Sequence[tuple[float, Box]], width: int, height: int, step_s: float, config: ExitConfig) -> str:

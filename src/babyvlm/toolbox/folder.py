@@ -16,6 +16,8 @@ from babyvlm.toolbox.tasks import ROWS, TASKS, row_name
 
 ITEMS = "items.jsonl"
 IMAGES = "images"
+PUBLISHED_RECORDS = "published.jsonl"
+"""The source records of imported items; absent where items were built."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,15 @@ class Toolbox:
     folder: Path
     items: tuple[Item, ...]
     manifest: Manifest
+
+    @property
+    def construction(self) -> str:
+        """How its items were built: ``published`` (imported ones too) or ``balanced``, which earlier builders were."""
+        if any(item.variant == "balanced" for item in self.items):
+            return "balanced"
+        if (self.folder / PUBLISHED_RECORDS).is_file():
+            return "published"
+        return str(self.manifest.configuration.get("construction", "balanced"))
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -48,6 +59,19 @@ class Toolbox:
             raise DataFolderError(error.problem, path=error.path, remedy=error.remedy) from error
 
 
+def _mixed(item: Item, first: Item) -> str:
+    """The problem of an item of another construction than the toolbox's first, if it is; hard ones stand by themselves.
+
+    Figures of different constructions belong in no one mean.
+    """
+    ways = {one.variant == "balanced" for one in (item, first) if one.variant != "hard"}
+    if len(ways) < 2:
+        return ""
+    return (
+        f"item {item.id} is of variant {item.variant!r}, {first.id} of {first.variant!r}: one mean has one construction"
+    )
+
+
 def open_toolbox(folder: Path) -> Toolbox:
     """Opens a toolbox folder and checks that it is whole.
 
@@ -59,8 +83,9 @@ def open_toolbox(folder: Path) -> Toolbox:
     items = tuple(read_jsonl(folder / ITEMS, Item))
     ids = Counter(item.id for item in items)
     present = {path.name for path in (folder / IMAGES).iterdir()} if (folder / IMAGES).is_dir() else set()
+    leading = next((item for item in items if item.variant != "hard"), None)
     for line, item in enumerate(items, start=1):
-        problem = ""
+        problem = "" if leading is None else _mixed(item, leading)
         if item.task not in TASKS:
             problem = f"item {item.id} is of an unknown task {item.task!r}"
         elif ids[item.id] > 1:

@@ -20,6 +20,8 @@ from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.images import ImageStoreWriter
 from babyvlm.records import Conversation, Split
+from babyvlm.toolbox.builders import ConstructionName, construction_named
+from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.sources import CorpusSource, boxes_digest
@@ -64,10 +66,14 @@ class InstructionConfig:
     """Crops of the training split that items share (ours)."""
     max_reuse: int = 1000
     """How many items of a task may turn on the same object in the same frame (ours: unlimited in effect)."""
+    construction: ConstructionName = "published"
+    """How items are built: the toolbox that is to be answered must be of the same construction."""
+    crops: CropConfig = field(default_factory=CropConfig)
     pictures: PictureConfig = field(default_factory=PictureConfig)
     exits: ExitConfig = field(default_factory=ExitConfig)
 
     def __post_init__(self) -> None:
+        construction_named(self.construction)
         for task, count in self.items.items():
             if task_named(task).held_out:
                 raise ConfigError(f"{task} is held out from instruction tuning; remove it from items")
@@ -113,6 +119,8 @@ def write_instruction_set(
         split: draw(
             source,
             wanted[split],
+            construction=config.construction,
+            crops=config.crops,
             pictures=config.pictures,
             exits=config.exits,
             seed=config.seed,
@@ -125,7 +133,7 @@ def write_instruction_set(
     }
 
     samples: dict[str, Conversation] = {}
-    jpegs: dict[str, bytes] = {}
+    pictures: dict[str, bytes] = {}
     skipped: Counter[str] = Counter()
     for split, drawing in drawings.items():
         skipped.update(drawing.skipped)
@@ -135,7 +143,7 @@ def write_instruction_set(
                 skipped["item: repeats another"] += 1
                 continue
             samples[sample.id] = sample
-            jpegs.update((drawing.pictures[image].id, drawing.pictures[image].jpeg) for image in draft.images)
+            pictures.update((drawing.pictures[image].id, drawing.pictures[image].data) for image in draft.images)
     counts = Counter(f"{sample.split}: {sample.source}" for sample in samples.values())
     if not any(sample.split == "train" for sample in samples.values()):
         raise InputError(
@@ -146,13 +154,13 @@ def write_instruction_set(
     with fresh_folder(out) as partial:
         write_conversations(partial / CONVERSATIONS, (samples[name] for name in sorted(samples)))
         with ImageStoreWriter(partial / IMAGE_STORE) as store:
-            for name in sorted(jpegs):
-                store.add(name, jpegs[name])
+            for name in sorted(pictures):
+                store.add(name, pictures[name])
         Manifest(
             kind=KIND,
             configuration=asdict(config),
             inputs={f"boxes of {split}": boxes_digest(source.frames) for split, source in sources.items()},
-            counts={**dict(sorted(counts.items())), "images": len(jpegs)},
+            counts={**dict(sorted(counts.items())), "images": len(pictures)},
             skipped=dict(sorted(skipped.items())),
             notes=[f"{split}: {note}" for split, drawing in drawings.items() for note in drawing.notes],
         ).write(partial)

@@ -25,7 +25,8 @@ from babyvlm.errors import ConfigError
 from babyvlm.records import Origin
 from babyvlm.toolbox.compose import soft_disc
 from babyvlm.toolbox.looks import MATCHERS, Look
-from babyvlm.toolbox.views import Picture, View, open_jpeg
+from babyvlm.toolbox.pictures import Picture, open_picture
+from babyvlm.toolbox.views import View
 
 _WEIGHT = 4.0  # how much more each matcher counts than the next: more than all later ones can be off together
 
@@ -95,11 +96,16 @@ class Retake:
     def origin(self) -> Origin:
         return self.view.origin
 
+    @property
+    def order(self) -> tuple[object, ...]:
+        """What recipes are sorted by."""
+        return self.seed, self.view.source, self.view.time_s, self.view.window, self.view.variant
+
 
 def render_retake(recipe: Retake, crop: Picture) -> Picture:
     """Takes the picture of a crop."""
     camera, rng = recipe.camera, Random(recipe.seed)
-    moved, opacity = _moved(open_jpeg(crop.jpeg), camera, rng)
+    moved, opacity = _moved(open_picture(crop.data), camera, rng)
     height, width = opacity.shape
     noise = np.random.default_rng(recipe.seed)
     surface = _surface(width, height, camera, rng, noise)
@@ -176,7 +182,7 @@ class Taken:
 def take(view: View, crop: Picture, camera: RetakeConfig, rng: Random) -> list[Taken]:
     """Several retakes of one crop, to choose from."""
     recipes = [Retake(view=view, camera=camera, seed=rng.getrandbits(32)) for _ in range(camera.takes)]
-    images = [open_jpeg(render_retake(recipe, crop).jpeg) for recipe in recipes]
+    images = [open_picture(render_retake(recipe, crop).data) for recipe in recipes]
     return [
         Taken(recipe=recipe, looks=tuple(matcher.look(image) for matcher in MATCHERS))
         for recipe, image in zip(recipes, images, strict=True)

@@ -14,6 +14,7 @@ from typing import Literal
 from babyvlm.errors import ConfigError
 from babyvlm.records import IMAGE_TOKEN
 from babyvlm.toolbox.directions import DIRECTIONS, is_corner
+from babyvlm.toolbox.plurals import plural
 
 AnswerKind = Literal["letter", "number", "direction"]
 Domain = Literal["language", "executive function and memory", "math"]
@@ -260,15 +261,15 @@ def task_named(name: str) -> TaskSpec:
 
 def count_prompt(thing: str) -> str:
     """Object Counting and Subitizing."""
-    return f"{IMAGE_TOKEN} How many of {thing} do you see?"
+    return f"{IMAGE_TOKEN} How many {plural(thing)} do you see?"
 
 
 def who_has_more_naturalistic_prompt(thing: str) -> str:
-    return f"Which image has more of {thing}? (A) {IMAGE_TOKEN} (B) {IMAGE_TOKEN}"
+    return f"Which image has more {plural(thing)}? (A) {IMAGE_TOKEN} (B) {IMAGE_TOKEN}"
 
 
 def who_has_more_synthetic_prompt(thing: str) -> str:
-    return f"Which image has more of {thing}? Answer (A) {IMAGE_TOKEN} (B) {IMAGE_TOKEN}"
+    return f"Which image has more {plural(thing)}? Answer (A) {IMAGE_TOKEN} (B) {IMAGE_TOKEN}"
 
 
 def localization_prompt(thing: str) -> str:
@@ -305,19 +306,30 @@ def looking_while_listening_prompt(word: str) -> str:
     return f"Touch the image of '{word}' (A){IMAGE_TOKEN} (B){IMAGE_TOKEN}"
 
 
-def delayed_response_binary_prompt(thing: str, choices: Sequence[str], num_frames: int) -> str:
-    """Visual Delayed Response with two directions to choose from, which are both sides or both corners."""
+def delayed_response_binary_prompt(
+    thing: str, choices: Sequence[str], num_frames: int, *, several: bool = False
+) -> str:
+    """Visual Delayed Response with two directions to choose from, which are both sides or both corners.
+
+    Args:
+        thing: What leaves, in the singular.
+        choices: The two directions.
+        num_frames: Frames shown.
+        several: Whether several of them leave together.
+    """
     first, second = choices
     part = "corner" if is_corner(first) else "side"
+    leaves = f"do the {plural(thing)} collectively leave" if several else f"does the {thing} leave"
     return (
-        f"{IMAGE_TOKEN * num_frames} does the {thing} leave the frame through the {first} {part} of the frame "
+        f"{IMAGE_TOKEN * num_frames} {leaves} the frame through the {first} {part} of the frame "
         f"or the {second} {part} of the frame? respond ONLY with '{first}' or '{second}'."
     )
 
 
-def delayed_response_open_prompt(thing: str, num_frames: int) -> str:
+def delayed_response_open_prompt(thing: str, num_frames: int, *, several: bool = False) -> str:
+    leaves = f"do the {plural(thing)} collectively leave" if several else f"does the {thing} leave"
     return (
-        f"{IMAGE_TOKEN * num_frames} which part of the frame does the {thing} leave from? respond ONLY with one of: "
+        f"{IMAGE_TOKEN * num_frames} which part of the frame {leaves} from? respond ONLY with one of: "
         "'top', 'bottom', 'left', 'right', 'top right', 'top left', 'bottom right', or 'bottom left'."
     )
 

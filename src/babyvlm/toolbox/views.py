@@ -1,42 +1,36 @@
-"""From views, which say what part of which frame is to be seen, to pictures, which are its JPEG bytes.
+"""From views, which say what part of which frame is to be seen, to pictures, which are its encoded bytes.
 
-    views of all items -> by recording -> decoded once, cropped, scaled, encoded once (in parallel) -> {view: picture}
+    views of all items -> by recording -> decoded once, cut, encoded once (in parallel) -> {view: picture}
 
 Planning is done on views, from boxes alone; only what some item may show is ever decoded.
 """
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import io
 import multiprocessing
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from babyvlm.errors import ConfigError
-from babyvlm.images import encode_jpeg
 from babyvlm.progress import progress
 from babyvlm.records import Origin
+from babyvlm.toolbox.pictures import Encoding, Picture
 from babyvlm.toolbox.sources import FrameSource, PixelReader
 
 Variant = Literal["plain", "mirror", "hue", "stretch", "cover"]
 """``plain`` as it is; ``mirror`` left for right; the others are near misses for Spatial Details."""
 
-_SURROUNDINGS = 0.19  # of a crop on each side: its margin, and some of the box
 _HUE_SHIFT = 90  # of 256: far enough that the colour has another name
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureConfig:
-    """How pictures are cut from frames."""
+    """How pictures are cut from frames for the balanced construction, and for hard variants."""
 
     crop_px: int = 128
     """Side of every crop, in pixels; one size for all, so that size tells nothing (ours)."""
@@ -87,23 +81,29 @@ class View:
     is_photo: bool = False
     track: int | None = None
     """The object shown, where the source tracks objects."""
+    encoding: Encoding = "jpeg-90"
+    canvas: tuple[int, int] | None = None
+    """Width and height of a black canvas that the window, at `size`, stands in the middle of; None for no canvas."""
+    frame: tuple[int, int] | None = None
+    """Width and height of the frame, where items are to say which part of it they show."""
+    box: tuple[float, float, float, float] | None = None
+    """The object asked about: left, top, width, height in pixels of the frame."""
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """Width and height of the picture, canvas included."""
+        return self.canvas or self.size
 
     @property
     def origin(self) -> Origin:
-        return Origin(source=self.source, time_s=None if self.is_photo else self.time_s, track=self.track)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A picture as it is shown: JPEG, named by its content so that the name tells nothing."""
-
-    jpeg: bytes = field(repr=False)
-    id: str
-
-    @classmethod
-    def of(cls, image: Image.Image) -> Picture:
-        jpeg = encode_jpeg(image)
-        return cls(jpeg=jpeg, id=hashlib.sha256(jpeg).hexdigest()[:20])
+        return Origin(
+            source=self.source,
+            time_s=None if self.is_photo else self.time_s,
+            track=self.track,
+            window=self.window if self.frame else None,
+            frame=self.frame,
+            box=self.box,
+        )
 
 
 def load_pictures(source: FrameSource, views: Iterable[View], *, workers: int = 0) -> dict[View, Picture]:
@@ -132,7 +132,12 @@ def load_pictures(source: FrameSource, views: Iterable[View], *, workers: int = 
 
 
 def _view_order(view: View) -> tuple[object, ...]:
-    return view.source, view.time_s, view.window, view.size, view.variant, view.track is None, view.track
+    # `or` makes what may be None comparable.
+    shown = view.canvas or (0, 0), view.frame or (0, 0), view.box or (0.0,) * 4
+    return (
+        *(view.source, view.time_s, view.window, view.size, view.variant, view.encoding),
+        *(view.track is None, view.track, *shown),
+    )
 
 
 JobT = TypeVar("JobT")
@@ -157,14 +162,32 @@ def _cut(job: tuple[PixelReader, tuple[View, ...]]) -> dict[View, Picture]:
     pictures: dict[View, Picture] = {}
     for time_s, frame in reader.load(sorted(at)):
         for view in at[time_s]:
-            pictures[view] = Picture.of(_render(frame, view))
+            pictures[view] = Picture.of(_render(frame, view), view.encoding)
     return pictures
 
 
 def _render(frame: Image.Image, view: View) -> Image.Image:
-    seen = frame.resize(
-        view.size, Image.Resampling.BOX if _shrinks(view) else Image.Resampling.BICUBIC, box=view.window
-    )
+    shown = _in_variant(_cut_out(frame, view), view)
+    return shown if view.canvas is None else letterboxed(shown, view.canvas)
+
+
+def letterboxed(image: Image.Image, canvas: tuple[int, int]) -> Image.Image:
+    """An image in the middle of a black canvas."""
+    black = Image.new("RGB", canvas)
+    black.paste(image, ((canvas[0] - image.width) // 2, (canvas[1] - image.height) // 2))
+    return black
+
+
+def _cut_out(frame: Image.Image, view: View) -> Image.Image:
+    """The window at its size; at the size of the frame's pixels, these as they are."""
+    left, top, right, bottom = view.window
+    if (right - left, bottom - top) == view.size:
+        return frame.crop(view.window)
+    method = Image.Resampling.BOX if _shrinks(view) else Image.Resampling.BICUBIC
+    return frame.resize(view.size, method, box=view.window)
+
+
+def _in_variant(seen: Image.Image, view: View) -> Image.Image:
     if view.variant == "mirror":
         return seen.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if view.variant == "hue":
@@ -185,33 +208,3 @@ def _render(frame: Image.Image, view: View) -> Image.Image:
 
 def _shrinks(view: View) -> bool:
     return view.window[2] - view.window[0] >= 2 * view.size[0]
-
-
-def middle_difference(first: Picture, second: Picture) -> float:
-    """Mean absolute difference of the middles of two pictures of one size, of 255: the object, not its surroundings."""
-    return float(np.abs(_middle(first).astype(np.int16) - _middle(second)).mean())
-
-
-def colour_difference(first: Picture, second: Picture) -> float:
-    """How far the colours in the middles of two pictures differ, wherever they are: 0 the same, 1 none in common."""
-    return 0.5 * float(np.abs(_colours(first) - _colours(second)).sum())
-
-
-def _middle(picture: Picture) -> NDArray[np.uint8]:
-    pixels = np.asarray(open_jpeg(picture.jpeg))
-    height, width = pixels.shape[:2]
-    across, down = round(width * _SURROUNDINGS), round(height * _SURROUNDINGS)
-    return pixels[down : height - down, across : width - across]
-
-
-@functools.lru_cache(maxsize=8192)
-def _colours(picture: Picture) -> NDArray[np.float64]:
-    bins = (_middle(picture) >> 6).astype(np.int64)  # four levels a channel
-    joined = (bins[..., 0] * 4 + bins[..., 1]) * 4 + bins[..., 2]
-    return np.bincount(joined.ravel(), minlength=64) / joined.size
-
-
-@functools.lru_cache(maxsize=512)
-def open_jpeg(jpeg: bytes) -> Image.Image:
-    """The RGB image of JPEG bytes; not to be drawn on, as it is kept for the next caller."""
-    return Image.open(io.BytesIO(jpeg)).convert("RGB")

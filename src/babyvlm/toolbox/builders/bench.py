@@ -6,13 +6,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Literal, NamedTuple
+from types import MappingProxyType
+from typing import Literal, NamedTuple, Protocol
 
+from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.drafts import Draft, spread
 from babyvlm.toolbox.exits import ExitConfig
+from babyvlm.toolbox.pictures import Picture
 from babyvlm.toolbox.retakes import RetakeConfig
+from babyvlm.toolbox.sources import FrameSource
 from babyvlm.toolbox.survey import Sighting, Survey
-from babyvlm.toolbox.views import Picture, PictureConfig, View
+from babyvlm.toolbox.views import PictureConfig, View
 from babyvlm.toolbox.vocabulary import WordConfig
 
 MemoryTests = Literal["random", "rotated"]
@@ -25,6 +29,10 @@ class Built(NamedTuple):
 
     drafts: list[Draft]
     limit: str = ""
+    refused: Mapping[str, int] = MappingProxyType({})
+    """Candidates left out, by reason."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of the items, such as a bound that was relaxed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +41,8 @@ class Bench:
 
     found: Survey
     pictures: PictureConfig
+    cropping: CropConfig = field(default_factory=CropConfig)
+    """How pictures of the published construction are cut, and which objects they show."""
     exits: ExitConfig
     seed: int
     max_reuse: int
@@ -49,7 +59,7 @@ class Bench:
     pool: tuple[Sighting, ...] = ()
     """The crops to draw from, categories and objects alternating."""
     crops: Mapping[View, Picture] = field(default_factory=dict)
-    """The pool's pictures, in every variant that was cut."""
+    """Pictures of the views that a builder looks at."""
 
     def rng(self, task: str) -> Random:
         return Random(f"{self.seed}/{task}")
@@ -77,7 +87,32 @@ class Bench:
         return (order * min(self.max_reuse, -(-count // max(1, len(order)))))[:count]
 
 
-Builder = Callable[[Bench, int], Built]
+class LooksAt(Protocol):
+    """Which pictures a builder has to see before it can build so many items."""
+
+    def __call__(self, bench: Bench, count: int) -> Iterable[View]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Builder:
+    """How the items of a row are built."""
+
+    build: Callable[[Bench, int], Built]
+    looks_at: LooksAt | None = None
+    """None where boxes alone decide; otherwise `Bench.crops` holds these pictures when ``build`` is called."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Construction:
+    """A way to build the items of all sub-tasks."""
+
+    name: str
+    survey: Callable[[FrameSource, PictureConfig, CropConfig], Survey]
+    """Reads a source's boxes once."""
+    builders: Mapping[str, Builder]
+    """By row: the sub-tasks, their hard variants if they are of this construction, and their easy ones."""
+    variant: Literal["published", "balanced"]
+    """What its items say of themselves, hard and easy ones aside."""
 
 
 def choose_pool(sightings: Sequence[Sighting], limit: int, rng: Random) -> tuple[Sighting, ...]:

@@ -8,13 +8,16 @@ bare     records.json, or records_train.json, records_val.json and records_test.
 
 An unknown split has no folder and no ending.
 
-Items that were built, not imported, get a record of the published form; what that form has no place for (licence,
-category, difficulty, origin) goes under its ``meta`` key.
+Items that were built, not imported, get a record of the published form, with ids as published: ``<task>_<number>``, of
+Localization ``count_<number>``, of Visual Delayed Response ``<recording>_clip_<number>``; where an object is asked for,
+``bb`` is its box in the uncropped frame. What that form has no place for (our id, licence, category, difficulty,
+origin) goes under its ``meta`` key.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -38,6 +41,8 @@ from babyvlm.toolbox.published.records import (
 
 ExportLayout = Literal["source", "tree", "flat", "bare"]
 _UNKNOWN = "unknown"
+_ID_NAMES = {"localization": "count"}
+"""What ids of a task begin with, where it is not the task's published name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,8 @@ def export_items(toolbox: Toolbox, out: Path, layout: ExportLayout | None = None
         conversations = [published for published in imported if published.file.layout != "table"]
         entries = [_imported_entry(published, known) for published in conversations]
         from_records = {published.item for published in conversations}
-        entries += [_built_entry(item) for item in toolbox.items if item.id not in from_records]
+        built = [item for item in toolbox.items if item.id not in from_records]
+        entries += [_built_entry(item, name) for item, name in zip(built, published_ids(built), strict=True)]
         return _write_entries(toolbox, entries, partial, layout)
 
 
@@ -114,16 +120,34 @@ def _imported_entry(published: PublishedRecord, items: dict[str, Item]) -> _Entr
     )
 
 
-def _built_entry(item: Item) -> _Entry:
+def published_ids(items: Sequence[Item]) -> list[str]:
+    """Ids as published items have them: running numbers by task, of Visual Delayed Response by recording."""
+    numbers: Counter[tuple[str, str]] = Counter()
+    ids = []
+    for item in items:
+        name = _ID_NAMES.get(item.task) or PUBLISHED_NAMES.get(item.task, item.task)
+        if item.task.startswith("visual_delayed_response") and item.turns[0].origins:
+            name = f"{item.turns[0].origins[0].source}_clip"
+        number = numbers[item.task, name]
+        numbers[item.task, name] += 1
+        ids.append(f"{name}_{number:03d}" if name.endswith("_clip") else f"{name}_{number}")
+    return ids
+
+
+def _built_entry(item: Item, name: str) -> _Entry:
     conversations = []
     for turn in item.turns:
         conversations += [{"from": "human", "value": turn.prompt}, {"from": "gpt", "value": turn.gold}]
     images = [name for turn in item.turns for name in turn.images]
-    record: dict[str, Any] = {"id": item.id, "image": images, "conversations": conversations}
+    record: dict[str, Any] = {"id": name, "image": images, "conversations": conversations}
+    boxes = [origin.box for turn in item.turns for origin in turn.origins if origin.box is not None]
+    if boxes:
+        record["bb"] = list(boxes[0])
     if any(turn.labels for turn in item.turns):
         labels = [list(turn.labels) for turn in item.turns]
         record["labels"] = labels if len(labels) > 1 else labels[0]
     record["meta"] = {
+        "item": item.id,
         "licence": item.licence,
         "category": item.category,
         "difficulty": item.difficulty,

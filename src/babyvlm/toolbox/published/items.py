@@ -75,6 +75,8 @@ def item_of(
     meta = record.get("meta")
     if isinstance(meta, dict) and isinstance(meta.get("licence"), str):
         licence = meta["licence"]
+    if isinstance(meta, dict) and meta.get("variant") == "balanced":
+        variant = "balanced"  # built here, exported and imported again
     letters = set(turns[0].options) <= {"A", "B", "C", "D"}
     single = 1 / len(turns[0].options) if letters or spec.answers == "direction" else spec.chance
     content = [[turn.prompt, turn.gold, *(Path(name).stem for name in turn.images)] for turn in turns]

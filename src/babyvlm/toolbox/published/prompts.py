@@ -80,8 +80,8 @@ _QUADRANTS = r"\(A\) top left image \(B\) top right image \(C\) bottom left imag
 
 # In a pattern, @ stands for a picture's placeholder, ~ for any number of them, a blank for any white space.
 _FORMS = (
-    _Form(family="counting", pattern=rf"@ How many of {_WORD} do you see\?"),
-    _Form(family="counting", variant="published: plural", pattern=rf"@ How many {_WORD} do you see\?"),
+    _Form(family="counting", variant="published: of", pattern=rf"@ How many of {_WORD} do you see\?"),
+    _Form(family="counting", pattern=rf"@ How many {_WORD} do you see\?"),
     _Form(
         family="who_has_more",
         task="who_has_more_synthetic",
@@ -90,12 +90,12 @@ _FORMS = (
     ),
     _Form(
         family="who_has_more",
+        variant="published: of",
         options=LETTERS[:2],
         pattern=rf"Which image has more of {_WORD}\? \(A\) @ \(B\) @",
     ),
     _Form(
         family="who_has_more",
-        variant="published: plural",
         options=LETTERS[:2],
         pattern=rf"Which image has more {_WORD}\? \(A\) @ \(B\) @",
     ),

@@ -15,8 +15,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from babyvlm.records import ItemSplit, Record, read_jsonl
+from babyvlm.toolbox.folder import PUBLISHED_RECORDS
 
-PUBLISHED = "published.jsonl"
+PUBLISHED = PUBLISHED_RECORDS
 
 BoxForm = Literal["xywh", "xyxy"]
 BoxSpace = Literal["picture", "frame"]

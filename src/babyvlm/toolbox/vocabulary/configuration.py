@@ -16,9 +16,10 @@ class WordConfig:
     """What Picture Vocabulary and Looking While Listening know of words."""
 
     foils: Foils = "mixed"
-    """Which other categories stand beside the one asked for, as far as the source shows them: ``mixed`` any, as
-    published; ``far`` neither of its semantic field nor like it in sound; ``meaning`` of its semantic field; ``sound``
-    like it in sound (at most half of the phonemes differ)."""
+    """Which other categories stand beside the one asked for, as far as the source shows them: ``mixed`` any, in the
+    published construction mostly one of its semantic field and at times one that begins like it; ``far`` neither of its
+    semantic field nor like it in sound; ``meaning`` of its semantic field; ``sound`` like it in sound (at most half of
+    the phonemes differ)."""
     wordbank: Path | None = None
     """Wordbank CSV with the words to know instead of the packaged early vocabulary."""
 

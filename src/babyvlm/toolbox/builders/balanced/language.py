@@ -122,7 +122,10 @@ def _word_draft(task: str, target: Sighting, foils: list[Sighting], gold: str, b
 
 
 def localization(bench: Bench, count: int) -> Built:
-    """One picture and an object to point at; its quadrant is balanced by moving the window that is shown."""
+    """One picture and an object to point at; its quadrant is balanced by moving the window that is shown.
+
+    Published pictures are cut so that the object lies in the corner: their size and shape follow from the answer.
+    """
     rng = bench.rng("localization")
     singles = spread(bench.found.singletons, lambda single: single.box.label, rng)
     windows: dict[str, list[tuple[Singleton, View]]] = {letter: [] for letter in LETTERS}

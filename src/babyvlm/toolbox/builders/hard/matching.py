@@ -13,15 +13,21 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
+from babyvlm.toolbox.builders.balanced.matching import (
+    is_lopsided,
+    matching_difficulty,
+    matching_draft,
+    spatial_detail_drafts,
+)
+from babyvlm.toolbox.builders.balanced.memory import memory_drafts
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.builders.matching import is_lopsided, matching_difficulty, matching_draft, spatial_detail_drafts
-from babyvlm.toolbox.builders.memory import memory_drafts
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.looks import MATCHERS
+from babyvlm.toolbox.pictures import Picture, colour_difference
 from babyvlm.toolbox.retakes import MEMORY_MATCHERS, MatchPlan, MemoryPlan, Retake, choose_match, choose_memory
 from babyvlm.toolbox.survey import Sighting
 from babyvlm.toolbox.tasks import LETTERS, MEMORY_BASE, left_right_prompt
-from babyvlm.toolbox.views import Picture, View, colour_difference, parallel_map
+from babyvlm.toolbox.views import View, parallel_map
 
 _OTHERS_LOOKED_AT = 16
 _ITEMS_PER_JOB = 8

@@ -1,7 +1,7 @@
 """Memory Task Learning and Test: fifteen rounds, in each of which the new picture is to be touched.
 
 round  1        one picture: the first object to learn
-rounds 2-5      a new object to learn beside one learned before
+rounds 2-5      a new object to learn beside any one learned before; in published items, always the one just learned
 rounds 6-15     a learned object, each of them twice, beside one never seen
 """
 

@@ -6,8 +6,13 @@ import itertools
 from random import Random
 
 from babyvlm.toolbox.apart import COUNT_KINDS, Goes, pairs_to_compare, plan_count, plan_pair
+from babyvlm.toolbox.builders.balanced.number import (
+    EXEMPLARS_IN_A_PICTURE,
+    count_difficulty,
+    cut_outs,
+    ratio_difficulty,
+)
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.builders.number import EXEMPLARS_IN_A_PICTURE, count_difficulty, cut_outs, ratio_difficulty
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.survey import MAX_COUNT
 from babyvlm.toolbox.tasks import LETTERS, TASKS, count_prompt, who_has_more_synthetic_prompt
@@ -54,7 +59,7 @@ def subitizing_hard(bench: Bench, count: int) -> Built:
 
 
 def object_counting_hard(bench: Bench, count: int) -> Built:
-    """How many, one to twelve, with size, area and hull set by plan; composed, where published items are frames."""
+    """How many, one to twelve, with size, area and hull set by plan; in published pictures, size falls with number."""
     return _counts(bench, "object_counting", count)
 
 

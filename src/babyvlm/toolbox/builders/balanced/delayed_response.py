@@ -1,4 +1,4 @@
-"""Visual Delayed Response: frames of an object leaving, and where it left; one of two, or one of eight."""
+"""Visual Delayed Response, balanced: frames evenly apart, and all eight directions as often as the exits allow."""
 
 from __future__ import annotations
 
@@ -46,9 +46,8 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
         for found in find_exits(frames, bench.exits, refused)
         for shown in _showings(found, bench, rng)
     ]
-    bench.found.skipped.update(refused - bench.found.skipped)
     if not exits:
-        return Built([], "no object with a track plainly leaves a frame")
+        return Built([], "no object with a track plainly leaves a frame", refused)
     ways: dict[str, list[_Showing]] = {direction: [] for direction in DIRECTIONS}
     for found in spread(exits, lambda showing: (showing.direction, showing.exit.label), rng):
         ways[found.direction].append(found)
@@ -74,7 +73,7 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
                 )
             )
     supply = ", ".join(f"{len(found)} {direction}" for direction, found in ways.items())
-    return Built(drafts, f"exits by direction: {supply}")
+    return Built(drafts, f"exits by direction: {supply}", refused)
 
 
 def _showings(found: Exit, bench: Bench, rng: Random) -> list[_Showing]:

@@ -5,16 +5,17 @@ Each has an easy variant for training, in which the foils show other things alto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
 from babyvlm.records import Difficulty
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
+from babyvlm.toolbox.pictures import colour_difference, middle_difference
 from babyvlm.toolbox.survey import Sighting
 from babyvlm.toolbox.tasks import LETTERS, left_right_prompt, spatial_details_prompt
-from babyvlm.toolbox.views import Variant, View, colour_difference, middle_difference
+from babyvlm.toolbox.views import Variant, View
 
 NEAR_MISSES: tuple[Variant, ...] = ("hue", "cover", "stretch")
 """Foils made from the target itself, where too few exemplars are at hand."""
@@ -25,8 +26,31 @@ _FOIL_TRIES = 60
 _SPARE_TARGETS = 3  # looked at for each item wanted: not every one has foils
 
 
+_MIRRORS_PER_ITEM = 2.0  # crops mirrored for each Left/Right item wanted: some turn out symmetric
+
+
+def mirrored_crops(bench: Bench, count: int) -> Iterable[View]:
+    """The pool, and mirror images of as many crops as Left/Right may need."""
+    mirrored = bench.pool[: int(count * _MIRRORS_PER_ITEM)]
+    yield from (sighting.view for sighting in bench.pool)
+    yield from (sighting.variant("mirror") for sighting in mirrored)
+
+
+def near_misses(bench: Bench, count: int) -> Iterable[View]:
+    """The pool, and near misses of objects whose category has few others."""
+    yield from (sighting.view for sighting in bench.pool)
+    exemplars: dict[str, set[str]] = {}
+    for sighting in bench.pool:
+        exemplars.setdefault(sighting.label, set()).add(sighting.exemplar)
+    scarce = [sighting for sighting in bench.pool if len(exemplars[sighting.label]) < MIN_EXEMPLARS]
+    yield from (sighting.variant(variant) for sighting in scarce for variant in NEAR_MISSES)
+
+
 def left_right(bench: Bench, count: int) -> Built:
-    """The same crop, its mirror image, and another object."""
+    """The same crop, its mirror image, and another object, so that no option is told by differing from the others.
+
+    Published items show the mirror image twice: the option that differs is then the answer, whatever is asked.
+    """
     rng = bench.rng("left_right")
     lopsided = [sighting for sighting in bench.pool if is_lopsided(bench, sighting)]
     others = bench.by_label
@@ -56,7 +80,10 @@ def is_lopsided(bench: Bench, sighting: Sighting) -> bool:
 
 
 def spatial_details(bench: Bench, count: int) -> Built:
-    """The same crop and two that differ in detail: other exemplars of the category, or near misses of the target."""
+    """The same crop and two that differ in detail: other exemplars of the category, or near misses of the target.
+
+    Published options are whole frames, of which the answer is told by its background as well as by the object.
+    """
     drafts = spatial_detail_drafts(bench, count, bench.rng("spatial_details"))
     return Built(drafts, f"{len(bench.pool)} objects in the open, not all with two others to compare")
 

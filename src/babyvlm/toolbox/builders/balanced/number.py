@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 
 from babyvlm.records import Difficulty
+from babyvlm.toolbox.builders.balanced.windows import CountedView, counted_views
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.builders.windows import CountedView, counted_views
 from babyvlm.toolbox.compose import plan_composition
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
 from babyvlm.toolbox.survey import MAX_COUNT
@@ -35,7 +35,10 @@ def ratio_difficulty(more: int, fewer: int) -> Difficulty:
 
 
 def subitizing(bench: Bench, count: int) -> Built:
-    """How many, one to four, in a composed picture."""
+    """How many, one to four, in a composed picture of several exemplars, whose area or size is drawn apart from number.
+
+    In published composed pictures size falls with number, so that size tells it.
+    """
     rng, by_label = bench.rng("subitizing"), cut_outs(bench)
     if not by_label:
         return Built([], "no object in the open to compose pictures of")
@@ -52,7 +55,10 @@ def subitizing(bench: Bench, count: int) -> Built:
 
 
 def who_has_more_synthetic(bench: Bench, count: int) -> Built:
-    """Two composed pictures of a category, one to twelve objects in each."""
+    """Two composed pictures of a category, one to twelve objects in each, every pair of numbers as often.
+
+    Published pairs show one layout with copies taken away: the picture with more black has fewer.
+    """
     rng, by_label = bench.rng("who_has_more_synthetic"), cut_outs(bench)
     if not by_label:
         return Built([], "no object in the open to compose pictures of")
@@ -92,7 +98,10 @@ def cut_outs(bench: Bench) -> dict[str, list[View]]:
 
 
 def object_counting(bench: Bench, count: int) -> Built:
-    """How many, one to twelve, in a frame or a window of one; every number as often as the frames allow."""
+    """How many, one to twelve, in a frame or a window of one; every number as often as the frames allow.
+
+    Published pictures to count in are composed of copies of one crop on black.
+    """
     rng = bench.rng("object_counting")
     by_number: dict[int, list[CountedView]] = {number: [] for number in range(1, MAX_COUNT + 1)}
     for counted in counted_views(bench, rng):

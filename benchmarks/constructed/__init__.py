@@ -1,0 +1,1 @@
+"""What the statistics of `benchmarks/construction.py` are measured with."""
