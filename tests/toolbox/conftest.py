@@ -4,7 +4,10 @@ import pytest
 from drawn_corpus import FPS, HEIGHT, WIDTH, DrawnCorpus, boxes_of, draw_scene, film, scene
 
 from babyvlm.records import BoxedFrame, Recording
-from babyvlm.toolbox import CorpusSource, ToolboxConfig, build_toolbox
+from babyvlm.toolbox import CorpusSource, CropConfig, ToolboxConfig, build_toolbox
+
+# Flags of a category have one colour: only their tracks tell them apart.
+PUBLISHED = ToolboxConfig(items_per_task=24, max_crops=300, crops=CropConfig(min_other_colours=0.0))
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +29,7 @@ def corpus(tmp_path_factory):
 @pytest.fixture(scope="session")
 def toolbox(corpus, tmp_path_factory):
     out = tmp_path_factory.mktemp("toolbox") / "built"
-    return build_toolbox(CorpusSource(corpus, "test"), out, ToolboxConfig(items_per_task=24, max_crops=300))
+    return build_toolbox(CorpusSource(corpus, "test"), out, PUBLISHED)
 
 
 @pytest.fixture(scope="session")

@@ -56,7 +56,7 @@ class SizedCrops:
         self._groups = {label: sorted(of, key=frame_share) for label, of in by_label(sightings).items()}
         self._shares = {label: [frame_share(one) for one in of] for label, of in self._groups.items()}
         self._spread, self._rng, self._most = spread, rng, most
-        self._drawn: Counter[Sighting] = Counter()
+        self._drawn: Counter[tuple[str, int]] = Counter()
 
     @property
     def labels(self) -> list[str]:
@@ -67,24 +67,24 @@ class SizedCrops:
         """A crop of a category; None where all that are allowed were drawn as often as they may be."""
         group, shares = self._groups[label], self._shares[label]
         wanted = max(_NEAREST, round(_NEAREST_PART * len(group)))
-        found: list[Sighting] = []
+        found: list[int] = []
         size = self._spread.at(self._rng.random())
         right = bisect.bisect_left(shares, size)
         left = right - 1
         while len(found) < wanted and (left >= 0 or right < len(group)):
             if right >= len(group) or (left >= 0 and size - shares[left] <= shares[right] - size):
-                candidate, left = group[left], left - 1
+                place, left = left, left - 1
             else:
-                candidate, right = group[right], right + 1
-            free = self._most is None or self._drawn[candidate] < self._most
-            if free and (is_allowed is None or is_allowed(candidate)):
-                found.append(candidate)
+                place, right = right, right + 1
+            free = self._most is None or self._drawn[label, place] < self._most
+            if free and (is_allowed is None or is_allowed(group[place])):
+                found.append(place)
         if not found:
             return None
-        least = min(self._drawn[one] for one in found)
-        chosen = self._rng.choice([one for one in found if self._drawn[one] == least])
-        self._drawn[chosen] += 1
-        return chosen
+        least = min(self._drawn[label, place] for place in found)
+        chosen = self._rng.choice([place for place in found if self._drawn[label, place] == least])
+        self._drawn[label, chosen] += 1
+        return group[chosen]
 
     def draw_many(self, count: int) -> list[Sighting]:
         """So many crops, or as many as there may be; categories take turns."""
