@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from babyvlm.errors import DataFolderError, OutputExistsError
-from babyvlm.folders import Manifest, fresh_folder, read_manifest
+from babyvlm.folders import Manifest, fresh_folder, read_manifest, remove_folder
 
 
 def test_a_folder_is_whole_or_absent(tmp_path: Path) -> None:
@@ -89,6 +90,36 @@ def test_a_second_process_leaves_the_firsts_output_alone(tmp_path: Path, ends: s
     with fresh_folder(out) as partial:
         assert list(partial.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.case("accounting")
+@pytest.mark.parametrize("call", range(1, 6))
+def test_a_killed_removal_leaves_all_or_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: int) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    names = {"a", "b", "c"}
+    for name in names:
+        (folder / name).write_text(name)
+    left = call
+
+    def watched(function):
+        def called(*arguments, **options):
+            nonlocal left
+            left -= 1
+            if not left:
+                raise KeyboardInterrupt
+            return function(*arguments, **options)
+
+        return called
+
+    with monkeypatch.context() as patched:
+        for name in ("rename", "unlink", "rmdir"):
+            patched.setattr("os." + name, watched(getattr(os, name)))
+        with pytest.raises(KeyboardInterrupt):
+            remove_folder(folder)
+    assert not folder.exists() or {path.name for path in folder.iterdir()} == names
+    remove_folder(folder)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.case("accounting")

@@ -157,6 +157,15 @@ def _sync_names(folder: Path) -> None:
         os.close(opened)
 
 
+def remove_folder(folder: Path) -> None:
+    """Removes a folder as a whole: a kill leaves all of it under its name, or nothing, and never a part."""
+    gone = folder.parent / f".{folder.name}.gone"
+    shutil.rmtree(gone, ignore_errors=True)  # of a removal that was killed
+    if folder.exists():
+        folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[TextIO]:
     """Yields a text file to write, which becomes ``path`` only when the block ends without an error.

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,7 +20,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from babyvlm.errors import DataFolderError, OutputExistsError
-from babyvlm.folders import MANIFEST, Manifest, code_revision, fresh_folder, package_versions, read_manifest, whole_file
+from babyvlm.folders import (
+    MANIFEST,
+    Manifest,
+    code_revision,
+    fresh_folder,
+    package_versions,
+    read_manifest,
+    remove_folder,
+    whole_file,
+)
 from babyvlm.records import SCHEMA_VERSION, Item, Outcome
 from babyvlm.reports import figures, tables
 from babyvlm.reports.breakdowns import agreements
@@ -124,8 +132,7 @@ def write_report(
     page = _render(
         environment, others, results, trained, corpus, seconds, inline, beside.name, sorted(files), share_restricted
     )
-    if beside.exists():
-        shutil.rmtree(beside)
+    remove_folder(beside)
     with fresh_folder(beside) as partial:
         for name, content in sorted(files.items()):
             (partial / name).write_bytes(content)
