@@ -123,8 +123,6 @@ def run_demo(out: Path, *, seed: int, recipe: str = "demo", hours: float | None 
         str(material.easy_memory),
         "--instruction.max-crops",
         str(material.max_crops),
-        "--instruction.exits.max-frames",
-        "5",
     )
     build = (
         "toolbox",
@@ -136,8 +134,6 @@ def run_demo(out: Path, *, seed: int, recipe: str = "demo", hours: float | None 
         data,
         "--seed",
         str(seed),
-        "--exits.max-frames",
-        "5",
         "--items-per-task",
         "400",
         "--items",

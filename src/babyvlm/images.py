@@ -1,7 +1,7 @@
 """Images kept once, in Arrow files, and read by id without loading the rest.
 
     store/
-    ├── images-00000.arrow      columns: id, jpeg; memory-mapped when read
+    ├── images-00000.arrow      columns: id, jpeg (or PNG bytes); memory-mapped when read
     └── images-00001.arrow
 
 A frame of a recording has its published stem as id (``A_20130531_0818_01_76680_77720_frame_1``), a composed picture the
@@ -34,6 +34,15 @@ def encode_jpeg(image: Image.Image, *, quality: int = JPEG_QUALITY) -> bytes:
     return buffer.getvalue()
 
 
+def image_suffix(data: bytes) -> str:
+    """The file suffix of encoded bytes: stores hold JPEGs, and PNGs where pictures are published so.
+
+    >>> image_suffix(b"\x89PNG\r\n"), image_suffix(b"\xff\xd8\xff")
+    ('.png', '.jpg')
+    """
+    return ".png" if data.startswith(b"\x89PNG") else ".jpg"
+
+
 class ImageStoreWriter:
     """Writes an image store; use it as a context manager.
 
@@ -55,7 +64,7 @@ class ImageStoreWriter:
         return self._count
 
     def add(self, image_id: str, image: Image.Image | bytes) -> None:
-        """Adds an image, or the bytes of a JPEG; an id that is there already is kept as it is."""
+        """Adds an image, or the bytes of a JPEG or PNG; an id that is there already is kept as it is."""
         if image_id in self._ids:
             return
         self._ids.add(image_id)
@@ -138,7 +147,7 @@ class ImageStore:
         return image_id in self._place
 
     def jpeg(self, image_id: str) -> bytes:
-        """The image's JPEG bytes.
+        """The image's bytes: a JPEG, or a PNG where the picture is published so.
 
         Raises:
             DataFolderError: No image has this id.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,20 @@ def test_a_run_on_other_items_stands_beside_the_one_here(runs, other_toolbox, tm
     assert change.value == pytest.approx(there - here) and change.low < change.value < change.high
     write_report([runs["model"]], tmp_path / "page.html", elsewhere=[out])
     assert "On other items" in (tmp_path / "page.html").read_text()
+
+
+def test_figures_of_another_construction_are_refused(runs, other_toolbox, tmp_path):
+    folder = tmp_path / "published"
+    shutil.copytree(other_toolbox.folder, folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["configuration"] = {"construction": "published"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    published = open_toolbox(folder)
+    evaluate(Scripted("tiny <baby>", published.items, 0.3), published, tmp_path / "there", model="tiny")
+    with pytest.raises(ConfigError, match=r"of the published construction, this page's of the balanced"):
+        read_elsewhere([tmp_path / "there"], read_results([runs["model"]]))
+    write_report([tmp_path / "there"], tmp_path / "page.html")
+    assert "published construction" in (tmp_path / "page.html").read_text()
 
 
 def test_runs_that_have_no_partner_are_refused(runs, other_toolbox, tmp_path):

@@ -1,12 +1,13 @@
-"""Directions of exits from boxes alone: all eight, and what is refused."""
+"""Exits from boxes alone: all eight directions, when they are over, and what is refused."""
 
 import itertools
+from collections import Counter
 
 import pytest
 
-from babyvlm.records import Box
+from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.directions import DIRECTIONS, neighbours, opposite
-from babyvlm.toolbox.exits import ExitConfig, exit_direction
+from babyvlm.toolbox.exits import ExitConfig, exit_direction, find_exits
 
 WIDTH, HEIGHT, SIDE = 320, 240, 40
 STEP = {"top": (0, -1), "bottom": (0, 1), "left": (-1, 0), "right": (1, 0)}
@@ -57,3 +58,50 @@ def test_directions_stand_in_a_circle():
         one in neighbours(other) for one, other in itertools.permutations(DIRECTIONS, 2) if other in neighbours(one)
     )
     assert neighbours("bottom left") == ("bottom", "left")
+
+
+def filmed(*tracks, moments=16, step_s=0.2):
+    """Boxed frames of objects in even motion: (label, track, left, top, right px/s, down px/s), cut at the frame; boxes
+    of less than a quarter of an object are left out, as annotators do."""
+    frames = []
+    for index in range(moments):
+        boxes = []
+        for label, track, left, top, right_px_s, down_px_s in tracks:
+            x, y = left + right_px_s * index * step_s, top + down_px_s * index * step_s
+            x0, y0, x1, y1 = max(0, x), max(0, y), min(WIDTH, x + SIDE), min(HEIGHT, y + SIDE)
+            if x1 > x0 and y1 > y0 and (x1 - x0) * (y1 - y0) >= SIDE * SIDE / 4:
+                boxes.append(Box(label=label, x=x0, y=y0, width=x1 - x0, height=y1 - y0, track=track))
+        frames.append(
+            BoxedFrame(source="r", time_s=round(index * step_s, 3), width=WIDTH, height=HEIGHT, boxes=tuple(boxes))
+        )
+    return frames
+
+
+def found(frames, **how):
+    skipped = Counter()
+    return list(find_exits(frames, ExitConfig(), skipped, **how)), skipped
+
+
+def test_an_exit_is_over_once_nothing_of_the_object_is_left():
+    (one,), _ = found(filmed(("cup", 1, 140, 100, 40, 0), ("hat", 2, 40, 40, 0, 0), moments=28))
+    # At 140 + 40 t px, 12 of its 40 px are in view at 4.2 s, 4 at 4.4 s, where it has no box any more, and none at 4.6.
+    assert one.frame.time_s == 4.2 and one.times_s[-1] == 4.6 and one.direction == "right"
+
+
+def test_a_cut_is_no_exit():
+    frames = filmed(("cup", 1, 140, 100, 100, 0), ("hat", 2, 40, 40, 0, 0))
+    gone = [frame.model_copy(update={"boxes": ()}) for frame in frames[8:]]
+    exits, skipped = found([*frames[:8], *gone])
+    assert not exits and skipped["exit: everything vanishes at once, as at a cut"] == 1
+
+
+def test_several_leave_together_only_where_all_leave_the_same_way():
+    cup, second = ("cup", 1, 150, 60, 100, 0), ("cup", 2, 190, 150, 100, 0)
+    hat = ("hat", 9, 40, 10, 0, 0)
+    (one,), skipped = found(filmed(cup, second, hat), together=True)
+    assert one.track == 1 and one.several and one.direction == "right"
+    assert not found(filmed(cup, second, hat))[0]
+    stays, left = ("cup", 2, 60, 150, 0, 0), ("cup", 2, 110, 150, -100, 0)
+    for other in (stays, left):
+        exits, skipped = found(filmed(cup, other, hat), together=True)
+        assert not exits and skipped["exit: another object of the category in view"] >= 1

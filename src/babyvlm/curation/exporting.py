@@ -11,7 +11,7 @@ The LLaVA layout loads back to the same records.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from babyvlm.curation.sets import INSTRUCTION, PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import fresh_folder
+from babyvlm.images import image_suffix
 from babyvlm.licences import is_restricted
 from babyvlm.progress import progress
 from babyvlm.records import IMAGE_TOKEN, Conversation, Format, Split, Turn
@@ -44,15 +45,16 @@ def export_llava(folder: Path, out: Path) -> None:
     data = PretrainingSet(folder)
     with fresh_folder(out) as partial:
         (partial / "images").mkdir()
-        written: set[str] = set()
+        paths: dict[str, str] = {}
         for name, conversations in _parts(data):
             records = []
             for conversation in progress(conversations, description=f"export {name}", unit="record"):
                 for image in conversation.images:
-                    if image not in written:
-                        (partial / _image_path(image)).write_bytes(data.jpeg(image))
-                        written.add(image)
-                records.append(json.dumps(_llava_record(conversation), ensure_ascii=False))
+                    if image not in paths:
+                        encoded = data.jpeg(image)
+                        paths[image] = f"images/{image}{image_suffix(encoded)}"
+                        (partial / paths[image]).write_bytes(encoded)
+                records.append(json.dumps(_llava_record(conversation, paths), ensure_ascii=False))
             lines = ",\n".join(records)
             (partial / f"{name}.json").write_text(f"[\n{lines}\n]\n", encoding="utf-8")
 
@@ -84,17 +86,13 @@ def _parts(data: PretrainingSet) -> Iterator[tuple[str, list[Conversation]]]:
                 yield f"{name}_{split}", conversations
 
 
-def _image_path(image: str) -> str:
-    return f"images/{image}.jpg"
-
-
-def _llava_record(conversation: Conversation) -> dict[str, Any]:
+def _llava_record(conversation: Conversation, paths: Mapping[str, str]) -> dict[str, Any]:
     said: list[dict[str, str]] = []
     for turn in conversation.turns:
         said += [{"from": "human", "value": turn.prompt}, {"from": "gpt", "value": turn.answer}]
     return {
         "id": conversation.id,
-        "image": [_image_path(image) for image in conversation.images],
+        "image": [paths[image] for image in conversation.images],
         "conversations": said,
         "split": conversation.split,
         "meta": conversation.model_dump(include={"format", "recording", "start_s", "end_s", "task"}),
@@ -105,7 +103,7 @@ def _from_llava(record: dict[str, Any]) -> Conversation:
     said = [part["value"] for part in record["conversations"]]
     return Conversation(
         id=record["id"],
-        images=tuple(Path(path).name.removesuffix(".jpg") for path in record["image"]),
+        images=tuple(Path(path).name.removesuffix(".jpg").removesuffix(".png") for path in record["image"]),
         turns=tuple(Turn(prompt=prompt, answer=answer) for prompt, answer in zip(said[::2], said[1::2], strict=True)),
         split=record["split"],
         **record["meta"],
@@ -189,7 +187,10 @@ def _write_rows(path: Path, data: PretrainingSet, conversations: Iterable[Conver
 
         for conversation in conversations:
             row = conversation.model_dump(include=set(_RECORD_SCHEMA.names) - {"images"})
-            row["images"] = [{"bytes": data.jpeg(image), "path": f"{image}.jpg"} for image in conversation.images]
+            encoded = {image: data.jpeg(image) for image in conversation.images}
+            row["images"] = [
+                {"bytes": encoded[image], "path": image + image_suffix(encoded[image])} for image in conversation.images
+            ]
             pending.append(row)
             if len(pending) == _ROWS_A_GROUP:
                 flush()

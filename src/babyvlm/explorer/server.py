@@ -17,6 +17,7 @@ from fastapi.responses import FileResponse, HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from babyvlm.explorer.queries import PAGE, Explorer
+from babyvlm.images import image_suffix
 from babyvlm.licences import refuse_licences
 from babyvlm.records import IMAGE_TOKEN
 from babyvlm.refusals import refuse_in_sentences
@@ -136,7 +137,8 @@ def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
 
     @app.get("/images/{source}/{image_id}")
     def image(source: Place, image_id: str) -> Response:
-        return Response(_there(explorer.jpeg(source, image_id), "picture"), media_type="image/jpeg")
+        data = _there(explorer.jpeg(source, image_id), "picture")
+        return Response(data, media_type="image/png" if image_suffix(data) == ".png" else "image/jpeg")
 
     @app.get("/pictures/{source}/{name}")
     def picture(source: Place, name: str) -> FileResponse:

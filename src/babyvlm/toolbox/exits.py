@@ -82,10 +82,17 @@ class Exit:
     """Moments shown, ascending; at the last one the object is gone."""
     run: Run = ()
     """The object's boxes up to its exit."""
+    several: bool = False
+    """Whether others of its category left before it, the same way, during the moments shown."""
 
 
 def find_exits(
-    frames: Sequence[BoxedFrame], config: ExitConfig, skipped: Counter[str], schedule: Schedule | None = None
+    frames: Sequence[BoxedFrame],
+    config: ExitConfig,
+    skipped: Counter[str],
+    schedule: Schedule | None = None,
+    *,
+    together: bool = False,
 ) -> Iterator[Exit]:
     """Yields the plain exits of one recording; refusals are counted in ``skipped``.
 
@@ -94,6 +101,7 @@ def find_exits(
         config: When an exit is plain.
         skipped: Gets a count of refusals by reason.
         schedule: Which moments are shown; evenly spaced ones when None.
+        together: Whether several of a category may leave together; else such exits are refused.
     """
     schedule = schedule or functools.partial(even_moments, config=config)
     times_s = [frame.time_s for frame in frames if frame.time_s is not None]
@@ -130,15 +138,58 @@ def find_exits(
                 continue
             window = range(bisect.bisect_left(times_s, moments[0] - step_s), gone + 1)
             label = run[-1][1].label
-            if any(box.label == label and box.track != track for index in window for box in frames[index].boxes):
+            alike = {
+                box.track
+                for index in window
+                for box in frames[index].boxes
+                if box.label == label and box.track != track
+            }
+            left = [_left_before(other, present, times_s, frames[last], last, gone, config) for other in alike]
+            if alike and not (together and all(way == direction for way in left)):
                 skipped["exit: another object of the category in view"] += 1
                 continue
             if max(max(box.width, box.height) for at_s, box in run if at_s >= moments[0] - step_s) < config.min_box_px:
                 skipped["exit: the object is too small"] += 1
                 continue
             yield Exit(
-                label=label, track=track, direction=direction, frame=frames[last], times_s=moments, run=tuple(run)
+                label=label,
+                track=track,
+                direction=direction,
+                frame=frames[last],
+                times_s=moments,
+                run=tuple(run),
+                several=bool(alike),
             )
+
+
+def _left_before(
+    track: int | None,
+    present: Sequence[dict[int, Box]],
+    times_s: Sequence[float],
+    frame: BoxedFrame,
+    last: int,
+    gone: int,
+    config: ExitConfig,
+) -> str:
+    """The direction in which an object left no later than at ``last``, or why it did not plainly leave.
+
+    Args:
+        track: The object.
+        present: Boxes by track, for every annotated moment.
+        times_s: These moments.
+        frame: The last frame with the object that left last.
+        last: Its place.
+        gone: The place of the moment at which none is to be left.
+        config: When an exit is plain.
+    """
+    if track is None or any(track in boxes for boxes in present[last + 1 : gone + 1]):
+        return "exit: stays"
+    end = next(index for index in range(last, -1, -1) if track in present[index])
+    start = end
+    while start > 0 and track in present[start - 1]:
+        start -= 1
+    run = [(times_s[index], present[index][track]) for index in range(start, end + 1)]
+    return exit_direction(run, frame.width, frame.height, times_s[last] - times_s[last - 1], config)
 
 
 def time_to_leave(run: Run, direction: str, width: int, height: int, config: ExitConfig) -> float:

@@ -2,7 +2,8 @@
 
     |first|      gap of up to 2 s      |burst, 5 frames a second ...|gone|        5 to 9 frames in all
 
-Directions come as the recordings have them, corners up to a cap; the binary form asks of sides alone.
+Directions come as the recordings have them, corners up to a cap; the binary form asks of sides alone. Where several of
+a category leave the same way, one after another, they are asked about together.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
         return Built([], "no object with a track plainly leaves a frame after it was in full view", refused)
     supply = Counter(showing.direction for showing in showings)
     binary = task.endswith("binary")
+    # DEVIATION: directions come as they are, but corners, which published items hardly have, are capped.
     corners = 0 if binary else int(bench.exits.max_corner_share * min(count, len(showings)))
     chosen: list[_Showing] = []
     left_out = 0
@@ -82,10 +84,10 @@ def _draft(showing: _Showing, task: str, bench: Bench, first: bool) -> Draft:
     views = _views(showing)
     if task.endswith("open"):
         options: tuple[str, ...] = DIRECTIONS
-        prompt = delayed_response_open_prompt(found.label, len(views))
+        prompt = delayed_response_open_prompt(found.label, len(views), several=found.several)
     else:
         options = (direction, opposite(direction)) if first else (opposite(direction), direction)
-        prompt = delayed_response_binary_prompt(found.label, options, len(views))
+        prompt = delayed_response_binary_prompt(found.label, options, len(views), several=found.several)
     turn = DraftTurn(prompt=prompt, images=views, options=options, gold=direction, labels=(found.label,) * len(views))
     return Draft(
         task=task,
@@ -97,11 +99,12 @@ def _draft(showing: _Showing, task: str, bench: Bench, first: bool) -> Draft:
 
 def _showings(bench: Bench, rng: Random, refused: Counter[str]) -> list[_Showing]:
     """Every exit once; for training several times, from different moments on, as it is and mirrored."""
+    # DEVIATION: how published training items are augmented is not known; here, by mirror images and other moments.
     showings = []
     for frames in bench.found.by_source.values():
         widths = {frame.time_s: frame for frame in frames}
         schedule = functools.partial(burst_moments, frames=widths, bench=bench, rng=rng)
-        for found in find_exits(frames, bench.exits, refused, schedule):
+        for found in find_exits(frames, bench.exits, refused, schedule, together=True):
             showings.append(_Showing(exit=found, direction=found.direction))
             if not bench.augment:
                 continue

@@ -16,6 +16,7 @@ from babyvlm.toolbox.drafts import Draft, DraftTurn, even_quotas, spread
 from babyvlm.toolbox.survey import Singleton
 from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, localization_prompt
 
+# DEVIATION: training items are built likewise; the published ones have boxes that fill the frame, and so no answer.
 _UNEVEN = 2  # largest ratio of two letters' frequencies (published: 8, 7, 4 and 8)
 
 

@@ -33,6 +33,7 @@ from babyvlm.toolbox.survey import (
 )
 from babyvlm.toolbox.views import PictureConfig, View
 
+# DEVIATION: published items that cannot be answered (a box that fills its frame, a hidden object) are left out here.
 _IN_VIEW = 0.05  # of a box, or of the crop, from which on it shows another object
 _FILLS = 0.98  # of the frame
 
