@@ -69,6 +69,6 @@ def test_a_server_of_transformers_replies_as_the_model_does_here(address, hub_mo
     found = {r.item: [reply.text for reply in r.replies] for r in read_jsonl(run / "responses.jsonl", Response)}
     questions = [item.question() for item in select_items(toolbox, limit=2)]
     here = HubModel(model, ask=AskConfig(max_new_tokens=4))
-    expected = here.answer(questions, lambda name: decode_image(encode_jpeg(toolbox.image(name))))
+    expected = here.answer(questions, lambda name: decode_image(encode_jpeg(toolbox.image(name)), name))
     assert found == {response.item: [reply.text for reply in response.replies] for response in expected}
     assert sorted(map(len, found.values())) == [1, 1, 1, 1, 15, 15] and len({str(said) for said in found.values()}) > 3
