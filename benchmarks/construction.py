@@ -5,7 +5,7 @@ and from the nursery (``--nursery``, a rendered corpus; rendered anew when not g
 items from records and pictures, and prints each beside the value of the published samples. ``of the source`` marks
 statistics that follow from what a corpus shows, such as how large its objects are, where they lie outside.
 
-    python benchmarks/construction.py [--rooms DIR] [--nursery DIR] [--items 60] [--construction published]
+    python benchmarks/construction.py [--rooms DIR] [--nursery DIR] [--items 60] [--seed 0]
 """
 
 from __future__ import annotations
@@ -39,7 +39,6 @@ def main() -> None:
     parser.add_argument("--nursery", type=Path)
     parser.add_argument("--hours", type=float, default=0.6, help="of the nursery, where it is rendered")
     parser.add_argument("--items", type=int, default=60, help="of each task")
-    parser.add_argument("--construction", default="published")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     found: dict[str, list[Line]] = {}
@@ -52,7 +51,7 @@ def main() -> None:
             "nursery": CorpusSource(open_corpus(nursery), "test"),
         }
         for name, source in sources.items():
-            config = ToolboxConfig(construction=options.construction, items_per_task=options.items, seed=options.seed)
+            config = ToolboxConfig(items_per_task=options.items, seed=options.seed)
             found[name] = measure(build_toolbox(source, Path(folder) / name, config, workers=2))
     for name, lines in found.items():
         print(table(name, lines))
@@ -60,15 +59,13 @@ def main() -> None:
     print(json.dumps(verdicts))
     result = {
         "date": str(datetime.date.today()),
-        "construction": options.construction,
         "items_per_task": options.items,
         "seed": options.seed,
         "verdicts": verdicts,
         "statistics": {name: [line.as_dict() for line in lines] for name, lines in found.items()},
     }
-    if options.construction == "published":
-        out = Path(__file__).parent / "results" / f"construction-{datetime.date.today()}.json"
-        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    out = Path(__file__).parent / "results" / f"construction-{datetime.date.today()}.json"
+    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -31,9 +31,14 @@ def pixels(toolbox: Toolbox, name: str) -> NDArray[np.uint8]:
     return np.asarray(toolbox.image(name))
 
 
+def luminance(picture: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Grey levels, (H, W): colours bleed over the edges of patches, brightness does not."""
+    return picture @ np.array([0.299, 0.587, 0.114])
+
+
 def patches(picture: NDArray[np.uint8]) -> list[Patch]:
     """Separate things on black, by runs of rows joined where they touch; boxes that overlap are one thing."""
-    lit = picture.max(axis=2) > DARK
+    lit = luminance(picture) > DARK
     found: list[list[int]] = []  # left, top, right, bottom, area
     parents: list[int] = []
 
@@ -94,12 +99,12 @@ def least_gap(boxes: list[Patch]) -> int:
 
 def black_share(picture: NDArray[np.uint8]) -> float:
     """The part of a picture that is black."""
-    return float((picture.max(axis=2) <= DARK).mean())
+    return float((luminance(picture) <= DARK).mean())
 
 
 def bars(picture: NDArray[np.uint8]) -> tuple[int, int, int, int]:
     """Black rows and columns at the borders: left, right, top, bottom, pixels."""
-    lit = picture.max(axis=2) > DARK
+    lit = luminance(picture) > DARK
     columns, rows = np.flatnonzero(lit.mean(axis=0) > 0.02), np.flatnonzero(lit.mean(axis=1) > 0.02)
     if not len(columns) or not len(rows):
         return 0, 0, 0, 0

@@ -25,7 +25,7 @@ from babyvlm.toolbox.tasks import LETTERS, TASKS, count_prompt, who_has_more_syn
 from babyvlm.toolbox.views import View
 
 _SPARE = 1.3  # crops looked at for each that is wanted: some are too dark
-_DARK = 24  # of 255: what is darker cannot be told from the black canvas
+_DARK = 40  # of 255: what is darker is hardly told from the black canvas
 _LIT = 0.5  # least part of every row and column of a crop that is not dark
 _LARGEST_NUMBER = 10
 _ZERO = 1 / 9  # of pairs have an empty picture (published: 3 of 27)
