@@ -61,7 +61,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What some JSON says, with the replacement character in place of each half of a character.
+    r"""What some JSON says, with the replacement character in place of each half of a character.
 
     >>> parse_json(r'{"\ud800": ["cup \ud83d\ude42", "cup \ude42"]}') == {"\ufffd": ["cup \U0001f642", "cup \ufffd"]}
     True
