@@ -44,6 +44,6 @@ def test_figures_go_to_a_project_where_one_is_named(data, trained, tmp_path, mon
 
 def test_without_wandb_nothing_is_begun(data, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
-    with pytest.raises(MissingExtraError, match=r"babyvlm\[wandb\]"):
+    with pytest.raises(MissingExtraError, match=r"\[wandb\]"):
         Trainer(tiny_recipe(), data, tmp_path / "model", "babies")
     assert not (tmp_path / "model").exists()
