@@ -200,19 +200,6 @@ def stored_images(folder: Path) -> Iterator[tuple[str, bytes]]:
             yield from zip(batch.column("id").to_pylist(), batch.column("jpeg").to_pylist(), strict=True)
 
 
-def image_size(jpeg: bytes, name: str) -> tuple[int, int]:
-    """Width and height of the picture in some JPEG bytes, pixels.
-
-    Raises:
-        MediaError: The bytes are no picture.
-    """
-    try:
-        with Image.open(io.BytesIO(jpeg)) as image:
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise MediaError(f"the stored image does not open ({error})", place=f"image {name!r}") from error
-
-
 def decode_image(jpeg: bytes, name: str, folder: Path | None = None, *, at_least: int | None = None) -> Image.Image:
     """The picture in some JPEG bytes, as RGB.
 

@@ -16,6 +16,8 @@ from typing import Any
 
 _HALF = re.compile("[\ud800-\udfff]")
 """Half of a character: what JSON can escape and no file can hold."""
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""How JSON begins to write one, alone or as one of two that are a whole character."""
 
 
 def require_regular(path: Path) -> None:
@@ -73,7 +75,7 @@ def parse_json(text: str | bytes) -> Any:
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     found = json.loads(text.removeprefix("\ufeff"))
-    return _whole_characters(found) if "\\u" in text or _HALF.search(text) else found
+    return _whole_characters(found) if _ESCAPED_HALF.search(text) or _HALF.search(text) else found
 
 
 def _whole_characters(value: Any) -> Any:

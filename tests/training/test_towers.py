@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from PIL import Image
 from tiny import TINY, tiny_recipe, weights
 from transformers import ViTModel
@@ -16,7 +17,7 @@ from babyvlm.model.loading import load_exactly
 from babyvlm.model.processing import square_pixels
 from babyvlm.recipes.towers import dino_fork, dinov2_large
 from babyvlm.training import Trainer
-from babyvlm.training.samples import aspects_of, training_frames
+from babyvlm.training.samples import PixelTable, training_frames
 from babyvlm.training.vision import cut_views
 
 SMALL = {
@@ -65,10 +66,13 @@ def test_all_candidate_frames_are_those_of_training_recordings_kept_or_not(data)
     assert set(every) == expected
 
 
-def test_aspects_are_read_from_the_pictures(data):
+def test_aspects_are_those_of_the_pictures(data, tmp_path, another_precision):
     names = training_frames(data, "pairs")[:3]
     expected = [data.read_image(name).width / data.read_image(name).height for name in names]
-    assert aspects_of(data, names).tolist() == pytest.approx(expected)
+    table = PixelTable(
+        data, names, size=16, fit="stretch", path=tmp_path / "table.npy", accelerator=Accelerator(cpu=True)
+    )
+    assert table.aspects_N.tolist() == pytest.approx(expected)
 
 
 def test_views_of_a_frame_as_it_is_show_no_bars_and_keep_its_proportions():

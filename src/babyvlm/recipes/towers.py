@@ -4,7 +4,7 @@
     dino_fork        what the BabyVLM-V2 scripts run: the SAYCam authors' fork of DINO (eminorhan/dino)
 
 The public DINO pipeline was published for towers up to ViT-B; with its settings a ViT-L/16 came out below a ViT-B
-(facebookresearch/dino, issue 138), and long runs at a constant rate collapse more often. So ``saycam`` takes DINOv2's.
+(facebookresearch/dino#138), and long runs at a constant rate collapse more often. So ``saycam`` takes DINOv2's.
 """
 
 from __future__ import annotations

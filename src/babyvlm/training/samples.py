@@ -21,7 +21,6 @@ from transformers import PreTrainedTokenizerBase
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import is_no_room, no_room
-from babyvlm.images import image_size
 from babyvlm.model.llava_config import Fit
 from babyvlm.model.modeling import IGNORED
 from babyvlm.model.processing import ConversationEncoder, square_pixels
@@ -73,8 +72,12 @@ class PixelTable:
         accelerator.wait_for_everyone()
         table_NCHW = np.lib.format.open_memmap(path, mode="r+")
 
+        aspects_N = torch.zeros(len(self.index))
+
         def load(image_id: str) -> None:
-            table_NCHW[self.index[image_id]] = square_pixels(data.read_image(image_id), size, fit)
+            image, place = data.read_image(image_id), self.index[image_id]
+            aspects_N[place] = image.width / image.height
+            table_NCHW[place] = square_pixels(image, size, fit)
 
         mine = list(self.index)[accelerator.process_index :: accelerator.num_processes]
         with ThreadPoolExecutor(1 if accelerator.num_processes > 1 else None) as pool:
@@ -86,6 +89,8 @@ class PixelTable:
         table_NCHW.flush()
         accelerator.wait_for_everyone()
         self.pixels_NCHW = torch.from_numpy(table_NCHW)
+        self.aspects_N = accelerator.reduce(aspects_N.to(accelerator.device), "sum").cpu()
+        """Width over height of each picture before it became square."""
 
     def __len__(self) -> int:
         return len(self.index)
@@ -98,17 +103,6 @@ def training_frames(data: PretrainingSet, kind: Literal["pairs", "candidates"]) 
     chosen = {recording.id for recording in data.recordings if recording.split == "train"}
     frames = (frame.image for each in data.candidates() if each.recording in chosen for frame in each.frames)
     return list(dict.fromkeys(frames))
-
-
-def aspects_of(data: PretrainingSet, image_ids: Sequence[str]) -> torch.Tensor:
-    """Width over height of images, (N,), float32; of each the header alone is read."""
-
-    def aspect(image_id: str) -> float:
-        width, height = image_size(data.jpeg(image_id), image_id)
-        return width / height
-
-    with ThreadPoolExecutor() as pool:
-        return torch.tensor(list(pool.map(aspect, image_ids, chunksize=256)))
 
 
 def encode_conversations(

@@ -30,8 +30,6 @@ def learning_rate_factor(step: int, steps: int, knobs: Optimisation) -> float:
     [0.5, 1.0, 1.0, 0.5, 0.0]
     """
     warmup = max(1, round(steps * knobs.warmup_fraction))
-    if knobs.schedule == "constant" and not knobs.warmup_fraction:
-        return 1.0
     if step < warmup:
         return (step + 1) / warmup
     if knobs.schedule == "constant":

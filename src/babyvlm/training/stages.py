@@ -40,7 +40,7 @@ from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.loop import train_language_model
 from babyvlm.training.probe import Probe
 from babyvlm.training.run import Run, accelerator_for
-from babyvlm.training.samples import PixelTable, aspects_of, encode_conversations, pack_utterances, training_frames
+from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances, training_frames
 from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
 from babyvlm.weights.card import CardFacts, stage_facts, write_card
@@ -119,7 +119,7 @@ class Trainer:
                         f"lower {stage}.micro_batch{'' if stage == 'vision' else '_tokens'}, or start several processes"
                     ) from error
             if (self.out / stage).exists() and self.accelerator.is_main_process:
-                self._resume(stage).clear()  # also what a kill right after the stage's end left
+                self._resume(stage).clear()  # of the stage, also where a kill right after its end left it
                 (self.out / _PICTURES).unlink(missing_ok=True)
 
     def _stage(self, stage: StageName) -> None:
@@ -152,14 +152,13 @@ class Trainer:
             raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
         fit: Fit = "stretch" if knobs.uncropped else recipe.model.image_fit
         frames, resume = self._pictures(images, knobs.source_size, fit), self._resume("vision")
-        aspects_N = aspects_of(self.data, images) if knobs.uncropped else None
+        aspects_N = frames.aspects_N if knobs.uncropped else None
         probe = Probe(self.data, recipe.model) if accelerator.is_main_process and knobs.probes != 0 else None
         teacher, log = train_tower(frames, self._run, resume, probe, aspects_N)
         if accelerator.is_main_process:
             with fresh_folder(self.out / "vision") as partial:
                 teacher.save_pretrained(partial)
                 self._finish(partial, "vision", log, {"vision": teacher.num_parameters()})
-            resume.clear()
         accelerator.wait_for_everyone()
 
     def _pictures(self, images: Iterable[str], size: int, fit: Fit | None = None) -> PixelTable:
@@ -271,7 +270,6 @@ class Trainer:
                 plain.save_pretrained(partial)
                 processor(self.recipe.model, tokenizer).save_pretrained(partial)
                 self._finish(partial, stage, log, parameter_counts(plain))
-            self._resume(stage).clear()
         self.accelerator.wait_for_everyone()
 
     def _finish(self, partial: Path, stage: StageName, log: str, parameters: dict[str, int]) -> None:

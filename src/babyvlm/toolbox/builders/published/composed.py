@@ -9,6 +9,7 @@ The published pictures of Subitizing are not public; they are taken to be as tho
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
@@ -53,11 +54,10 @@ def who_has_more_synthetic(bench: Bench, count: int) -> Built:
     if not crops:
         return Built([], _NOTHING, dark)
     rng = bench.rng(task)
-    pairs = proportionally(pair_weights(), count, rng)
+    pairs, shown = proportionally(pair_weights(), count, rng), cast(bench, crops, count, rng)
+    letters = balanced(LETTERS[:2], len(shown), rng)
     drafts = []
-    for sighting, (more, fewer), gold in zip(
-        cast(bench, crops, count, rng), pairs, balanced(LETTERS[:2], count, rng), strict=False
-    ):
+    for sighting, (more, fewer), gold in zip(shown, pairs[: len(shown)], letters, strict=True):
         seed = rng.getrandbits(32)
         kept = tuple(sorted(rng.sample(range(more), fewer)))
         pictures = [_pasted(sighting, more, tuple(range(more)), seed), _pasted(sighting, more, kept, seed)]
@@ -81,7 +81,7 @@ def crops_to_compose(task: str, bench: Bench, count: int) -> Iterable[View]:
 
 def lossless(view: View) -> View:
     """A crop to be pasted: compressed once, in the composed picture."""
-    return View(**{**view.__dict__, "encoding": "png"})
+    return replace(view, encoding="png")
 
 
 def count_difficulty(number: int) -> Difficulty:
@@ -132,8 +132,9 @@ def _counts(bench: Bench, task: str, count: int) -> Built:
     if not crops:
         return Built([], _NOTHING, dark)
     rng, options = bench.rng(task), TASKS[task].options
+    shown = cast(bench, crops, count, rng)
     drafts = []
-    for sighting, gold in zip(cast(bench, crops, count, rng), balanced(options, count, rng), strict=False):
+    for sighting, gold in zip(shown, balanced(options, len(shown), rng), strict=True):
         number = int(gold)
         turn = DraftTurn(
             prompt=count_prompt(sighting.label),
@@ -164,9 +165,8 @@ def _lit_crops(bench: Bench, task: str, count: int) -> tuple[list[Sighting], Map
     """Crops of one object of its category that black does not swallow, and how many it does."""
     crops = [one for one in _candidates(bench, task, count) if lossless(one.view) in bench.crops]
     lit = [sighting for sighting in crops if is_lit(bench.crops[lossless(sighting.view)])]
-    return lit, {f"{task}: a crop too dark to be told from black": len(crops) - len(lit)} if len(lit) < len(
-        crops
-    ) else {}
+    dark = len(crops) - len(lit)
+    return lit, {f"{task}: a crop too dark to be told from black": dark} if dark else {}
 
 
 def is_lit(crop: Picture) -> bool:

@@ -34,8 +34,9 @@ def left_right(bench: Bench, count: int) -> Built:
     least = bench.cropping.min_mirror_difference
     lopsided = [sighting for sighting in candidates if differences[sighting.view] >= least]
     rng = bench.rng(_TASK)
+    targets = cast(bench, lopsided, count, rng)
     drafts = []
-    for sighting, gold in zip(cast(bench, lopsided, count, rng), balanced(LETTERS[:3], count, rng), strict=False):
+    for sighting, gold in zip(targets, balanced(LETTERS[:3], len(targets), rng), strict=True):
         shown, mirrored = letterboxed_view(sighting.view), letterboxed_view(sighting.view, mirror=True)
         times = differences[sighting.view] / max(1.0, least)
         difficulty: Difficulty = "easy" if times >= 4 else "medium" if times >= 2 else "hard"
