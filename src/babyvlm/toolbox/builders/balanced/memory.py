@@ -11,17 +11,13 @@ from dataclasses import replace
 from random import Random
 
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
+from babyvlm.toolbox.builders.memory_rounds import memory_turns, num_objects
+from babyvlm.toolbox.drafts import Draft
 from babyvlm.toolbox.survey import Sighting
-from babyvlm.toolbox.tasks import LETTERS, MEMORY_BASE, memory_prompt
+from babyvlm.toolbox.tasks import MEMORY_BASE
 
 _EASY_BASES = (1, 2)
 """Objects to learn in easy items, which are for training alone."""
-
-
-def _num_objects(base: int) -> int:
-    """Those learned, and a new one for each test round."""
-    return 3 * base
 
 
 def memory(bench: Bench, count: int) -> Built:
@@ -32,19 +28,19 @@ def memory(bench: Bench, count: int) -> Built:
 def memory_easy(bench: Bench, count: int) -> Built:
     """Memory with one or two objects to learn, in three or six rounds."""
     rng = bench.rng("memory.easy")
-    if len({sighting.exemplar for sighting in bench.pool}) < _num_objects(max(_EASY_BASES)):
-        return Built([], f"{_num_objects(max(_EASY_BASES))} different objects are needed")
+    if len({sighting.exemplar for sighting in bench.pool}) < num_objects(max(_EASY_BASES)):
+        return Built([], f"{num_objects(max(_EASY_BASES))} different objects are needed")
     drafts = []
     for number in range(count):
         base = _EASY_BASES[number % len(_EASY_BASES)]
-        objects = _draw_objects(bench.by_label, _num_objects(base), rng)
+        objects = _draw_objects(bench.by_label, num_objects(base), rng)
         drafts.append(replace(_memory_draft(objects, rng, base=base), variant="easy", difficulty="easy"))
     return Built(drafts, f"{len(bench.pool)} objects in the open")
 
 
 def memory_drafts(bench: Bench, count: int, rng: Random) -> tuple[list[Draft], str]:
     """Drafts of Memory, and what kept them from being more."""
-    by_label, size = bench.by_label, _num_objects(MEMORY_BASE)
+    by_label, size = bench.by_label, num_objects(MEMORY_BASE)
     if len({sighting.exemplar for sighting in bench.pool}) < size:
         return [], (f"{size} different objects are needed, the source shows {len(bench.pool)}")
     # Every item takes fifteen objects; reuse is counted over those.
@@ -75,35 +71,12 @@ def _draw_objects(by_label: dict[str, list[Sighting]], count: int, rng: Random) 
 def _memory_draft(
     objects: list[Sighting], rng: Random, *, base: int = MEMORY_BASE, rotation: int | None = None
 ) -> Draft:
-    names = _distinct_names(objects)
-    learned, novel = list(range(base)), list(range(base, len(objects)))
-    rounds = [(new, rng.randrange(new)) for new in learned[1:]]
-    # Each half of the test shows every learned object once, so that both tests of one are apart.
-    if rotation is None:
-        tested = rng.sample(learned, base) + rng.sample(learned, base)
-    else:
-        start = rotation % base
-        tested = (learned[start:] + learned[:start]) * 2
-    rounds += list(zip(novel, tested, strict=True))
-    golds = balanced(LETTERS[:2], base - 1, rng) + balanced(LETTERS[:2], 2 * base, rng)
-    turns = [
-        DraftTurn(prompt=memory_prompt(0), images=(objects[0].view,), options=("A",), gold="A", labels=(names[0],))
-    ]
-    for index, ((new, old), gold) in enumerate(zip(rounds, golds, strict=True), start=1):
-        shown = (new, old) if gold == "A" else (old, new)
-        turns.append(
-            DraftTurn(
-                prompt=memory_prompt(index),
-                images=tuple(objects[which].view for which in shown),
-                options=LETTERS[:2],
-                gold=gold,
-                labels=tuple(names[which] for which in shown),
-            )
-        )
+    beside = [rng.randrange(new) for new in range(1, base)]
+    turns = memory_turns([one.view for one in objects], _distinct_names(objects), beside, rng, rotation=rotation)
     kinds = len({sighting.label for sighting in objects})
     return Draft(
         task="memory",
-        turns=tuple(turns),
+        turns=turns,
         category="",
         difficulty="easy" if kinds == len(objects) else "medium" if 3 * kinds >= 2 * len(objects) else "hard",
     )

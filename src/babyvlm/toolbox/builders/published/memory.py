@@ -12,11 +12,12 @@ from dataclasses import replace
 from random import Random
 
 from babyvlm.toolbox.builders.bench import Bench, Built
+from babyvlm.toolbox.builders.memory_rounds import memory_turns, num_objects
 from babyvlm.toolbox.builders.published.material import by_label, missing_categories, usual_crops
 from babyvlm.toolbox.builders.published.sizes import SizedCrops, Spread
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
+from babyvlm.toolbox.drafts import Draft
 from babyvlm.toolbox.survey import Sighting
-from babyvlm.toolbox.tasks import LETTERS, MEMORY_BASE, memory_prompt
+from babyvlm.toolbox.tasks import MEMORY_BASE
 
 _EASY_BASES = (1, 2)
 """Objects to learn in easy items, which are for training alone."""
@@ -57,11 +58,6 @@ def memory_easy(bench: Bench, count: int) -> Built:
     return Built(drafts, f"{len(groups)} categories")
 
 
-def num_objects(base: int) -> int:
-    """Those learned, and a new one for each test round."""
-    return 3 * base
-
-
 def _objects(drawn: SizedCrops, count: int, rng: Random) -> list[Sighting]:
     """One crop each of so many categories."""
     found = [drawn.draw(label) for label in rng.sample(drawn.labels, count)]
@@ -69,27 +65,6 @@ def _objects(drawn: SizedCrops, count: int, rng: Random) -> list[Sighting]:
 
 
 def _draft(objects: Sequence[Sighting], base: int, rng: Random, *, rotation: int | None = None) -> Draft:
-    learned, novel = list(range(base)), range(base, len(objects))
-    rounds = [(new, new - 1) for new in learned[1:]]
-    # Each half of the test shows every learned object once, so that both tests of one are apart.
-    if rotation is None:
-        tested = rng.sample(learned, base) + rng.sample(learned, base)
-    else:
-        start = rotation % base
-        tested = (learned[start:] + learned[:start]) * 2
-    rounds += list(zip(novel, tested, strict=True))
-    golds = balanced(LETTERS[:2], base - 1, rng) + balanced(LETTERS[:2], 2 * base, rng)
-    first = objects[0]
-    turns = [DraftTurn(prompt=memory_prompt(0), images=(first.view,), options=("A",), gold="A", labels=(first.label,))]
-    for index, ((new, old), gold) in enumerate(zip(rounds, golds, strict=True), start=1):
-        shown = [objects[which] for which in ((new, old) if gold == "A" else (old, new))]
-        turns.append(
-            DraftTurn(
-                prompt=memory_prompt(index),
-                images=tuple(sighting.view for sighting in shown),
-                options=LETTERS[:2],
-                gold=gold,
-                labels=tuple(sighting.label for sighting in shown),
-            )
-        )
-    return Draft(task="memory", turns=tuple(turns), category="", difficulty="medium")
+    views, names = [one.view for one in objects], [one.label for one in objects]
+    turns = memory_turns(views, names, range(base - 1), rng, rotation=rotation)
+    return Draft(task="memory", turns=turns, category="", difficulty="medium")
