@@ -398,7 +398,7 @@ def main() -> None:
     parser.add_argument("--shape", choices=("full", "tiny"), default="full")
     parser.add_argument("--anywhere", action="store_true", help="run without a GPU too, to see that it runs")
     parser.add_argument("--seconds", type=float, default=520.0, help="when to stop, counted from the start")
-    parser.add_argument("--result", type=Path, required=True, help="JSON lines; made anew")
+    parser.add_argument("--result", type=Path, required=True, help="JSON lines; an earlier file is replaced")
     parser.add_argument("--warm", type=int, default=5, help="steps before those that are timed")
     parser.add_argument("--timed", type=int, default=8)
     parser.add_argument("--rows", nargs="+", type=int, help="numbers of the rows to run, from 0; all by default")

@@ -45,7 +45,7 @@ def packed(kernel: str) -> str:
 class RowLayout:
     """How samples lie in a row, as attention takes it.
 
-    An object and no tuple: a compiled layer takes any of a class without being compiled anew, and it would be for each
+    An object and no tuple: a compiled layer takes any of a class without recompiling, and would recompile for each
     number of blocks. Nothing here is copied from the host, for which a GPU would have to wait.
 
     Args:
@@ -86,7 +86,7 @@ class _Packed:
     def __init__(self, kernel: str) -> None:
         self.kernel = kernel
 
-    # Compiled, it would be compiled anew for every layout.
+    # Not compiled: it would be recompiled for every layout.
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(
         self,

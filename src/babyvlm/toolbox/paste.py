@@ -1,7 +1,7 @@
 """Pictures composed as the published ones are: one crop of one object, pasted n times on black.
 
     crop, at native size ──> copy after copy at random places, at least a gap from those placed already
-                         ──> after 500 refusals of one copy: all a tenth smaller, and begun anew
+                         ──> after 500 refusals of one copy: all a tenth smaller, from the first copy on
                          ──> some copies taken away again (the smaller picture of a pair)
 
 So size falls with number and the total area hardly changes, as in the published items. `babyvlm.toolbox.apart` and

@@ -4,6 +4,8 @@ naming       a caregiver holds up one thing after another; it is put down, or le
 groups       one to twelve of a kind lie on a plain mat, rearranged now and then
 departures   things leave the frame, one at a time, by all eight ways; some come in first
 looking      the child looks about a busy room, where things are elsewhere now and then
+
+One module: every kind draws its objects, motions and words by the same few functions, and reads beside the others.
 """
 
 from __future__ import annotations
