@@ -1,7 +1,7 @@
 """The toolbox is constructed as the published one (claim: no measured statistic lies outside its published margin).
 
 Builds toolboxes from photographs of rooms with one-line boxes (``--rooms``, a folder with images/ and ground-truth/)
-and from the nursery (``--nursery``, a rendered corpus; rendered for the run when not given), measures every statistic of their
+and from the nursery (``--nursery``, a rendered corpus; without it one is rendered), measures every statistic of their
 items from records and pictures, and prints each beside the value of the published samples. ``of the source`` marks
 statistics that follow from what a corpus shows, such as how large its objects are, where they lie outside.
 

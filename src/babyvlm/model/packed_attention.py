@@ -45,8 +45,8 @@ def packed(kernel: str) -> str:
 class RowLayout:
     """How samples lie in a row, as attention takes it.
 
-    An object and no tuple: a compiled layer takes any of a class without recompiling, and would recompile for each
-    number of blocks. Nothing here is copied from the host, for which a GPU would have to wait.
+    An object and no tuple: a compiled layer takes any object of a class without recompiling, and would recompile for
+    each length of a tuple. Nothing here is copied from the host, for which a GPU would have to wait.
 
     Args:
         blocks: Of the row.
