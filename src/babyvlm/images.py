@@ -35,7 +35,7 @@ def encode_jpeg(image: Image.Image, *, quality: int = JPEG_QUALITY) -> bytes:
 
 
 def image_suffix(data: bytes) -> str:
-    """The file suffix of encoded bytes: stores hold JPEGs, and PNGs where pictures are published so.
+    r"""The file suffix of encoded bytes: stores hold JPEGs, and PNGs where pictures are published so.
 
     >>> image_suffix(b"\x89PNG\r\n"), image_suffix(b"\xff\xd8\xff")
     ('.png', '.jpg')

@@ -62,8 +62,8 @@ def read_text(path: Path) -> str:
     return read_regular(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def parse_json(text: str | bytes) -> Any:
-    r"""What some JSON says, with the replacement character in place of each half of a character.
+def parse_json(text: str | bytes, *, half: str = "\ufffd") -> Any:
+    r"""What some JSON says, with the replacement character, or ``half``, in place of each half of a character.
 
     >>> parse_json(r'{"\ud800": ["cup \ud83d\ude42", "cup \ude42"]}') == {"\ufffd": ["cup \U0001f642", "cup \ufffd"]}
     True
@@ -75,14 +75,14 @@ def parse_json(text: str | bytes) -> Any:
     if isinstance(text, bytes):
         text = text.decode(json.detect_encoding(text), "surrogatepass")
     found = json.loads(text.removeprefix("\ufeff"))
-    return _whole_characters(found) if _ESCAPED_HALF.search(text) or _HALF.search(text) else found
+    return _whole_characters(found, half) if _ESCAPED_HALF.search(text) or _HALF.search(text) else found
 
 
-def _whole_characters(value: Any) -> Any:
+def _whole_characters(value: Any, half: str) -> Any:
     if isinstance(value, str):
-        return _HALF.sub("\ufffd", value)
+        return _HALF.sub(half, value)
     if isinstance(value, list):
-        return [_whole_characters(each) for each in value]
+        return [_whole_characters(each, half) for each in value]
     if isinstance(value, dict):
-        return {_whole_characters(name): _whole_characters(each) for name, each in value.items()}
+        return {_whole_characters(name, half): _whole_characters(each, half) for name, each in value.items()}
     return value

@@ -20,9 +20,7 @@ from babyvlm.regular_files import parse_json, read_regular
 _NEWLINE = re.compile(r"\r\r\n|\r\n|\n|\r")  # the first where a text was converted twice
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 NOT_UTF8 = "\ufdd0"
-"""Stands for bytes that could not be read: a character that Unicode keeps free, and that no file holds."""
-_BROKEN = re.compile(f"[{NOT_UTF8}\ud800-\udfff]")
-"""That, and halves of characters, which a JSON escape may hold."""
+"""Stands for bytes, and halves of characters, that could not be read: Unicode keeps it free, and no file holds it."""
 MARK_BAD_BYTES = "babyvlm-mark"
 codecs.register_error(MARK_BAD_BYTES, lambda error: (NOT_UTF8, error.end))  # type: ignore[attr-defined]
 
@@ -71,10 +69,10 @@ class Parsed:
 
     def leave_out_broken(self) -> None:
         """Leaves out cues that hold bytes of no known encoding."""
-        broken = [cue for cue in self.cues if _BROKEN.search(cue.text + cue.speaker)]
+        broken = [cue for cue in self.cues if NOT_UTF8 in cue.text + cue.speaker]
         for cue in broken:
             remedy = "Save the transcript as UTF-8 (from Latin-1: iconv -f latin1 -t utf-8)"
-            shown = _BROKEN.sub("?", cue.text[:60])
+            shown = cue.text[:60].replace(NOT_UTF8, "?")
             self.skip(f"{shown!r} holds bytes that are not UTF-8", cue.place, remedy)
         if broken:
             places = {id(cue) for cue in broken}
@@ -159,7 +157,7 @@ def read_json(path: Path, parsed: Parsed | None = None) -> Any:
     """
     text = read_text(path)
     try:
-        return parse_json(text)
+        return parse_json(text, half=NOT_UTF8)
     except (ValueError, RecursionError, MemoryError) as error:
         values = _json_lines(text, parsed)
         if values is None:
@@ -178,7 +176,7 @@ def _json_lines(text: str, parsed: Parsed | None) -> list[Any] | None:
         if not line.strip():
             continue
         try:
-            value = parse_json(line)
+            value = parse_json(line, half=NOT_UTF8)
         except (ValueError, RecursionError, MemoryError) as error:
             broken.append((number, str(error)))
         else:
