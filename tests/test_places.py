@@ -83,8 +83,8 @@ HALF = '{"text": "a cup \\ud83d", "start": 0, "end": 1}'
 @pytest.mark.case("formats")
 def test_half_a_character_costs_itself(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(f'{{"segments": [{HALF}]}}')
-    (cue,) = read_transcript(tmp_path / "a.json", recording="a", duration_s=9.0).utterances
-    assert cue.text == "a cup \ufffd"
+    spoken = read_transcript(tmp_path / "a.json", recording="a", duration_s=9.0)
+    assert not spoken.utterances and [fault.place for fault in spoken.unreadable] == ["segments[0]"]
     (tmp_path / "boxes.json").write_text(
         '{"images": [{"id": 1, "file_name": "p.png", "width": 40, "height": 40}], "annotations": [{"id": 1, '
         '"image_id": 1, "category_id": 1, "bbox": [2, 3, 20, 20]}], "categories": [{"id": 1, "name": "cup \\udc00"}]}'
