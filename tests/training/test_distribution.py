@@ -64,6 +64,7 @@ def begun(done, out, recipe, data, *, with_stages):
     return out
 
 
+@pytest.mark.slow
 def test_shards_lose_what_one_process_loses_and_a_killed_run_goes_on(data, trained, tmp_path):
     stage, before = "instruction", "joint"  # in which every part learns
     one = begun(trained, tmp_path / "one", plain_recipe(), data, with_stages=[before])

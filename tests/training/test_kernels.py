@@ -90,6 +90,7 @@ def test_places_worked_out_beforehand_change_nothing():
     assert all(torch.equal(gradient, found[1][name]) for name, gradient in found[0].items())
 
 
+@pytest.mark.slow
 def test_compiled_layers_take_rows_of_any_number_of_blocks():
     model, graphs = new_model().train(), []
 
