@@ -160,7 +160,7 @@ def test_single_replies_are_our_models_on_the_published_prompt(model, oracle, pi
     read_on = type(model).write.__globals__["read_on"]
     embedded = model.embeddings(model.token_ids(text), model.features(opened(paths)))
     logits = read_on(model._model, model.config, embedded, [])
-    torch.testing.assert_close(logits, oracle.logits(oracle.ids(text), opened(paths)), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(logits, oracle.logits(oracle.ids(text), opened(paths)), atol=1e-4, rtol=1e-4)
 
 
 def test_a_reply_ends_where_the_request_says(model, oracle, pictures):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import LlamaConfig, ViTConfig
 
@@ -90,7 +91,7 @@ class ModelShape:
 
 def vision_config(shape: ModelShape) -> ViTConfig:
     """The vision tower's transformers configuration."""
-    stem = {"stem": list(shape.stem)} if shape.stem else {}
+    stem: dict[str, Any] = {"stem": list(shape.stem)} if shape.stem else {}
     return ViTConfig(
         **stem,
         image_size=shape.image_size,

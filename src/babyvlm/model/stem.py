@@ -54,17 +54,17 @@ class ConvolutionalStem(nn.Module):
     def products_a_patch(self) -> int:
         """Multiplications for each patch in one pass forward."""
         left = self.patches.kernel_size[0] ** 2
-        of_halvings = sum(
-            layer.weight.numel() * left * 4**after for after, layer in enumerate(reversed(list(self.halvings)))
-        )
-        return of_halvings + self.patches.weight.numel()
+        layers: list[Any] = list(self.halvings)
+        in_halvings = sum(layer.weight.numel() * left * 4**after for after, layer in enumerate(layers[::-1]))
+        return in_halvings + self.patches.weight.numel()
 
 
 def put_stem(tower: ViTModel) -> None:
     """Puts a stem in place of the cut into patches where the tower's configuration names the stem's channels."""
     config: Any = tower.config
     if channels := getattr(config, "stem", None):
-        tower.embeddings.patch_embeddings.projection = ConvolutionalStem(
+        patches: Any = tower.embeddings.patch_embeddings
+        patches.projection = ConvolutionalStem(
             [config.num_channels, *channels], config.hidden_size, config.patch_size
         )
 
