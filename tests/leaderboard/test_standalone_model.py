@@ -7,6 +7,7 @@ conversations, each time anew.
 import ast
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -35,7 +36,7 @@ PROMPT = "<image> Point at the ball. Is it in the (A) top left or (B) top right?
 FIRST_THREE = "<image><image><image>\n Touch it. (A) the first image"
 
 
-@pytest.fixture(scope="module", params=["ours", "converted"])
+@pytest.fixture(scope="module", params=["ours", "stem", "converted"])
 def checkpoint(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "converted":
@@ -43,13 +44,14 @@ def checkpoint(request, tmp_path_factory):
         convert(str(folder / "published"), folder / "model")
         return folder / "model"
     torch.manual_seed(3)
-    model = BabyLlavaForConditionalGeneration(model_config(SHAPE))
+    shape = replace(SHAPE, stem=(6, 8)) if request.param == "stem" else SHAPE
+    model = BabyLlavaForConditionalGeneration(model_config(shape))
     for parameter in model.parameters():  # far enough from uniform that replies differ
         if parameter.ndim == 2:
             torch.nn.init.normal_(parameter, std=0.3)
     model.save_pretrained(folder / "model")
     texts = ["Touch the new image. (A) (B) Let's try more.", "Point at the ball. USER: ASSISTANT: A B red car"]
-    processor(SHAPE, train_tokenizer(texts, 300, 256)).save_pretrained(folder / "model")
+    processor(shape, train_tokenizer(texts, 300, 256)).save_pretrained(folder / "model")
     Manifest(kind="checkpoint").write(folder / "model")
     return folder / "model"
 
@@ -158,7 +160,7 @@ def test_single_replies_are_our_models_on_the_published_prompt(model, oracle, pi
     read_on = type(model).write.__globals__["read_on"]
     embedded = model.embeddings(model.token_ids(text), model.features(opened(paths)))
     logits = read_on(model._model, model.config, embedded, [])
-    torch.testing.assert_close(logits, oracle.logits(oracle.ids(text), opened(paths)), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(logits, oracle.logits(oracle.ids(text), opened(paths)), atol=1e-4, rtol=1e-4)
 
 
 def test_a_reply_ends_where_the_request_says(model, oracle, pictures):

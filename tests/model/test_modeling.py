@@ -1,5 +1,7 @@
 """The model against plain references, and what must not change its output."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -15,12 +17,13 @@ SHAPE = ModelShape(
     text_heads=4, text_kv_heads=2, text_intermediate=64, vocabulary=300, context=256,
 )  # fmt: skip
 IMAGE = SHAPE.vocabulary
+WITH_STEM = replace(SHAPE, stem=(6, 8))
 
 
-@pytest.fixture(scope="module")
-def model():
+@pytest.fixture(scope="module", params=[SHAPE, WITH_STEM], ids=["patches", "stem"])
+def model(request):
     torch.manual_seed(0)
-    return BabyLlavaForConditionalGeneration(model_config(SHAPE)).eval()
+    return BabyLlavaForConditionalGeneration(model_config(request.param)).eval()
 
 
 @pytest.fixture()
@@ -47,6 +50,15 @@ def test_pictures_enter_as_the_final_layer_normed_tokens(model, batch):
     _, pixels_NCHW = batch
     tower = model.model.vision_tower
     hidden = tower.embeddings(pixels_NCHW)
+    if hasattr(tower.config, "stem"):
+        first, second = tower.embeddings.patch_embeddings.projection.halvings
+        halved = F.gelu(F.conv2d(pixels_NCHW, first.weight, first.bias, stride=2, padding=1))
+        halved = F.gelu(F.conv2d(halved, second.weight, second.bias, stride=2, padding=1))
+        last = tower.embeddings.patch_embeddings.projection.patches
+        patches_NTD = F.conv2d(halved, last.weight, last.bias, stride=4).flatten(2).mT
+        class_N1D = tower.embeddings.cls_token.expand(4, -1, -1)
+        plain = torch.cat([class_N1D, patches_NTD], dim=1) + tower.embeddings.position_embeddings
+        torch.testing.assert_close(hidden, plain, atol=1e-5, rtol=0)
     for layer in tower.layers:
         hidden = layer(hidden, None)
     plain_NTD = tower.layernorm(hidden)
@@ -57,8 +69,9 @@ def test_pictures_enter_as_the_final_layer_normed_tokens(model, batch):
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-def test_every_block_of_the_tower_learns(batch):
-    model = BabyLlavaForConditionalGeneration(model_config(SHAPE))
+@pytest.mark.parametrize("shape", [SHAPE, WITH_STEM], ids=["patches", "stem"])
+def test_every_block_of_the_tower_learns(batch, shape):
+    model = BabyLlavaForConditionalGeneration(model_config(shape))
     ids_BL, pixels_NCHW = batch
     model(
         input_ids=ids_BL, pixel_values=pixels_NCHW, labels=ids_BL.masked_fill(ids_BL == IMAGE, IGNORED)
@@ -165,6 +178,8 @@ def test_saved_and_loaded_through_the_auto_class_it_is_the_same(model, batch, tm
         ({"text_width": 100, "text_heads": 32}, "text_heads"),
         ({"text_kv_heads": 5}, "text_kv_heads"),
         ({"vocabulary": 100}, "vocabulary"),
+        ({"stem": (8, 8, 8, 8, 8)}, "stem"),
+        ({"stem": (0,)}, "stem"),
     ],
 )
 def test_impossible_shapes_are_refused(knobs, named):

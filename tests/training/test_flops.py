@@ -1,5 +1,7 @@
 """Counted operations against PyTorch's own counter, and the peak."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,11 +15,12 @@ from babyvlm.training.flops import StepFlops, peak_flops
 from babyvlm.training.optimizers import part_of
 
 
+@pytest.mark.parametrize("stem", [(), (6, 8)], ids=["patches", "stem"])
 @pytest.mark.parametrize(
     "trains", [("vision", "connector", "language"), ("connector", "language"), ("connector",), ("language",)]
 )
-def test_counts_are_those_of_the_products_done(trains):
-    config = model_config(TINY)
+def test_counts_are_those_of_the_products_done(trains, stem):
+    config = model_config(replace(TINY, stem=stem))
     config._attn_implementation = "eager"  # whose products are counted on every device
     model = BabyLlavaForConditionalGeneration(config)
     for name, parameter in model.named_parameters():

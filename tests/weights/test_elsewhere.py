@@ -52,7 +52,7 @@ def test_the_folder_alone_says_what_it_says_here(converted, picture, tmp_path):
 
 def test_the_code_beside_the_weights_needs_torch_and_transformers_alone(converted):
     files = sorted(path.name for path in converted.glob("*.py"))
-    assert files == ["llava_config.py", "modeling.py", "packed_attention.py"]
+    assert files == ["llava_config.py", "modeling.py", "packed_attention.py", "stem.py"]
     for name in files:
         for node in ast.walk(ast.parse((converted / name).read_text())):
             modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -109,8 +109,14 @@ def picture_features(weights: dict[str, torch.Tensor], config: dict, pixels_NCHW
     """What the language model sees of pictures, NTD: the tower's final, layer-normed tokens through the connector."""
     vision = config["vision_config"]
     heads, eps = vision["num_attention_heads"], vision["layer_norm_eps"]
-    patches = "tower.embeddings.patch_embeddings.projection"
-    x_NTD = F.conv2d(pixels_NCHW, weights[patches + ".weight"], weights[patches + ".bias"], stride=vision["patch_size"])
+    patches, stem = "tower.embeddings.patch_embeddings.projection", vision.get("stem") or ()
+    x_NCHW = pixels_NCHW
+    for number in range(len(stem)):
+        layer = f"{patches}.halvings.{number}"
+        x_NCHW = F.gelu(F.conv2d(x_NCHW, weights[layer + ".weight"], weights[layer + ".bias"], stride=2, padding=1))
+    layer = patches + ".patches" if stem else patches
+    stride = vision["patch_size"] // 2 ** len(stem)
+    x_NTD = F.conv2d(x_NCHW, weights[layer + ".weight"], weights[layer + ".bias"], stride=stride)
     x_NTD = x_NTD.flatten(2).transpose(1, 2)
     class_N1D = weights["tower.embeddings.cls_token"].expand(len(x_NTD), -1, -1)
     x_NTD = torch.cat([class_N1D, x_NTD], dim=1) + weights["tower.embeddings.position_embeddings"]

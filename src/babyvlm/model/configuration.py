@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import LlamaConfig, ViTConfig
 
@@ -21,6 +22,9 @@ class ModelShape:
     (ours, where tokens are few)."""
     patch_size: int = 16
     """Side of one patch, pixels (paper: ViT-L/16)."""
+    stem: tuple[int, ...] = ()
+    """Channels of convolutions before the patches, each of which halves the side; none for patches cut from the picture
+    (published), which so few weights cannot read where pictures are small (ours)."""
     vision_width: int = 1024
     """Width of the vision tower (paper: ViT-L)."""
     vision_layers: int = 24
@@ -57,6 +61,11 @@ class ModelShape:
             raise ConfigError(
                 f"model.image_size={self.image_size} is no multiple of model.patch_size={self.patch_size}"
             )
+        if self.patch_size % 2 ** len(self.stem) or any(channels < 1 for channels in self.stem):
+            raise ConfigError(
+                f"model.stem={self.stem}: {len(self.stem)} numbers of channels, each halving the side, "
+                f"and model.patch_size={self.patch_size} is no multiple of {2 ** len(self.stem)}"
+            )
         for width, heads, part in (
             (self.vision_width, self.vision_heads, "vision"),
             (self.text_width, self.text_heads, "text"),
@@ -82,7 +91,9 @@ class ModelShape:
 
 def vision_config(shape: ModelShape) -> ViTConfig:
     """The vision tower's transformers configuration."""
+    stem: dict[str, Any] = {"stem": list(shape.stem)} if shape.stem else {}
     return ViTConfig(
+        **stem,
         image_size=shape.image_size,
         patch_size=shape.patch_size,
         hidden_size=shape.vision_width,

@@ -30,6 +30,7 @@ from transformers.models.llava.modeling_llava import LlavaCausalLMOutputWithPast
 
 from .llava_config import BabyLlavaConfig
 from .packed_attention import Blocks, row_arguments
+from .stem import put_stem
 
 IGNORED = -100
 """Label of a token that is not learned."""
@@ -45,6 +46,7 @@ class BabyLlavaModel(LlavaModel):
         self.vision_tower.pooler = (
             None  # the class token enters the language model as it is; nothing reads a pooled one
         )
+        put_stem(self.vision_tower)
 
     def get_image_features(
         self, pixel_values: torch.Tensor, vision_feature_layer: Any = None, **kwargs: Any

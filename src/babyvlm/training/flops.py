@@ -23,6 +23,7 @@ from torch import nn
 
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.model.stem import ConvolutionalStem
 from babyvlm.training.batches import Sample
 from babyvlm.training.configuration import Part, Precision, VisionStage
 
@@ -124,8 +125,14 @@ def vision_flops(
 
 
 def _linear_weights(module: nn.Module) -> int:
-    """Weights that every token passes; the tower's patch convolution is a linear layer of patches."""
-    return sum(part.weight.numel() for part in module.modules() if isinstance(part, nn.Linear | nn.Conv2d))
+    """Weights that every token passes; the tower's patch convolution is a linear layer of patches.
+
+    Those of a stem's layers count once for each place of a patch that they are applied to.
+    """
+    stems = [part for part in module.modules() if isinstance(part, ConvolutionalStem)]
+    inside = {layer for stem in stems for layer in stem.modules()}
+    cut = [part for part in module.modules() if isinstance(part, nn.Linear | nn.Conv2d) and part not in inside]
+    return sum(part.weight.numel() for part in cut) + sum(stem.products_a_patch() for stem in stems)
 
 
 @functools.cache

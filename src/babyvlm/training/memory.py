@@ -130,7 +130,12 @@ def _tower_activations(recipe: Recipe, tokens: int) -> float:
     shape = recipe.model
     kept = _TOWER[_way(recipe)]
     layer = kept.of_width * shape.vision_width + kept.of_mlp * shape.vision_width * shape.vision_mlp_ratio
-    return _activations(recipe, tokens, shape.vision_layers, shape.vision_width, layer, shape.vision_heads)
+    blocks = _activations(recipe, tokens, shape.vision_layers, shape.vision_width, layer, shape.vision_heads)
+    # Of each halving of the stem, what it gives before and after its GELU.
+    in_stem = sum(
+        2 * channels * (shape.patch_size // 2**halvings) ** 2 for halvings, channels in enumerate(shape.stem, start=1)
+    )
+    return blocks + (4 if recipe.precision == "no" else 2) * in_stem * tokens
 
 
 def _way(recipe: Recipe) -> Literal["float32", "eager", "autocast", "compiled"]:

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedTokenizerBase, ViTModel
+from transformers import PreTrainedTokenizerBase
 
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, TrainingError
@@ -29,6 +29,7 @@ from babyvlm.model.loading import load_exactly, load_tokenizer
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
 from babyvlm.model.processing import ConversationEncoder, processor
 from babyvlm.model.sight import require_sight
+from babyvlm.model.stem import Tower
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.training.checkpoints import Resume
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
@@ -181,7 +182,7 @@ class Trainer:
                 path=self.out / "vision",
                 remedy="Run --stage vision first",
             )
-        tower = load_exactly(ViTModel, self.out / "vision", add_pooling_layer=False)
+        tower = load_exactly(Tower, self.out / "vision")
         model.model.vision_tower.load_state_dict(tower.state_dict())
         knobs = self.recipe.language
         samples = pack_utterances(self.data.utterances("train"), tokenizer, knobs.packed_tokens)

@@ -12,13 +12,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from transformers import PretrainedConfig, ViTConfig, ViTModel
+from transformers import PretrainedConfig, ViTConfig
 
 from babyvlm.errors import CheckpointError, ConfigError
 from babyvlm.folders import MANIFEST, Manifest, fresh_folder, read_manifest, whole_file
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_config, load_exactly, load_tokenizer
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.model.stem import Tower
 from babyvlm.records import IMAGE_TOKEN, Record, read_record
 from babyvlm.training.configuration import STAGES, Recipe, StageName
 
@@ -105,7 +106,7 @@ def begin_with(checkpoint: Path, start: Start, out: Path) -> None:
             raise ConfigError(f"{out}: this run has a {there[0]} stage of its own. Choose another --out")
         return
     if start.stage == "vision":
-        load_exactly(ViTModel, checkpoint, add_pooling_layer=False)
+        load_exactly(Tower, checkpoint)
     else:
         model = load_exactly(BabyLlavaForConditionalGeneration, checkpoint)
         tokenizer = load_tokenizer(checkpoint)
@@ -136,6 +137,7 @@ def _sizes(config: PretrainedConfig) -> dict[str, Any]:
     sizes = {
         "image_size": vision.image_size,
         "patch_size": vision.patch_size,
+        "stem": tuple(getattr(vision, "stem", ())),
         "vision_width": vision.hidden_size,
         "vision_layers": vision.num_hidden_layers,
         "vision_heads": vision.num_attention_heads,

@@ -1,0 +1,79 @@
+"""A tower's first layers where pictures are small: convolutions in place of one cut into patches.
+
+    pixels_UCHW ─ 3x3, stride 2 ─ GELU ─ ... ─ what is left of a patch, stride as large ─ patches_UDhw
+
+A patch of 16 pixels of a picture of 64 is more than a small tower can learn to read at once; Xiao et al. 2021 ("Early
+convolutions help transformers see better") describe the remedy. DEVIATION: the published tower cuts patches, as does
+ours wherever a shape has no stem.
+
+Copied beside the weights of every checkpoint (``modeling.py``).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from transformers import ViTConfig, ViTModel
+
+
+class ConvolutionalStem(nn.Module):
+    """Convolutions that halve the side, and a last one to the tower's width.
+
+    Args:
+        channels: Of the pictures, and of each layer that halves the side.
+        width: Of the tower.
+        patch_size: Side of the square that becomes one token, pixels; a multiple of 2 to the number of halvings.
+    """
+
+    def __init__(self, channels: Sequence[int], width: int, patch_size: int) -> None:
+        super().__init__()
+        self.halvings = nn.ModuleList(
+            nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in itertools.pairwise(channels)
+        )
+        left = patch_size // 2 ** len(self.halvings)
+        self.patches = nn.Conv2d(channels[-1], width, left, stride=left)
+
+    def forward(self, pixels_UCHW: torch.Tensor) -> torch.Tensor:
+        """One column of the tower's width for each patch, UDhw."""
+        x_UCHW = pixels_UCHW.contiguous(memory_format=torch.channels_last)
+        for halving in self.halvings:
+            x_UCHW = F.gelu(halving(x_UCHW))
+        patches_UDHW: torch.Tensor = self.patches(x_UCHW)
+        return patches_UDHW
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """What transformers takes the tower's precision from, as of the cut into patches."""
+        return self.patches.weight
+
+    def products_a_patch(self) -> int:
+        """Multiplications for each patch in one pass forward."""
+        left = self.patches.kernel_size[0] ** 2
+        layers: list[Any] = list(self.halvings)
+        in_halvings = sum(layer.weight.numel() * left * 4**after for after, layer in enumerate(layers[::-1]))
+        return in_halvings + self.patches.weight.numel()
+
+
+def put_stem(tower: ViTModel) -> None:
+    """Puts a stem in place of the cut into patches where the tower's configuration names the stem's channels."""
+    config: Any = tower.config
+    if channels := getattr(config, "stem", None):
+        patches: Any = tower.embeddings.patch_embeddings
+        patches.projection = ConvolutionalStem(
+            [config.num_channels, *channels], config.hidden_size, config.patch_size
+        )
+
+
+class Tower(ViTModel):
+    """A ViT without a pooled output, with a stem where its configuration has one."""
+
+    def __init__(self, config: ViTConfig) -> None:
+        super().__init__(config, add_pooling_layer=False)
+        if getattr(config, "stem", None):
+            put_stem(self)
+            self.post_init()
