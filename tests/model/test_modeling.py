@@ -9,8 +9,11 @@ from transformers import AutoModelForImageTextToText
 
 from babyvlm.errors import ConfigError
 from babyvlm.model import BabyLlavaForConditionalGeneration, ModelShape, model_config
+from babyvlm.model.configuration import vision_config
+from babyvlm.model.loading import load_tower
 from babyvlm.model.modeling import IGNORED, parameter_counts
 from babyvlm.model.packed_attention import packed
+from babyvlm.model.stem import new_tower
 
 SHAPE = ModelShape(
     image_size=32, patch_size=16, vision_width=32, vision_layers=2, vision_heads=2, text_width=32, text_layers=2,
@@ -185,3 +188,17 @@ def test_saved_and_loaded_through_the_auto_class_it_is_the_same(model, batch, tm
 def test_impossible_shapes_are_refused(knobs, named):
     with pytest.raises(ConfigError, match=named):
         ModelShape(**knobs)
+
+
+@pytest.mark.parametrize("shape", [SHAPE, WITH_STEM], ids=["patches", "stem"])
+def test_a_tower_alone_is_saved_loaded_and_put_into_a_model(shape, tmp_path):
+    torch.manual_seed(2)
+    tower = new_tower(vision_config(shape)).eval()
+    tower.save_pretrained(tmp_path)
+    loaded = load_tower(tmp_path).eval()
+    model = BabyLlavaForConditionalGeneration(model_config(shape)).eval()
+    model.model.vision_tower.load_state_dict(loaded.state_dict())
+    pixels_NCHW = torch.randn(2, 3, 32, 32)
+    expected = tower(pixels_NCHW).last_hidden_state
+    for found in (loaded, model.model.vision_tower):
+        torch.testing.assert_close(found(pixels_NCHW).last_hidden_state, expected)

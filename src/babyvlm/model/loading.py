@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, ViTModel
 
 from babyvlm.errors import CheckpointError
+from babyvlm.model.stem import TowerWithStem
 
 ModelT = TypeVar("ModelT", bound=PreTrainedModel)
 
@@ -35,6 +36,17 @@ def load_exactly(kind: type[ModelT], checkpoint: Path, **options: Any) -> ModelT
         raise CheckpointError("the weights do not fit the model: " + "; ".join(problems), path=checkpoint)
     found: ModelT = model
     return found
+
+
+def load_tower(checkpoint: Path) -> ViTModel:
+    """A vision stage's tower, with a stem where its configuration has one.
+
+    Raises:
+        CheckpointError: As for :func:`load_exactly`.
+    """
+    if getattr(load_config(checkpoint), "stem", None):
+        return load_exactly(TowerWithStem, checkpoint)
+    return load_exactly(ViTModel, checkpoint, add_pooling_layer=False)
 
 
 def load_config(checkpoint: Path) -> Any:

@@ -64,16 +64,18 @@ def put_stem(tower: ViTModel) -> None:
     config: Any = tower.config
     if channels := getattr(config, "stem", None):
         patches: Any = tower.embeddings.patch_embeddings
-        patches.projection = ConvolutionalStem(
-            [config.num_channels, *channels], config.hidden_size, config.patch_size
-        )
+        patches.projection = ConvolutionalStem([config.num_channels, *channels], config.hidden_size, config.patch_size)
 
 
-class Tower(ViTModel):
-    """A ViT without a pooled output, with a stem where its configuration has one."""
+class TowerWithStem(ViTModel):
+    """A ViT without a pooled output, whose configuration has a stem."""
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__(config, add_pooling_layer=False)
-        if getattr(config, "stem", None):
-            put_stem(self)
-            self.post_init()
+        put_stem(self)
+        self.post_init()
+
+
+def new_tower(config: ViTConfig) -> ViTModel:
+    """A tower with drawn weights: transformers' own ViT, unless the configuration has a stem."""
+    return TowerWithStem(config) if getattr(config, "stem", None) else ViTModel(config, add_pooling_layer=False)

@@ -20,7 +20,7 @@ from transformers import ViTModel
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import vision_config
 from babyvlm.model.processing import normalise
-from babyvlm.model.stem import Tower
+from babyvlm.model.stem import new_tower
 from babyvlm.training.ahead import Ahead, gathered
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.collapse import CollapseWatch, feature_rank
@@ -73,7 +73,7 @@ def new_distillation(recipe: Recipe) -> SelfDistillation:
     """Student and teacher with drawn weights."""
     config = vision_config(recipe.model)
     config._attn_implementation = tower_attention(recipe)
-    return SelfDistillation(Tower(config), recipe.vision)
+    return SelfDistillation(new_tower(config), recipe.vision)
 
 
 def vision_steps(recipe: Recipe, frames: int) -> int:

@@ -25,11 +25,10 @@ from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, Traini
 from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.model.configuration import model_config
 from babyvlm.model.llava_config import BabyLlavaConfig, Fit
-from babyvlm.model.loading import load_exactly, load_tokenizer
+from babyvlm.model.loading import load_exactly, load_tokenizer, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
 from babyvlm.model.processing import ConversationEncoder, processor
 from babyvlm.model.sight import require_sight
-from babyvlm.model.stem import Tower
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.training.checkpoints import Resume
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
@@ -182,7 +181,7 @@ class Trainer:
                 path=self.out / "vision",
                 remedy="Run --stage vision first",
             )
-        tower = load_exactly(Tower, self.out / "vision")
+        tower = load_tower(self.out / "vision")
         model.model.vision_tower.load_state_dict(tower.state_dict())
         knobs = self.recipe.language
         samples = pack_utterances(self.data.utterances("train"), tokenizer, knobs.packed_tokens)

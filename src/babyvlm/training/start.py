@@ -17,9 +17,8 @@ from transformers import PretrainedConfig, ViTConfig
 from babyvlm.errors import CheckpointError, ConfigError
 from babyvlm.folders import MANIFEST, Manifest, fresh_folder, read_manifest, whole_file
 from babyvlm.model.llava_config import BabyLlavaConfig
-from babyvlm.model.loading import load_config, load_exactly, load_tokenizer
+from babyvlm.model.loading import load_config, load_exactly, load_tokenizer, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
-from babyvlm.model.stem import Tower
 from babyvlm.records import IMAGE_TOKEN, Record, read_record
 from babyvlm.training.configuration import STAGES, Recipe, StageName
 
@@ -106,7 +105,7 @@ def begin_with(checkpoint: Path, start: Start, out: Path) -> None:
             raise ConfigError(f"{out}: this run has a {there[0]} stage of its own. Choose another --out")
         return
     if start.stage == "vision":
-        load_exactly(Tower, checkpoint)
+        load_tower(checkpoint)
     else:
         model = load_exactly(BabyLlavaForConditionalGeneration, checkpoint)
         tokenizer = load_tokenizer(checkpoint)
