@@ -28,7 +28,7 @@ check: setup
 	$(BIN)/mypy
 
 test: setup
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 # The model's tests on the lowest versions that pyproject.toml allows, in an environment of its own.
 test-lowest: $(LOWEST)/.for-lowest

@@ -109,6 +109,7 @@ def test_photographs_through_to_a_scored_run(shared_data, tmp_path, capsys):
     main(["report", f"{tmp_path}/run", "--out", f"{tmp_path}/report.html"])
 
 
+@pytest.mark.slow
 def test_real_videos_through_to_a_training_step(shared_data, tmp_path):
     folder = tmp_path / "corpus"
     folder.mkdir()

@@ -47,6 +47,7 @@ def items_without_information(folder, rng, number=90):
     return items
 
 
+@pytest.mark.slow
 def test_nothing_is_found_in_random_answers(tmp_path):
     rng = random.Random(5)
     items = items_without_information(tmp_path, rng)

@@ -88,6 +88,7 @@ def test_shards_lose_what_one_process_loses_and_a_killed_run_goes_on(data, train
     assert files == {path.name for path in (runs["undisturbed"] / stage).iterdir()}
 
 
+@pytest.mark.slow
 def test_torchrun_trains_by_the_command_with_copies(data, trained, tmp_path):
     changes = ["joint.optimisation.steps=2", "alignment.optimisation.steps=2", "precision=no"]
     out = tmp_path / "model"

@@ -143,6 +143,7 @@ def average(rank, folder):
     distributed.destroy_process_group()
 
 
+@pytest.mark.slow
 def test_gradients_are_averaged_over_processes(tmp_path):
     multiprocessing.spawn(average, (str(tmp_path),), nprocs=2)
     torch.manual_seed(0)

@@ -122,6 +122,7 @@ def test_two_processes_train_as_one_does(data, tmp_path):
     assert any((one[name] - start[name]).abs().max() > 1e-2 for name in one)  # or the comparison would say nothing
 
 
+@pytest.mark.slow
 def test_an_error_in_a_process_ends_all_of_them(data, tmp_path, capfd):
     recipe = tiny_recipe(cpu_processes=2)
     with pytest.raises(SystemExit):

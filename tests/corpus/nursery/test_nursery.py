@@ -128,6 +128,7 @@ def test_departures_can_be_read_from_the_track(directed: dict[str, list[Episode]
     assert ways[False] <= 0.02 * ways.total()
 
 
+@pytest.mark.slow
 def test_nothing_but_counting_tells_the_number(directed: dict[str, list[Episode]]) -> None:
     groups: dict[str, list[float]] = collections.defaultdict(list)
     countable, longer_sides, lasting_s = [], [], []
