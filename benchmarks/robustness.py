@@ -52,7 +52,8 @@ class Collector:
         if report.when != "call" and report.outcome == "passed":
             return
         held = None if report.outcome == "skipped" else report.outcome == "passed"
-        seen = "" if held else str(report.longrepr).strip().splitlines()[-1]
+        skipped = report.longrepr[2] if isinstance(report.longrepr, tuple) else None  # after the file and the line
+        seen = "" if held else str(skipped or report.longrepr).strip().splitlines()[-1].replace(f"{ROOT}/", "")
         self.rows.append(Row(self._kinds[report.nodeid], report.nodeid, held, seen))
 
 

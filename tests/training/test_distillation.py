@@ -179,7 +179,7 @@ def test_a_sign_of_collapse_counts_when_it_has_held(figures, said):
     well = {"loss": 3.0, "entropy": 2.0, "rank": 9.0}
     found = [watch.check(step, **figures) for step in range(1, 15)]
     assert found == [""] * 14
-    assert watch.check(15, **well) == ""  # it begins anew
+    assert watch.check(15, **well) == ""  # counted from the beginning
     found = [watch.check(step, **figures) for step in range(16, 26)]
     assert found[:-1] == [""] * 9 and said in found[-1]
 

@@ -51,3 +51,9 @@ def test_a_tower_by_itself_takes_no_questions():
     assert (
         "ViTModel" in card and "babyvlm.load" not in card and "`tower.pth` ab12" in card and "## Training" not in card
     )
+
+
+@pytest.mark.parametrize(("has_stem", "loader"), [(False, "ViTModel.from_pretrained("), (True, "load_tower(")])
+def test_a_tower_is_loaded_as_its_card_says(has_stem, loader):
+    card = model_card(CardFacts(stage="vision", recipe="demo", parameters={"vision": 1}, has_stem=has_stem))
+    assert f"`{loader}" in card.replace("babyvlm.model.loading.", "")

@@ -110,7 +110,7 @@ def picture_features(weights: dict[str, torch.Tensor], config: dict, pixels_NCHW
     vision = config["vision_config"]
     heads, eps = vision["num_attention_heads"], vision["layer_norm_eps"]
     patches, stem = "tower.embeddings.patch_embeddings.projection", vision.get("stem") or ()
-    x_NCHW = pixels_NCHW
+    x_NCHW = pixels_NCHW.contiguous(memory_format=torch.channels_last) if stem else pixels_NCHW
     for number in range(len(stem)):
         layer = f"{patches}.halvings.{number}"
         x_NCHW = F.gelu(F.conv2d(x_NCHW, weights[layer + ".weight"], weights[layer + ".bias"], stride=2, padding=1))

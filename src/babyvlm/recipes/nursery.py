@@ -153,7 +153,7 @@ def _one_after_another(phases: _Phases) -> tuple[int, tuple[MixturePhase, ...]]:
 
 
 def demo() -> Recipe:
-    """The nursery's recipe cut for the whole chain to take some ten minutes, for items constructed as published.
+    """The nursery's recipe cut short, with no time for words, for items constructed as published.
 
     DEVIATION, besides the nursery's: a stem of convolutions, and five tokens a picture. What a step takes is then half
     of what it takes with patches of 16 pixels, and matching is learned in 70 steps in place of 150 (docs/log.md).

@@ -3,7 +3,7 @@
     jitter (brightness, contrast, saturation, hue; in part of the views) -> grey -> blur -> solarise
 
 As the public pipeline of DINO (facebookresearch/dino, ``DataAugmentationDINO``) defines each change, with one
-DEVIATION: the four changes of the jitter come in one order, where it draws the order anew for every view.
+DEVIATION: the four changes of the jitter come in one order, where it draws an order for every view.
 
 B views, C = 3 channels, H rows, W columns; colours lie in [0, 1].
 """

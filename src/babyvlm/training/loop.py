@@ -198,7 +198,7 @@ def _planned(
     steps = optimisation.steps or math.ceil((optimisation.epochs or 0) * size / optimisation.batch_size)
     held = {name: len(rows) for name, rows in sources.items() if rows}
     if absent := sorted({name for phase in mixture for name in phase.weights} - held.keys()):
-        accelerator.print(f"{stage}: the data hold no {', '.join(absent)}; the rest of the mixture is drawn oftener")
+        accelerator.print(f"{stage}: the data hold no {', '.join(absent)}; the rest of the mixture is drawn more often")
     phases = _present(mixture, held)
     return phases, BatchPlan(held, phases, optimisation.batch_size, steps, run.recipe.seed), steps
 

@@ -284,6 +284,7 @@ class Trainer:
                 stage=stage,
                 recipe=self.recipe.name,
                 parameters=parameters,
+                has_stem=bool(self.recipe.model.stem),
                 seed=self.recipe.seed,
                 data_digest=self._digest,
                 data_counts=self.data.manifest.counts,

@@ -39,6 +39,8 @@ class CardFacts(Record):
     recipe: str
     parameters: dict[str, int]
     """Of each part."""
+    has_stem: bool = False
+    """Whether the tower has convolutions before its patches, which transformers' own ViT has not."""
     seed: int | None = None
     data_digest: str = ""
     """Of the pretraining set's content."""

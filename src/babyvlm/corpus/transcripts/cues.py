@@ -73,7 +73,7 @@ class Parsed:
         for cue in broken:
             remedy = "Save the transcript as UTF-8 (from Latin-1: iconv -f latin1 -t utf-8)"
             shown = cue.text[:60].replace(NOT_UTF8, "?")
-            self.skip(f"{shown!r} holds bytes that are not UTF-8", cue.place, remedy)
+            self.skip(f"{shown!r} holds bytes that are not UTF-8, or half a character", cue.place, remedy)
         if broken:
             places = {id(cue) for cue in broken}
             self.cues = [cue for cue in self.cues if id(cue) not in places]
