@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from babyvlm.errors import ConfigError, TrainingError
-from babyvlm.training import Trainer, distillation
+from babyvlm.training import Trainer, distillation, session
 from babyvlm.training.checkpoints import Resume
 from babyvlm.training.collapse import CollapseWatch, feature_rank
 from babyvlm.training.distillation import Frames, new_distillation, train_tower, views_of
@@ -202,8 +202,8 @@ def test_a_teacher_that_says_nothing_stops_the_stage(train, monkeypatch):
 
 def test_figures_read_late_change_nothing_learned(data, trained, tmp_path, monkeypatch):
     """As on a GPU: each step's loss is read one step later, a checkpoint waits for all of them."""
-    real = distillation.LateFigures.__init__
-    monkeypatch.setattr(distillation.LateFigures, "__init__", lambda self, device: real(self, device, behind=1))
+    real = session.LateFigures.__init__
+    monkeypatch.setattr(session.LateFigures, "__init__", lambda self, device: real(self, device, behind=1))
     recipe = tiny_recipe(checkpoint_every_s=0.0)
     for stage in ("vision", "instruction"):
         run = fork(trained, tmp_path / stage, recipe, data, without=stage)

@@ -259,5 +259,7 @@ def nursery() -> Recipe:
             whiten_connector=True,
         ),
         attention="eager",
+        validations=4,
+        validation_samples=128,
         cpu_processes=2,
     )

@@ -343,6 +343,11 @@ class Recipe:
     where that can be had, else ``sdpa`` (ours)."""
     log_every_steps: int = 10
     """Steps between two lines of the log."""
+    validations: int = 10
+    """How often in a stage the loss on held-out samples is measured, besides after the first step; the last time at the
+    stage's end. 0 for never (ours)."""
+    validation_samples: int = 512
+    """Held-out samples or frames of a stage, at most, evenly over its sources (ours)."""
     cpu_processes: int = 1
     """Processes that share each batch where there is no GPU, at most one a core: narrow models gain little from
     several threads (ours)."""
@@ -361,6 +366,8 @@ class Recipe:
             raise ConfigError(
                 f"vision.local_size={self.vision.local_size} is no multiple of model.patch_size={self.model.patch_size}"
             )
+        _refuse(self.validations < 0, f"validations={self.validations} must not be negative")
+        _refuse(self.validation_samples < 1, f"validation_samples={self.validation_samples} must be at least 1")
         if self.cpu_processes < 1:
             raise ConfigError(f"cpu_processes={self.cpu_processes} must be at least 1")
         for stage in STAGES:

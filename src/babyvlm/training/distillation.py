@@ -10,8 +10,7 @@ device's own generator: a GPU draws other views than a CPU does, of the same dis
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,15 +26,14 @@ from babyvlm.training.collapse import CollapseWatch, feature_rank
 from babyvlm.training.colour import change_colours
 from babyvlm.training.configuration import Recipe
 from babyvlm.training.distribution import Shared
-from babyvlm.training.figures import Figures, LateFigures
 from babyvlm.training.flops import vision_flops
-from babyvlm.training.journal import Journal
 from babyvlm.training.kernels import compile_layers, tower_attention
 from babyvlm.training.optimizers import Optimizers, forget_gradient, tower_rates
 from babyvlm.training.probe import Probe
 from babyvlm.training.run import Run
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import cosine, learning_rate_factor, teacher_temperature, weight_decay
+from babyvlm.training.session import Session, StepFacts, measured_after, measured_every
 from babyvlm.training.vision import (
     Said,
     SelfDistillation,
@@ -60,15 +58,6 @@ class Frames:
     """Width over height of each before it was stretched to a square; None where squares are what is cut from."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Note:
-    """What the program knows of a step whose figures are still to come."""
-
-    flops: float
-    probed: dict[str, float]
-    waited_s: float
-
-
 def new_distillation(recipe: Recipe) -> SelfDistillation:
     """Student and teacher with drawn weights."""
     config = vision_config(recipe.model)
@@ -83,7 +72,12 @@ def vision_steps(recipe: Recipe, frames: int) -> int:
 
 
 def train_tower(
-    frames: Pictures, run: Run, resume: Resume, probe: Probe | None = None, aspects_N: torch.Tensor | None = None
+    frames: Pictures,
+    run: Run,
+    resume: Resume,
+    probe: Probe | None = None,
+    aspects_N: torch.Tensor | None = None,
+    held_out: Pictures | None = None,
 ) -> tuple[ViTModel, str]:
     """Trains a tower from drawn weights, or from where an interrupted stage stands.
 
@@ -94,6 +88,7 @@ def train_tower(
         probe: Looks at the teacher now and then; None for no look, and in all processes but the main one.
         aspects_N: Width over height of each frame before it was stretched to a square; None where squares are what
             views are cut from.
+        held_out: Frames to measure the loss on, as often as the recipe says; None for none.
 
     Returns:
         The teacher's tower, and the log as JSON lines.
@@ -122,10 +117,12 @@ def train_tower(
     optimizer = Optimizers(trained, optimisation, tower_rates(trained, optimisation))
     if found:
         resume.load_optimizer(optimizer)
-    log = _VisionLog(run, steps, point)
-    late = LateFigures[_Note](device)
+    watch = _collapse_watch(recipe, steps)
+    session = Session(
+        run, "vision", steps, point=point, resume=resume, uniform_loss=math.log(knobs.prototypes), watch=watch
+    )
     probe_every = _probe_every(recipe, steps, len(frames))
-    saved_s = time.monotonic()
+    validate_every = measured_every(steps, recipe.validations)
 
     def gather(step: int) -> Frames:
         generator = torch.Generator().manual_seed(_seed(recipe, step, accelerator.process_index))
@@ -137,7 +134,8 @@ def train_tower(
     with Ahead(gather, range(point.step, steps), device) as ahead:
         for step in range(point.step, steps):
             run.before_step(step)
-            optimizer.scale(learning_rate_factor(step, steps, optimisation))
+            factor = learning_rate_factor(step, steps, optimisation)
+            optimizer.scale(factor)
             optimizer.set_weight_decay(weight_decay(step, steps, optimisation))
             distillation.teacher_temperature = teacher_temperature(step, steps, knobs)
             if knobs.drop_path:
@@ -152,15 +150,20 @@ def train_tower(
             norm = shared.clip_gradients(optimisation.clip_norm, optimisation.clip_over)
             if step < knobs.frozen_prototypes * steps:
                 forget_gradient(trained, "prototypes")
-            # All processes save at once or none does, so their clocks are asked together.
-            due = torch.full_like(loss, time.monotonic() - saved_s > recipe.checkpoint_every_s)
-            mine = torch.stack([loss, said.entropy / (2 * share), feature_rank(said.tokens), due])
-            figures = torch.cat([accelerator.reduce(mine, "mean"), norm[None]])
-            probed: dict[str, float] = {}
+            averaged = {
+                "loss": loss,
+                "teacher_entropy": said.entropy / (2 * share),
+                "feature_rank": feature_rank(said.tokens),
+            }
             flops = vision_flops(distillation.student, distillation.student_head, knobs, recipe.model, share, masked)
-            note = _Note(flops=accelerator.num_processes * flops, probed=probed, waited_s=ahead.wait_s())
-            arrived = late.put(step + 1, figures, note)
-            log.check(arrived)
+            facts = StepFacts(
+                samples=optimisation.batch_size,
+                tokens=optimisation.batch_size * 2 * recipe.model.image_tokens,
+                flops=accelerator.num_processes * flops,
+                learning_rate=optimisation.learning_rate * factor,
+                waited_s=ahead.wait_s(),
+            )
+            session.record(step + 1, averaged, norm, facts)
             optimizer.step()
             shared.refresh()
             distillation.update_centres(
@@ -168,20 +171,15 @@ def train_tower(
                 accelerator.reduce(said.patches / max(1, masked), "mean"),
             )
             distillation.update_teacher(cosine(knobs.teacher_momentum, 1.0, step, steps), shared.masters)
-            if probe and ((step + 1) % probe_every == 0 or step + 1 in (1, steps)):
-                probed |= _probed(probe, distillation, shared)
-            if log.write(arrived) and step + 1 < steps:
-                rest = late.rest()
-                log.check(rest)
-                log.write(rest)
-                resume.save({"distillation": shared.state}, optimizer, log.journal.point)
-                saved_s = time.monotonic()
-        rest = late.rest()
-        log.check(rest)
-        log.write(rest)
-    log.journal.close()
+            with session.journal.paused():
+                if probe and measured_after(step + 1, steps, probe_every):
+                    facts.held_out.update(_probed(probe, distillation, shared))
+                if held_out is not None and measured_after(step + 1, steps, validate_every):
+                    facts.held_out["validation_loss"] = held_out_loss(held_out, shared, run)
+            session.finish_step(step + 1, {"distillation": shared.state}, optimizer)
+        log = session.close()
     shared.restore()
-    return distillation.finished_tower(), log.journal.log
+    return distillation.finished_tower(), log
 
 
 def views_of(taken: Frames, recipe: Recipe, device: torch.device) -> list[torch.Tensor]:
@@ -240,6 +238,61 @@ def _share(batch_size: int, processes: int) -> int:
     return batch_size // processes
 
 
+@torch.no_grad()
+def held_out_loss(frames: Pictures, shared: Shared, run: Run) -> float:
+    """The stage's loss on frames it does not learn from; every process must call.
+
+    The views are the same at every look. Squares are what they are cut from, patches are not masked, and KoLeo, which
+    depends on how many frames there are, is left out.
+
+    Args:
+        frames: Held out.
+        shared: The distillation.
+        run: The recipe and the processes.
+
+    Returns:
+        Mean cross-entropy, nats.
+    """
+    accelerator, recipe, distillation = run.accelerator, run.recipe, shared.module
+    assert isinstance(distillation, SelfDistillation)
+    totals = torch.zeros(2, device=accelerator.device)
+    size = max(1, _share(recipe.vision.optimisation.batch_size, accelerator.num_processes))
+    starts = range(0, len(frames), min(size, recipe.vision.micro_batch or size))
+    distillation.eval()
+    for number, start in list(enumerate(starts))[accelerator.process_index :: accelerator.num_processes]:
+        pixels_BCSS = frames.pixels_NCHW[start : start + starts.step]
+        generator = torch.Generator().manual_seed(_seed(recipe, number, 0))
+        views = views_of(Frames(pixels_BCSS=pixels_BCSS, generator=generator), recipe, accelerator.device)
+        with shared.autocast():
+            loss = distillation.cross_entropy(views)
+        totals += torch.stack([loss.float(), torch.ones_like(loss.float())]) * len(pixels_BCSS)
+    distillation.train()
+    loss_sum, count = accelerator.reduce(totals, "sum").tolist()
+    return float(round(loss_sum / count, 5))
+
+
+def _collapse_watch(recipe: Recipe, steps: int) -> Callable[[int, Mapping[str, float]], tuple[str, str] | None]:
+    """Says what is wrong, and what to change, where the features collapse."""
+    knobs = recipe.vision
+    watch = CollapseWatch(
+        knobs.prototypes,
+        warmup=math.ceil(steps * knobs.optimisation.warmup_fraction),
+        patience=max(_LEAST_PATIENCE, math.ceil(steps * knobs.collapse_patience)),
+    )
+
+    def look(step: int, figures: Mapping[str, float]) -> tuple[str, str] | None:
+        loss, entropy, rank = (figures[name] for name in ("loss", "teacher_entropy", "feature_rank"))
+        if wrong := watch.check(step, loss=loss, entropy=entropy, rank=rank):
+            remedy = (
+                "Lower vision.optimisation.learning_rate or vision.teacher_temperature, or raise "
+                "vision.teacher_momentum or vision.koleo_weight"
+            )
+            return f"the vision stage has collapsed: {wrong}, up to step {step}", remedy
+        return None
+
+    return look
+
+
 def _probe_every(recipe: Recipe, steps: int, frames: int) -> int:
     if recipe.vision.probes is None:
         return max(1, math.ceil(frames / recipe.vision.optimisation.batch_size))
@@ -250,51 +303,3 @@ def _probed(probe: Probe, distillation: SelfDistillation, shared: Shared) -> dic
     with shared.autocast():
         accuracy = probe.accuracy(distillation.teacher)
     return {"knn_word" if probe.by_word else "knn_recording": round(accuracy, 4)}
-
-
-class _VisionLog:
-    """Checks and writes what has arrived of the stage's steps."""
-
-    def __init__(self, run: Run, steps: int, point: ResumePoint) -> None:
-        recipe, knobs = run.recipe, run.recipe.vision
-        self._batch_size = knobs.optimisation.batch_size
-        self._tokens = self._batch_size * 2 * recipe.model.image_tokens
-        self.journal: Journal = run.journal("vision", steps, uniform_loss=math.log(knobs.prototypes), point=point)
-        self._watch = CollapseWatch(
-            knobs.prototypes,
-            warmup=math.ceil(steps * knobs.optimisation.warmup_fraction),
-            patience=max(_LEAST_PATIENCE, math.ceil(steps * knobs.collapse_patience)),
-        )
-
-    def check(self, arrived: Sequence[Figures[_Note]]) -> None:
-        """Stops the stage where a figure is bad."""
-        for each in arrived:
-            loss, entropy, rank, _, norm = each.values
-            self.journal.check(each.step, loss=loss, gradient_norm=norm)
-            if wrong := self._watch.check(each.step, loss=loss, entropy=entropy, rank=rank):
-                self.journal.stop(
-                    f"the vision stage has collapsed: {wrong}, up to step {each.step}",
-                    "Lower vision.optimisation.learning_rate or vision.teacher_temperature, or raise "
-                    "vision.teacher_momentum or vision.koleo_weight",
-                )
-
-    def write(self, arrived: Sequence[Figures[_Note]]) -> bool:
-        """Writes lines; returns whether a checkpoint is due."""
-        late = False
-        for each in arrived:
-            loss, entropy, rank, due, norm = each.values
-            self.journal.step(
-                each.step,
-                samples=self._batch_size,
-                tokens=self._tokens,
-                flops=each.note.flops,
-                waited_s=each.note.waited_s,
-                kept=bool(each.note.probed),
-                loss=round(loss, 5),
-                gradient_norm=round(norm, 4),
-                teacher_entropy=round(entropy, 4),
-                feature_rank=round(rank, 2),
-                **each.note.probed,
-            )
-            late |= bool(due)
-        return late

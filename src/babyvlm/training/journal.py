@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from babyvlm.errors import TrainingError
@@ -148,6 +149,13 @@ class Journal:
         for tracker in self._trackers:
             tracker.add(step, {name: value for name, value in line.items() if name != "step"})
         self._bar.set_postfix_str(shown, refresh=False)
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done within it counts as training time, and not towards the speeds."""
+        began_s = time.monotonic()
+        yield
+        self._since_s += time.monotonic() - began_s
 
     def close(self) -> None:
         """Closes the bar and the trackers."""

@@ -14,39 +14,27 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import torch
 
 from babyvlm.errors import ConfigError
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
-from babyvlm.model.processing import normalise
-from babyvlm.progress import progress
 from babyvlm.training.ahead import Ahead
 from babyvlm.training.batches import BatchPlan, Sample
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import MixturePhase, Optimisation, Part
 from babyvlm.training.distribution import Shared
-from babyvlm.training.figures import Figures, LateFigures
+from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops
-from babyvlm.training.journal import Journal
 from babyvlm.training.kernels import compile_layers
 from babyvlm.training.optimizers import Optimizers, part_of
 from babyvlm.training.run import Run
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import learning_rate_factor, weight_decay
-from babyvlm.training.steps import Step, StepMaker
-
-_ENCODE_IMAGES = 256
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Note:
-    """What the program knows of a step whose figures are still to come."""
-
-    step: Step
-    learning_rate: float
-    waited_s: float
+from babyvlm.training.session import Session, StepFacts, measured_after, measured_every
+from babyvlm.training.steps import StepMaker
+from babyvlm.training.validation import Validation
 
 
 def train_language_model(
@@ -61,6 +49,7 @@ def train_language_model(
     mixture: Sequence[MixturePhase],
     micro_batch_tokens: int,
     cache_vision_features: bool,
+    validation: Validation | None = None,
 ) -> str:
     """Trains ``model`` in place for one stage.
 
@@ -75,12 +64,13 @@ def train_language_model(
         mixture: How often each source is drawn.
         micro_batch_tokens: Largest forward pass, tokens.
         cache_vision_features: Whether to run the frozen tower once for every picture beforehand.
+        validation: Held-out samples, measured as often as the recipe says.
 
     Returns:
         The log, as JSON lines.
 
     Raises:
-        ConfigError: There are more processes than samples a step.
+        ConfigError: There are more processes than samples in a step.
         TrainingError: The loss is not finite, or it diverged.
     """
     accelerator, recipe, device = run.accelerator, run.recipe, run.accelerator.device
@@ -96,6 +86,14 @@ def train_language_model(
         accelerator.print(f"{stage}: resumes after step {point.step:,}")
     began_s = time.monotonic()
     features_UTD = encode_pictures(model, pictures, run) if cache_vision_features and pictures is not None else None
+    if validation:
+        validation.prepare(
+            model,
+            run,
+            trains=trains,
+            micro_batch_tokens=micro_batch_tokens,
+            cache_vision_features=cache_vision_features,
+        )
     point = replace(point, seconds=point.seconds + time.monotonic() - began_s)
     flops = StepFlops(model, recipe.model, trains, cached_features=features_UTD is not None)
     if recipe.gradient_checkpointing:
@@ -107,9 +105,9 @@ def train_language_model(
     optimizer = Optimizers(shared.trained(), optimisation)
     if found:
         resume.load_optimizer(optimizer)
-    journal = run.journal(stage, steps, uniform_loss=math.log(recipe.model.vocabulary), point=point)
+    session = Session(run, stage, steps, point=point, resume=resume, uniform_loss=math.log(recipe.model.vocabulary))
     make = StepMaker(plan, sources, pictures, features_UTD, run=run, micro_batch_tokens=micro_batch_tokens, flops=flops)
-    late, saved_s = LateFigures[_Note](device), time.monotonic()
+    validate_every = measured_every(steps, recipe.validations)
 
     with Ahead(make, range(point.step, steps), device) as ahead:
         for number in range(point.step, steps):
@@ -128,56 +126,24 @@ def train_language_model(
                     shared.backward(part)
                 loss += part.detach()
             norm = shared.clip_gradients(optimisation.clip_norm)
-            # All processes save at once or none does, so their clocks are asked together.
-            due = torch.full_like(loss, time.monotonic() - saved_s > recipe.checkpoint_every_s)
-            figures = torch.cat([accelerator.reduce(torch.stack([loss, due]), "mean"), norm[None]])
-            note = _Note(step=step, learning_rate=optimisation.learning_rate * factor, waited_s=ahead.wait_s())
-            arrived = late.put(number + 1, figures, note)
-            _check(journal, arrived)
+            facts = StepFacts(
+                samples=step.samples,
+                tokens=step.tokens,
+                flops=step.flops,
+                learning_rate=optimisation.learning_rate * factor,
+                waited_s=ahead.wait_s(),
+                figures={"idle": round(step.idle, 4)},
+            )
+            session.record(number + 1, {"loss": loss}, norm, facts)
             optimizer.step()
             shared.refresh()
-            if _write(journal, arrived) and number + 1 < steps:
-                _finish(journal, late)
-                resume.save({"model": shared.state}, optimizer, journal.point)
-                saved_s = time.monotonic()
-        _finish(journal, late)
-    journal.close()
+            if validation and measured_after(number + 1, steps, validate_every):
+                with session.journal.paused():
+                    facts.held_out.update(validation.measure(shared, run))
+            session.finish_step(number + 1, {"model": shared.state}, optimizer)
+        log = session.close()
     shared.restore()
-    return journal.log
-
-
-def _check(journal: Journal, arrived: Sequence[Figures[_Note]]) -> None:
-    """Stops the stage where a figure is bad: on a CPU before the optimizer's step, on a GPU before a checkpoint."""
-    for each in arrived:
-        loss, _, norm = each.values
-        journal.check(each.step, loss=loss, gradient_norm=norm)
-
-
-def _write(journal: Journal, arrived: Sequence[Figures[_Note]]) -> bool:
-    """Writes lines; returns whether a checkpoint is due."""
-    late = False
-    for each in arrived:
-        (loss, due, norm), step = each.values, each.note.step
-        journal.step(
-            each.step,
-            samples=step.samples,
-            tokens=step.tokens,
-            flops=step.flops,
-            waited_s=each.note.waited_s,
-            loss=round(loss, 5),
-            learning_rate=each.note.learning_rate,
-            gradient_norm=round(norm, 4),
-            idle=round(step.idle, 4),
-        )
-        late |= bool(due)
-    return late
-
-
-def _finish(journal: Journal, late: LateFigures[_Note]) -> None:
-    """Waits for the figures of all steps taken."""
-    rest = late.rest()
-    _check(journal, rest)
-    _write(journal, rest)
+    return log
 
 
 def _planned(
@@ -250,18 +216,3 @@ def _present(mixture: Sequence[MixturePhase], held: Mapping[str, int]) -> list[M
         elif phase is mixture[-1]:
             phases.append(phase)
     return phases
-
-
-@torch.no_grad()
-def encode_pictures(model: BabyLlavaForConditionalGeneration, pictures: Pictures, run: Run) -> torch.Tensor:
-    """The tower's output for every picture, UTD, on the CPU, in the precision the stage computes in."""
-    tower, device = model.model.vision_tower, run.accelerator.device
-    half = run.recipe.precision != "no"
-    kept = torch.bfloat16 if half else torch.float32
-    encoded = []
-    starts = range(0, len(pictures), _ENCODE_IMAGES)
-    for start in progress(starts, description="encode pictures", unit="batch"):
-        pixels_NCHW = normalise(pictures.pixels_NCHW[start : start + _ENCODE_IMAGES].to(device))
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
-            encoded.append(tower(pixel_values=pixels_NCHW).last_hidden_state.to("cpu", kept))
-    return torch.cat(encoded)

@@ -30,6 +30,8 @@ from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_
 from babyvlm.model.processing import ConversationEncoder, processor
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
+from babyvlm.records import Conversation
+from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume
 from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
 from babyvlm.training.connector import take_connector, whiten_connector
@@ -43,6 +45,7 @@ from babyvlm.training.run import Run, accelerator_for
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances, training_frames
 from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
+from babyvlm.training.validation import Validation, evenly, some_of_each
 from babyvlm.weights.card import CardFacts, stage_facts, write_card
 
 
@@ -51,7 +54,7 @@ def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
     return STAGES if data.has_instruction else STAGES[:-1]
 
 
-_PICTURES = ".pictures.npy"
+_PICTURES, _HELD_OUT = ".pictures.npy", ".validation.npy"
 
 
 class Trainer:
@@ -120,7 +123,8 @@ class Trainer:
                     ) from error
             if (self.out / stage).exists() and self.accelerator.is_main_process:
                 self._resume(stage).clear()  # of the stage, also where a kill right after its end left it
-                (self.out / _PICTURES).unlink(missing_ok=True)
+                for name in (_PICTURES, _HELD_OUT):
+                    (self.out / name).unlink(missing_ok=True)
 
     def _stage(self, stage: StageName) -> None:
         if stage == "vision":
@@ -153,22 +157,36 @@ class Trainer:
         fit: Fit = "stretch" if knobs.uncropped else recipe.model.image_fit
         frames, resume = self._pictures(images, knobs.source_size, fit), self._resume("vision")
         aspects_N = frames.aspects_N if knobs.uncropped else None
+        held_out = self._held_out_frames()
         probe = Probe(self.data, recipe.model) if accelerator.is_main_process and knobs.probes != 0 else None
-        teacher, log = train_tower(frames, self._run, resume, probe, aspects_N)
+        teacher, log = train_tower(frames, self._run, resume, probe, aspects_N, held_out)
         if accelerator.is_main_process:
             with fresh_folder(self.out / "vision") as partial:
                 teacher.save_pretrained(partial)
                 self._finish(partial, "vision", log, {"vision": teacher.num_parameters()})
         accelerator.wait_for_everyone()
 
-    def _pictures(self, images: Iterable[str], size: int, fit: Fit | None = None) -> PixelTable:
+    def _held_out_frames(self) -> PixelTable | None:
+        """Some frames of the validation split; None where there are none, or none are asked for."""
+        rows = self.data.conversations("image", "validation") if self.recipe.validations else []
+        images = evenly([image for row in rows for image in row.images], self.recipe.validation_samples)
+        if not images:
+            self._say_no_validation("vision")
+            return None
+        return self._pictures(images, self.recipe.vision.source_size, name=_HELD_OUT)
+
+    def _say_no_validation(self, stage: StageName) -> None:
+        if self.recipe.validations:
+            self.accelerator.print(f"{stage}: the data hold nothing for validation; no held-out loss is measured")
+
+    def _pictures(self, images: Iterable[str], size: int, fit: Fit | None = None, name: str = _PICTURES) -> PixelTable:
         """The pictures of one stage, in a file of the run's folder that the stage's end removes."""
         return PixelTable(
             self.data,
             images,
             size=size,
             fit=fit or self.recipe.model.image_fit,
-            path=self.out / _PICTURES,
+            path=self.out / name,
             accelerator=self.accelerator,
         )
 
@@ -185,6 +203,8 @@ class Trainer:
         model.model.vision_tower.load_state_dict(tower.state_dict())
         knobs = self.recipe.language
         samples = pack_utterances(self.data.utterances("train"), tokenizer, knobs.packed_tokens)
+        spoken = self.data.utterances("validation")
+        held_out = pack_utterances(spoken, tokenizer, knobs.packed_tokens) if spoken else []
         log = train_language_model(
             model.to(self.accelerator.device),
             {"text": samples},
@@ -196,6 +216,7 @@ class Trainer:
             mixture=(MixturePhase(),),
             micro_batch_tokens=knobs.micro_batch_tokens,
             cache_vision_features=False,
+            validation=self._validated("language", {"text": evenly(held_out, self.recipe.validation_samples)}),
         )
         self._save(model, tokenizer, "language", log)
 
@@ -238,8 +259,34 @@ class Trainer:
             mixture=knobs.mixture,
             micro_batch_tokens=knobs.micro_batch_tokens,
             cache_vision_features=knobs.cache_vision_features,
+            validation=self._held_out_samples(stage, encoder),
         )
         self._save(model, tokenizer, stage, log)
+
+    def _held_out_samples(self, stage: StageName, encoder: ConversationEncoder) -> Validation | None:
+        """Some samples of the validation split, of every source."""
+        knobs: MultimodalStage = getattr(self.recipe, stage)
+        rows: list[Conversation] = []
+        if self.recipe.validations:
+            every = [row for name in knobs.formats for row in self.data.conversations(name, "validation")]
+            rows = some_of_each(every, self.recipe.validation_samples)
+        images = (image for row in rows for image in row.images)
+        if not rows:
+            return self._validated(stage, {})
+        pictures = self._pictures(images, self.recipe.model.image_size, name=_HELD_OUT)
+        context = self.recipe.model.context
+        sources, _ = encode_conversations(rows, encoder, knobs, index=pictures.index, context=context)
+        return self._validated(stage, sources, pictures)
+
+    def _validated(
+        self, stage: StageName, sources: dict[str, list[Sample]], pictures: PixelTable | None = None
+    ) -> Validation | None:
+        if not self.recipe.validations:
+            return None
+        validation = Validation(sources, pictures, with_accuracy=stage == "instruction")
+        if not validation:
+            self._say_no_validation(stage)
+        return validation
 
     def _config(self) -> BabyLlavaConfig:
         config = model_config(self.recipe.model)

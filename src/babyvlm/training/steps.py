@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from babyvlm.model.packed_attention import Blocks
 from babyvlm.model.processing import normalise
 from babyvlm.training.ahead import gathered, pinned
 from babyvlm.training.balance import shared_out
-from babyvlm.training.batches import BatchPlan, Row, Sample, pack
+from babyvlm.training.batches import Row, Sample, pack
 from babyvlm.training.flops import StepFlops
 from babyvlm.training.run import Run
 from babyvlm.training.samples import Pictures, collate
@@ -82,6 +82,13 @@ class Step:
     """Part of the time in which processes wait for the most laden one, by the count of operations."""
 
 
+class Plan(Protocol):
+    """Says which samples a step takes."""
+
+    def step(self, step: int) -> list[tuple[str, int]]:
+        """The samples of one step, as (source, index in it)."""
+
+
 class StepMaker:
     """Makes the inputs of any step, always the same for the same step.
 
@@ -97,7 +104,7 @@ class StepMaker:
 
     def __init__(
         self,
-        plan: BatchPlan,
+        plan: Plan,
         sources: Mapping[str, Sequence[Sample]],
         pictures: Pictures | None,
         features_UTD: torch.Tensor | None,

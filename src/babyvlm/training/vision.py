@@ -136,13 +136,7 @@ class SelfDistillation(nn.Module):
             targets_2BK = self._targets(seen_VK, self.centre_K).chunk(2)
         learned_VTD = _tokens(self.student, globals_VCHW, masked_VP)
         predictions = self._predictions(learned_VTD[:, 0], views)
-        losses = [
-            -(target_BK * predicted_BK).sum(-1).mean()
-            for number, target_BK in enumerate(targets_2BK)
-            for other, predicted_BK in enumerate(predictions)
-            if other != number
-        ]
-        loss, patches_K = share * torch.stack(losses).mean(), torch.zeros_like(self.centre_K)
+        loss, patches_K = share * _between_views(targets_2BK, predictions), torch.zeros_like(self.centre_K)
         if masks_VP is not None and masked_VP is not None:
             with torch.no_grad():
                 seen_MK = self.teacher_head(taught_VTD[:, 1:][masked_VP]).float()
@@ -157,6 +151,17 @@ class SelfDistillation(nn.Module):
         with torch.no_grad():
             entropy = torch.special.entr(torch.cat(targets_2BK)).sum()
         return loss, Said(seen_VK.sum(0), patches_K, entropy, taught_VTD[:, 0].float())
+
+    def cross_entropy(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The loss over all pairs of a global view and another view alone, without a gradient for the teacher.
+
+        Args:
+            views: The two global views and then the local ones, each BCHW.
+        """
+        globals_VCHW = torch.cat(list(views[:2]))
+        seen_VK = self.teacher_head(_tokens(self.teacher, globals_VCHW)[:, 0]).float()
+        targets_2BK = self._targets(seen_VK, self.centre_K).chunk(2)
+        return _between_views(targets_2BK, self._predictions(_tokens(self.student, globals_VCHW)[:, 0], views))
 
     def _targets(self, seen_NK: torch.Tensor, centre_K: torch.Tensor) -> torch.Tensor:
         return F.softmax((seen_NK - centre_K) / self.teacher_temperature, dim=-1)
@@ -206,6 +211,17 @@ class SelfDistillation(nn.Module):
             exact = [masters.exact(copy) for copy in copies]
             torch._foreach_lerp_(exact, [masters.exact(learned[name]) for name in names], 1 - momentum)
             torch._foreach_copy_(list(copies), exact)
+
+
+def _between_views(targets_2BK: Sequence[torch.Tensor], predictions: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Mean cross-entropy of every view's prediction with the target of each other global view."""
+    losses = [
+        -(target_BK * predicted_BK).sum(-1).mean()
+        for number, target_BK in enumerate(targets_2BK)
+        for other, predicted_BK in enumerate(predictions)
+        if other != number
+    ]
+    return torch.stack(losses).mean()
 
 
 def _tokens(tower: ViTModel, pixels_BCHW: torch.Tensor, masked_BP: torch.Tensor | None = None) -> torch.Tensor:
