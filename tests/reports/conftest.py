@@ -55,6 +55,8 @@ def training(tmp_path: Path) -> Path:
             | {"samples_per_s": 40.0, "tokens_per_s": 1000 * n}
             for n, loss in enumerate(losses, start=1)
         ]
+        if stage == "alignment":
+            lines[-1]["validation_loss"] = 3.456
         (folder / stage / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (folder / "recipe.json").write_text(json.dumps(recipe))
     return folder

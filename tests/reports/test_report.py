@@ -154,6 +154,7 @@ def test_the_page_says_what_was_found_on_what_and_asks_the_network_for_nothing(
         "1 h 1 min",
         "Recipe <code>nursery</code>, seed 5, bfloat16",
         "Apache-2.0",
+        "Dashed, with dots: loss on held-out samples, at the end alignment 3.46.",
     ):
         assert words in text, words
     assert f"{main.outcomes['unparsed']:,}</strong>" in text
@@ -170,6 +171,8 @@ def test_the_page_says_what_was_found_on_what_and_asks_the_network_for_nothing(
             ("vision", 5.25),
             ("alignment", 3.0),
         ]
+    with (tmp_path / "page_files" / "training_log.csv").open() as file:
+        assert [row["validation_loss"] for row in csv.DictReader(file)] == ["", "", "", "3.456"]
 
 
 def test_same_input_same_bytes(runs: dict[str, Path], training: Path, tmp_path: Path) -> None:

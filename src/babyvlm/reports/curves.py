@@ -30,6 +30,8 @@ class LogLine(BaseModel):
     seconds: float
     """Training time so far."""
     learning_rate: float | None = None
+    validation_loss: float | None = None
+    """On held-out samples; where they were measured."""
     samples_per_s: float
     tokens_per_s: float
 
@@ -59,6 +61,11 @@ class StageLog:
         """Mean over the last tenth of the log, because one step's loss is noisy."""
         tail = self.lines[-max(1, math.ceil(len(self.lines) / 10)) :]
         return sum(line.loss for line in tail) / len(tail)
+
+    @property
+    def validated(self) -> tuple[tuple[int, float], ...]:
+        """Steps at which held-out samples were measured, and their loss."""
+        return tuple((line.step, line.validation_loss) for line in self.lines if line.validation_loss is not None)
 
     @property
     def tokens_per_s(self) -> float:

@@ -239,6 +239,8 @@ def training_curves(stages: Sequence[StageLog]) -> Drawn | None:
             losses = [line.loss for line in stage.lines]
             alone = len(steps) < 3
             axes.plot(steps, losses, color=ACCENT, marker="o" if alone else "", linewidth=1.1)
+            if stage.validated:
+                axes.plot(*zip(*stage.validated, strict=True), color=INK, marker="o", markersize=3, linestyle="--")
             axes.set_title(stage.name)
             axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             axes.yaxis.set_major_locator(MaxNLocator(4))
@@ -247,9 +249,13 @@ def training_curves(stages: Sequence[StageLog]) -> Drawn | None:
         for axes in panels[len(logged) :]:
             axes.set_visible(False)
         figure.supxlabel("optimizer step", fontsize=9)
-        figure.supylabel("training loss", fontsize=9)
+        figure.supylabel("loss", fontsize=9)
     words = "; ".join(f"{stage.name} from {stage.lines[0].loss:.2f} to {stage.lines[-1].loss:.2f}" for stage in logged)
-    return Drawn("training_curves", figure, f"Training loss by step: {words}.")
+    caption = f"Training loss by step: {words}."
+    if held_out := [(stage.name, stage.validated[-1][1]) for stage in logged if stage.validated]:
+        last = "; ".join(f"{name} {loss:.2f}" for name, loss in held_out)
+        caption += f" Dashed, with dots: loss on held-out samples, at the end {last}."
+    return Drawn("training_curves", figure, caption)
 
 
 def time_spent(seconds: Mapping[str, float]) -> Drawn | None:

@@ -231,11 +231,20 @@ def training_tables(training: TrainingRun) -> list[Table]:
         "seconds",
     )
     lines = tuple(
-        (stage.name, line.step, line.loss, line.learning_rate, line.seconds, line.samples_per_s, line.tokens_per_s)
+        (
+            stage.name,
+            line.step,
+            line.loss,
+            line.validation_loss,
+            line.learning_rate,
+            line.seconds,
+            line.samples_per_s,
+            line.tokens_per_s,
+        )
         for stage in training.stages
         for line in stage.lines
     )
-    log = ("stage", "step", "loss", "learning_rate", "seconds", "samples_per_s", "tokens_per_s")
+    log = ("stage", "step", "loss", "validation_loss", "learning_rate", "seconds", "samples_per_s", "tokens_per_s")
     return [Table("training_stages", columns, tuple(stages)), Table("training_log", log, lines)]
 
 
