@@ -28,17 +28,16 @@ from babyvlm.training.colour import change_colours
 from babyvlm.training.configuration import Recipe
 from babyvlm.training.distribution import Shared
 from babyvlm.training.figures import Figures, LateFigures
-from babyvlm.training.flops import vision_flops
 from babyvlm.training.journal import Journal
 from babyvlm.training.kernels import compile_layers, tower_attention
+from babyvlm.training.objective import Said, VisionObjective
+from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.optimizers import Optimizers, forget_gradient, tower_rates
 from babyvlm.training.probe import Probe
 from babyvlm.training.run import Run
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import cosine, learning_rate_factor, teacher_temperature, weight_decay
 from babyvlm.training.vision import (
-    Said,
-    SelfDistillation,
     cut_views,
     cut_windows,
     draw_masks,
@@ -69,11 +68,11 @@ class _Note:
     waited_s: float
 
 
-def new_distillation(recipe: Recipe) -> SelfDistillation:
-    """Student and teacher with drawn weights."""
+def new_objective(recipe: Recipe) -> VisionObjective:
+    """What the tower learns by, with drawn weights."""
     config = vision_config(recipe.model)
     config._attn_implementation = tower_attention(recipe)
-    return SelfDistillation(new_tower(config), recipe.vision)
+    return OBJECTIVES.get(recipe.vision.objective)(new_tower(config), recipe.vision)
 
 
 def vision_steps(recipe: Recipe, frames: int) -> int:
@@ -106,14 +105,14 @@ def train_tower(
     device, optimisation = accelerator.device, knobs.optimisation
     share = _share(optimisation.batch_size, accelerator.num_processes)
     steps = vision_steps(recipe, len(frames))
-    distillation = new_distillation(recipe).to(device)
+    objective = new_objective(recipe).to(device)
     if recipe.gradient_checkpointing:
-        distillation.student.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    found = resume.load({"distillation": distillation})
+        objective.student.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    found = resume.load({"distillation": objective})
     point = found or ResumePoint()
     if recipe.compile:
-        compile_layers(distillation)
-    shared = Shared(distillation, accelerator, precision=recipe.precision, frozen_aside=False)
+        compile_layers(objective)
+    shared = Shared(objective, accelerator, precision=recipe.precision, frozen_aside=False)
     trained = shared.trained()
     accelerator.print(
         f"vision: {len(frames):,} frames, {steps:,} steps of {optimisation.batch_size}; "
@@ -122,7 +121,7 @@ def train_tower(
     optimizer = Optimizers(trained, optimisation, tower_rates(trained, optimisation))
     if found:
         resume.load_optimizer(optimizer)
-    log = _VisionLog(run, steps, point)
+    log = _VisionLog(run, steps, point, objective.uniform_loss)
     late = LateFigures[_Note](device)
     probe_every = _probe_every(recipe, steps, len(frames))
     saved_s = time.monotonic()
@@ -139,7 +138,7 @@ def train_tower(
             run.before_step(step)
             optimizer.scale(learning_rate_factor(step, steps, optimisation))
             optimizer.set_weight_decay(weight_decay(step, steps, optimisation))
-            distillation.teacher_temperature = teacher_temperature(step, steps, knobs)
+            objective.teacher_temperature = teacher_temperature(step, steps, knobs)
             if knobs.drop_path:
                 torch.manual_seed(_seed(recipe, step, accelerator.process_index))
             taken = ahead.take(step)
@@ -157,19 +156,19 @@ def train_tower(
             mine = torch.stack([loss, said.entropy / (2 * share), feature_rank(said.tokens), due])
             figures = torch.cat([accelerator.reduce(mine, "mean"), norm[None]])
             probed: dict[str, float] = {}
-            flops = vision_flops(distillation.student, distillation.student_head, knobs, recipe.model, share, masked)
+            flops = objective.flops(recipe.model, share, masked)
             note = _Note(flops=accelerator.num_processes * flops, probed=probed, waited_s=ahead.wait_s())
             arrived = late.put(step + 1, figures, note)
             log.check(arrived)
             optimizer.step()
             shared.refresh()
-            distillation.update_centres(
+            objective.update_centres(
                 accelerator.reduce(said.classes / (2 * share), "mean"),
                 accelerator.reduce(said.patches / max(1, masked), "mean"),
             )
-            distillation.update_teacher(cosine(knobs.teacher_momentum, 1.0, step, steps), shared.masters)
+            objective.update_teacher(cosine(knobs.teacher_momentum, 1.0, step, steps), shared.masters)
             if probe and ((step + 1) % probe_every == 0 or step + 1 in (1, steps)):
-                probed |= _probed(probe, distillation, shared)
+                probed |= _probed(probe, objective, shared)
             if log.write(arrived) and step + 1 < steps:
                 rest = late.rest()
                 log.check(rest)
@@ -181,7 +180,7 @@ def train_tower(
         log.write(rest)
     log.journal.close()
     shared.restore()
-    return distillation.finished_tower(), log.journal.log
+    return objective.finished_tower(), log.journal.log
 
 
 def views_of(taken: Frames, recipe: Recipe, device: torch.device) -> list[torch.Tensor]:
@@ -246,20 +245,20 @@ def _probe_every(recipe: Recipe, steps: int, frames: int) -> int:
     return math.ceil(steps / max(1, recipe.vision.probes))
 
 
-def _probed(probe: Probe, distillation: SelfDistillation, shared: Shared) -> dict[str, float]:
+def _probed(probe: Probe, objective: VisionObjective, shared: Shared) -> dict[str, float]:
     with shared.autocast():
-        accuracy = probe.accuracy(distillation.teacher)
+        accuracy = probe.accuracy(objective.probed_tower())
     return {"knn_word" if probe.by_word else "knn_recording": round(accuracy, 4)}
 
 
 class _VisionLog:
     """Checks and writes what has arrived of the stage's steps."""
 
-    def __init__(self, run: Run, steps: int, point: ResumePoint) -> None:
+    def __init__(self, run: Run, steps: int, point: ResumePoint, uniform_loss: float) -> None:
         recipe, knobs = run.recipe, run.recipe.vision
         self._batch_size = knobs.optimisation.batch_size
         self._tokens = self._batch_size * 2 * recipe.model.image_tokens
-        self.journal: Journal = run.journal("vision", steps, uniform_loss=math.log(knobs.prototypes), point=point)
+        self.journal: Journal = run.journal("vision", steps, uniform_loss=uniform_loss, point=point)
         self._watch = CollapseWatch(
             knobs.prototypes,
             warmup=math.ceil(steps * knobs.optimisation.warmup_fraction),
@@ -283,6 +282,7 @@ class _VisionLog:
         late = False
         for each in arrived:
             loss, entropy, rank, due, norm = each.values
+            taught = {} if math.isnan(entropy) else {"teacher_entropy": round(entropy, 4)}
             self.journal.step(
                 each.step,
                 samples=self._batch_size,
@@ -292,7 +292,7 @@ class _VisionLog:
                 kept=bool(each.note.probed),
                 loss=round(loss, 5),
                 gradient_norm=round(norm, 4),
-                teacher_entropy=round(entropy, 4),
+                **taught,
                 feature_rank=round(rank, 2),
                 **each.note.probed,
             )
