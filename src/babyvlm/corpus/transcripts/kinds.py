@@ -56,7 +56,7 @@ REGISTRY: Registry[TranscriptFormat] = Registry(
         "vtt": TranscriptFormat(read=lambda path, _: read_webvtt(path), example=f"WEBVTT\n\n{_TIMES}look a dog\n"),
         "srt": TranscriptFormat(read=lambda path, _: read_subrip(path), example=f"1\n{_TIMES}look a dog\n"),
         "csv": TranscriptFormat(read=read_table, example="start,end,speaker,text\n0.5,1.5,Mother,look a dog\n"),
-        "tsv": TranscriptFormat(read=read_table, example="start\tend\ttext\n0.5\t1.5\tlook a dog\n"),
+        "tsv": TranscriptFormat(read=read_table, example="start\tend\ttext\n500\t1500\tlook a dog\n"),
         "json": TranscriptFormat(
             read=lambda path, _: read_document(path),
             example='{"segments": [{"start": 0.5, "end": 1.5, "text": "look a dog"}]}\n',
