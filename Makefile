@@ -23,8 +23,8 @@ $(VENV)/.for-use: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	touch $@
 
 check: setup
-	$(BIN)/ruff check src tests benchmarks
-	$(BIN)/ruff format --check src tests benchmarks
+	$(BIN)/ruff check src tests benchmarks examples
+	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/mypy
 
 test: setup

@@ -6,9 +6,11 @@ import importlib.util
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 from babyvlm.folders import package_versions
 from babyvlm.installation import install_command
+from babyvlm.registry import GROUPS, Registry, faults, installed_extensions
 
 
 def examine() -> str:
@@ -40,4 +42,30 @@ def examine() -> str:
         if broken
         else "torchvision: absent, as it should be"
     )
-    return "\n".join(lines)
+    return "\n".join([*lines, *_extensions()])
+
+
+def registries() -> tuple[Registry[Any], ...]:
+    """Every registry that other packages may add to."""
+    from babyvlm.corpus import layouts
+    from babyvlm.corpus.transcripts import kinds
+    from babyvlm.evaluation import choose
+    from babyvlm.toolbox import batteries, tasks
+    from babyvlm.training import objectives
+
+    found: tuple[Registry[Any], ...] = (
+        tasks.REGISTRY, choose.RESPONDENTS, choose.BASELINE_KINDS, kinds.REGISTRY, layouts.REGISTRY,
+        objectives.REGISTRY, batteries.REGISTRY,
+    )  # fmt: skip
+    assert [registry.group for registry in found] == list(GROUPS)
+    return found
+
+
+def _extensions() -> list[str]:
+    """What other packages add, with what is wrong with it."""
+    wrong = faults(registries())
+    lines = []
+    for one in installed_extensions():
+        fault = f"; cannot be used: {wrong[one]}" if one in wrong else ""
+        lines.append(f"extension: {GROUPS[one.group]} {one.name}, of {one.release}{fault}")
+    return lines or ["extensions of other packages: none"]

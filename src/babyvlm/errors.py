@@ -9,6 +9,7 @@
     ├── OutputExistsError        the output folder holds something else
     ├── ConfigError              a knob, a recipe or a combination of the two
     ├── MissingExtraError        an optional dependency is not installed
+    ├── ExtensionError           what another package adds does not load
     ├── CheckpointError          a checkpoint that does not load exactly
     ├── TrainingError            training cannot go on (not finite, diverged)
     └── BudgetError              the next call of an API might pass the budget
@@ -89,6 +90,18 @@ class MissingExtraError(BabyVLMError):
 
     def __init__(self, needed_for: str, extra: str) -> None:
         super().__init__(f"{needed_for} needs an optional dependency. Install it with: {install_command(extra)}")
+
+
+class ExtensionError(BabyVLMError):
+    """What another package adds does not import, is of another kind than it says, or has a name that is given twice.
+
+    Args:
+        problem: What was found, with the package and its entry point.
+        remedy: What to do about it.
+    """
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem}. {remedy}")
 
 
 class CheckpointError(InputError):

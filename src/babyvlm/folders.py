@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from babyvlm.errors import DataFolderError, OutputExistsError
 from babyvlm.records import SCHEMA_VERSION, read_record
@@ -33,7 +33,21 @@ _filling: set[Path] = set()
 _RECORDED_PACKAGES = ("babyvlm", "torch", "transformers", "numpy", "av", "pillow", "pyarrow", "skia-python")
 
 
-class Manifest(BaseModel):
+class NamesExtensions(BaseModel):
+    """A record that names the extensions of other packages it was made with, and has no such key where none was."""
+
+    extensions: dict[str, str] = {}
+    """Kind and name of an extension (``task odd_one_out``) and the package and version it is of."""
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leaves the key out where it is empty; it is the last otherwise."""
+        content: dict[str, Any] = handler(self)
+        named = content.pop("extensions", None)
+        return content | ({"extensions": named} if named else {})
+
+
+class Manifest(NamesExtensions):
     """What a folder holds and how it came to be. It holds no time of day: same seed, same bytes."""
 
     model_config = ConfigDict(extra="forbid")

@@ -15,7 +15,7 @@ from babyvlm.errors import ConfigError, TrainingError
 from babyvlm.training import Trainer, distillation, session
 from babyvlm.training.checkpoints import Resume
 from babyvlm.training.collapse import CollapseWatch, feature_rank
-from babyvlm.training.distillation import Frames, new_distillation, train_tower, views_of
+from babyvlm.training.distillation import Frames, new_objective, train_tower, views_of
 from babyvlm.training.flops import vision_flops
 from babyvlm.training.run import Run, accelerator_for
 
@@ -112,7 +112,7 @@ def test_the_teacher_in_copies_follows_the_student_in_float32(train):
     """With a momentum so near 1 that a step is lost in bfloat16, the tower moves all the same."""
     recipe = recipe_of(precision="bf16_weights", steps=3, teacher_momentum=0.9999)
     torch.manual_seed(3)
-    before = {name: value.clone() for name, value in new_distillation(recipe).teacher.state_dict().items()}
+    before = {name: value.clone() for name, value in new_objective(recipe).teacher.state_dict().items()}
     torch.manual_seed(3)
     tower, _ = train(recipe)
     moved = [(value - before[name]).abs().max().item() for name, value in tower.state_dict().items()]
@@ -140,7 +140,7 @@ def test_held_out_pictures_are_looked_up_once_an_epoch(train):
 def test_operations_are_those_counted_by_torch():
     recipe = recipe_of()
     recipe = replace(recipe, attention="eager")  # whose products are counted on every device
-    model = new_distillation(recipe)
+    model = new_objective(recipe)
     views = views_of(taken(), recipe, torch.device("cpu"))
     counter = FlopCounterMode(display=False)
     with counter:
@@ -187,7 +187,7 @@ def test_a_sign_of_collapse_counts_when_it_has_held(figures, said):
 def test_a_teacher_that_says_nothing_stops_the_stage(train, monkeypatch):
     """A head without weights names all prototypes alike, whatever it sees."""
     monkeypatch.setattr(distillation, "_LEAST_PATIENCE", 6)
-    real = distillation.new_distillation
+    real = distillation.new_objective
 
     def mute(recipe):
         model = real(recipe)
@@ -195,7 +195,7 @@ def test_a_teacher_that_says_nothing_stops_the_stage(train, monkeypatch):
             head.forward = lambda features: F.linear(features, torch.zeros(32, features.shape[-1])) + 0 * features.sum()
         return model
 
-    monkeypatch.setattr(distillation, "new_distillation", mute)
+    monkeypatch.setattr(distillation, "new_objective", mute)
     with pytest.raises(TrainingError, match=r"vision stage has collapsed: for 6 steps .* evenly .*teacher_momentum"):
         train(recipe_of(steps=40, koleo_weight=0.0))
 

@@ -27,7 +27,7 @@ from babyvlm.toolbox import (
     wilson_interval,
 )
 from babyvlm.toolbox.scoring import effective_size, memory_base
-from babyvlm.toolbox.tasks import ROWS, row_name
+from babyvlm.toolbox.tasks import in_table_order, row_name
 
 MEMORY = "memory"
 _EXAMPLES = 5
@@ -129,7 +129,7 @@ def audit_items(items: Sequence[Item], facts: Facts, config: AuditConfig) -> tup
     for item in items:
         by_row[row_name(item.task, item.variant)].append(item)
     scores: dict[tuple[str, ...], _Earned] = {}
-    for row in (row for row in ROWS if by_row[row]):
+    for row in in_table_order(by_row):
         for strategy in STRATEGIES:
             answers = strategy.answers(by_row[row], facts)
             if answers is not None:
@@ -140,7 +140,7 @@ def audit_items(items: Sequence[Item], facts: Facts, config: AuditConfig) -> tup
                 scores[row, strategy.name] = _earned(by_row[row], replies)
     ps = {key: chance_of_as_much(one.value, one.size, one.chance) for key, one in scores.items()}
     corrected = holm(ps)
-    balances = {(row,): answer_balance(by_row[row]) for row in ROWS if by_row[row]}
+    balances = {(row,): answer_balance(by_row[row]) for row in in_table_order(by_row)}
     balances_corrected = holm({key: balance.p for key, balance in balances.items()})
     audits = []
     for (row,), balance in balances.items():

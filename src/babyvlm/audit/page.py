@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from babyvlm.audit.records import Audit
-from babyvlm.toolbox.tasks import TASKS, is_hard
+from babyvlm.toolbox.tasks import row_title
 
 
 def render_page(audit: Audit) -> str:
@@ -20,18 +20,13 @@ def render_page(audit: Audit) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "p": _p, "title": title}
+    environment.filters |= {"percent": _percent, "p": _p, "title": row_title}
     style = (Path(__file__).parent / "templates" / "audit.css").read_text(encoding="utf-8")
     verdicts = {name: [row for row in audit.rows if row.verdict == name] for name in _VERDICTS}
     return environment.get_template("audit.html.j2").render(audit=audit, verdicts=verdicts, style=Markup(style))
 
 
 _VERDICTS = ("shortcut", "clean", "too few items")
-
-
-def title(row: str) -> str:
-    """A row's name in words."""
-    return TASKS[row.removesuffix(".hard")].title + (", hard" if is_hard(row) else "")
 
 
 def _percent(share: float) -> str:

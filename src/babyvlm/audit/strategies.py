@@ -23,7 +23,7 @@ import numpy as np
 from babyvlm.audit.pictures import PictureFacts
 from babyvlm.records import IMAGE_TOKEN, Item, ItemTurn
 from babyvlm.toolbox.looks import MATCHERS
-from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, TASKS
+from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, task_named
 
 FOLDS = 5
 _NEIGHBOURS = 11
@@ -234,7 +234,7 @@ def _number_by(measure: Callable[[PictureFacts], float]) -> Callable[[Sequence[I
     """The commonest number among pictures of other folds that measure most alike."""
 
     def answers(items: Sequence[Item], facts: Facts) -> Answers | None:
-        if any(TASKS[item.task].answers != "number" for item in items):
+        if any(task_named(item.task).answers != "number" for item in items):
             return None
         values = np.array([measure(facts[item.turns[0].images[0]]) for item in items])
         folds = np.array([_fold(item) for item in items])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import Literal
+from typing import Annotated, Literal
 
+from tyro.conf import arg
 from tyro.extras import SubcommandApp
 
-Layout = Literal["auto", "saycam", "babyview", "ego4d", "plain"]
+Layout = Annotated[str, arg(metavar="auto|saycam|babyview|ego4d|plain|NAME")]
+"""How recordings are named; NAME is one that another package adds."""
 Stage = Literal["vision", "language", "alignment", "joint", "instruction"]
 
 app = SubcommandApp()

@@ -58,7 +58,7 @@ def index(
 
     Args:
         corpus: Folder of recordings.
-        layout: How recordings are named.
+        layout: How recordings are named; NAME is a layout that another package adds.
         quick: Do not read the videos to their ends, which finds gaps and missing ends.
         decode: Decode every frame as well, which finds damaged ones and takes far longer.
         problems: CSV file to write every problem and note to.
@@ -89,7 +89,7 @@ def transcribe(
         corpus: Folder of recordings.
         recognition: What recognises, and how.
         workers: Processes, each with a model of its own; 0 for one a core.
-        layout: How recordings are named.
+        layout: How recordings are named; NAME is a layout that another package adds.
     """
     from babyvlm.corpus import open_corpus
     from babyvlm.corpus.recognition import transcribe_corpus
@@ -182,7 +182,7 @@ def curate_command(
         own: The encoder of ``--aligner self``.
         workers: Processes; 0 for one a core. With --dask, how many recordings are in work at a time.
         dask: Address of a Dask scheduler, or its scheduler file, to decode on a cluster; see docs/clusters.md.
-        layout: How recordings are named.
+        layout: How recordings are named; NAME is a layout that another package adds.
     """
     import contextlib
     import shutil

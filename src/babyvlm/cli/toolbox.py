@@ -72,21 +72,26 @@ def import_published(
     source: Positional[str],
     *,
     out: Path,
+    battery: str = "published",
     image_root: Path | None = None,
     published: Annotated[ImportConfig, arg(name="")] = ImportConfig(),  # noqa: B008
 ) -> None:
-    """Import published items, in any layout in which they are distributed. Nothing of them is lost.
+    """Import published items, in any layout in which they are distributed, or the items of another battery.
+
+    Nothing of published items is lost; ``babyvlm toolbox export`` writes them again.
 
     Args:
         source: Folder (<task>/data.json, <split>/<task>/data.json or <task>_<split>.json), JSON file, or the name of a
             hub data set (owner/name).
         out: Folder to write.
+        battery: ``published``, or the name of a battery that another package adds.
         image_root: Where the picture paths of a bare JSON file start; its own folder when not given.
         published: How they are read.
     """
-    from babyvlm.toolbox.published import import_items, report_import, warn_of_problems
+    from babyvlm.toolbox.batteries import REGISTRY
+    from babyvlm.toolbox.published import report_import, warn_of_problems
 
-    imported = import_items(source, out, published, image_root=image_root)
+    imported = REGISTRY.get(battery)(source, out, published, image_root=image_root)
     warn_of_problems(imported)
     print(report_import(imported))
 
@@ -138,7 +143,12 @@ def audit_command(
     with fresh_folder(out) as partial:
         write_audit(found, partial)
         (partial / "audit.html").write_text(render_page(found), encoding="utf-8")
-        Manifest(kind="audit", configuration=asdict(audit), inputs={"toolbox": found.toolbox_hash}).write(partial)
+        Manifest(
+            kind="audit",
+            configuration=asdict(audit),
+            inputs={"toolbox": found.toolbox_hash},
+            extensions=opened.extensions,
+        ).write(partial)
     for row in found.rows:
         print(f"{row.row:32} {row.items:6} items  {row.verdict:13}  {', '.join(row.shortcuts)}".rstrip())
 

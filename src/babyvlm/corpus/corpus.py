@@ -18,11 +18,13 @@ from pathlib import Path
 from babyvlm.corpus.accounting import FileAccount, account_of
 from babyvlm.corpus.ego4d import METADATA_FILE, find_narrations
 from babyvlm.corpus.files import BOXES_SUFFIX, VIDEO_SUFFIXES, Found, find_files
+from babyvlm.corpus.layouts import REGISTRY as LAYOUTS
 from babyvlm.corpus.layouts import Layout, check_layout, commonest_layout, layout_of, read_name
 from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.recording_boxes import RecordingBoxes, read_boxes
 from babyvlm.corpus.recordings import RECORDINGS_CSV, SplitFractions, read_recordings, read_recordings_csv
-from babyvlm.corpus.transcripts import TRANSCRIPT_SUFFIXES, Transcript, read_transcript
+from babyvlm.corpus.transcripts import Transcript, read_transcript, transcript_suffixes
+from babyvlm.corpus.transcripts.kinds import REGISTRY as TRANSCRIPTS
 from babyvlm.errors import AnnotationError, InputError, TranscriptError
 from babyvlm.media import probe
 from babyvlm.records import BoxedFrame, Recording, Utterance
@@ -44,6 +46,12 @@ class Corpus:
     """Every file of the folder, before transcripts and boxes are read."""
     _transcripts: Mapping[str, tuple[Path, ...]] = field(repr=False)
     _boxes: Mapping[str, Path] = field(repr=False)
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """The packages whose layout and transcript formats it is read with, as manifests record them."""
+        paths = [path for beside in self._transcripts.values() for path in beside]
+        return LAYOUTS.used([self.layout]) | TRANSCRIPTS.used(path.suffix.lower()[1:] for path in paths)
 
     def recording(self, recording_id: str) -> Recording:
         """The recording with this id.
@@ -76,7 +84,7 @@ class Corpus:
         """
         path = self.transcript_path(recording)
         if path is None:
-            expected = self.media_path(recording).with_name(recording.id + TRANSCRIPT_SUFFIXES[0])
+            expected = self.media_path(recording).with_name(recording.id + transcript_suffixes()[0])
             raise TranscriptError(f"the recording {recording.id!r} has no transcript", path=expected)
         broken: dict[Path, TranscriptError] = {}
         for path in self._transcripts[recording.id]:
@@ -160,8 +168,8 @@ def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions
 
     Args:
         folder: The folder; it is never written to.
-        layout: How all recordings are named: ``saycam``, ``babyview``, ``ego4d``, ``plain``, or ``auto`` to tell from
-            each name.
+        layout: How all recordings are named: ``saycam``, ``babyview``, ``ego4d``, ``plain``, one of another package, or
+            ``auto`` to tell from each name.
         fractions: Shares held out where ``recordings.csv`` gives no split; None for the defaults.
 
     Raises:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from babyvlm.corpus.problems import Problem
-from babyvlm.corpus.transcripts import TRANSCRIPT_SUFFIXES, is_transcript, lacks, name_tag, preference
+from babyvlm.corpus.transcripts import is_transcript, lacks, name_tag, preference, transcript_suffixes
 from babyvlm.corpus.transcripts.narrations import NARRATION_FILES
 from babyvlm.errors import InputError, MediaError
 from babyvlm.regular_files import is_special
@@ -25,8 +25,8 @@ BOXES_SUFFIX = ".boxes.json"
 TABLES = frozenset({"recordings.csv", "ego4d.json", *NARRATION_FILES})
 """Files of a whole corpus, whose readers decide whether they are used."""
 _SOUND_SUFFIXES = frozenset({".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".aac"})
-_SPEAKING_SUFFIXES = (".vtt", ".srt", ".cha", ".eaf")
-"""A file of these is a transcript whatever its name; a CSV or JSON file may be anything."""
+_ANYTHING_SUFFIXES = (".csv", ".tsv", ".json")
+"""A file of these may be anything; of another transcript format it is a transcript whatever its name."""
 _OTHERS = {
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".gif", ".webp", ".bmp", ".thm"), "picture"),
     **dict.fromkeys(_SOUND_SUFFIXES, "sound file"),
@@ -148,12 +148,12 @@ def _sort_out_astray(
     """A file that is named after no video of its folder."""
     is_boxes = path.name.endswith(BOXES_SUFFIX)
     suffix = path.suffix.lower()
-    if not is_boxes and suffix not in TRANSCRIPT_SUFFIXES:
+    if not is_boxes and suffix not in transcript_suffixes():
         left_out[path] = _OTHERS.get(suffix, "neither video, transcript nor boxes")
         return
     stem = path.name.removesuffix(BOXES_SUFFIX) if is_boxes else path.stem
     video = videos.get(stem) or videos.get(stem.rpartition(".")[0])
-    if not is_boxes and suffix not in _SPEAKING_SUFFIXES and (video is None or not is_transcript(path)):
+    if not is_boxes and suffix in _ANYTHING_SUFFIXES and (video is None or not is_transcript(path)):
         left_out[path] = "neither video, transcript nor boxes"
     elif video is None:
         stem = stem.removesuffix(".en")

@@ -7,6 +7,7 @@ ego4d       0a1b2c3d-4e5f-... (a uid)            nothing; who filmed stands in e
 plain       anything                             a date, where there is exactly one: 2024-03-19, 20240319T102200+0200
 
 Each file is read by itself: in one folder there may be recordings of several providers, each under its own licence.
+Another package may add a layout (``docs/extending.md``); it is used where it is asked for by name.
 """
 
 from __future__ import annotations
@@ -14,31 +15,17 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from babyvlm.errors import ConfigError
 from babyvlm.licences import UNKNOWN
+from babyvlm.registry import Registry, instance_of
 
-Layout = Literal["saycam", "babyview", "ego4d", "plain"]
-LAYOUTS: tuple[Layout, ...] = get_args(Layout)
-
-LICENCES: dict[Layout, str] = {
-    "saycam": "restricted: SAYCam (Databrary)",
-    "babyview": "restricted: BabyView (Databrary)",
-    "ego4d": "restricted: Ego4D",
-    "plain": UNKNOWN,
-}
-"""Licence of a layout's recordings unless ``recordings.csv`` says otherwise."""
+Layout = str
+"""The name of a layout in `REGISTRY`."""
 
 DAYS_PER_MONTH = 365.25 / 12
-_NAMES: tuple[tuple[Layout, re.Pattern[str]], ...] = (
-    ("saycam", re.compile(r"(?P<child>[A-Z])_(?P<date>\d{8})_(?P<months>\d{2})(?P<days>\d{2})_\d+")),
-    ("babyview", re.compile(r"(?P<child>S\d+)_(?P<date>\d{4}-\d{2}-\d{2})_\d+_rec\w+")),
-    ("babyview", re.compile(r"(?P<child>\d{8})_G[XHP]\d{6}.*")),
-    ("ego4d", re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")),
-)
 _FRAME = re.compile(r"(?P<recording>.+?)_\d+_\d+_frame_?\d+")
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d{2})([-_.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?=\D|\d{6}(?!\d)|$)")
 _ZONE = re.compile(r"\d{2}[-:_.]?\d{2}(?:[-:_.]?\d{2})?(Z|[+-](?:0\d|1[0-4]):?[0-5]\d)(?!\d)")
@@ -55,15 +42,28 @@ class NameFacts:
     """Time zone that stands after a time of day: the date is that of this zone."""
 
 
-def read_name(stem: str, layout: Layout) -> NameFacts | None:
-    """What a file's stem says in a layout; None when it is not named that way.
+@dataclass(frozen=True, kw_only=True)
+class CorpusLayout:
+    """How a provider names recordings, and under which licence they are.
 
-    >>> read_name("S_20140320_1703_04", "saycam")
-    NameFacts(child='S', age_months=17.1, date=datetime.date(2014, 3, 20), zone=None)
+    Another package adds one by an entry point in ``babyvlm.layouts``.
     """
-    if layout == "plain":
-        return _read_plain_name(stem)
-    match = next((found for name, form in _NAMES if name == layout and (found := form.fullmatch(stem))), None)
+
+    read_name: Callable[[str], NameFacts | None]
+    """What a file's stem says; None where it is not named that way."""
+    licence: str
+    """Of its recordings, unless ``recordings.csv`` says otherwise; ``restricted: ...`` keeps pictures here."""
+    example: str
+    """A stem that is named that way, for the contract suite."""
+
+
+def _read_forms(*forms: str) -> Callable[[str], NameFacts | None]:
+    """A reader of stems of several forms, whose groups are child, date, months and days."""
+    compiled = [re.compile(form) for form in forms]
+    return lambda stem: _read_match(next((found for form in compiled if (found := form.fullmatch(stem))), None))
+
+
+def _read_match(match: re.Match[str] | None) -> NameFacts | None:
     if match is None:
         return None
     parts = match.groupdict()
@@ -90,13 +90,55 @@ def _read_plain_name(stem: str) -> NameFacts:
     return NameFacts(date=date, zone=zone[1] if zone else None)
 
 
+REGISTRY: Registry[CorpusLayout] = Registry(
+    "babyvlm.layouts",
+    {
+        "saycam": CorpusLayout(
+            read_name=_read_forms(r"(?P<child>[A-Z])_(?P<date>\d{8})_(?P<months>\d{2})(?P<days>\d{2})_\d+"),
+            licence="restricted: SAYCam (Databrary)",
+            example="S_20140320_1703_04",
+        ),
+        "babyview": CorpusLayout(
+            read_name=_read_forms(
+                r"(?P<child>S\d+)_(?P<date>\d{4}-\d{2}-\d{2})_\d+_rec\w+", r"(?P<child>\d{8})_G[XHP]\d{6}.*"
+            ),
+            licence="restricted: BabyView (Databrary)",
+            example="S00220001_2024-03-19_1_rec5Xau",
+        ),
+        "ego4d": CorpusLayout(
+            read_name=_read_forms(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"),
+            licence="restricted: Ego4D",
+            example="0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9",
+        ),
+        "plain": CorpusLayout(read_name=_read_plain_name, licence=UNKNOWN, example="visit 2024-03-19"),
+    },
+    instance_of(CorpusLayout),
+)
+"""The layouts by name; the built-in ones in the order in which ``auto`` tries them."""
+LAYOUTS: tuple[Layout, ...] = REGISTRY.builtin
+
+
+def read_name(stem: str, layout: Layout) -> NameFacts | None:
+    """What a file's stem says in a layout; None when it is not named that way.
+
+    >>> read_name("S_20140320_1703_04", "saycam")
+    NameFacts(child='S', age_months=17.1, date=datetime.date(2014, 3, 20), zone=None)
+    """
+    return REGISTRY.get(layout).read_name(stem)
+
+
+def licence_of(layout: Layout) -> str:
+    """Licence of a layout's recordings unless ``recordings.csv`` says otherwise."""
+    return REGISTRY.get(layout).licence
+
+
 def layout_of(stem: str) -> Layout:
-    """The layout in which one file is named.
+    """The built-in layout in which one file is named.
 
     >>> layout_of("S_20140320_1703_04"), layout_of("visit 3")
     ('saycam', 'plain')
     """
-    return next((layout for layout, _ in _NAMES if read_name(stem, layout) is not None), "plain")
+    return next(layout for layout in LAYOUTS if read_name(stem, layout) is not None)
 
 
 def commonest_layout(stems: Iterable[str]) -> Layout:
@@ -112,7 +154,7 @@ def licence_of_picture(stem: str) -> str | None:
     """
     frame = _FRAME.match(stem)
     layout = layout_of(frame["recording"] if frame else stem)
-    return None if layout == "plain" else LICENCES[layout]
+    return None if layout == "plain" else licence_of(layout)
 
 
 def check_layout(name: str) -> Layout | None:
@@ -120,10 +162,11 @@ def check_layout(name: str) -> Layout | None:
 
     Raises:
         ConfigError: There is no such layout.
+        ExtensionError: It is of another package, and does not load.
     """
     if name == "auto":
         return None
-    for layout in LAYOUTS:
-        if name == layout:
-            return layout
-    raise ConfigError(f"there is no corpus layout {name!r}; choose one of auto, {', '.join(LAYOUTS)}")
+    if name not in REGISTRY:
+        raise ConfigError(f"there is no corpus layout {name!r}; choose one of auto, {', '.join(REGISTRY.names())}")
+    REGISTRY.get(name)
+    return name

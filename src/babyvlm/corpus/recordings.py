@@ -19,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from babyvlm.corpus.ego4d import read_participants
 from babyvlm.corpus.files import Found
-from babyvlm.corpus.layouts import DAYS_PER_MONTH, LICENCES, Layout, NameFacts, commonest_layout, layout_of, read_name
+from babyvlm.corpus.layouts import DAYS_PER_MONTH, Layout, NameFacts, commonest_layout, layout_of, licence_of, read_name
 from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.transcripts.cues import Parsed, read_text
 from babyvlm.errors import ConfigError, InputError, MediaError
@@ -144,7 +144,7 @@ def read_recordings(
                 date=date,
                 media=path.relative_to(folder).as_posix(),
                 duration_s=duration_s,
-                licence=row.licence or LICENCES[layouts[stem]],
+                licence=row.licence or licence_of(layouts[stem]),
                 split=row.split or hashed_split(stem, fractions),
             )
         )

@@ -143,6 +143,7 @@ def curate(
             counts=_positive(tally.counts),
             skipped=_positive(tally.skipped),
             notes=[str(tally.files)],
+            extensions=corpus.extensions,
         ).write(partial)
     if shards is None:
         shutil.rmtree(kept_shards, ignore_errors=True)

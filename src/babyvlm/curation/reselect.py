@@ -140,6 +140,7 @@ def _manifest(old: PretrainingSet, config: CurationConfig, counts: Counter[str],
         counts=dict(sorted({**kept, **{name: count for name, count in counts.items() if count}}.items())),
         skipped=dict(sorted({**kept_skips, **{name: count for name, count in skipped.items() if count}}.items())),
         notes=[*old.manifest.notes, f"selected again from {old.folder.name}"],
+        extensions=old.manifest.extensions,
     )
 
 

@@ -1,4 +1,9 @@
-"""From ``MODEL`` on the command line to a respondent."""
+"""From ``MODEL`` on the command line to a respondent.
+
+NAME:REST             RESPONDENTS    hf, openai, anthropic, gemini, and those of other packages
+baseline:NAME[:REST]  BASELINE_KINDS the null rows, and those of other packages
+FOLDER                               one of our checkpoints, or any model of transformers
+"""
 
 from __future__ import annotations
 
@@ -9,17 +14,80 @@ from babyvlm.evaluation.apis import APIS, open_api
 from babyvlm.evaluation.baselines import BlindMatch, Majority, RandomGuess
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.nulls import NULLS
-from babyvlm.evaluation.respondents import Respondent
+from babyvlm.evaluation.respondents import Opening, Respondent, RespondentKind
 from babyvlm.folders import MANIFEST
+from babyvlm.registry import Registry, instance_of
 from babyvlm.toolbox import Toolbox
 
 BASELINES = ("random", "majority", "blind-match")
-_KINDS = (
-    "a checkpoint folder, hf:NAME of a model on the hub, "
-    + ", ".join(f"{api}:NAME" for api in APIS)
-    + ", or baseline: and one of "
-    + ", ".join((*BASELINES, *(f"{null}:MODEL" for null in NULLS)))
+"""The baselines that belong beside every result, as ``--nulls`` runs them."""
+_BASELINE = "baseline"
+
+
+def _null(name: str) -> RespondentKind:
+    def around(model: str, opening: Opening) -> Respondent:
+        inner = choose_respondent(model, opening.toolbox, seed=opening.seed, ask=opening.ask)
+        return NULLS[name](inner, opening.seed)
+
+    return RespondentKind(open=around, rest="MODEL", example="baseline:random")
+
+
+BASELINE_KINDS: Registry[RespondentKind] = Registry(
+    "babyvlm.baselines",
+    {
+        "random": RespondentKind(open=lambda _, opening: RandomGuess(opening.seed)),
+        "majority": RespondentKind(open=lambda _, opening: Majority(opening.toolbox.items)),
+        "blind-match": RespondentKind(open=lambda _, opening: BlindMatch()),
+        **{name: _null(name) for name in NULLS},
+    },
+    instance_of(RespondentKind),
 )
+"""What may stand after ``baseline:``."""
+
+
+def _open_baseline(named: str, opening: Opening) -> Respondent:
+    name, _, rest = named.partition(":")
+    if name not in BASELINE_KINDS:
+        raise ConfigError(f"unknown baseline {name!r}. There are: {', '.join(BASELINE_KINDS.names())}")
+    kind = BASELINE_KINDS.get(name)
+    if kind.rest and not rest:
+        needs = f"{name} needs a {kind.rest.lower()}: {_BASELINE}:{name}:{kind.rest}"
+        raise ConfigError(f"unknown baseline {name!r}. {needs}. There are: {', '.join(BASELINE_KINDS.names())}")
+    return kind.open(rest, opening)
+
+
+def _open_hub(name: str, opening: Opening) -> Respondent:
+    from babyvlm.evaluation.hub import HubModel  # torch takes seconds to import, and the others need none of it
+
+    return HubModel(name, ask=opening.ask)
+
+
+def _api(provider: str) -> RespondentKind:
+    return RespondentKind(open=lambda name, opening: open_api(f"{provider}:{name}", opening.ask), rest="NAME")
+
+
+RESPONDENTS: Registry[RespondentKind] = Registry(
+    "babyvlm.respondents",
+    {
+        "hf": RespondentKind(open=_open_hub, rest="NAME"),
+        **{provider: _api(provider) for provider in APIS},
+        _BASELINE: RespondentKind(open=_open_baseline, rest="NAME", example="random"),
+    },
+    instance_of(RespondentKind),
+)
+"""What may stand before the first colon."""
+
+
+def _kinds() -> str:
+    """What ``MODEL`` may be, in words."""
+    others = [name for name in RESPONDENTS.names() if name not in ("hf", _BASELINE)]
+    baselines = [f"{name}:MODEL" if name in NULLS else name for name in BASELINE_KINDS.names()]
+    return (
+        "a checkpoint folder, hf:NAME of a model on the hub, "
+        + ", ".join(f"{name}:NAME" for name in others)
+        + ", or baseline: and one of "
+        + ", ".join(baselines)
+    )
 
 
 def choose_respondent(
@@ -33,8 +101,8 @@ def choose_respondent(
 
     Args:
         model: ``baseline:random``, ``baseline:majority``, ``baseline:blind-match``, ``baseline:text-only:MODEL`` and
-            the other nulls, ``openai:NAME``, ``anthropic:NAME``, ``gemini:NAME``, ``hf:NAME``, or a folder: one of our
-            checkpoints, or any model of transformers.
+            the other nulls, ``openai:NAME``, ``anthropic:NAME``, ``gemini:NAME``, ``hf:NAME``, ``NAME:REST`` of
+            another package, or a folder: one of our checkpoints, or any model of transformers.
         toolbox: What it will be asked; the majority baseline counts its answers.
         seed: Seed of the random baseline and of shuffled options.
         ask: How it is asked.
@@ -43,34 +111,17 @@ def choose_respondent(
         ConfigError: An unknown kind of respondent, or one that cannot be asked so.
         CheckpointError: The folder is no checkpoint.
         MissingExtraError: A provider's client is not installed.
+        ExtensionError: It is of another package, and does not load.
     """
-    kind, colon, name = model.partition(":")
-    if colon and kind == "baseline":
-        if name == "random":
-            return RandomGuess(seed)
-        if name == "majority":
-            return Majority(toolbox.items)
-        if name == "blind-match":
-            return BlindMatch()
-        null, _, inner = name.partition(":")
-        if null in NULLS and inner:
-            return NULLS[null](choose_respondent(inner, toolbox, seed=seed, ask=ask), seed)
-        hint = f" {null} needs a model: baseline:{null}:MODEL." if null in NULLS else ""
-        raise ConfigError(f"unknown baseline {name!r}.{hint} There are: {', '.join((*BASELINES, *NULLS))}")
-    if colon and kind in APIS:
-        return open_api(model, ask)
+    kind, colon, rest = model.partition(":")
+    opening = Opening(toolbox=toolbox, seed=seed, ask=ask)
+    if colon and kind in RESPONDENTS and (rest or kind != "hf"):
+        return RESPONDENTS.get(kind).open(rest, opening)
     if colon and kind != "hf" and not Path(model).exists():
-        raise ConfigError(f"unknown respondent {model!r}. Give {_KINDS}")
-    # torch takes seconds to import, and the others need none of it
+        raise ConfigError(f"unknown respondent {model!r}. Give {_kinds()}")
     folder = Path(model)
-    if kind == "hf" and name:
-        from babyvlm.evaluation.hub import HubModel
-
-        return HubModel(name, ask=ask)
     if (folder / "config.json").is_file() and not (folder / MANIFEST).is_file():
-        from babyvlm.evaluation.hub import HubModel
-
-        return HubModel(model, ask=ask)
+        return _open_hub(model, opening)
     if not folder.exists() and model.count("/") == 1 and not model.startswith((".", "/", "~")):
         raise CheckpointError("no such folder", path=model, remedy=f"For a model on the hub, write hf:{model}")
     from babyvlm.evaluation.local import LocalModel
@@ -83,5 +134,20 @@ def choose_respondent(
 
 def choose_nulls(respondent: Respondent, toolbox: Toolbox, *, seed: int = 0) -> dict[str, Respondent]:
     """Every row that belongs beside a model's, by name: guessing, the commonest answer, matching, the model's nulls."""
-    named = {name: choose_respondent(f"baseline:{name}", toolbox, seed=seed) for name in BASELINES}
+    named = {name: choose_respondent(f"{_BASELINE}:{name}", toolbox, seed=seed) for name in BASELINES}
     return named | {name: around(respondent, seed) for name, around in NULLS.items()}
+
+
+def extensions_in(model: str) -> dict[str, str]:
+    """The extensions that ``MODEL`` names, with the package each is of.
+
+    >>> extensions_in("baseline:text-only:baseline:random")
+    {}
+    """
+    kind, colon, rest = model.partition(":")
+    if not colon:
+        return {}
+    if kind != _BASELINE:
+        return RESPONDENTS.used([kind])
+    name, _, inner = rest.partition(":")
+    return BASELINE_KINDS.used([name]) | extensions_in(inner)

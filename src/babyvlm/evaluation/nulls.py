@@ -21,7 +21,7 @@ from PIL import Image
 from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.respondents import Family, ImageReader, KeepsRounds, KnowsRevision, Respondent
 from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Response
-from babyvlm.toolbox import TASKS, read_answer
+from babyvlm.toolbox import read_answer, task_named
 from babyvlm.toolbox.replies import CUT_OFF
 
 BLANK_COLOUR = (123, 116, 103)
@@ -90,7 +90,7 @@ class ShuffledOptions(_Around):
         orders = []
         for number, turn in enumerate(question.turns):
             places = tuple(range(len(turn.options)))
-            lettered = TASKS[question.task].answers == "letter" and len(turn.images) - len(places) in (0, 1)
+            lettered = task_named(question.task).answers == "letter" and len(turn.images) - len(places) in (0, 1)
             order = places if lettered and len(places) > 1 else ()
             rng = random.Random(f"{self._seed}/{question.id}/{number}")
             while order == places:
@@ -115,7 +115,7 @@ class ShuffledOptions(_Around):
         replies = []
         for turn, order, reply in zip(question.turns, self._orders(question), response.replies, strict=True):
             cut = reply.problem.startswith(CUT_OFF)
-            task = TASKS[question.task]
+            task = task_named(question.task)
             read = read_answer(reply.text, task, turn.options, cut=cut) if order and reply.text else None
             if read is not None:
                 reply = reply.model_copy(update={"text": turn.options[order[turn.options.index(read)]]})

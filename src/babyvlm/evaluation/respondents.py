@@ -7,12 +7,15 @@ answer, and replies to each of its turns; whether the replies are right is for s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 from PIL import Image
 
+from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.records import Question, Reply, Response
+from babyvlm.toolbox.folder import Toolbox
 from babyvlm.toolbox.replies import CUT_OFF
 
 Family = Literal["human", "proprietary", "open-source", "baby model", "baseline"]
@@ -33,6 +36,33 @@ class Respondent(Protocol):
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
         """Replies to every question, in any order, each as soon as it is known."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """What a respondent is opened for."""
+
+    toolbox: Toolbox
+    """What it will be asked."""
+    seed: int = 0
+    """Seed of whatever is random about it."""
+    ask: AskConfig = field(default_factory=AskConfig)
+    """How it is asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RespondentKind:
+    """A kind of respondent by its name on the command line: ``NAME:REST``, or for a baseline ``baseline:NAME[:REST]``.
+
+    Another package adds one by an entry point in ``babyvlm.respondents`` or ``babyvlm.baselines``.
+    """
+
+    open: Callable[[str, Opening], Respondent]
+    """Given what stands after the name and its colon (empty where nothing does), the respondent."""
+    rest: str = ""
+    """What must stand there, in capitals as help texts have it (``NAME``, ``MODEL``); empty where nothing must."""
+    example: str = ""
+    """What may stand there, for the contract suite."""
 
 
 @runtime_checkable

@@ -26,23 +26,25 @@ from typing import NamedTuple, overload
 from pydantic import BaseModel, ConfigDict
 
 from babyvlm.errors import ConfigError, DataFolderError
+from babyvlm.evaluation.choose import extensions_in
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.durable import LOCK, DurableLines, cut_torn_line, only_process
 from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.people import typical_scores
 from babyvlm.evaluation.phrases import judge_phrases, with_phrases
 from babyvlm.evaluation.respondents import Family, JudgesPhrases, KeepsRounds, KnowsRevision, Respondent
-from babyvlm.folders import code_revision, package_versions, whole_file
+from babyvlm.folders import NamesExtensions, code_revision, package_versions, whole_file
 from babyvlm.licences import refuse_restricted, summary
 from babyvlm.progress import progress
 from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, read_jsonl, read_record
 from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
+from babyvlm.toolbox.tasks import REGISTRY as TASK_REGISTRY
 from babyvlm.toolbox.tasks import row_name
 
 _PARTIAL_RUN = ".run.json.partial"
 
 
-class Run(BaseModel):
+class Run(NamesExtensions, BaseModel):
     """What ``run.json`` says."""
 
     model_config = ConfigDict(extra="forbid")
@@ -164,6 +166,7 @@ def evaluate(
         code_revision=code_revision(),
         hardware=f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
         started=_now(),
+        extensions=extensions_in(model) | TASK_REGISTRY.used(item.task for item in items),
     )
     refuse_foreign(out)
     out.mkdir(parents=True, exist_ok=True)

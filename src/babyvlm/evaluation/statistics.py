@@ -24,7 +24,7 @@ from pydantic import Field
 from babyvlm.errors import ConfigError
 from babyvlm.records import Item, Record
 from babyvlm.toolbox import ItemScore, wilson_interval
-from babyvlm.toolbox.tasks import ROWS, TASKS, row_name
+from babyvlm.toolbox.tasks import in_table_order, is_extra, row_name, task_of_row
 
 REPLICATES = 2000
 """Bootstrap samples, and random sign flips."""
@@ -158,13 +158,13 @@ def compare(
     if not shared:
         raise ConfigError(f"{names[0]} and {names[1]} share no item with a figure; compare runs on the same toolbox")
     differences = {item.id: _number(others[item.id]) - _number(ones[item.id]) for item in shared}
-    published = [item for item in shared if item.variant != "hard"]
+    published = [item for item in shared if not is_extra(row_name(item.task, item.variant))]
     figures = _Figures.of(published or shared, differences)
     by_task: dict[str, list[Item]] = defaultdict(list)
     for item in shared:
         by_task[row_name(item.task, item.variant)].append(item)
     found = []
-    for number, task in enumerate(task for task in ROWS if task in by_task):
+    for number, task in enumerate(in_table_order(by_task)):
         changes = np.array([differences[item.id] for item in by_task[task]])
         alone = _Figures.of(by_task[task], differences)
         found.append(
@@ -409,7 +409,7 @@ def _interval(value: float, draws: NDArray[np.float64]) -> Interval:
 
 
 def _primary(score: ItemScore) -> float | None:
-    return score.metrics.get(TASKS[score.task.removesuffix(".hard")].primary_metric)
+    return score.metrics.get(task_of_row(score.task).primary_metric)
 
 
 def _number(value: float | None) -> float:

@@ -9,7 +9,7 @@ from babyvlm.evaluation.statistics import Comparison, Interval, Spread
 from babyvlm.records import Response
 from babyvlm.toolbox import Scores
 from babyvlm.toolbox.scoring import SCORING_NAMES
-from babyvlm.toolbox.tasks import is_hard
+from babyvlm.toolbox.tasks import is_extra
 from babyvlm.toolbox.winoground import WINOGROUND_CHANCE, WinogroundScores
 
 
@@ -29,8 +29,8 @@ def describe_scores(scores: Scores) -> str:
             f"{task.task:32} {_percent(task.value)}  {interval:>14}  {100 * task.chance:6.1f}  {task.items:5}"
             f"  {', '.join(odd)}".rstrip()
         )
-    if any(not is_hard(task.task) for task in scores.tasks):
-        missing = [task.task for task in scores.tasks if task.value is None and not is_hard(task.task)]
+    if any(not is_extra(task.task) for task in scores.tasks):
+        missing = [task.task for task in scores.tasks if task.value is None and not is_extra(task.task)]
         without = f"  without {', '.join(missing)}: no item was answered" if missing else ""
         lines.append(f"{'mean of sub-tasks':32} {_percent(scores.overall)}{without}")
     if scores.winoground is not None:

@@ -26,7 +26,7 @@ from babyvlm.folders import read_manifest
 from babyvlm.images import image_batches
 from babyvlm.progress import progress
 from babyvlm.records import IMAGE_TOKEN, Conversation, Item, Recording, Response, Utterance, read_jsonl
-from babyvlm.toolbox import TASKS, open_toolbox, score_item
+from babyvlm.toolbox import open_toolbox, score_item, task_named
 from babyvlm.toolbox.tasks import row_name
 
 _SCHEMA = """
@@ -245,7 +245,7 @@ def _fill_responses(connection: sqlite3.Connection, run: int, folder: Path, item
     rows = []
     for item, response in typical_responses(replied).items():
         score = scores[item]
-        share = score.metrics.get(TASKS[items[item].task].primary_metric)
+        share = score.metrics.get(task_named(items[item].task).primary_metric)
         outcomes = {turn.outcome for turn in score.turns}
         outcome = "right" if share is not None and share >= 0.5 else "wrong"
         if len(outcomes) == 1 and not outcomes & {"right", "wrong"}:

@@ -23,7 +23,7 @@ from PIL import Image
 from babyvlm.folders import fresh_folder, refuse_existing
 from babyvlm.records import Item, Reply, Response
 from babyvlm.shown_pictures import open_image
-from babyvlm.toolbox import TASKS, Scoring, Toolbox, score_item
+from babyvlm.toolbox import Scoring, Toolbox, score_item, task_named
 from babyvlm.toolbox.winoground import (
     WINOGROUND_CHANCE,
     PairLosses,
@@ -82,7 +82,7 @@ def write_lmms_tasks(
         (partial / "babyvlm_tasks.py").write_text(_FUNCTIONS.format(scoring=scoring), encoding="utf-8")
         for task in toolbox.tasks:
             items = [item for item in toolbox.items if item.task == task][:limit]
-            key = LWL_IN_WORDS if task == "looking_while_listening" else TASKS[task].leaderboard_key
+            key = LWL_IN_WORDS if task == "looking_while_listening" else task_named(task).leaderboard_key or task
             documents = [_document(toolbox, item) for item in items]
             _write_task(partial, target, key, documents, _asked_in_words(task))
             written.append(key)
@@ -137,7 +137,7 @@ def _write_task(folder: Path, target: Path, key: str, documents: list[dict[str, 
 
 
 def _asked_in_words(task: str) -> list[str]:
-    spec = TASKS[task]
+    spec = task_named(task)
     metrics = [spec.primary_metric]
     metrics += ["acc_adjacent"] if spec.answers == "direction" else []
     metrics += ["acc_learning", "acc_testing_raw"] if task == "memory" else []

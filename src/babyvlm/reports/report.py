@@ -40,7 +40,7 @@ from babyvlm.reports.examples import choose_examples, withheld_items
 from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES, REPORTED, SOURCES
 from babyvlm.reports.results import FAMILIES, Elsewhere, Results, RunResult, read_elsewhere, read_results
 from babyvlm.reports.style import inline_svg, pdf_of, svg_of
-from babyvlm.toolbox import TASKS
+from babyvlm.toolbox import TASKS, task_named
 from babyvlm.toolbox.scoring import SCORING_NAMES
 from babyvlm.toolbox.winoground import WINOGROUND_CHANCE
 
@@ -139,7 +139,10 @@ def write_report(
         scored = {
             run.name: hashlib.sha256((run.folder / "scores.json").read_bytes()).hexdigest() for run in results.runs
         }
-        Manifest(kind=_KIND, inputs=scored, configuration={"files": sorted(files)}).write(partial)
+        named = {name: release for run in results.runs for name, release in run.run.extensions.items()}
+        Manifest(
+            kind=_KIND, inputs=scored, configuration={"files": sorted(files)}, extensions=dict(sorted(named.items()))
+        ).write(partial)
     with whole_file(out) as file:
         file.write(page)
 
@@ -215,7 +218,7 @@ def _render(
         winoground_chance=WINOGROUND_CHANCE,
         scoring_name=SCORING_NAMES[results.main.scores.scoring],
         marks=_MARKS,
-        titles={name: spec.title for name, spec in TASKS.items()},
+        titles={name: task_named(name).title for name in (*TASKS, *results.extension_rows)},
         asked=len(asked),
         sizes=Counter(item.task for item in asked.values()),
         odd=[(run.name, words) for run in results.ordered if (words := _odd_outcomes(run))],

@@ -39,7 +39,7 @@ from babyvlm.evaluation.statistics import (
 )
 from babyvlm.records import Item, Outcome, Response, read_jsonl
 from babyvlm.toolbox import TASKS, ItemScore, Scores, TaskScore, Toolbox, open_toolbox
-from babyvlm.toolbox.tasks import ROWS, is_hard
+from babyvlm.toolbox.tasks import in_table_order, is_extra, is_hard, row_name
 
 FAMILIES: tuple[Family, ...] = get_args(Family)
 """The groups of rows, in the order of the published table."""
@@ -55,7 +55,7 @@ class RunResult:
     run: Run
     scores: Scores
     items: tuple[Item, ...]
-    """What was asked, hard variants aside: those have a table of their own."""
+    """What was asked, hard variants and tasks of other packages aside: those have a table of their own."""
     replied: tuple[Response, ...]
     """In the order of the run; of a run of people, several to one item."""
 
@@ -103,15 +103,15 @@ class RunResult:
     @property
     def chance(self) -> float:
         """Mean chance level of the sub-tasks present, 0 to 1."""
-        chances = [task.chance for task in self.scores.tasks if not is_hard(task.task)]
+        chances = [task.chance for task in self.scores.tasks if not is_extra(task.task)]
         return sum(chances) / max(1, len(chances))
 
     @property
     def outcomes(self) -> dict[Outcome, int]:
-        """Rounds by outcome, over all sub-tasks, hard variants aside."""
+        """Rounds by outcome, over all sub-tasks that count in the mean."""
         total: Counter[Outcome] = Counter()
         for task in self.scores.tasks:
-            total.update({} if is_hard(task.task) else task.outcomes)
+            total.update({} if is_extra(task.task) else task.outcomes)
         return {outcome: total[outcome] for outcome in get_args(Outcome)}
 
 
@@ -164,15 +164,20 @@ class Results:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """The sub-tasks that somebody was asked, in the order of tables."""
+        """The published sub-tasks that somebody was asked, in the order of tables."""
         asked = {task for run in self.runs for task in run.by_task}
-        return tuple(task for task in self.toolbox.tasks if task in asked and not is_hard(task))
+        return tuple(task for task in self.toolbox.tasks if task in asked and not is_extra(task))
 
     @property
     def hard_rows(self) -> tuple[str, ...]:
         """The hard variants that somebody was asked, in the order of tables."""
-        asked = {task for run in self.runs for task in run.by_task}
-        return tuple(row for row in ROWS if row in asked and is_hard(row))
+        return in_table_order(task for run in self.runs for task in run.by_task if is_hard(task))
+
+    @property
+    def extension_rows(self) -> tuple[str, ...]:
+        """The tasks of other packages that somebody was asked, by name; like hard variants they are in no mean."""
+        extra = in_table_order(task for run in self.runs for task in run.by_task if is_extra(task))
+        return tuple(task for task in extra if not is_hard(task))
 
     def chance(self, task: str) -> float:
         """The chance level of a sub-task's items."""
@@ -360,7 +365,7 @@ def _read_result(folder: Path, run: Run, toolbox: Toolbox) -> RunResult:
         folder=folder,
         run=run,
         scores=read_scores(folder),
-        items=tuple(item for item in run.select(toolbox) if item.variant != "hard"),
+        items=tuple(item for item in run.select(toolbox) if not is_extra(row_name(item.task, item.variant))),
         replied=tuple(read_jsonl(folder / "responses.jsonl", Response)),
     )
 

@@ -18,7 +18,7 @@ from babyvlm.reports.curves import TrainingRun
 from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES, SOURCES
 from babyvlm.reports.results import Results, RunResult
 from babyvlm.spreadsheets import cell
-from babyvlm.toolbox.tasks import is_hard
+from babyvlm.toolbox.tasks import is_extra
 
 Cell = str | int | float | None
 
@@ -103,7 +103,7 @@ def results_table(results: Results) -> Table:
         sure = run.overall.by_recordings if run.overall else None
         ends = (sure.low, sure.high) if sure else (None, None)
         mean = ("mean", "", run.scores.overall, *ends, run.chance, *(None,) * 7)
-        counted = [task for task in run.scores.tasks if not is_hard(task.task)]
+        counted = [task for task in run.scores.tasks if not is_extra(task.task)]
         items = sum(task.items for task in counted), sum(task.scored for task in counted)
         rows.append((run.name, run.family, *mean, *items, *run.outcomes.values()))
     return Table("results", (*columns, "items", "scored", *(f"rounds_{outcome}" for outcome in outcomes)), tuple(rows))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from babyvlm.errors import ConfigError
-from babyvlm.toolbox.tasks import ROWS
+from babyvlm.toolbox.tasks import all_rows
 from babyvlm.web import Site
 
 Group = Literal["adult", "child"]
@@ -102,8 +102,8 @@ class StudyConfig:
         ):  # fmt: skip
             if getattr(self, name) < 0:
                 raise ConfigError(f"--{name.replace('_', '-')} must not be negative, and is {getattr(self, name)}")
-        if unknown := sorted(set(self.tasks) - set(ROWS)):
-            raise ConfigError(f"there is no task {unknown[0]!r}. The tasks are {', '.join(ROWS)}")
+        if self.tasks and (unknown := sorted(set(self.tasks) - set(all_rows()))):
+            raise ConfigError(f"there is no task {unknown[0]!r}. The tasks are {', '.join(all_rows())}")
         if not self.sites or len(set(self.sites)) < len(self.sites) or not all(map(str.strip, self.sites)):
             raise ConfigError(f"--sites names each site once, and at least one: {self.sites!r}")
 

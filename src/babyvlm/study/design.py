@@ -17,7 +17,7 @@ from typing import Literal
 from babyvlm.errors import ConfigError
 from babyvlm.records import Item, Record, content_id
 from babyvlm.study.configuration import Group, StudyConfig
-from babyvlm.toolbox.tasks import ROWS, TASKS, row_name
+from babyvlm.toolbox.tasks import in_table_order, row_name, task_named
 
 Kind = Literal["practice", "attention", "test"]
 OLDEST_MONTHS = 216
@@ -45,7 +45,7 @@ def fits_age(item: Item, age_months: float | None) -> bool:
     """Whether a participant of this age is given the item. Adults, without an age, are given every item."""
     if age_months is None:
         return True
-    spans = (TASKS[item.task].age_span_months, item.age_span_months)
+    spans = (task_named(item.task).age_span_months, item.age_span_months)
     return all(low <= age_months and (high is None or age_months <= high) for low, high in spans)
 
 
@@ -55,7 +55,7 @@ def ages_in_months(items: Sequence[Item], config: StudyConfig) -> tuple[float, f
         span
         for item in items
         if not config.tasks or row_name(item.task, item.variant) in config.tasks
-        for span in (TASKS[item.task].age_span_months,)
+        for span in (task_named(item.task).age_span_months,)
     ]
     highest = [high for _, high in spans]
     return min(low for low, _ in spans), None if None in highest else max(high for high in highest if high is not None)
@@ -96,7 +96,7 @@ def plan_session(
         row = row_name(item.task, item.variant)
         if (not config.tasks or row in config.tasks) and fits_age(item, age_months):
             by_row[row].append(item)
-    rows = [row for row in ROWS if by_row[row]]
+    rows = list(in_table_order(by_row))
     if not rows:
         raise ConfigError(
             "no task to give" if age_months is None else f"no task of this study is for {age_months:g} months"

@@ -33,7 +33,7 @@ from babyvlm.study.presentation import ATTENTION_OPTIONS
 from babyvlm.study.records import Event, Participant, StoredAnswer, StoredTrial
 from babyvlm.study.store import Store
 from babyvlm.toolbox import Toolbox, open_toolbox
-from babyvlm.toolbox.tasks import ROWS, row_name
+from babyvlm.toolbox.tasks import in_table_order, row_name
 
 _NOT_REACHED = "the session ended before"
 
@@ -101,6 +101,7 @@ def _export(store: Store, out: Path, toolbox: Path | None) -> dict[str, int]:
             | {f"consent {version}": text for version, text in store.consent_texts().items()},
             counts=dict(counts),
             skipped=Counter(f"left out: {reason}" for session in sessions for reason in session.left_out),
+            extensions=opened.extensions,
         ).write(partial)
     return dict(counts)
 
@@ -177,7 +178,7 @@ def _write_run(
         model="people",
         toolbox=os.path.relpath(toolbox.folder.resolve(), out.resolve() / place),
         toolbox_hash=store.row.toolbox_hash,
-        tasks=[row for row in ROWS if row in {rows[item] for item in asked}],
+        tasks=list(in_table_order({rows[item] for item in asked})),
         items=asked,
         options={"participants": len(sessions)},
         seed=store.config.seed,
@@ -185,6 +186,7 @@ def _write_run(
         code_revision=code_revision(),
         started=min(times).isoformat(timespec="seconds") + "+00:00",
         finished=max(times).isoformat(timespec="seconds") + "+00:00",
+        extensions=toolbox.extensions,
     )
     (folder / "run.json").write_text(run.model_dump_json(indent=2) + "\n", encoding="utf-8")
     responses.sort(key=lambda one: (order[one.item], one.participant))

@@ -25,7 +25,7 @@ from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
 from babyvlm.toolbox.retakes import RetakeConfig
 from babyvlm.toolbox.review import Decisions, apply_decisions
 from babyvlm.toolbox.sources import FrameSource, boxes_digest
-from babyvlm.toolbox.tasks import HARD_TASKS, ROWS, TASKS, Variant, row_name, task_named
+from babyvlm.toolbox.tasks import HARD_TASKS, REGISTRY, TASKS, Variant, in_table_order, row_name, task_named
 from babyvlm.toolbox.views import PictureConfig
 from babyvlm.toolbox.vocabulary import WordConfig
 
@@ -35,7 +35,7 @@ class ToolboxConfig:
     """What to build."""
 
     tasks: tuple[str, ...] = tuple(TASKS)
-    """Sub-tasks to build items for."""
+    """Sub-tasks to build items for: the twelve; those of other packages are built where they are named."""
     construction: ConstructionName = "published"
     """How items are built: ``published``, as the published ones are, or ``balanced``, so that nothing but what is asked
     tells the answer (ours). A toolbox has one construction, since figures of different ones belong in no one mean."""
@@ -141,11 +141,12 @@ def build_toolbox(
         retakes=config.retakes,
         workers=workers,
     )
-    order = {row: place for place, row in enumerate(ROWS)}
     items = [draft.item(drawing.pictures, source.licence, source.split) for draft in drawing.drafts]
     reviewed = apply_decisions(items, review.by_item.values(), source=review.path) if review else None
     if reviewed is not None:
         items = list(reviewed.items)
+    rows = in_table_order(row_name(item.task, item.variant) for item in items)
+    order = {row: place for place, row in enumerate(rows)}
     items.sort(key=lambda item: (order[row_name(item.task, item.variant)], item.id))
     if not items:
         raise InputError(
@@ -165,6 +166,7 @@ def build_toolbox(
             counts=dict(Counter(row_name(item.task, item.variant) for item in items)),
             skipped=dict(sorted(drawing.skipped.items())),
             notes=[*drawing.notes, *_relaxed(config)],
+            extensions=REGISTRY.used(item.task for item in items),
         )
         if reviewed is not None:
             manifest.notes.append("review: " + ", ".join(f"{count} {what}" for what, count in reviewed.counts.items()))

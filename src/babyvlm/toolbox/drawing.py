@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from babyvlm.progress import progress
-from babyvlm.toolbox.builders import Bench, Builder, Built, Construction, MemoryTests, choose_pool, construction_of
+from babyvlm.toolbox.builders import Bench, Builder, Built, Construction, MemoryTests, builder_of, choose_pool
 from babyvlm.toolbox.compose import Composed, render_composition
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.drafts import Draft, Made, Shown
@@ -24,7 +24,7 @@ from babyvlm.toolbox.paste import Pasted, render_pasted
 from babyvlm.toolbox.pictures import Picture
 from babyvlm.toolbox.retakes import Retake, RetakeConfig, render_retake
 from babyvlm.toolbox.sources import FrameSource
-from babyvlm.toolbox.tasks import EASY_ROWS, ROWS
+from babyvlm.toolbox.tasks import in_table_order
 from babyvlm.toolbox.views import PictureConfig, View, load_pictures, parallel_map
 from babyvlm.toolbox.vocabulary import WordConfig
 
@@ -96,8 +96,8 @@ def draw(
     rows: dict[str, _Row] = {}
     for row, count in wanted.items():
         if count:
-            made = construction_of(row, construction)
-            rows[row] = _Row(construction=made, builder=made.builders[row], count=count)
+            made, builder = builder_of(row, construction)
+            rows[row] = _Row(construction=made, builder=builder, count=count)
     made_by = {row.construction.name: row.construction for row in rows.values()}
     benches: dict[str, Bench] = {}
     for name, made in made_by.items():
@@ -141,7 +141,7 @@ def draw(
     shown.update(_make(recipes, loaded, workers))
     drafts: list[Draft] = []
     notes: list[str] = []
-    for row in (row for row in (*ROWS, *EASY_ROWS) if row in whole):
+    for row in in_table_order(whole):
         distinct = {draft.content_id(shown): draft for draft in whole[row]}
         drafts += distinct.values()
         if repeats := len(whole[row]) - len(distinct):

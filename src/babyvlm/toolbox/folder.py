@@ -12,7 +12,7 @@ from babyvlm.errors import DataFolderError, MediaError
 from babyvlm.folders import Manifest, read_manifest
 from babyvlm.records import Item, read_jsonl
 from babyvlm.shown_pictures import open_image
-from babyvlm.toolbox.tasks import ROWS, TASKS, row_name
+from babyvlm.toolbox.tasks import REGISTRY, in_table_order, row_name
 
 ITEMS = "items.jsonl"
 IMAGES = "images"
@@ -40,8 +40,12 @@ class Toolbox:
     @property
     def tasks(self) -> tuple[str, ...]:
         """The sub-tasks that have items, in the order of tables; a hard variant is one of its own."""
-        present = {row_name(item.task, item.variant) for item in self.items}
-        return tuple(row for row in ROWS if row in present)
+        return in_table_order({row_name(item.task, item.variant) for item in self.items})
+
+    @property
+    def extensions(self) -> dict[str, str]:
+        """The packages whose tasks it has, as manifests record them."""
+        return REGISTRY.used(item.task for item in self.items)
 
     def image_path(self, name: str) -> Path:
         """The file of a picture that an item names."""
@@ -86,12 +90,15 @@ def open_toolbox(folder: Path) -> Toolbox:
     leading = next((item for item in items if item.variant != "hard"), None)
     for line, item in enumerate(items, start=1):
         problem = "" if leading is None else _mixed(item, leading)
-        if item.task not in TASKS:
+        remedy = "Build or copy it again"
+        if item.task not in REGISTRY:
             problem = f"item {item.id} is of an unknown task {item.task!r}"
+            if release := manifest.extensions.get(f"{REGISTRY.kind} {item.task}"):
+                remedy = f"It was built with {release}: install that package beside babyvlm"
         elif ids[item.id] > 1:
             problem = f"item {item.id} occurs {ids[item.id]} times"
         elif missing := [name for turn in item.turns for name in turn.images if name not in present]:
             problem = f"item {item.id} shows {missing[0]}, which is not in {IMAGES}/"
         if problem:
-            raise DataFolderError(problem, path=folder / ITEMS, place=f"line {line}", remedy="Build or copy it again")
+            raise DataFolderError(problem, path=folder / ITEMS, place=f"line {line}", remedy=remedy)
     return Toolbox(folder=folder, items=items, manifest=manifest)

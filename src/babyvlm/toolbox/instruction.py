@@ -25,7 +25,7 @@ from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.sources import CorpusSource, boxes_digest
-from babyvlm.toolbox.tasks import TASKS, task_named
+from babyvlm.toolbox.tasks import REGISTRY, TASKS, task_named
 from babyvlm.toolbox.views import PictureConfig
 
 CONVERSATIONS = "instruction.parquet"
@@ -163,4 +163,5 @@ def write_instruction_set(
             counts={**dict(sorted(counts.items())), "images": len(pictures)},
             skipped=dict(sorted(skipped.items())),
             notes=[f"{split}: {note}" for split, drawing in drawings.items() for note in drawing.notes],
+            extensions=REGISTRY.used(sample.task for sample in samples.values()),
         ).write(partial)

@@ -28,7 +28,7 @@ from babyvlm.records import Item, ItemTurn, Outcome, Record, Reply, Response
 from babyvlm.toolbox.directions import DIRECTIONS, neighbours
 from babyvlm.toolbox.reference import mean_right, reference_adjacent, reference_remembered
 from babyvlm.toolbox.replies import CUT_OFF, Scoring, is_refusal, read_answer
-from babyvlm.toolbox.tasks import ROWS, TASKS, TaskSpec, is_hard, row_name, task_named
+from babyvlm.toolbox.tasks import TASKS, TaskSpec, in_table_order, is_extra, row_name, task_named, task_of_row
 from babyvlm.toolbox.winoground import BOARD_METRICS, WinogroundScores
 
 _Z = 1.959964  # two-sided 95%
@@ -98,8 +98,8 @@ class Scores(Record):
     scoring: Scoring
     tasks: tuple[TaskScore, ...]
     overall: float | None
-    """Mean of the primary metrics of the sub-tasks present, hard variants and sub-tasks without a figure aside; None
-    where no sub-task has one."""
+    """Mean of the primary metrics of the published sub-tasks present, those without a figure aside; None where no
+    sub-task has one. Hard variants and tasks of other packages never count in it."""
     not_asked: int
     """Items without a response; they count in nothing."""
     winoground: WinogroundScores | None = None
@@ -254,8 +254,8 @@ def summarise(judged: Iterable[ItemScore], items: Iterable[Item], *, scoring: Sc
         if (tally := tallies.get(item_score.task)) is None:
             tally = tallies[item_score.task] = _Tally(item_score.task, scoring)
         tally.add(known[item_score.item], item_score)
-    tasks = tuple(tallies[row].score() for row in ROWS if row in tallies)
-    counted = [task.value for task in tasks if not is_hard(task.task) and task.value is not None]
+    tasks = tuple(tallies[row].score() for row in in_table_order(tallies))
+    counted = [task.value for task in tasks if not is_extra(task.task) and task.value is not None]
     return Scores(
         scoring=scoring,
         tasks=tasks,
@@ -273,7 +273,7 @@ class _Tally:
     """
 
     def __init__(self, row: str, scoring: Scoring) -> None:
-        self._row, self._spec, self._scoring = row, TASKS[row.removesuffix(".hard")], scoring
+        self._row, self._spec, self._scoring = row, task_of_row(row), scoring
         self._metrics: dict[str, array[float]] = {}
         self._chances, self._worst, self._best, self._bases = (array("d") for _ in range(4))
         self._outcomes: Counter[Outcome] = Counter()
@@ -375,7 +375,7 @@ def leaderboard_results(scores: Scores) -> dict[str, dict[str, dict[str, float]]
     results = {
         TASKS[task.task].leaderboard_key: dict(task.metrics)
         for task in scores.tasks
-        if task.task not in absent and not is_hard(task.task)
+        if task.task not in absent and not is_extra(task.task)
     }
     if scores.winoground is not None:
         key = TASKS["looking_while_listening"].leaderboard_key

@@ -2,19 +2,25 @@
 
 Every sub-task descends from a measure of the NIH Baby Toolbox. Prompts are the first published variant of each, word
 for word, except where a DEVIATION is marked.
+
+Another package may add sub-tasks (``docs/extending.md``). They are built, asked and scored like these, in rows of their
+own: no mean over the published sub-tasks counts them.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from babyvlm.errors import ConfigError
 from babyvlm.records import IMAGE_TOKEN
+from babyvlm.registry import Registry
 from babyvlm.toolbox.directions import DIRECTIONS, is_corner
 from babyvlm.toolbox.plurals import plural
+
+if TYPE_CHECKING:
+    from babyvlm.toolbox.builders.bench import Builder
 
 AnswerKind = Literal["letter", "number", "direction"]
 Domain = Literal["language", "executive function and memory", "math"]
@@ -37,10 +43,10 @@ class TaskSpec:
     """Our name, as in `Item.task`."""
     title: str
     """The name in tables and figures."""
-    leaderboard_key: str
-    """Its key in the public leaderboard's scores file."""
+    leaderboard_key: str = ""
+    """Its key in the public leaderboard's scores file; empty for a sub-task that the leaderboard does not have."""
     measure: str
-    """The NIH Baby Toolbox measure it descends from."""
+    """The NIH Baby Toolbox measure it descends from, or the study a task of another package comes from."""
     age_span_months: tuple[float, float | None]
     """Ages the measure is given at; None for no upper end."""
     domain: Domain
@@ -56,6 +62,16 @@ class TaskSpec:
     """Whether instruction tuning leaves it out, as a probe of generalisation (paper)."""
     published_training_items: int = 0
     """Size of its part of the published instruction set; 0 for a held-out task."""
+    builder: Builder | None = None
+    """How another package's items are built from boxes; the twelve have theirs in `babyvlm.toolbox.builders`."""
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or not self.title:
+            raise ConfigError(f"task {self.name!r}: a name of letters, digits and _ is needed, and a title")
+        if not 0 <= self.chance < 1:
+            raise ConfigError(f"task {self.name!r}: chance={self.chance} must be in [0, 1)")
+        if not self.options or (self.answers == "letter" and not set(self.options) <= set(LETTERS)):
+            raise ConfigError(f"task {self.name!r}: options={self.options}: letters are of {', '.join(LETTERS)}")
 
 
 _ALL = (
@@ -212,6 +228,17 @@ TASKS: dict[str, TaskSpec] = {spec.name: spec for spec in _ALL}
 """The twelve sub-tasks by name, in the order of tables."""
 
 
+def _check(name: str, found: object) -> str:
+    if not isinstance(found, TaskSpec):
+        return f"it is a {type(found).__name__}, where a TaskSpec belongs"
+    if found.name != name:
+        return f"its name is {found.name!r}; the entry point must have the same"
+    return "" if found.builder is not None else "it has no builder, so that no item of it can be built"
+
+
+REGISTRY: Registry[TaskSpec] = Registry("babyvlm.tasks", TASKS, _check)
+"""The twelve, and those of other packages."""
+
 Variant = Literal["published", "hard"]
 """Which items of a sub-task: in the published style, or built so that shortcuts fall to chance."""
 HARD_TASKS = (
@@ -243,8 +270,29 @@ EASY_ROWS = tuple(row_name(task, "easy") for task in EASY_TASKS)
 
 
 def is_hard(row: str) -> bool:
-    """Whether a row is a hard variant, which counts in no overall mean and on no leaderboard."""
+    """Whether a row is a hard variant."""
     return row.endswith(".hard")
+
+
+def is_extra(row: str) -> bool:
+    """Whether a row is a hard variant or of another package: it counts in no overall mean and on no leaderboard."""
+    return row not in TASKS
+
+
+def in_table_order(rows: Iterable[str]) -> tuple[str, ...]:
+    """Rows as tables have them: the twelve, hard variants, easy ones, then those of other packages by name.
+
+    >>> in_table_order(["zebra", "memory.hard", "memory", "antelope", "localization"])
+    ('localization', 'memory', 'memory.hard', 'antelope', 'zebra')
+    """
+    there = set(rows)
+    known = tuple(row for row in (*ROWS, *EASY_ROWS) if row in there)
+    return (*known, *sorted(there - set(known)))
+
+
+def all_rows() -> tuple[str, ...]:
+    """Every row that scores may have, those of other packages too."""
+    return (*ROWS, *(name for name in REGISTRY.names() if name not in TASKS))
 
 
 def task_named(name: str) -> TaskSpec:
@@ -252,11 +300,28 @@ def task_named(name: str) -> TaskSpec:
 
     Raises:
         ConfigError: There is none; the nearest name is suggested.
+        ExtensionError: It is of another package, and does not load.
     """
-    if name in TASKS:
-        return TASKS[name]
-    near = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.0)
-    raise ConfigError(f"there is no task {name!r}; did you mean {near[0]!r}? The tasks are {', '.join(TASKS)}")
+    return REGISTRY.get(name)
+
+
+def task_of_row(row: str) -> TaskSpec:
+    """The sub-task that a row is of.
+
+    Raises:
+        ConfigError: There is none.
+        ExtensionError: It is of another package, and does not load.
+    """
+    return task_named(row.removesuffix(".hard"))
+
+
+def row_title(row: str) -> str:
+    """A row's name in words.
+
+    >>> row_title("memory.hard")
+    'Memory, hard'
+    """
+    return task_of_row(row).title + (", hard" if is_hard(row) else "")
 
 
 def count_prompt(thing: str) -> str:

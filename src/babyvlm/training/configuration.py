@@ -10,12 +10,14 @@ Paper, section on the training recipe; the figures are those of the published tr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.processing import Template
+from babyvlm.training.objectives import DISTILLATION
+from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 
 StageName = Literal["vision", "language", "alignment", "joint", "instruction"]
 STAGES: tuple[StageName, ...] = ("vision", "language", "alignment", "joint", "instruction")
@@ -137,6 +139,8 @@ class ColourChanges:
 class VisionStage:
     """Stage 0, vision: self-distillation without labels (DINO, Caron et al. 2021) on the corpus's frames."""
 
+    objective: str = DISTILLATION
+    """What the tower learns by: ``distillation``, or an objective that another package adds (ours)."""
     optimisation: Optimisation
     """AdamW; the published scripts run the public DINO pipeline."""
     micro_batch: int | None = None
@@ -209,6 +213,8 @@ class VisionStage:
     stops; 1 for never (ours)."""
 
     def __post_init__(self) -> None:
+        if self.objective not in OBJECTIVES:
+            OBJECTIVES.get(self.objective)  # says which there are
         _refuse(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")
         _refuse(
             self.micro_batch is not None and self.micro_batch < 1,
@@ -380,3 +386,15 @@ class Recipe:
             raise ConfigError(
                 f"language.packed_tokens={self.language.packed_tokens} exceeds model.context={self.model.context}"
             )
+
+
+def saved_settings(settings: Recipe | VisionStage | LanguageStage | MultimodalStage) -> dict[str, Any]:
+    """Every setting as a run saves and compares it.
+
+    The objective is left out where it is the published one: what was begun before there was a choice resumes.
+    """
+    saved = asdict(settings)
+    vision = saved["vision"] if isinstance(settings, Recipe) else saved
+    if vision.get("objective") == DISTILLATION:
+        del vision["objective"]
+    return saved

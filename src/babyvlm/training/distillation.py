@@ -26,8 +26,9 @@ from babyvlm.training.collapse import CollapseWatch, feature_rank
 from babyvlm.training.colour import change_colours
 from babyvlm.training.configuration import Recipe
 from babyvlm.training.distribution import Shared
-from babyvlm.training.flops import vision_flops
 from babyvlm.training.kernels import compile_layers, tower_attention
+from babyvlm.training.objective import Said, VisionObjective
+from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.optimizers import Optimizers, forget_gradient, tower_rates
 from babyvlm.training.probe import Probe
 from babyvlm.training.run import Run
@@ -35,8 +36,6 @@ from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import cosine, learning_rate_factor, teacher_temperature, weight_decay
 from babyvlm.training.session import Session, StepFacts, measured_after, measured_every
 from babyvlm.training.vision import (
-    Said,
-    SelfDistillation,
     cut_views,
     cut_windows,
     draw_masks,
@@ -58,11 +57,11 @@ class Frames:
     """Width over height of each before it was stretched to a square; None where squares are what is cut from."""
 
 
-def new_distillation(recipe: Recipe) -> SelfDistillation:
-    """Student and teacher with drawn weights."""
+def new_objective(recipe: Recipe) -> VisionObjective:
+    """What the tower learns by, with drawn weights."""
     config = vision_config(recipe.model)
     config._attn_implementation = tower_attention(recipe)
-    return SelfDistillation(new_tower(config), recipe.vision)
+    return OBJECTIVES.get(recipe.vision.objective)(new_tower(config), recipe.vision)
 
 
 def vision_steps(recipe: Recipe, frames: int) -> int:
@@ -101,14 +100,14 @@ def train_tower(
     device, optimisation = accelerator.device, knobs.optimisation
     share = _share(optimisation.batch_size, accelerator.num_processes)
     steps = vision_steps(recipe, len(frames))
-    distillation = new_distillation(recipe).to(device)
+    objective = new_objective(recipe).to(device)
     if recipe.gradient_checkpointing:
-        distillation.student.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    found = resume.load({"distillation": distillation})
+        objective.student.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    found = resume.load({"distillation": objective})
     point = found or ResumePoint()
     if recipe.compile:
-        compile_layers(distillation)
-    shared = Shared(distillation, accelerator, precision=recipe.precision, frozen_aside=False)
+        compile_layers(objective)
+    shared = Shared(objective, accelerator, precision=recipe.precision, frozen_aside=False)
     trained = shared.trained()
     accelerator.print(
         f"vision: {len(frames):,} frames, {steps:,} steps of {optimisation.batch_size}; "
@@ -119,7 +118,7 @@ def train_tower(
         resume.load_optimizer(optimizer)
     watch = _collapse_watch(recipe, steps)
     session = Session(
-        run, "vision", steps, point=point, resume=resume, uniform_loss=math.log(knobs.prototypes), watch=watch
+        run, "vision", steps, point=point, resume=resume, uniform_loss=objective.uniform_loss, watch=watch
     )
     probe_every = _probe_every(recipe, steps, len(frames))
     validate_every = measured_every(steps, recipe.validations)
@@ -137,7 +136,7 @@ def train_tower(
             factor = learning_rate_factor(step, steps, optimisation)
             optimizer.scale(factor)
             optimizer.set_weight_decay(weight_decay(step, steps, optimisation))
-            distillation.teacher_temperature = teacher_temperature(step, steps, knobs)
+            objective.teacher_temperature = teacher_temperature(step, steps, knobs)
             if knobs.drop_path:
                 torch.manual_seed(_seed(recipe, step, accelerator.process_index))
             taken = ahead.take(step)
@@ -155,7 +154,7 @@ def train_tower(
                 "teacher_entropy": said.entropy / (2 * share),
                 "feature_rank": feature_rank(said.tokens),
             }
-            flops = vision_flops(distillation.student, distillation.student_head, knobs, recipe.model, share, masked)
+            flops = objective.flops(recipe.model, share, masked)
             facts = StepFacts(
                 samples=optimisation.batch_size,
                 tokens=optimisation.batch_size * 2 * recipe.model.image_tokens,
@@ -166,20 +165,20 @@ def train_tower(
             session.record(step + 1, averaged, norm, facts)
             optimizer.step()
             shared.refresh()
-            distillation.update_centres(
+            objective.update_centres(
                 accelerator.reduce(said.classes / (2 * share), "mean"),
                 accelerator.reduce(said.patches / max(1, masked), "mean"),
             )
-            distillation.update_teacher(cosine(knobs.teacher_momentum, 1.0, step, steps), shared.masters)
+            objective.update_teacher(cosine(knobs.teacher_momentum, 1.0, step, steps), shared.masters)
             with session.journal.paused():
                 if probe and measured_after(step + 1, steps, probe_every):
-                    facts.held_out.update(_probed(probe, distillation, shared))
+                    facts.held_out.update(_probed(probe, objective, shared))
                 if held_out is not None and measured_after(step + 1, steps, validate_every):
                     facts.held_out["validation_loss"] = held_out_loss(held_out, shared, run)
             session.finish_step(step + 1, {"distillation": shared.state}, optimizer)
         log = session.close()
     shared.restore()
-    return distillation.finished_tower(), log
+    return objective.finished_tower(), log
 
 
 def views_of(taken: Frames, recipe: Recipe, device: torch.device) -> list[torch.Tensor]:
@@ -242,31 +241,30 @@ def _share(batch_size: int, processes: int) -> int:
 def held_out_loss(frames: Pictures, shared: Shared, run: Run) -> float:
     """The stage's loss on frames it does not learn from; every process must call.
 
-    The views are the same at every look. Squares are what they are cut from, patches are not masked, and KoLeo, which
-    depends on how many frames there are, is left out.
+    The views are the same at every look, and squares are what they are cut from.
 
     Args:
         frames: Held out.
-        shared: The distillation.
+        shared: The objective.
         run: The recipe and the processes.
 
     Returns:
-        Mean cross-entropy, nats.
+        Mean of the objective's ``held_out_loss``.
     """
-    accelerator, recipe, distillation = run.accelerator, run.recipe, shared.module
-    assert isinstance(distillation, SelfDistillation)
+    accelerator, recipe, objective = run.accelerator, run.recipe, shared.module
+    assert isinstance(objective, VisionObjective)
     totals = torch.zeros(2, device=accelerator.device)
     size = max(1, _share(recipe.vision.optimisation.batch_size, accelerator.num_processes))
     starts = range(0, len(frames), min(size, recipe.vision.micro_batch or size))
-    distillation.eval()
+    objective.eval()
     for number, start in list(enumerate(starts))[accelerator.process_index :: accelerator.num_processes]:
         pixels_BCSS = frames.pixels_NCHW[start : start + starts.step]
         generator = torch.Generator().manual_seed(_seed(recipe, number, 0))
         views = views_of(Frames(pixels_BCSS=pixels_BCSS, generator=generator), recipe, accelerator.device)
         with shared.autocast():
-            loss = distillation.cross_entropy(views)
+            loss = objective.held_out_loss(views)
         totals += torch.stack([loss.float(), torch.ones_like(loss.float())]) * len(pixels_BCSS)
-    distillation.train()
+    objective.train()
     loss_sum, count = accelerator.reduce(totals, "sum").tolist()
     return float(round(loss_sum / count, 5))
 
@@ -299,7 +297,7 @@ def _probe_every(recipe: Recipe, steps: int, frames: int) -> int:
     return math.ceil(steps / max(1, recipe.vision.probes))
 
 
-def _probed(probe: Probe, distillation: SelfDistillation, shared: Shared) -> dict[str, float]:
+def _probed(probe: Probe, objective: VisionObjective, shared: Shared) -> dict[str, float]:
     with shared.autocast():
-        accuracy = probe.accuracy(distillation.teacher)
+        accuracy = probe.accuracy(objective.probed_tower())
     return {"knn_word" if probe.by_word else "knn_recording": round(accuracy, 4)}

@@ -111,6 +111,20 @@ def vision_flops(
         frames: Of the step.
         masked: Masked patches, which pass the heads.
     """
+    views_taught, views_learned = _views_flops(tower, knobs, shape)
+    head_weights = _linear_weights(head) + knobs.prototypes * knobs.bottleneck
+    through_heads = frames * (3 * (2 + knobs.local_views) + 2) + 4 * masked
+    return frames * (3 * views_learned + views_taught) + 2.0 * head_weights * through_heads
+
+
+def tower_flops(tower: nn.Module, knobs: VisionStage, shape: ModelShape, frames: int) -> float:
+    """Operations of a tower forward and backward over all views of so many frames, without any head or teacher."""
+    _, views_learned = _views_flops(tower, knobs, shape)
+    return frames * 3 * views_learned
+
+
+def _views_flops(tower: nn.Module, knobs: VisionStage, shape: ModelShape) -> tuple[float, float]:
+    """Operations of a frame's global views forward, and of all its views."""
     weights, layers_width = _linear_weights(tower), shape.vision_layers * shape.vision_width
     local_tokens = (knobs.local_size // shape.patch_size) ** 2 + 1
 
@@ -118,10 +132,7 @@ def vision_flops(
         return 2.0 * weights * tokens + 4.0 * layers_width * tokens**2
 
     views_taught = 2 * forward(shape.image_tokens)
-    views_learned = views_taught + knobs.local_views * forward(local_tokens)
-    head_weights = _linear_weights(head) + knobs.prototypes * knobs.bottleneck
-    through_heads = frames * (3 * (2 + knobs.local_views) + 2) + 4 * masked
-    return frames * (3 * views_learned + views_taught) + 2.0 * head_weights * through_heads
+    return views_taught, views_taught + knobs.local_views * forward(local_tokens)
 
 
 def _linear_weights(module: nn.Module) -> int:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 
 from babyvlm.training.checkpoints import ResumePoint
-from babyvlm.training.configuration import Recipe
+from babyvlm.training.configuration import Recipe, saved_settings
 from babyvlm.training.flops import peak_flops
 from babyvlm.training.journal import Journal
 from babyvlm.training.trackers import TensorBoard, Tracker, WeightsAndBiases
@@ -59,7 +59,7 @@ class Run:
         if main and self.tensorboard:
             trackers.append(TensorBoard(self.out / "tensorboard" / stage, point.step))
         if main and self.wandb is not None:
-            trackers.append(WeightsAndBiases(self.wandb, self.out, stage, asdict(self.recipe)))
+            trackers.append(WeightsAndBiases(self.wandb, self.out, stage, saved_settings(self.recipe)))
         return Journal(
             stage,
             steps,

@@ -133,7 +133,9 @@ class Session:
         for each in arrived:
             figures, facts = self._named(each), each.note
             checkpoint |= bool(figures.pop("due"))
-            rounded = {name: round(value, _DECIMALS.get(name, 4)) for name, value in figures.items()}
+            # A figure of what an objective has not, such as a teacher, is not a number; loss and norm were checked.
+            known = {name: value for name, value in figures.items() if not math.isnan(value)}
+            rounded = {name: round(value, _DECIMALS.get(name, 4)) for name, value in known.items()}
             self.journal.step(
                 each.step,
                 samples=facts.samples,

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -33,13 +32,14 @@ from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.records import Conversation
 from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume
-from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName
+from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName, saved_settings
 from babyvlm.training.connector import take_connector, whiten_connector
 from babyvlm.training.distillation import train_tower
 from babyvlm.training.distribution import whole_weights
 from babyvlm.training.inputs import claim_inputs, data_digest, licences_so_far, stage_inputs
 from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.loop import train_language_model
+from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.probe import Probe
 from babyvlm.training.run import Run, accelerator_for
 from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances, training_frames
@@ -95,7 +95,7 @@ class Trainer:
         """Makes ``out`` the run folder of this recipe, set and start, or makes sure that it is already."""
         begun = read_start(start, recipe) if start else None
         out.mkdir(parents=True, exist_ok=True)
-        resolved = json.dumps(asdict(recipe), indent=2, sort_keys=True) + "\n"
+        resolved = json.dumps(saved_settings(recipe), indent=2, sort_keys=True) + "\n"
         path = out / "recipe.json"
         if path.is_file() and path.read_text(encoding="utf-8") != resolved:
             raise ConfigError(
@@ -294,7 +294,7 @@ class Trainer:
         return config
 
     def _resume(self, stage: StageName) -> Resume:
-        knobs = {"stage": asdict(getattr(self.recipe, stage)), "seed": self.recipe.seed, "data": self._digest}
+        knobs = {"stage": saved_settings(getattr(self.recipe, stage)), "seed": self.recipe.seed, "data": self._digest}
         fingerprint = hashlib.sha256(json.dumps(knobs, sort_keys=True).encode()).hexdigest()
         return Resume(self.out, stage, fingerprint, self.accelerator)
 
@@ -352,6 +352,7 @@ class Trainer:
                 "licences": sorted(licences),
             },
             inputs=stage_inputs(self.out, stage, self._digest),
+            extensions=OBJECTIVES.used([self.recipe.vision.objective]),
         ).write(partial)
 
 

@@ -22,9 +22,12 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import ViTModel
 
+from babyvlm.model.configuration import ModelShape
 from babyvlm.training.configuration import VisionStage
 from babyvlm.training.depth import LayerScale, leave_out_branches
+from babyvlm.training.flops import vision_flops
 from babyvlm.training.masters import MasterWeights
+from babyvlm.training.objective import Said, VisionObjective
 
 _GLANCE = 16
 """Side at which a window's detail is told, pixels."""
@@ -55,19 +58,6 @@ class ProjectionHead(nn.Module):
         return F.normalize(self.mlp(features_BD), dim=-1) @ F.normalize(self.prototypes, dim=-1).T
 
 
-class Said(NamedTuple):
-    """What the teacher said of some frames."""
-
-    classes: torch.Tensor
-    """Its output for class tokens, added up over the views, K."""
-    patches: torch.Tensor
-    """Its output for masked patches, added up, K; zeros where none are predicted."""
-    entropy: torch.Tensor
-    """Entropy of its targets, nats, added up over the global views."""
-    tokens: torch.Tensor
-    """The class tokens of the global views, (2 B, D), float32."""
-
-
 class MicroBatch(NamedTuple):
     """Some frames of a step, as much as one forward pass takes."""
 
@@ -79,7 +69,7 @@ class MicroBatch(NamedTuple):
     """How much of the step's frames these are."""
 
 
-class SelfDistillation(nn.Module):
+class SelfDistillation(VisionObjective):
     """Student, teacher and centres.
 
     Args:
@@ -88,9 +78,9 @@ class SelfDistillation(nn.Module):
     """
 
     def __init__(self, tower: ViTModel, knobs: VisionStage) -> None:
-        super().__init__()
-        self._knobs = knobs
-        self.student, self.student_head = tower, ProjectionHead(tower.config.hidden_size, knobs)
+        super().__init__(tower, knobs)
+        self.uniform_loss = math.log(knobs.prototypes)
+        self.student_head = ProjectionHead(tower.config.hidden_size, knobs)
         self.teacher, self.teacher_head = copy.deepcopy(tower), copy.deepcopy(self.student_head)
         for parameter in [*self.teacher.parameters(), *self.teacher_head.parameters()]:
             parameter.requires_grad_(False)
@@ -100,7 +90,6 @@ class SelfDistillation(nn.Module):
             self.teacher_scale = LayerScale(self.teacher, knobs.layer_scale).requires_grad_(False)
         if knobs.drop_path:
             leave_out_branches(self.student, knobs.drop_path, uniform=knobs.drop_path_uniform)
-        self.teacher_temperature = knobs.teacher_temperature
         self.centre_K: torch.Tensor
         self.patch_centre_K: torch.Tensor
         self.register_buffer("centre_K", torch.zeros(knobs.prototypes))
@@ -128,7 +117,7 @@ class SelfDistillation(nn.Module):
         Returns:
             The loss, and the teacher's output added up over the views.
         """
-        knobs, globals_VCHW = self._knobs, torch.cat(list(views[:2]))
+        knobs, globals_VCHW = self.knobs, torch.cat(list(views[:2]))
         masked_VP = None if masks_VP is None else masks_VP > 0
         with torch.no_grad():
             taught_VTD = _tokens(self.teacher, globals_VCHW)
@@ -152,12 +141,8 @@ class SelfDistillation(nn.Module):
             entropy = torch.special.entr(torch.cat(targets_2BK)).sum()
         return loss, Said(seen_VK.sum(0), patches_K, entropy, taught_VTD[:, 0].float())
 
-    def cross_entropy(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The loss over all pairs of a global view and another view alone, without a gradient for the teacher.
-
-        Args:
-            views: The two global views and then the local ones, each BCHW.
-        """
+    def held_out_loss(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
+        """The cross-entropy alone: no patch is masked, and KoLeo depends on how many frames there are."""
         globals_VCHW = torch.cat(list(views[:2]))
         seen_VK = self.teacher_head(_tokens(self.teacher, globals_VCHW)[:, 0]).float()
         targets_2BK = self._targets(seen_VK, self.centre_K).chunk(2)
@@ -167,7 +152,7 @@ class SelfDistillation(nn.Module):
         return F.softmax((seen_NK - centre_K) / self.teacher_temperature, dim=-1)
 
     def _log_probabilities(self, tokens_ND: torch.Tensor) -> torch.Tensor:
-        return F.log_softmax(self.student_head(tokens_ND).float() / self._knobs.student_temperature, dim=-1)
+        return F.log_softmax(self.student_head(tokens_ND).float() / self.knobs.student_temperature, dim=-1)
 
     def _predictions(self, globals_VD: torch.Tensor, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Log-probabilities of each view, BK; the local views go through the tower together."""
@@ -176,6 +161,14 @@ class SelfDistillation(nn.Module):
             tokens.append(_tokens(self.student, torch.cat(list(views[2:])))[:, 0])
         return list(self._log_probabilities(torch.cat(tokens)).chunk(len(views)))
 
+    def flops(self, shape: ModelShape, frames: int, masked: int = 0) -> float:
+        """Operations of a step: the student forward and backward, the teacher forward."""
+        return vision_flops(self.student, self.student_head, self.knobs, shape, frames, masked)
+
+    def probed_tower(self) -> ViTModel:
+        """The teacher's tower."""
+        return self.teacher
+
     def finished_tower(self) -> ViTModel:
         """The teacher's tower, its layer scale folded in."""
         return self.teacher if self.teacher_scale is None else self.teacher_scale.folded(self.teacher)
@@ -183,9 +176,9 @@ class SelfDistillation(nn.Module):
     @torch.no_grad()
     def update_centres(self, mean_class_K: torch.Tensor, mean_patch_K: torch.Tensor) -> None:
         """Moves the centres towards the means of the teacher's output over the whole batch."""
-        self.centre_K.lerp_(mean_class_K, 1 - self._knobs.centre_momentum)
-        if self._knobs.masked_patch_weight:
-            self.patch_centre_K.lerp_(mean_patch_K, 1 - self._knobs.centre_momentum)
+        self.centre_K.lerp_(mean_class_K, 1 - self.knobs.centre_momentum)
+        if self.knobs.masked_patch_weight:
+            self.patch_centre_K.lerp_(mean_patch_K, 1 - self.knobs.centre_momentum)
 
     @torch.no_grad()
     def update_teacher(self, momentum: float, masters: MasterWeights | None = None) -> None:

@@ -1,5 +1,6 @@
 """Transcripts in every format that labs have, behind one interface: a file in, timed utterances out.
 
+    kinds.py                      the formats by the ending of their files
     recognising.py                which files are transcripts, and whose
     webvtt.py, subrip.py          captions; captions.py: rolling ones, each word once
     chat.py, chat_codes.py        CHAT
@@ -14,14 +15,15 @@
 """
 
 from babyvlm.corpus.transcripts.cues import Cue
+from babyvlm.corpus.transcripts.kinds import TranscriptFormat, transcript_suffixes
 from babyvlm.corpus.transcripts.reading import Transcript, parse_transcript, read_transcript
-from babyvlm.corpus.transcripts.recognising import TRANSCRIPT_SUFFIXES, is_transcript, lacks, name_tag, preference
+from babyvlm.corpus.transcripts.recognising import is_transcript, lacks, name_tag, preference
 from babyvlm.corpus.transcripts.webvtt import parse_webvtt
 
 __all__ = [
-    "TRANSCRIPT_SUFFIXES",
     "Cue",
     "Transcript",
+    "TranscriptFormat",
     "is_transcript",
     "lacks",
     "name_tag",
@@ -29,4 +31,5 @@ __all__ = [
     "parse_webvtt",
     "preference",
     "read_transcript",
+    "transcript_suffixes",
 ]

@@ -13,19 +13,14 @@ import bisect
 import re
 import statistics
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from babyvlm.corpus.transcripts.captions import roll_up
-from babyvlm.corpus.transcripts.chat import read_chat
 from babyvlm.corpus.transcripts.cues import Cue, Parsed
-from babyvlm.corpus.transcripts.documents import read_document
-from babyvlm.corpus.transcripts.elan import read_elan
+from babyvlm.corpus.transcripts.kinds import REGISTRY, transcript_suffixes
 from babyvlm.corpus.transcripts.narrations import NARRATION_FILES, read_narrations
-from babyvlm.corpus.transcripts.subrip import read_subrip
-from babyvlm.corpus.transcripts.table import read_table
-from babyvlm.corpus.transcripts.webvtt import read_webvtt
 from babyvlm.errors import TranscriptError
 from babyvlm.records import Utterance
 
@@ -105,11 +100,10 @@ def _read_format(path: Path, recording: str) -> Parsed:
     try:
         if path.name in NARRATION_FILES and path.is_file():
             return read_narrations(path, recording)
-        reader = _BY_SUFFIX.get(path.suffix.lower())
-        if reader is None:
-            known = ", ".join(_BY_SUFFIX)
+        if path.suffix.lower() not in transcript_suffixes():
+            known = ", ".join(transcript_suffixes())
             raise TranscriptError("no known transcript format", path=path, remedy=f"Known are {known}")
-        return reader(path, recording)
+        return REGISTRY.get(path.suffix.lower().removeprefix(".")).read(path, recording)
     except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError, MemoryError) as error:
         problem = f"the transcript does not read as {path.suffix} ({type(error).__name__}: {error})"
         raise TranscriptError(problem, path=path, remedy="Save it again with the program that wrote it") from error
@@ -284,14 +278,3 @@ def _silent_end(utterances: list[tuple[Utterance, str]], path: Path, duration_s:
         f"the last utterance ends {silent_s:.0f} s before its recording, which lasts {duration_s:.0f} s; used as it is"
     )
     return [TranscriptError(problem, path=path, place=place, remedy="Was the rest of the recording transcribed?")]
-
-
-_BY_SUFFIX: dict[str, Callable[[Path, str], Parsed]] = {
-    ".cha": lambda path, recording: read_chat(path),
-    ".eaf": lambda path, recording: read_elan(path),
-    ".vtt": lambda path, recording: read_webvtt(path),
-    ".srt": lambda path, recording: read_subrip(path),
-    ".csv": read_table,
-    ".tsv": read_table,
-    ".json": lambda path, recording: read_document(path),
-}

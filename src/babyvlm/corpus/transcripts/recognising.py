@@ -12,12 +12,10 @@ from pathlib import Path
 
 from babyvlm.corpus.transcripts.cues import Parsed, read_json, read_text
 from babyvlm.corpus.transcripts.documents import KEYS, is_document
+from babyvlm.corpus.transcripts.kinds import transcript_suffixes
 from babyvlm.corpus.transcripts.table import read_header, split_header
 from babyvlm.errors import TranscriptError
 
-TRANSCRIPT_SUFFIXES = (".cha", ".eaf", ".vtt", ".srt", ".csv", ".tsv", ".json")
-"""How transcripts end. Where a recording has several, the first of these is used: what people correct by hand comes
-before what programs write."""
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][A-Za-z0-9]{1,8})*")
 _MEDIA = frozenset(
     {"mp4", "m4v", "mkv", "mov", "avi", "webm", "mpg", "mpeg", "mts", "wav", "mp3", "m4a", "flac", "ogg"}
@@ -50,7 +48,7 @@ def name_tag(stem: str, path: Path) -> str | None:
     >>> name_tag("visit", Path("visit.en-US.vtt")), name_tag("visit", Path("visit2.vtt"))
     ('en-US', None)
     """
-    if path.suffix.lower() not in TRANSCRIPT_SUFFIXES:
+    if path.suffix.lower() not in transcript_suffixes():
         return None
     rest = path.stem
     if rest == stem:
@@ -65,12 +63,12 @@ def preference(stem: str, path: Path) -> tuple[int, int, str]:
     """The order of a recording's transcripts: by format, then without a language, in English, in others."""
     tag = name_tag(stem, path) or ""
     rank = 0 if not tag or tag.lower() in _MEDIA else 1 if tag.lower().startswith("en") else 2
-    return TRANSCRIPT_SUFFIXES.index(path.suffix.lower()), rank, path.name
+    return transcript_suffixes().index(path.suffix.lower()), rank, path.name
 
 
 def is_transcript(path: Path) -> bool:
     """Whether a file is a transcript: by its suffix, and for CSV, TSV and JSON by the keys that it holds anywhere."""
-    return path.suffix.lower() in TRANSCRIPT_SUFFIXES and not lacks(path)
+    return path.suffix.lower() in transcript_suffixes() and not lacks(path)
 
 
 def lacks(path: Path) -> str:
@@ -83,7 +81,7 @@ def lacks(path: Path) -> str:
             return _document_lacks(path)
     except TranscriptError as error:
         return error.problem
-    if suffix in TRANSCRIPT_SUFFIXES:
+    if suffix in transcript_suffixes():
         return ""
     return _OTHER_FORMATS.get(suffix, "of no transcript format that is known")
 

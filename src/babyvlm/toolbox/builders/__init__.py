@@ -14,6 +14,7 @@ from babyvlm.errors import ConfigError
 from babyvlm.toolbox.builders.balanced import BALANCED
 from babyvlm.toolbox.builders.bench import Bench, Builder, Built, Construction, MemoryTests, choose_pool
 from babyvlm.toolbox.builders.published import PUBLISHED
+from babyvlm.toolbox.tasks import task_named
 
 ConstructionName = Literal["published", "balanced"]
 
@@ -33,10 +34,19 @@ def construction_named(name: str) -> Construction:
     return CONSTRUCTIONS[name]
 
 
-def construction_of(row: str, name: str) -> Construction:
-    """The construction that builds a row where this one is asked for: rows that it lacks are built by the balanced."""
+def builder_of(row: str, name: str) -> tuple[Construction, Builder]:
+    """The construction that builds a row where this one is asked for, and its builder.
+
+    Rows that a construction lacks are built by the balanced one; a task of another package brings its own builder,
+    which works from the material of whichever construction is asked for.
+    """
     made = construction_named(name)
-    return made if row in made.builders else BALANCED
+    for construction in (made, BALANCED):
+        if row in construction.builders:
+            return construction, construction.builders[row]
+    builder = task_named(row).builder
+    assert builder is not None  # of a task of another package, as the registry checks
+    return made, builder
 
 
 __all__ = [
@@ -47,7 +57,7 @@ __all__ = [
     "Construction",
     "ConstructionName",
     "MemoryTests",
+    "builder_of",
     "choose_pool",
     "construction_named",
-    "construction_of",
 ]

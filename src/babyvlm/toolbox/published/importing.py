@@ -39,7 +39,7 @@ from babyvlm.toolbox.published.records import (
     image_paths,
 )
 from babyvlm.toolbox.published.winoground_list import pair_item, pair_row, pairs_of, picture_places
-from babyvlm.toolbox.tasks import TASKS, task_named
+from babyvlm.toolbox.tasks import REGISTRY, in_table_order, task_named
 
 FORMATTING = "formatting"
 """The manifest's entry of how each source file is written."""
@@ -130,8 +130,8 @@ def import_items(
                     notes.append(f"{file.source.path}: bb read as {reading}")
         _leave_out(contradicted(items.values()), kept, items)
         problems, examples = _problems(kept)
-        _refuse_too_few(folder, config, kept, problems)
-        order = {task: place for place, task in enumerate(TASKS)}
+        refuse_too_few(folder, config, len(kept), problems)
+        order = {task: place for place, task in enumerate(in_table_order(one.task for one in items.values()))}
         in_order: list[Item] = sorted(items.values(), key=lambda item: (order[item.task], item.id))
         write_jsonl(partial / ITEMS, in_order)
         write_jsonl(partial / PUBLISHED, kept)
@@ -155,6 +155,7 @@ def import_items(
             },
             skipped=dict(sorted((problems + Counter({"file: holds no records": len(found.passed_over)})).items())),
             notes=notes,
+            extensions=REGISTRY.used(one.task for one in items.values()),
         ).write(partial)
     return Imported(
         toolbox=open_toolbox(out),
@@ -306,16 +307,15 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} others" if len(names) > 3 else "")
 
 
-def _refuse_too_few(
-    folder: Path, config: ImportConfig, kept: Sequence[PublishedRecord], problems: Counter[str]
-) -> None:
+def refuse_too_few(source: Path, config: ImportConfig, records: int, problems: Counter[str]) -> None:
+    """Raises InputError where too many of a source's records come to no item."""
     unusable = sum(problems.values())
-    if kept and unusable < len(kept) and unusable <= config.max_unusable * len(kept):
+    if records and unusable < records and unusable <= config.max_unusable * records:
         return
     reasons = "; ".join(f"{count} x {reason}" for reason, count in problems.most_common())
     raise InputError(
-        f"{unusable} of {len(kept)} records come to no item ({reasons or 'there is no record'})",
-        path=folder,
+        f"{unusable} of {records} records come to no item ({reasons or 'there is no record'})",
+        path=source,
         remedy="Give --image-root where pictures are missing, --task where no file names one, "
         "or --max-unusable to import the rest",
     )

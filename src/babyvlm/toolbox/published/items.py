@@ -11,7 +11,7 @@ from typing import Any
 
 from babyvlm.records import Item, ItemSplit, ItemTurn, content_id
 from babyvlm.toolbox.published.prompts import guess_options, placeholders, recognise
-from babyvlm.toolbox.tasks import LETTERS, TASKS
+from babyvlm.toolbox.tasks import LETTERS, task_named
 
 # DEVIATION: such prompts are asked all the same, under a variant of their own.
 UNRECOGNISED = "unrecognised"
@@ -51,7 +51,7 @@ def item_of(
         options = [guess_options(prompt, task) for prompt, _ in rounds]
     else:
         raise UnusableError("prompt: of no published wording, in a file that names no task")
-    spec = TASKS[str(task)]
+    spec = task_named(str(task))
     if len(rounds) > 1 and spec.name != "memory":
         raise UnusableError("record: several rounds of a task that has one")
     shares = _share_out(rounds, shown)

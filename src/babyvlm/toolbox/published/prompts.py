@@ -15,7 +15,7 @@ from typing import Literal
 
 from babyvlm.records import IMAGE_TOKEN
 from babyvlm.toolbox.directions import DIRECTIONS
-from babyvlm.toolbox.tasks import LETTERS, TASKS
+from babyvlm.toolbox.tasks import LETTERS, task_named
 
 Family = Literal[
     "counting", "who_has_more", "localization", "left_right", "spatial_details", "picture_vocabulary",
@@ -240,7 +240,7 @@ def guess_options(prompt: str, task: str) -> tuple[str, ...]:
         The letters marked in the prompt, or what the task admits for numbers and directions; empty where that
         cannot be told.
     """
-    spec = TASKS[task]
+    spec = task_named(task)
     marked = tuple(sorted(set(_MARKED.findall(prompt))))
     if marked:
         return marked if marked == LETTERS[: len(marked)] else ()

@@ -1,0 +1,103 @@
+"""What an objective of the vision stage is: a module with the tower to train in it, which turns views into a loss.
+
+    frames -> views (distillation.py) -> objective(views) -> loss -> optimizer -> update_teacher, update_centres
+                                                                                -> finished_tower() at the end
+
+An objective without a teacher needs `VisionObjective.loss` alone. V views, B frames, D the tower's width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from transformers import ViTModel
+
+from babyvlm.model.configuration import ModelShape
+from babyvlm.training.configuration import VisionStage
+from babyvlm.training.flops import tower_flops
+from babyvlm.training.masters import MasterWeights
+
+
+class Said(NamedTuple):
+    """What the teacher said of some frames."""
+
+    classes: torch.Tensor
+    """Its output for class tokens, added up over the views, K."""
+    patches: torch.Tensor
+    """Its output for masked patches, added up, K; zeros where none are predicted."""
+    entropy: torch.Tensor
+    """Entropy of its targets, nats, added up over the global views; not a number where there is no teacher."""
+    tokens: torch.Tensor
+    """The class tokens of the global views, (2 B, D), float32."""
+
+
+class VisionObjective(nn.Module):
+    """Base of all objectives of the vision stage.
+
+    Args:
+        tower: The vision tower to train, with drawn weights.
+        knobs: The stage. An objective may read any of its settings.
+    """
+
+    teacher_temperature: float
+    """Set before each step by the stage's schedule."""
+    uniform_loss: float = 0.0
+    """Loss of one who guesses evenly, from which the stage tells that it diverged; 0 leaves that to the first step."""
+
+    def __init__(self, tower: ViTModel, knobs: VisionStage) -> None:
+        super().__init__()
+        self.knobs, self.student = knobs, tower
+        self.teacher_temperature = knobs.teacher_temperature
+
+    def loss(self, views: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """What some frames cost.
+
+        Args:
+            views: The two global views and then the local ones, each BCHW, normalised.
+
+        Returns:
+            The mean loss over the frames, and the class tokens of the two global views, (2 B, D).
+        """
+        raise NotImplementedError
+
+    def forward(
+        self, views: Sequence[torch.Tensor], masks_VP: torch.Tensor | None = None, share: float = 1.0
+    ) -> tuple[torch.Tensor, Said]:
+        """The loss of some of a step's frames, weighted by their share of it, and what the log and the teacher need."""
+        loss, tokens_VD = self.loss(views)
+        nothing = loss.new_zeros(1)
+        return share * loss, Said(nothing, nothing, loss.new_full((), float("nan")), tokens_VD.detach().float())
+
+    def held_out_loss(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
+        """What some held-out frames cost, without a gradient; the mean over the frames.
+
+        Args:
+            views: As for :meth:`loss`.
+        """
+        return self.loss(views)[0]
+
+    def tokens(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
+        """The student's layer-normed tokens, class token first, BTD."""
+        tokens_BTD: torch.Tensor = self.student(pixels_BCHW, interpolate_pos_encoding=True).last_hidden_state
+        return tokens_BTD
+
+    def flops(self, shape: ModelShape, frames: int, masked: int = 0) -> float:
+        """Operations of a step on so many frames; here the student's alone, forward and backward over all views."""
+        return tower_flops(self.student, self.knobs, shape, frames)
+
+    def probed_tower(self) -> ViTModel:
+        """The tower that probes look at while the stage runs."""
+        return self.student
+
+    def finished_tower(self) -> ViTModel:
+        """The tower that the stage leaves behind."""
+        return self.student
+
+    def update_centres(self, mean_class_K: torch.Tensor, mean_patch_K: torch.Tensor) -> None:
+        """Called after each step with the means of what the teacher said, over all processes."""
+
+    def update_teacher(self, momentum: float, masters: MasterWeights | None = None) -> None:
+        """Called after each step with how much of the teacher stays."""

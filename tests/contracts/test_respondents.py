@@ -1,0 +1,79 @@
+"""What every kind of respondent holds. Kinds that need a service are held to the same in ``tests/evaluation/apis``,
+models in ``tests/evaluation``: they have no example of what may stand after their name."""
+
+import pytest
+
+from babyvlm.errors import BabyVLMError, ConfigError
+from babyvlm.evaluation import choose_respondent, evaluate
+from babyvlm.evaluation.choose import BASELINE_KINDS, RESPONDENTS
+from babyvlm.evaluation.respondents import Family, RespondentKind
+from babyvlm.records import Response, read_jsonl
+from babyvlm.toolbox import score
+from extensions import example_names, names_of
+
+WITHOUT_EXAMPLE = ("hf", "openai", "anthropic", "gemini")
+NAMES = [name for name in names_of(RESPONDENTS) if name not in WITHOUT_EXAMPLE]
+
+
+@pytest.fixture
+def model(name):
+    """``MODEL`` as on the command line."""
+    return f"{name}:{RESPONDENTS.get(name).example}"
+
+
+def replies(respondent, questions, toolbox):
+    answered = {response.item: response for response in respondent.answer(questions, toolbox.image)}
+    return {name: [reply.text for reply in response.replies] for name, response in answered.items()}
+
+
+def holds_the_contract(model, toolbox):
+    """A name and a family; one response to each question, one reply to each turn; replies by the question alone."""
+    respondent = choose_respondent(model, toolbox, seed=3)
+    assert respondent.name and respondent.family in Family.__args__ and respondent.sends_data_out in (True, False)
+    questions = [item.question() for item in toolbox.items]
+    responses = list(respondent.answer(questions, toolbox.image))
+    assert sorted(response.item for response in responses) == sorted(question.id for question in questions)
+    turns = {question.id: len(question.turns) for question in questions}
+    assert all(len(response.replies) == turns[response.item] for response in responses)
+    assert all((reply.text is None) <= bool(reply.problem) for response in responses for reply in response.replies)
+    assert all(Response.model_validate_json(response.model_dump_json()) == response for response in responses)
+    assert list(respondent.answer([], toolbox.image)) == []
+    outcomes = [task.outcomes for task in score(toolbox.items, responses).tasks]
+    assert sum(sum(of_task.values()) for of_task in outcomes) == sum(turns.values())
+    again = choose_respondent(model, toolbox, seed=3)
+    assert replies(again, questions[::-1], toolbox) == replies(respondent, questions, toolbox)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract(model, toolbox):
+    holds_the_contract(model, toolbox)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_names_the_package_of_a_respondent_that_is_not_built_in(name, model, toolbox, tmp_path):
+    evaluate(choose_respondent(model, toolbox), toolbox, tmp_path / "run", model=model, tasks=["memory"], limit=2)
+    said = (tmp_path / "run" / "run.json").read_text()
+    assert len(list(read_jsonl(tmp_path / "run" / "responses.jsonl", Response))) == 2
+    if name in example_names(RESPONDENTS.group):
+        release = RESPONDENTS.extension(name).release
+        assert f'"respondent {name}": "{release}"' in said and release.endswith("0.1.0")
+    else:
+        assert '"extensions"' not in said
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "baseline"])
+def test_a_rest_that_means_nothing_is_named(name, toolbox):
+    with pytest.raises(BabyVLMError, match=name):
+        choose_respondent(f"{name}:no such thing", toolbox)
+
+
+def test_an_unknown_kind_lists_those_there_are(toolbox):
+    with pytest.raises(ConfigError, match=r"unknown respondent 'oracle:delphi'.* anthropic:NAME, .*colourful:NAME"):
+        choose_respondent("oracle:delphi", toolbox)
+
+
+def test_every_kind_is_of_the_contract_or_of_the_suites_that_replace_it():
+    kinds = {name: RESPONDENTS.get(name) for name in RESPONDENTS.names()}
+    assert all(isinstance(kind, RespondentKind) for kind in kinds.values())
+    assert {name for name, kind in kinds.items() if not kind.example} == set(WITHOUT_EXAMPLE)
+    assert BASELINE_KINDS.names()
