@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
@@ -186,7 +185,7 @@ def test_what_cannot_be_pushed_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty" / "recipe.json").unlink()
     with pytest.raises(DataFolderError, match="this is a babyvlm corpus"):
         push(tmp_path / "empty", str(tmp_path / "copy"))
-    os.symlink("/etc/hosts", source / "linked")
+    (source / "linked").symlink_to("/etc/hosts")
     with pytest.raises(DataFolderError, match="a link or a device"):
         push(source, str(tmp_path / "copy"))
     assert not (tmp_path / "copy").exists()
