@@ -24,12 +24,13 @@ myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
-autodoc_mock_imports: list[str] = []
+autodoc_default_options = {"members": True}
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
+
+smartquotes = False  # options begin with two hyphens
 
 html_theme = "furo"
 html_title = f"babyvlm {version}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+
 def as_restructured_text(app, what, name, obj, options, lines: list[str]) -> None:
     """Rewrites a docstring in place.
 

@@ -1,14 +1,15 @@
 """The pages of the reference, written from the program itself: commands, settings of recipes, Python, figures.
 
-    the command line's parsers ── commands.md
-    babyvlm config, each recipe ─ recipes.md
-    __all__ of each room ──────── python/ROOM.rst
-    benchmarks/results ────────── figures.md
-    notebooks/*.ipynb ─────────── NAME.md
+the command line's parsers ── commands.md
+babyvlm config, each recipe ─ recipes.md
+__all__ of each room ──────── python/ROOM.rst
+benchmarks/results ────────── figures.md
+notebooks/*.ipynb ─────────── NAME.md
 """
 
 from __future__ import annotations
 
+import ast
 import importlib
 import json
 import re
@@ -59,7 +60,10 @@ def write_pages(folder: Path) -> None:
         "commands.md": commands_page(),
         "recipes.md": recipes_page(),
         "figures.md": figures_page(),
-        **{f"{path.stem}-notebook.md": notebook_page(path) for path in sorted((ROOT / "docs/notebooks").glob("*.ipynb"))},
+        **{
+            f"{path.stem}-notebook.md": notebook_page(path)
+            for path in sorted((ROOT / "docs/notebooks").glob("*.ipynb"))
+        },
         **{f"python/{name}.rst": python_page(name, title) for name, title in ROOMS.items()},
     }
     for stale in [path for path in folder.rglob("*") if path.is_file()]:
@@ -88,8 +92,8 @@ def commands_page() -> str:
 
     parts = [
         "# Commands",
-        "Generated from the program; `babyvlm COMMAND --help` prints the same. An error that a person can mend ends a command with exit code 2, an "
-        "interruption with 130.",
+        "Generated from the program; `babyvlm COMMAND --help` prints the same. An error that a person can mend ends a "
+        "command with exit code 2, an interruption with 130.",
     ]
     for name, function in commands():
         with warnings.catch_warnings():
@@ -100,7 +104,7 @@ def commands_page() -> str:
         for action in parser._actions:
             if action.dest == "help":
                 continue
-            flags = ", ".join(f"`{flag}`" for flag in action.option_strings) or f"`{str(action.metavar or action.dest)}`"
+            flags = ", ".join(f"`{flag}`" for flag in action.option_strings) or f"`{action.metavar or action.dest}`"
             values = "" if not action.option_strings or action.metavar is None else f" `{_metavar(action.metavar)}`"
             label = f"`{action.dest.upper().replace('-', '_')}`" if not action.option_strings else flags + values
             rows.append(f"{label}\n: {_help(str(action.help or ''))}")
@@ -115,6 +119,7 @@ def _metavar(metavar: Any) -> str:
 def _help(text: str) -> str:
     """An option's text as Markdown: double backticks become single ones, angle brackets and pipes stay text."""
     plain = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).replace("``", "`").split())
+    plain = re.sub(r"\(default: (?:''|\"\")?\)", "(default: empty)", plain)
     return re.sub(r"[<>](?=[^`]*(?:`[^`]*`[^`]*)*$)", lambda found: "\\" + found[0], plain) or "(no description)"
 
 
@@ -129,8 +134,8 @@ def recipes_page() -> str:
     described = {name: _settings(describe(resolve(name))) for name in RECIPES}
     parts = [
         "# Settings of the recipes",
-        "Generated from `babyvlm config RECIPE`. Any of them is overridden by `key=value` behind the recipe's name. *ours* marks a choice of this "
-        "project, *paper* one that is published.",
+        "Generated from `babyvlm config RECIPE`. Any of them is overridden by `key=value` behind the recipe's name. "
+        "*ours* marks a choice of this project, *paper* one that is published.",
     ]
     section = ""
     for key in dict.fromkeys(key for settings in described.values() for key in settings):
@@ -208,13 +213,13 @@ def figures_page() -> str:
     """What was measured, with dates: a table of all results, then each as far as it is short."""
     parts = [
         "# Figures",
-        "Generated from `benchmarks/results/`. Each was measured by the script of `benchmarks/` with its name, on the machine that it names, on its date; "
-        "[the log](../log.md) says how it came about and what failed on the way.",
+        "Generated from `benchmarks/results/`. Each was measured by the script of `benchmarks/` with its name, on the "
+        "machine that it names, on its date; [the log](../log.md) says how it came about and what failed on the way.",
     ]
-    rows = ["| date | result | file | says |", "|---|---|---|---|"]
+    rows = ["| date | result | file | measures |", "|---|---|---|---|"]
     sections = []
     for date, name, path in results():
-        rows.append(f"| {date} | [{name}](#{_anchor(name, date)}) | `{path.name}` | {_in_a_line(path)} |")
+        rows.append(f"| {date} | [{name}](#{_anchor(name, date)}) | `{path.name}` | {_in_a_line(name)} |")
         sections += [f"## {name}, {date}", _in_full(path)]
     return "\n\n".join([*parts, "\n".join(rows), *sections]) + "\n"
 
@@ -223,17 +228,13 @@ def _anchor(name: str, date: str) -> str:
     return re.sub(r"[^\w\- ]", "", f"{name}, {date}".lower()).replace(" ", "-")
 
 
-def _in_a_line(path: Path) -> str:
-    """The first thing that a result says."""
-    if path.suffix == ".md":
-        lines = [line.lstrip("# ").strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-        return lines[0].replace("|", "\\|")
-    held = json.loads(path.read_text(encoding="utf-8"))
-    bounds = held.get("bounds") if isinstance(held, dict) else None
-    if isinstance(bounds, str):
-        return f"bounds: {bounds}".replace("|", "\\|")
-    scalars = [f"{key}: {value}" for key, value in _leaves(held, depth=1) if key != "date"]
-    return ("; ".join(scalars[:3]) or f"{len(held)} entries").replace("|", "\\|")
+def _in_a_line(name: str) -> str:
+    """What the script of a result measures: the first sentence of its docstring."""
+    scripts = [path for path in (ROOT / "benchmarks").glob("*.py") if name.replace("-", "_").startswith(path.stem)]
+    if not scripts:
+        return ""
+    docstring = ast.get_docstring(ast.parse(max(scripts, key=lambda path: len(path.stem)).read_text(encoding="utf-8")))
+    return _cell(re.split(r"\n\n|(?<=\.)\s", docstring or "")[0])
 
 
 def _leaves(held: Any, prefix: str = "", depth: int = 4) -> Iterator[tuple[str, Any]]:
