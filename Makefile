@@ -5,8 +5,10 @@ BIN := $(VENV)/bin
 SEED ?= 0
 
 LOWEST := .venv-lowest
+NEWEST := .venv-newest
+SITE := src/babyvlm/site
 
-.PHONY: setup check test test-lowest demo bench clean
+.PHONY: setup check test test-lowest test-newest docs dist release demo bench clean
 
 setup: $(VENV)/.for-development
 
@@ -23,8 +25,8 @@ $(VENV)/.for-use: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	touch $@
 
 check: setup
-	$(BIN)/ruff check src tests benchmarks examples
-	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks docs scripts examples
+	$(BIN)/ruff format --check src tests benchmarks docs scripts examples
 	$(BIN)/mypy
 
 test: setup
@@ -41,6 +43,30 @@ $(LOWEST)/.for-lowest: pyproject.toml constraints-lowest.txt
 		-e . "pytest>=8" "pytest-xdist>=3.6" "hypothesis>=6.100"
 	touch $@
 
+# The default tier on whatever versions are newest, in an environment of its own: no pins.
+test-newest: $(NEWEST)/.for-newest
+	$(NEWEST)/bin/python -m pytest -n 2 --dist loadscope -W ignore
+
+$(NEWEST)/.for-newest: pyproject.toml
+	$(PYTHON) -m venv $(NEWEST)
+	$(NEWEST)/bin/pip install --quiet --disable-pip-version-check --upgrade --upgrade-strategy eager -e '.[dev]'
+	touch $@
+
+# Every warning, a dead link among them, is an error. The pages become data of the package: babyvlm docs opens them.
+docs: setup
+	rm -rf $(SITE)
+	$(BIN)/python -m sphinx -W --keep-going -q -d build/doctrees -b html docs $(SITE)
+
+# Wheel and source archive; the wheel is built from the archive, and both are tried in an empty environment.
+dist: docs
+	rm -rf dist build/lib
+	$(BIN)/python -m build --outdir dist .
+	$(BIN)/python scripts/try_dist.py dist
+
+# A dry run; scripts/release.py has the steps.
+release: setup
+	$(BIN)/python scripts/release.py check
+
 demo: $(VENV)/.for-use
 	$(BIN)/babyvlm demo --out demo --seed $(SEED)
 
@@ -49,4 +75,4 @@ bench: setup demo
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
-	rm -rf $(VENV) $(LOWEST) demo
+	rm -rf $(VENV) $(LOWEST) $(NEWEST) $(SITE) docs/generated build dist demo

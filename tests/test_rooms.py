@@ -23,6 +23,7 @@ FLOW = [
     "study",
     "explorer",
     "chat",
+    "sharing",
 ]
 MODEL_USERS = {"weights", "training", "evaluation", "chat"}
 

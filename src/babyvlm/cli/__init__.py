@@ -13,6 +13,7 @@ from pathlib import Path
 # isort: off
 # Each adds its commands, in the order in which --help lists them.
 from babyvlm.cli import corpus, training, toolbox, evaluation, reports, study, looking, machine  # noqa: F401
+from babyvlm.cli import sharing  # noqa: F401
 
 # isort: on
 from babyvlm.cli.apps import app, corpus_app, study_app, toolbox_app
