@@ -33,7 +33,8 @@ def evaluate_command(
     Args:
         model: A checkpoint folder, hf:NAME of a model on the hub, openai:NAME, anthropic:NAME, gemini:NAME, or
             baseline:random, baseline:majority, baseline:blind-match, baseline:text-only:MODEL,
-            baseline:blank-image:MODEL, baseline:shuffled-options:MODEL.
+            baseline:blank-image:MODEL, baseline:shuffled-options:MODEL; or NAME:REST and baseline:NAME of another
+            package.
         toolbox: Folder written by ``babyvlm toolbox build``.
         out: The run folder.
         tasks: Tasks to ask; all when not given.

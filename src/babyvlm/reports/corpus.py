@@ -12,6 +12,7 @@ from babyvlm.curation.sets import INSTRUCTION, PretrainingSet
 from babyvlm.folders import Manifest, read_manifest
 from babyvlm.records import Recording, Split
 from babyvlm.toolbox import TASKS
+from babyvlm.toolbox.tasks import EASY_ROWS
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -106,6 +107,7 @@ def _recorded(recordings: tuple[Recording, ...]) -> dict[tuple[str, Split], Reco
 
 
 def _instruction_counts(manifest: Manifest) -> dict[str, dict[Split, int]]:
-    sources = [source for task in TASKS for source in (f"{task}.easy", task)]
+    added = sorted({name.partition(": ")[2] for name in manifest.counts} - {*TASKS, *EASY_ROWS, ""})
+    sources = [*(source for task in TASKS for source in (f"{task}.easy", task)), *added]
     table = {source: {split: manifest.counts.get(f"{split}: {source}", 0) for split in SPLITS} for source in sources}
     return {source: by_split for source, by_split in table.items() if any(by_split.values())}
