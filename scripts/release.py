@@ -36,7 +36,7 @@ def versions(root: Path) -> dict[str, str]:
 
 def section(changelog: str, title: str) -> str | None:
     """What stands under a heading that begins with a title; None where there is none."""
-    matched = re.search(rf"^## {re.escape(title)}(?: .*)?\n(?P<text>.*?)(?=^## |\Z)", changelog, re.M | re.S)
+    matched = re.search(rf"^## {re.escape(title)}(?:[ ,][^\n]*)?\n(?P<text>.*?)(?=^## |\Z)", changelog, re.M | re.S)
     return matched["text"].strip() if matched else None
 
 

@@ -1,7 +1,10 @@
 """The command that an error names installs the extra into the copy at hand."""
 
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -36,3 +39,27 @@ def test_pip_takes_the_command_as_it_is_printed():
     done = subprocess.run(dry, shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert sys.executable in command
+
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "install.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.case("promises")
+def test_the_page_lists_every_extra():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert set(re.findall(r"^\| `(\w+)` \|", PAGE, re.M)) == set(project["optional-dependencies"])
+
+
+@pytest.mark.case("promises")
+def test_the_page_adds_an_extra_to_a_wheel_as_the_program_prints_it():
+    (shown,) = re.findall(r"'babyvlm\[study\] @ file:[^']+'", PAGE)
+    url = shown.strip("'").partition(" @ ")[2]
+    assert requirement({"url": url, "archive_info": {}}, "study") == shown
+
+
+@pytest.mark.case("promises")
+@pytest.mark.parametrize("page", ["README.md", "docs/install.md", "docs/tutorials/student.md"])
+def test_no_page_installs_from_an_index_that_has_no_such_package(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert not re.search(r"pip install (-\S+ \S+ )*['\"]?babyvlm(?!\S* @ )", text)
