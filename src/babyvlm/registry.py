@@ -73,8 +73,9 @@ def installed_extensions() -> tuple[Extension, ...]:
 
 
 def _entry_points() -> Iterator[tuple[importlib.metadata.EntryPoint, str, str]]:
+    every = importlib.metadata.entry_points()  # reads the metadata of all packages, so it is called once
     for group in GROUPS:
-        for point in importlib.metadata.entry_points(group=group):
+        for point in every.select(group=group):
             if point.dist is not None:
                 yield point, point.dist.name, point.dist.version
 

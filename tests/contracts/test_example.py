@@ -1,5 +1,6 @@
 """The example package, installed by pip as a lab would, and each of its extensions used by the command alone."""
 
+import importlib.util
 import json
 import os
 import random
@@ -13,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from babyvlm.registry import GROUPS
 from babyvlm.toolbox.tasks import TASKS
-from extensions import EXAMPLES, example_names
+from extensions import EXAMPLES, example_names, install_examples
 
 LONGEST = 80
 RELEASE = "babyvlm-extension-example 0.1.0"
@@ -22,8 +23,14 @@ KINDS = {"ball": "red", "cup": "blue", "hat": "green"}
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The example as pip installs it, without a network and without touching this environment."""
+    """The example as pip installs it, without a network and without touching this environment.
+
+    Where pip cannot build without a network, for want of setuptools, it is laid out by hand in the same way.
+    """
     folder = tmp_path_factory.mktemp("pip")
+    if not all(map(importlib.util.find_spec, ("pip", "setuptools"))):
+        install_examples(folder / "site")
+        return folder / "site"
     shutil.copytree(EXAMPLES[0].parent, folder / "source")
     done = subprocess.run(
         [
