@@ -55,3 +55,23 @@ def test_the_site_is_served_to_this_machine_alone(site):
         assert asked(server, "/_static/")[0] == 404
         assert asked(server, "/../secret.txt")[0] == 404
         server.shutdown()
+
+
+def test_the_command_serves_until_it_is_interrupted(site, monkeypatch, capsys):
+    seen = []
+
+    def once(server):
+        threading.Thread(target=lambda: seen.append(asked(server, "/")), daemon=True).start()
+        server.handle_request()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(documentation.ThreadingHTTPServer, "serve_forever", once)
+    main(["docs", "--serve", "--port", "0"])
+    address = capsys.readouterr().out
+    assert address.startswith("http://127.0.0.1:") and "Ctrl-C" in address
+
+
+def test_a_port_that_is_taken_is_named(site, capsys):
+    with site_server(site, 0) as server, pytest.raises(SystemExit) as stopped:
+        main(["docs", "--serve", "--port", str(server.server_address[1])])
+    assert stopped.value.code == 2 and "Choose another --port" in capsys.readouterr().err

@@ -223,7 +223,11 @@ def tiny(words: list[str]) -> list[str]:
 
 
 def run_babyvlm(words: list[str], folder: Path) -> None:
-    """Runs one command in a folder."""
+    """Runs one command in a folder, as in a process of its own."""
+    if verb_of(words) == "train":
+        from accelerate.state import AcceleratorState
+
+        AcceleratorState._reset_state(True)  # one process keeps the precision of its first recipe
     before = Path.cwd()
     os.chdir(folder)
     try:

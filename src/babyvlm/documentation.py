@@ -9,7 +9,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from babyvlm.errors import DataFolderError
+from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.loopback import is_loopback
 
 SITE = Path(__file__).with_name("site")
@@ -53,6 +53,13 @@ def site_server(site: Path, port: int) -> ThreadingHTTPServer:
     Args:
         site: Folder of pages.
         port: Port to listen at; 0 for any that is free.
+
+    Raises:
+        DataFolderError: There are no pages.
+        ConfigError: It could not listen there.
     """
     start_page(site)
-    return ThreadingHTTPServer(("127.0.0.1", port), partial(_Pages, directory=str(site)))
+    try:
+        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Pages, directory=str(site)))
+    except (OSError, OverflowError) as error:
+        raise ConfigError(f"could not listen at 127.0.0.1:{port}. Is it taken? Choose another --port") from error

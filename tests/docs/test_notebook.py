@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import babyvlm
+
 BOOK = Path(__file__).parents[2] / "docs" / "notebooks" / "nursery.ipynb"
 
 
@@ -25,6 +27,7 @@ def test_it_runs_and_shows_what_it_speaks_of(tmp_path, monkeypatch):
     pytest.importorskip("ipykernel", reason="the extra docs is not installed")
     pytest.importorskip("skia", reason="the extra render is not installed")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(Path(babyvlm.__file__).parents[1]))  # the copy under test, from any folder
     book = nbformat.read(BOOK, as_version=4)
     client.NotebookClient(book, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in book.cells for output in cell.get("outputs", ())]

@@ -47,6 +47,7 @@ def docs_command(*, serve: bool = False, port: int = 8324, browser: bool = True)
         port: With --serve, port to listen at; 0 for any that is free.
         browser: Open a browser; without it the address is printed alone.
     """
+    import contextlib
     import webbrowser
 
     from babyvlm.documentation import SITE, site_server, start_page
@@ -57,6 +58,6 @@ def docs_command(*, serve: bool = False, port: int = 8324, browser: bool = True)
         if browser:
             webbrowser.open(address)
         return
-    with site_server(SITE, port) as server:
-        print(f"http://127.0.0.1:{server.server_address[1]}/  (Ctrl-C ends)", flush=True)
+    with contextlib.suppress(KeyboardInterrupt), site_server(SITE, port) as server:
+        print(f"http://127.0.0.1:{server.server_address[1]}/  (stop with Ctrl-C)", flush=True)
         server.serve_forever()
