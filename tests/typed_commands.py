@@ -290,7 +290,8 @@ def pip_takes(command: str) -> str:
     """What pip says against an installation that is not carried out; empty where it would do it."""
     dry = "--dry-run --no-deps --no-build-isolation --no-index --quiet --disable-pip-version-check"
     typed = [sys.executable, "-m", *shlex.split(command), *dry.split()]
-    return subprocess.run(typed, cwd=ROOT, capture_output=True, text=True).stderr
+    done = subprocess.run(typed, cwd=ROOT, capture_output=True, text=True)
+    return done.stderr if done.returncode else ""
 
 
 class Reader:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import ast
+import dataclasses
+import inspect
 import re
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
@@ -33,12 +35,13 @@ def test_every_command_has_its_settings():
     assert len(re.findall(r"^## babyvlm ", page, re.M)) == len(dict(generate.commands())) >= 30
     for name, function in generate.commands():
         part = page.split(f"## babyvlm {name}\n")[1].split("\n## ")[0]
-        for parameter in ast.parse(Path(function.__code__.co_filename).read_text(encoding="utf-8")).body:
-            if isinstance(parameter, ast.FunctionDef) and parameter.name == function.__name__:
-                plain = [one.arg for one in parameter.args.kwonlyargs if "Config" not in ast.unparse(one.annotation)]
-                nested = ("changes", "models", "own", "ask", "submission", "detection", "toolbox")
-                for argument in plain:
-                    assert f"`--{argument.replace('_', '-')}" in part or argument in nested, (name, argument)
+        for argument, kind in typing.get_type_hints(function).items():
+            parameter = inspect.signature(function).parameters.get(argument)
+            if parameter is None or dataclasses.is_dataclass(kind):
+                continue  # what it returns, or a group of settings
+            positional = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            shown = argument.upper() if positional else f"--{argument.replace('_', '-')}"
+            assert re.search(rf"`(--no-)?{shown}[` ]", part), (name, argument)
     assert "(no description)" not in page
 
 
