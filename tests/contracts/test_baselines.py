@@ -1,7 +1,7 @@
 """What every baseline holds: the contract of respondents, and a row of its own beside a model's."""
 
 import pytest
-from test_respondents import holds_the_contract, replies
+from test_respondent_kinds import holds_the_contract, replies
 
 from babyvlm.errors import ConfigError
 from babyvlm.evaluation import BASELINES, choose_nulls, choose_respondent, evaluate
