@@ -476,7 +476,7 @@ class Reader:
     _look_toolbox_import = _look_toolbox_build
 
     def _look_toolbox_detect(self, said: str, out: Path) -> None:
-        """Random weights find nothing sensible, so the boxes that the page goes on with are drawn instead."""
+        """Random weights find nothing sensible, so the page gets drawn boxes instead."""
         coco = json.loads(out.read_text(encoding="utf-8"))
         assert [one["name"] for one in coco["categories"]] == ["cup", "teddy bear", "shoe"] and coco["images"]
         lines = {path.stem: path.read_text().splitlines() for path in self.given.make("my-boxes").glob("*.txt")}

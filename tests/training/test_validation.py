@@ -17,7 +17,8 @@ from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels
 from babyvlm.records import Conversation, Turn
 from babyvlm.training import STAGES, Trainer
-from babyvlm.training.validation import evenly, some_of_each
+from babyvlm.training.samples import evenly
+from babyvlm.training.validation import some_of_each
 
 pytestmark = pytest.mark.usefixtures("another_precision")
 

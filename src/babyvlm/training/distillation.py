@@ -294,7 +294,7 @@ def _collapse_watch(recipe: Recipe, steps: int) -> Callable[[int, Mapping[str, f
 def _probe_every(recipe: Recipe, steps: int, frames: int) -> int:
     if recipe.vision.probes is None:
         return max(1, math.ceil(frames / recipe.vision.optimisation.batch_size))
-    return math.ceil(steps / max(1, recipe.vision.probes))
+    return measured_every(steps, recipe.vision.probes)
 
 
 def _probed(probe: Probe, objective: VisionObjective, shared: Shared) -> dict[str, float]:

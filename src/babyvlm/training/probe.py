@@ -23,6 +23,7 @@ from babyvlm.curation.sets import PretrainingSet
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.processing import normalise, square_pixels
 from babyvlm.records import Conversation
+from babyvlm.training.samples import evenly
 
 _NEIGHBOURS, _TEMPERATURE = 20, 0.07
 _QUERIES, _GALLERY = 256, 1024
@@ -50,9 +51,9 @@ class Probe:
         queries, gallery = _words(data)
         self.by_word = bool(queries and gallery)
         if self.by_word:
-            queries, gallery = _some(queries, _QUERIES), _some(gallery, _GALLERY)
+            queries, gallery = evenly(queries, _QUERIES), evenly(gallery, _GALLERY)
         else:
-            queries = gallery = _some(_frames(data.conversations("image", "validation")), _QUERIES)
+            queries = gallery = evenly(_frames(data.conversations("image", "validation")), _QUERIES)
         self._queries, self._gallery = queries, gallery
         names = sorted({picture.label for picture in gallery})
         number = {name: place for place, name in enumerate(names)}
@@ -122,9 +123,3 @@ def _frames(rows: Sequence[Conversation]) -> list[_Picture]:
         for row in rows
         if row.images
     ]
-
-
-def _some(pictures: Sequence[_Picture], most: int) -> list[_Picture]:
-    """At most so many, evenly over the list."""
-    step = max(1, -(-len(pictures) // most))
-    return list(pictures[::step])

@@ -7,11 +7,12 @@ PretrainingSet ── conversations ── ConversationEncoder ── Sample (id
 from __future__ import annotations
 
 import errno
+import math
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ from babyvlm.progress import progress
 from babyvlm.records import IMAGE_TOKEN, Conversation, Turn, Utterance
 from babyvlm.training.batches import Row, Sample
 from babyvlm.training.configuration import MultimodalStage
+
+ThingT = TypeVar("ThingT")
 
 
 class Pictures(Protocol):
@@ -204,6 +207,15 @@ def collate(row: Row, pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor, list
     distinct = {image: number for number, image in enumerate(dict.fromkeys(placed))}
     index_N = torch.tensor([distinct[image] for image in placed], dtype=torch.long)
     return torch.from_numpy(ids_T)[None], torch.from_numpy(labels_T)[None], list(distinct), index_N
+
+
+def evenly(items: Sequence[ThingT], most: int) -> list[ThingT]:
+    """At most so many of the items, evenly over the list.
+
+    >>> evenly(range(10), 4)
+    [0, 2, 5, 7]
+    """
+    return [items[math.floor(place * len(items) / most)] for place in range(most)] if len(items) > most else list(items)
 
 
 def _take_room(path: Path) -> None:

@@ -42,10 +42,10 @@ from babyvlm.training.loop import train_language_model
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.probe import Probe
 from babyvlm.training.run import Run, accelerator_for
-from babyvlm.training.samples import PixelTable, encode_conversations, pack_utterances, training_frames
+from babyvlm.training.samples import PixelTable, encode_conversations, evenly, pack_utterances, training_frames
 from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
-from babyvlm.training.validation import Validation, evenly, some_of_each
+from babyvlm.training.validation import Validation, some_of_each
 from babyvlm.weights.card import CardFacts, stage_facts, write_card
 
 

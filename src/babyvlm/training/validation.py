@@ -7,9 +7,7 @@ Nothing of it reaches the weights, nor any random number that training draws.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
 
 import torch
 from torch.nn import functional as F
@@ -22,10 +20,8 @@ from babyvlm.training.distribution import Shared
 from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops
 from babyvlm.training.run import Run
-from babyvlm.training.samples import Pictures
+from babyvlm.training.samples import Pictures, evenly
 from babyvlm.training.steps import RowInputs, StepMaker
-
-ThingT = TypeVar("ThingT")
 
 _BATCH = 64
 """Samples shared out over the processes at once."""
@@ -175,12 +171,3 @@ def some_of_each(rows: Sequence[Conversation], most: int) -> list[Conversation]:
         share = max(1, (most - len(chosen)) // (len(by_source) - number))
         chosen += evenly(members, share)
     return chosen
-
-
-def evenly(items: Sequence[ThingT], most: int) -> list[ThingT]:
-    """At most so many of the items, evenly over the list.
-
-    >>> evenly(range(10), 4)
-    [0, 2, 5, 7]
-    """
-    return [items[math.floor(place * len(items) / most)] for place in range(most)] if len(items) > most else list(items)
