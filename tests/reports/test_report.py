@@ -152,7 +152,7 @@ def test_the_page_says_what_was_found_on_what_and_asks_the_network_for_nothing(
         "7 words, 6 of them different",
         "8.0–20.5",
         "1 h 1 min",
-        "Recipe <code>nursery</code>, seed 5, bfloat16",
+        "Recipe <code>nursery</code>, seed 5, bfloat16 (autocast)",
         "Apache-2.0",
         "Dashed, with dots: loss on held-out samples, at the end alignment 3.46.",
     ):

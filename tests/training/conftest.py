@@ -41,6 +41,7 @@ def data(make_video, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def trained(data, tmp_path_factory):
+    AcceleratorState._reset_state()  # a test before may have left another precision
     out = tmp_path_factory.mktemp("run") / "model"
     Trainer(tiny_recipe(), data, out).run()
     return out

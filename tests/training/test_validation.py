@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from held_out import with_validation
 from test_distribution import torchrun
 from tiny import TINY, tiny_recipe, weights
@@ -35,11 +36,7 @@ def held_out(data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(held_out, trained, tmp_path_factory):
-    # Not before ``trained``, which is of another precision.
-    torch.manual_seed(0)
-    from accelerate.state import AcceleratorState
-
-    AcceleratorState._reset_state()
+    AcceleratorState._reset_state()  # ``trained`` may be of another precision
     out = tmp_path_factory.mktemp("validated") / "model"
     Trainer(recipe(), held_out, out).run()
     AcceleratorState._reset_state()

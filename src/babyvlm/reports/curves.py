@@ -15,8 +15,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from babyvlm.errors import DataFolderError
+from babyvlm.folders import MANIFEST, Manifest
+from babyvlm.records import read_record
 
 _STAGES = ("vision", "language", "alignment", "joint", "instruction")
+_PRECISIONS = {"bf16": "bfloat16 (autocast)", "bf16_weights": "bfloat16 with float32 weights", "no": "float32"}
 _TRAINED_ALONE = {"vision": ("vision",), "language": ("language",)}
 
 
@@ -109,9 +112,15 @@ def read_training(folder: Path) -> TrainingRun:
     return TrainingRun(
         recipe=str(recipe.get("name", "")),
         seed=recipe.get("seed"),
-        precision={"bf16": "bfloat16", "no": "float32"}.get(recipe.get("precision", ""), ""),
+        precision=_PRECISIONS.get(_computed_in(folder / names[-1]) or recipe.get("precision", ""), ""),
         stages=tuple(_read_stage(folder / name, recipe.get(name, {})) for name in names),
     )
+
+
+def _computed_in(stage: Path) -> str:
+    """What a stage says it was computed in, which may differ from what the recipe asks for; empty where it does not."""
+    path = stage / MANIFEST
+    return str(read_record(path, Manifest).configuration.get("precision", "")) if path.is_file() else ""
 
 
 def _read_recipe(path: Path) -> dict[str, Any]:

@@ -343,7 +343,8 @@ class Recipe:
     precision: Precision = "bf16"
     """What is computed in; weights that learn and the optimizer stay in float32 throughout. ``bf16``: matrix products
     in bfloat16, the rest in float32 (autocast); ``bf16_weights``: all of it in bfloat16 with copies of the weights, in
-    half the memory (ours); ``no``: float32."""
+    half the memory (ours); ``no``: float32. Processors without instructions for bfloat16 compute in float32 in any case
+    (ours)."""
     attention: Literal["auto", "eager", "sdpa", "flash_attention_2", "varlen"] = "auto"
     """Attention kernel. ``varlen`` takes a row of samples in one call, on GPUs, in bfloat16; ``auto`` is ``varlen``
     where that can be had, else ``sdpa`` (ours)."""

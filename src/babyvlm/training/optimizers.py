@@ -15,6 +15,7 @@ from torch import nn
 
 from babyvlm.training.configuration import Optimisation, Part
 from babyvlm.training.distribution import as_shard_of, whole
+from babyvlm.training.precision import has_bf16
 
 _OUTSIDE_BLOCKS = ("embed", "lm_head", "prototypes")
 
@@ -60,7 +61,8 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalise(matrices_NRC: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """Moves the singular values of each matrix towards 1, by Newton-Schulz steps of fifth order in bfloat16.
+    """Moves the singular values of each matrix towards 1, by Newton-Schulz steps of fifth order in bfloat16 where
+    that pays (as published for Muon), else in float32.
 
     >>> torch.linalg.svdvals(orthogonalise(torch.randn(1, 8, 4))).sub(1).abs().max() < 0.5
     tensor(True)
@@ -68,7 +70,8 @@ def orthogonalise(matrices_NRC: torch.Tensor, steps: int = 5) -> torch.Tensor:
     a, b, c = 3.4445, -4.7750, 2.0315
     flat = matrices_NRC.shape[1] > matrices_NRC.shape[2]
     x = matrices_NRC.mT if flat else matrices_NRC
-    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = x.bfloat16() if has_bf16(x.device) else x.float()
     for _ in range(steps):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x

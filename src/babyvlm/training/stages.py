@@ -17,6 +17,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from transformers import PreTrainedTokenizerBase
 
 from babyvlm.curation.sets import PretrainingSet
@@ -40,6 +41,7 @@ from babyvlm.training.inputs import claim_inputs, data_digest, licences_so_far, 
 from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.loop import train_language_model
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
+from babyvlm.training.precision import on_this_machine
 from babyvlm.training.probe import Probe
 from babyvlm.training.run import Run, accelerator_for
 from babyvlm.training.samples import PixelTable, encode_conversations, evenly, pack_utterances, training_frames
@@ -77,18 +79,23 @@ class Trainer:
     def __init__(
         self, recipe: Recipe, data: PretrainingSet, out: Path, wandb: str | None = None, start: Path | None = None
     ) -> None:
-        self.recipe, self.data, self.out = recipe, data, out
         if wandb is not None:
             require_wandb()
         require_kernels(recipe)
         # Without a GPU, accelerate sees several processes only when it is told to use the CPU.
         on_cpu = "WORLD_SIZE" in os.environ and not torch.cuda.is_available()
-        self.accelerator = accelerator_for(recipe, cpu=on_cpu)
+        computed = on_this_machine(recipe, PartialState(cpu=on_cpu).device)
+        self.recipe, self.data, self.out = computed, data, out
+        self.accelerator = accelerator_for(computed, cpu=on_cpu)
+        if computed.precision != recipe.precision:
+            self.accelerator.print(
+                f"this processor has no instructions for bfloat16 (precision={recipe.precision}): computing in float32"
+            )
         if self.accelerator.is_main_process:
             self.claim(out, recipe, data, start)
         self.accelerator.wait_for_everyone()
         self._digest = data_digest(out)
-        self._run = Run(recipe=recipe, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb)
+        self._run = Run(recipe=computed, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb)
 
     @staticmethod
     def claim(out: Path, recipe: Recipe, data: PretrainingSet, start: Path | None = None) -> None:
@@ -349,6 +356,7 @@ class Trainer:
                 "recipe": self.recipe.name,
                 "stage": stage,
                 "seed": self.recipe.seed,
+                "precision": self.recipe.precision,
                 "licences": sorted(licences),
             },
             inputs=stage_inputs(self.out, stage, self._digest),

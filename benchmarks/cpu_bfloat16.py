@@ -1,0 +1,42 @@
+"""How fast this processor multiplies matrices in bfloat16 and in float32.
+
+Claim: where bfloat16 is computed in software, training computes in float32 (babyvlm/training/precision.py).
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+from pathlib import Path
+
+import torch
+
+from babyvlm.training.flops import peak_flops
+from babyvlm.training.precision import cpu_has_bf16
+
+THREADS = (1, 2)
+
+
+def main() -> None:
+    found: dict[str, object] = {
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "has_bf16_instructions": cpu_has_bf16(),
+    }
+    device = torch.device("cpu")
+    for threads in THREADS:
+        torch.set_num_threads(threads)
+        half, full = peak_flops(device, "bf16"), peak_flops(device, "no")
+        found[f"{threads}_threads"] = {
+            "bfloat16_gflops": round(half / 1e9, 2),
+            "float32_gflops": round(full / 1e9, 1),
+            "float32_is_faster_by": round(full / half, 2),
+        }
+    text = json.dumps(found, indent=2)
+    path = Path(__file__).parent / "results" / f"cpu_bfloat16-{datetime.date.today()}.json"
+    path.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
