@@ -101,12 +101,14 @@ def test_the_example_has_one_of_each_kind():
     assert all(len(example_names(group)) == 1 for group in GROUPS)
 
 
+@pytest.mark.slow
 def test_doctor_lists_all_of_it(babyvlm):
     said = babyvlm("doctor")
     for group, kind in GROUPS.items():
         assert f"extension: {kind} {example_names(group)[0]}, of {RELEASE}\n" in said + "\n"
 
 
+@pytest.mark.slow
 def test_the_task_is_built_audited_evaluated_scored_and_reported(babyvlm, toolbox, tmp_path):
     items = [json.loads(line) for line in (toolbox / "items.jsonl").read_text().splitlines()]
     counts = {task: sum(item["task"] == task for item in items) for task in ("odd_one_out", "looking_while_listening")}
@@ -205,6 +207,7 @@ def test_the_battery_is_imported(babyvlm, examples, tmp_path):
     assert "there is no battery 'flashcard'; did you mean 'flashcards'?" in said
 
 
+@pytest.mark.slow
 def test_the_objective_trains_the_vision_stage(babyvlm, small_corpus, tmp_path):
     babyvlm("curate", small_corpus, "--out", "set", "--workers", 1, example=False)
     tiny = [

@@ -26,6 +26,7 @@ from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.stem import ConvolutionalStem
 from babyvlm.training.batches import Sample
 from babyvlm.training.configuration import Part, Precision, VisionStage
+from babyvlm.training.precision import has_bf16
 
 _BF16_TFLOPS = {
     "B200": 2250.0,
@@ -152,7 +153,7 @@ def peak_flops(device: torch.device, precision: Precision) -> float:
 
     Args:
         device: Of the model.
-        precision: Of the products.
+        precision: Of the products; float32 where bfloat16 is computed in software.
     """
     if device.type == "cuda" and precision != "no":
         name = torch.cuda.get_device_name(device)
@@ -160,10 +161,8 @@ def peak_flops(device: torch.device, precision: Precision) -> float:
             if known in name:
                 return tflops * 1e12
     side = _MATMUL_SIDE.get(device.type, 1024)
-    a, b = (
-        torch.randn(side, side, device=device, dtype=torch.float32 if precision == "no" else torch.bfloat16)
-        for _ in range(2)
-    )
+    dtype = torch.bfloat16 if precision != "no" and has_bf16(device) else torch.float32
+    a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
     fastest_s = float("inf")
     for _ in range(1 + _MATMUL_TRIES):  # the first one makes the kernel ready
         began_s = time.perf_counter()
