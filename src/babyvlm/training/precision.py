@@ -1,8 +1,8 @@
 """The precision that this machine computes a recipe in.
 
 A processor without instructions for bfloat16 multiplies it in software: on one with AVX2 alone a product of matrices
-took 35 to 90 times as long as in float32 (``benchmarks/cpu_bfloat16.py``). There a recipe that asks for bfloat16 is computed
-in float32, which is no less exact and needs more memory.
+took 35 to 90 times as long as in float32 (``benchmarks/cpu_bfloat16.py``). There a recipe that asks for bfloat16 is
+computed in float32, which is no less exact and needs more memory.
 """
 
 from __future__ import annotations
