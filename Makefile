@@ -8,7 +8,7 @@ LOWEST := .venv-lowest
 NEWEST := .venv-newest
 SITE := src/babyvlm/site
 
-.PHONY: setup check test test-lowest test-newest docs dist release demo bench clean
+.PHONY: setup check test test-lowest test-newest docs dist lock release demo bench clean
 
 setup: $(VENV)/.for-development
 
@@ -62,6 +62,13 @@ dist: docs
 	rm -rf dist build/lib
 	$(BIN)/python -m build --outdir dist .
 	$(BIN)/python scripts/try_dist.py dist
+
+# For those who use uv: every platform and Python at once, at the versions of constraints.txt. Needs uv.
+lock:
+	( echo "# Every package for every platform, as \`make lock\` resolves it: uv pip sync requirements.lock"; \
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11.7 -c constraints.txt \
+		--no-header --no-annotate --no-emit-index-url -q ) > requirements.lock.new
+	mv requirements.lock.new requirements.lock
 
 # A dry run; scripts/release.py has the steps.
 release: setup

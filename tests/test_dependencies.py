@@ -49,3 +49,13 @@ def test_the_constraints_pin_every_package_that_is_needed():
                 if inner not in seen:
                     waiting.add(inner)
     assert sorted(seen - {name.replace(".", "-") for name in pinned}) == []
+
+
+def test_the_lock_holds_what_the_constraints_pin():
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    locked = dict(line.partition(" ;")[0].split("==") for line in lines if not line.startswith("#"))
+    needed = {parted(one)[0] for group in declared() for one in group if not one.startswith("babyvlm")}
+    assert needed <= locked.keys()
+    pinned = pins("constraints.txt")
+    assert not {name: version for name, version in locked.items() if pinned.get(name, version) != version}
+    assert not any("://" in line for line in lines)
