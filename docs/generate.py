@@ -37,7 +37,7 @@ ROOMS = {
     "babyvlm.recipes": "Recipes",
     "babyvlm.toolbox": "Toolbox",
     "babyvlm.evaluation": "Evaluation",
-    "babyvlm.audit": "Audit",
+    "babyvlm.audits": "Audit",
     "babyvlm.leaderboard": "Leaderboard",
     "babyvlm.reports": "Reports",
     "babyvlm.study": "Studies",

@@ -17,7 +17,7 @@ FLOW = [
     "training",
     "toolbox",
     "evaluation",
-    "audit",
+    "audits",
     "leaderboard",
     "reports",
     "study",

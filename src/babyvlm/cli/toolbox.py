@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from babyvlm.audit import AuditConfig
+from babyvlm.audits import AuditConfig
 from babyvlm.cli.apps import cores, toolbox_app
 from babyvlm.errors import ConfigError
 from babyvlm.records import Split
@@ -131,7 +131,7 @@ def audit_command(
         against: Other toolboxes that must not share items or pictures with it.
         audit: How it is judged.
     """
-    from babyvlm.audit import audit_toolbox, render_page, write_audit
+    from babyvlm.audits import audit_toolbox, render_page, write_audit
     from babyvlm.curation.sets import PretrainingSet
     from babyvlm.folders import Manifest, fresh_folder, refuse_existing
     from babyvlm.toolbox import TrainingSet, open_toolbox
