@@ -21,3 +21,5 @@ LAYOUTS: tuple[LayoutName, ...] = get_args(LayoutName)
 RecipeName = Literal["nursery", "saycam", "saycam-published", "demo"]
 """A complete configuration of training."""
 RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
+QUIET = "BABYVLM_QUIET"
+"""Environment variable that is set while a command is to show no progress; processes that it starts see it too."""
