@@ -52,11 +52,12 @@ from babyvlm.model.configuration import model_config
 from babyvlm.model.modeling import IGNORED
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import EOS, SOS
+from babyvlm.names import STAGES
 from babyvlm.recipes import saycam
 from babyvlm.training import memory
 from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume
-from babyvlm.training.configuration import STAGES, MultimodalStage, Recipe
+from babyvlm.training.configuration import MultimodalStage, Recipe
 from babyvlm.training.distillation import train_tower
 from babyvlm.training.kernels import attention_of
 from babyvlm.training.loop import train_language_model

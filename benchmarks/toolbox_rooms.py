@@ -19,7 +19,7 @@ from random import Random
 
 import numpy as np
 
-from babyvlm.audit import audit_toolbox
+from babyvlm.audits import audit_toolbox
 from babyvlm.evaluation import evaluate
 from babyvlm.evaluation.baselines import BlindMatch
 from babyvlm.toolbox import PhotoSource, ToolboxConfig, build_toolbox

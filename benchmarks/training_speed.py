@@ -38,10 +38,11 @@ from transformers import AutoTokenizer
 
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.model import ConversationEncoder
+from babyvlm.names import STAGES
 from babyvlm.recipes import resolve
 from babyvlm.training import Trainer, run_in_processes
 from babyvlm.training.batches import BatchPlan
-from babyvlm.training.configuration import STAGES, MixturePhase, Recipe
+from babyvlm.training.configuration import MixturePhase, Recipe
 from babyvlm.training.optimizers import part_of
 from babyvlm.training.samples import PixelTable, encode_conversations
 from padded_trainer import Curve, PlainLlava, train_padded

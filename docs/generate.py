@@ -14,13 +14,13 @@ import importlib
 import json
 import re
 import shutil
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from babyvlm.cli import corpus_app, study_app, toolbox_app
-from babyvlm.cli.apps import app
+from babyvlm.cli.help import OPTIONS
+from babyvlm.cli.index import COMMANDS, GROUPS, Command
+from babyvlm.cli.parsing import parser_of
 from babyvlm.recipes import RECIPES, describe, resolve
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +37,7 @@ ROOMS = {
     "babyvlm.recipes": "Recipes",
     "babyvlm.toolbox": "Toolbox",
     "babyvlm.evaluation": "Evaluation",
-    "babyvlm.audit": "Audit",
+    "babyvlm.audits": "Audit",
     "babyvlm.leaderboard": "Leaderboard",
     "babyvlm.reports": "Reports",
     "babyvlm.study": "Studies",
@@ -48,6 +48,20 @@ ROOMS = {
     "babyvlm.folders": "Folders and manifests",
 }
 """Modules of the Python reference, with their titles."""
+
+
+_OF_ROOMS = ("ClipModels", "SelectionChanges")
+"""Settings that the package hands on, as it does every ``...Config``; the pages of their rooms have them."""
+_COMPLETION = """
+A shell completes commands and settings once it has their list, which is written to a file that it reads; again after an
+update of the program:
+
+```text
+bash:  babyvlm --tyro-write-completion bash ~/.local/share/bash-completion/completions/babyvlm
+zsh:   babyvlm --tyro-write-completion zsh ~/.zfunc/_babyvlm      with fpath+=~/.zfunc before compinit in ~/.zshrc
+tcsh:  babyvlm --tyro-write-completion tcsh ~/.babyvlm.tcsh       with source ~/.babyvlm.tcsh in ~/.tcshrc
+```
+""".strip()
 
 
 def write_pages(folder: Path) -> None:
@@ -78,38 +92,42 @@ def write_pages(folder: Path) -> None:
 
 def commands() -> Iterator[tuple[str, Any]]:
     """Every command and its function, in the order of ``--help``."""
-    groups = {"corpus": corpus_app, "toolbox": toolbox_app, "study": study_app}
-    for name, command in app._subcommands.items():
-        if name in groups:
-            yield from ((f"{name} {inner}", made.target) for inner, made in groups[name]._subcommands.items())
-        else:
-            yield name, command.target
+    yield from ((command.name, command.load()) for group in GROUPS.values() for command in group)
 
 
 def commands_page() -> str:
     """Every command with its arguments and settings."""
-    from tyro.extras import get_parser
-
     parts = [
         "# Commands",
-        "Generated from the program; `babyvlm COMMAND --help` prints the same. An error that a person can mend ends a "
-        "command with exit code 2, an interruption with 130.",
+        "Generated from the program; `babyvlm COMMAND --help-all` prints the same, and `--help` leaves rare settings "
+        "out. An error that a person can mend ends a command with exit code 2, an interruption with 130.",
+        "Every command takes:",
+        "\n\n".join(f"{_flags(names)}\n: {text}" for names, text in OPTIONS),
+        _COMPLETION,
     ]
-    for name, function in commands():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            parser = get_parser(function)
-        parts += [f"## babyvlm {name}", _prose(function.__doc__ or "")]
-        rows = []
-        for action in parser._actions:
-            if action.dest == "help":
-                continue
-            flags = ", ".join(f"`{flag}`" for flag in action.option_strings) or f"`{action.metavar or action.dest}`"
-            values = "" if not action.option_strings or action.metavar is None else f" `{_metavar(action.metavar)}`"
-            label = f"`{action.dest.upper().replace('-', '_')}`" if not action.option_strings else flags + values
-            rows.append(f"{label}\n: {_help(str(action.help or ''))}")
-        parts += ["\n\n".join(rows)] if rows else ["It takes no settings."]
+    for title, group in GROUPS.items():
+        listed = ", ".join(f"[{command.name}](#babyvlm-{command.name.replace(' ', '-')})" for command in group)
+        parts.append(f"**{title}**: {listed}.")
+    for command in COMMANDS.values():
+        parts += [f"## babyvlm {command.name}", _prose(command.load().__doc__ or ""), _settings_of(command)]
     return "\n\n".join(parts) + "\n"
+
+
+def _settings_of(command: Command) -> str:
+    """The arguments and settings of a command."""
+    rows = []
+    for action in parser_of(command)._actions:
+        if action.dest == "help":
+            continue
+        flags = ", ".join(f"`{flag}`" for flag in action.option_strings) or f"`{action.metavar or action.dest}`"
+        values = "" if not action.option_strings or action.metavar is None else f" `{_metavar(action.metavar)}`"
+        label = f"`{action.dest.upper().replace('-', '_')}`" if not action.option_strings else flags + values
+        rows.append(f"{label}\n: {_help(str(action.help or ''))}")
+    return "\n\n".join(rows) if rows else "It takes no settings."
+
+
+def _flags(names: str) -> str:
+    return ", ".join(f"`{name}`" for name in names.split(", "))
 
 
 def _metavar(metavar: Any) -> str:
@@ -182,6 +200,8 @@ def python_page(name: str, title: str) -> str:
     if is_package and exported is not None:
         lines += ["   :no-members:", ""]
         for member in members.split(", "):
+            if name == "babyvlm" and (member.endswith("Config") or member in _OF_ROOMS):
+                continue
             kind = _directive(getattr(module, member), member) if member else ""
             lines += [f".. {kind}:: {name}.{member}", ""] if kind else []
     else:

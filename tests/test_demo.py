@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from babyvlm.demo import MATERIAL, run_demo
+from babyvlm.cli.demo import run_demo
 from babyvlm.errors import ConfigError
 from babyvlm.recipes import resolve
+from babyvlm.recipes.material import MATERIAL
 
 
 @pytest.mark.parametrize("name", MATERIAL)
@@ -28,5 +29,5 @@ def test_the_demonstration_is_the_nurserys_model_trained_for_less_time():
 
 def test_another_recipe_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="demo and nursery, not for 'saycam'"):
-        run_demo(tmp_path / "out", seed=0, recipe="saycam")
+        run_demo(tmp_path / "out", seed=0, recipe="saycam", run=pytest.fail)
     assert not (tmp_path / "out").exists()

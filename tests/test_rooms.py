@@ -17,7 +17,7 @@ FLOW = [
     "training",
     "toolbox",
     "evaluation",
-    "audit",
+    "audits",
     "leaderboard",
     "reports",
     "study",
@@ -25,6 +25,8 @@ FLOW = [
     "chat",
     "sharing",
 ]
+OF_TORCH = {"__main__", "demo"}
+"""Of the command line, the script that runs it and the demonstration, which looks at the recipes."""
 MODEL_USERS = {"weights", "training", "evaluation", "chat"}
 
 
@@ -40,7 +42,7 @@ def rooms_imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("room", FLOW)
 def test_a_room_uses_rooms_above_it_only(room):
-    below = set(FLOW[FLOW.index(room) + 1 :]) | {"recipes", "cli", "demo"}
+    below = set(FLOW[FLOW.index(room) + 1 :]) | {"recipes", "chain", "cli"}
     for path in (SOURCE / room).rglob("*.py"):
         assert not rooms_imported(path) & below, path
         if room not in MODEL_USERS:
@@ -49,10 +51,24 @@ def test_a_room_uses_rooms_above_it_only(room):
 
 def test_the_model_knows_nothing_of_data_on_disk():
     for path in (SOURCE / "model").rglob("*.py"):
-        assert not rooms_imported(path) & {*FLOW, "recipes", "cli", "demo", "images", "folders", "media"}, path
+        assert not rooms_imported(path) & {*FLOW, "recipes", "chain", "cli", "images", "folders", "media"}, path
 
 
-@pytest.mark.parametrize("module", ["babyvlm.cli", "babyvlm.reports", "babyvlm.curation", "babyvlm.toolbox"])
+def test_the_chain_knows_nothing_of_the_command_line():
+    for path in (SOURCE / "chain").rglob("*.py"):
+        assert "cli" not in rooms_imported(path), path
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "babyvlm.reports",
+        "babyvlm.curation",
+        "babyvlm.toolbox",
+        *(f"babyvlm.chain.{part}" for part in ("data", "items", "model", "results", "sharing")),
+        *(f"babyvlm.cli.{path.stem}" for path in sorted((SOURCE / "cli").glob("*.py")) if path.stem not in OF_TORCH),
+    ],
+)
 def test_rooms_that_need_no_model_do_not_load_torch(module):
     code = f"import sys, {module}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,38 +1,158 @@
 """BabyVLM-V2: from infants' head-camera recordings to a model trained from scratch and a developmental benchmark.
 
+data = babyvlm.curate("my-recordings", "my-set")
+babyvlm.train("nursery", "my-set", "my-model")
+toolbox = babyvlm.build_toolbox("my-recordings", "my-toolbox", training="my-set")
+babyvlm.evaluate("my-model/instruction", "my-toolbox", "my-run")
+babyvlm.report(["my-run"], "report.html")
+
 model = babyvlm.load("my-model/instruction")
 said = model.ask("How many cups do you see?", images=["kitchen.jpg"], options=["1", "2", "3"])
 print(said.reply, said.options)
+
+Each function is a command of the same name or nearly so, makes the same files, and is imported when it is first named.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from babyvlm.auto_classes import register_when_needed
 
 if TYPE_CHECKING:
-    from babyvlm.chat.checkpoint import TalkingCheckpoint
+    from babyvlm.audits import AuditConfig as AuditConfig
+    from babyvlm.chain.data import curate as curate
+    from babyvlm.chain.data import export_set as export_set
+    from babyvlm.chain.data import index_corpus as index_corpus
+    from babyvlm.chain.data import make_corpus as make_corpus
+    from babyvlm.chain.data import select as select
+    from babyvlm.chain.data import transcribe as transcribe
+    from babyvlm.chain.data import write_card as write_card
+    from babyvlm.chain.items import audit as audit
+    from babyvlm.chain.items import build_toolbox as build_toolbox
+    from babyvlm.chain.items import detect_boxes as detect_boxes
+    from babyvlm.chain.items import export_toolbox as export_toolbox
+    from babyvlm.chain.items import import_toolbox as import_toolbox
+    from babyvlm.chain.items import write_lmms_tasks as write_lmms_tasks
+    from babyvlm.chain.model import convert as convert
+    from babyvlm.chain.model import load as load
+    from babyvlm.chain.model import train as train
+    from babyvlm.chain.results import Evaluation as Evaluation
+    from babyvlm.chain.results import compare as compare
+    from babyvlm.chain.results import compare_seeds as compare_seeds
+    from babyvlm.chain.results import evaluate as evaluate
+    from babyvlm.chain.results import power as power
+    from babyvlm.chain.results import score as score
+    from babyvlm.chain.sharing import Submission as Submission
+    from babyvlm.chain.sharing import export_study as export_study
+    from babyvlm.chain.sharing import push as push
+    from babyvlm.chain.sharing import report as report
+    from babyvlm.chain.sharing import submit as submit
+    from babyvlm.corpus.nursery import NurseryConfig as NurseryConfig
+    from babyvlm.corpus.recognition import RecognitionConfig as RecognitionConfig
+    from babyvlm.curation.configuration import ClipModels as ClipModels
+    from babyvlm.curation.configuration import CurationConfig as CurationConfig
+    from babyvlm.curation.configuration import OwnEncoderConfig as OwnEncoderConfig
+    from babyvlm.curation.reselect import SelectionChanges as SelectionChanges
+    from babyvlm.evaluation import AskConfig as AskConfig
+    from babyvlm.leaderboard import SubmissionConfig as SubmissionConfig
+    from babyvlm.toolbox import InstructionConfig as InstructionConfig
+    from babyvlm.toolbox import ToolboxConfig as ToolboxConfig
+    from babyvlm.toolbox.detection import DetectionConfig as DetectionConfig
+    from babyvlm.toolbox.published import ImportConfig as ImportConfig
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load"]
+
+_PLACES = {
+    "babyvlm.audits": ("AuditConfig",),
+    "babyvlm.chain.data": (
+        "curate",
+        "export_set",
+        "index_corpus",
+        "make_corpus",
+        "select",
+        "transcribe",
+        "write_card",
+    ),
+    "babyvlm.chain.items": (
+        "audit",
+        "build_toolbox",
+        "detect_boxes",
+        "export_toolbox",
+        "import_toolbox",
+        "write_lmms_tasks",
+    ),
+    "babyvlm.chain.model": ("convert", "load", "train"),
+    "babyvlm.chain.results": ("Evaluation", "compare", "compare_seeds", "evaluate", "power", "score"),
+    "babyvlm.chain.sharing": ("Submission", "export_study", "push", "report", "submit"),
+    "babyvlm.corpus.nursery": ("NurseryConfig",),
+    "babyvlm.corpus.recognition": ("RecognitionConfig",),
+    "babyvlm.curation.configuration": ("ClipModels", "CurationConfig", "OwnEncoderConfig"),
+    "babyvlm.curation.reselect": ("SelectionChanges",),
+    "babyvlm.evaluation": ("AskConfig",),
+    "babyvlm.leaderboard": ("SubmissionConfig",),
+    "babyvlm.toolbox": ("InstructionConfig", "ToolboxConfig"),
+    "babyvlm.toolbox.detection": ("DetectionConfig",),
+    "babyvlm.toolbox.published": ("ImportConfig",),
+}
+"""Where each public name is; the same as above, for the interpreter."""
+_MODULES = {name: module for module, names in _PLACES.items() for name in names}
+
+__all__ = [  # written out, so that editors and type checkers read it
+    "AskConfig",
+    "AuditConfig",
+    "ClipModels",
+    "CurationConfig",
+    "DetectionConfig",
+    "Evaluation",
+    "ImportConfig",
+    "InstructionConfig",
+    "NurseryConfig",
+    "OwnEncoderConfig",
+    "RecognitionConfig",
+    "SelectionChanges",
+    "Submission",
+    "SubmissionConfig",
+    "ToolboxConfig",
+    "__version__",
+    "audit",
+    "build_toolbox",
+    "compare",
+    "compare_seeds",
+    "convert",
+    "curate",
+    "detect_boxes",
+    "evaluate",
+    "export_set",
+    "export_study",
+    "export_toolbox",
+    "import_toolbox",
+    "index_corpus",
+    "load",
+    "make_corpus",
+    "power",
+    "push",
+    "report",
+    "score",
+    "select",
+    "submit",
+    "train",
+    "transcribe",
+    "write_card",
+    "write_lmms_tasks",
+]
 
 
-def load(checkpoint: Path | str, *, device: str = "", max_new_tokens: int = 64) -> TalkingCheckpoint:
-    """Opens a checkpoint to ask it things, as ``babyvlm chat`` does.
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module 'babyvlm' has no attribute {name!r}")
+    globals()[name] = value = getattr(importlib.import_module(_MODULES[name]), name)
+    return value
 
-    Args:
-        checkpoint: A folder written by ``babyvlm train`` or ``babyvlm convert``.
-        device: Where it runs; a GPU where there is one, when empty.
-        max_new_tokens: Longest reply, tokens.
 
-    Raises:
-        CheckpointError: The folder is no checkpoint of ours, or not whole.
-    """
-    from babyvlm.chat.checkpoint import TalkingCheckpoint  # torch takes seconds to import
-
-    return TalkingCheckpoint(Path(checkpoint), device=device, max_new_tokens=max_new_tokens)
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 register_when_needed()

@@ -10,7 +10,6 @@ for the outermost to end, when none of them is half made.
 from __future__ import annotations
 
 import importlib
-import importlib.abc
 import importlib.machinery
 import sys
 from collections.abc import Sequence
@@ -28,8 +27,11 @@ def register_when_needed() -> None:
         sys.meta_path.insert(0, _Watch())
 
 
-class _Watch(importlib.abc.MetaPathFinder):
-    """Counts how deep transformers' imports of itself are; steps aside when it has seen what it waits for."""
+class _Watch:
+    """Counts how deep transformers' imports of itself are; steps aside when it has seen what it waits for.
+
+    A finder by what it does: the base class is in ``importlib.abc``, whose import takes as long as all else here.
+    """
 
     def __init__(self) -> None:
         self._depth = 0

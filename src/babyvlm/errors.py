@@ -21,8 +21,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from babyvlm.installation import install_command
-
 _LONGEST = 4_000
 """Characters of a message. A damaged file would otherwise be quoted whole in it."""
 
@@ -89,6 +87,8 @@ class MissingExtraError(BabyVLMError):
     """An optional dependency is needed and not installed."""
 
     def __init__(self, needed_for: str, extra: str) -> None:
+        from babyvlm.installation import install_command  # reads metadata; errors are imported by everything
+
         super().__init__(f"{needed_for} needs an optional dependency. Install it with: {install_command(extra)}")
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from babyvlm.names import QUIET
 
 ElementT = TypeVar("ElementT")
 
@@ -18,8 +21,9 @@ def progress(
     unit: str = "it",
     silent: bool = False,
 ) -> tqdm[ElementT]:
-    """A bar over ``elements``, or, with ``total`` alone, one to ``update`` by hand; ``silent`` draws none."""
+    """A bar over ``elements``, or, with ``total`` alone, one to ``update`` by hand; ``silent`` draws none, nor does
+    a process under ``--quiet``."""
     return tqdm(
         elements, desc=description, total=total, unit=unit, dynamic_ncols=True, mininterval=0.5, smoothing=0.1,
-        disable=silent,
+        disable=silent or QUIET in os.environ,
     )  # fmt: skip

@@ -63,7 +63,7 @@ def test_every_result_has_its_figures_and_date():
 
 def test_every_room_is_in_the_python_reference():
     rooms = {f"babyvlm.{path.parent.name}" for path in (ROOT / "src" / "babyvlm").glob("*/__init__.py")}
-    without_exports = {"babyvlm.cli", "babyvlm.media"}
+    without_exports = {"babyvlm.chain", "babyvlm.cli", "babyvlm.media"}  # babyvlm itself exports what chain has
     assert rooms - set(generate.ROOMS) <= without_exports
 
 

@@ -1,40 +1,35 @@
-"""The ``babyvlm`` command: parses, calls one function of one room, and turns our errors into a message and exit code 2.
+"""The ``babyvlm`` command: parses, calls one function of the public face, prints, and turns our errors into a message.
 
-One module a room. Heavy rooms are imported inside the commands that need them, so that ``--help`` answers at once.
+words ── typed.py ── index.py ──> help.py                                  no command is imported
+                         └──> parsing.py (tyro) ──> corpus.py, ... ──> babyvlm.curate, ... ──> one closing line
+
+An error that a person can mend ends with exit code 2, an interruption with 130.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import sys
-from pathlib import Path
 
-# isort: off
-# Each adds its commands, in the order in which --help lists them.
-from babyvlm.cli import corpus, training, toolbox, evaluation, reports, study, looking, machine  # noqa: F401
-from babyvlm.cli import sharing  # noqa: F401
-
-# isort: on
-from babyvlm.cli.apps import app, corpus_app, study_app, toolbox_app
+from babyvlm.cli.running import explain, measured, run, speaks
+from babyvlm.cli.typed import Typed, read
 from babyvlm.errors import BabyVLMError
-from babyvlm.folders import is_no_room, no_room
-
-app.command(corpus_app, name="corpus", help="Recordings with their transcripts and boxes.")
-app.command(toolbox_app, name="toolbox", help="The DevCV Toolbox: its items.")
-app.command(study_app, name="study", help="People take the items in a browser.")
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line; exits with 2 on an error that a person can mend."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    typed = read(words)
     try:
-        app.cli(
-            prog="babyvlm", description="From infants' head-camera video to a model and a benchmark.", args=arguments
-        )
-        sys.stdout.flush()
+        if not _answered(typed, words):
+            with measured() if "verbose" in typed.options else contextlib.nullcontext():
+                closing = run(words)
+            if closing and "quiet" not in typed.options and speaks():
+                print(closing, file=sys.stderr)
     except BabyVLMError as error:
-        print(f"babyvlm: error: {error}", file=sys.stderr)
-        raise SystemExit(2) from error
+        _fail(str(error), error, typed)
     except BrokenPipeError:
         if not _nobody_reads_on():
             raise
@@ -43,20 +38,65 @@ def main(arguments: list[str] | None = None) -> None:
         if not str(error).startswith("Symlink loop from "):  # pathlib's own, before Python 3.13
             raise
         path = str(error).removeprefix("Symlink loop from ").strip("'")
-        print(f"babyvlm: error: {path}: a link that leads to itself. Give the folder itself", file=sys.stderr)
-        raise SystemExit(2) from error
+        _fail(f"{path}: a link that leads to itself. Give the folder itself", error, typed)
     except OSError as error:  # a full disk, a folder without access, a link to itself: wherever it comes up
         if not (sentence := _about_the_file(error)):
             raise
-        print(f"babyvlm: error: {sentence}", file=sys.stderr)
-        raise SystemExit(2) from error
+        _fail(sentence, error, typed)
     except KeyboardInterrupt:
         print("babyvlm: interrupted; give the same command again to go on or begin anew", file=sys.stderr)
         raise SystemExit(130) from None
 
 
+def _answered(typed: Typed, words: list[str]) -> bool:
+    """Whether the words ask for no command to be run, and have their answer.
+
+    Raises:
+        SystemExit: With 0 after help or the version, with 2 where there is no such command.
+    """
+    if any(word.startswith("--tyro-") for word in words):
+        from babyvlm.cli.parsing import complete
+
+        complete(words)
+        return True
+    asked = typed.options & {"help", "help_all"}
+    if "version" in typed.options:
+        from babyvlm import __version__
+
+        print(f"babyvlm {__version__}")
+    elif mistake := typed.mistake:
+        _fail(mistake, None, typed)
+    elif typed.command is not None and asked:
+        explain(typed.command, every_setting="help_all" in asked)
+    elif typed.command is None:
+        from babyvlm.cli import help as helping
+
+        text = helping.family_overview(typed.family) if typed.family else helping.overview()
+        print(text, file=sys.stdout if asked else sys.stderr)
+        if not asked:
+            _fail("name a command", None, typed)
+    else:
+        return False
+    sys.stdout.flush()
+    raise SystemExit(0)
+
+
+def _fail(message: str, error: BaseException | None, typed: Typed) -> None:
+    """Prints an error, with where it comes from where that is asked for, and exits with 2."""
+    if error is not None and "verbose" in typed.options:
+        import traceback
+
+        traceback.print_exception(error)
+    print(f"babyvlm: error: {message}", file=sys.stderr)
+    raise SystemExit(2) from error
+
+
 def _about_the_file(error: OSError) -> str:
     """What is wrong with the file that an error names, or with the disk; empty where it names none."""
+    from pathlib import Path
+
+    from babyvlm.folders import is_no_room, no_room
+
     if is_no_room(error):
         return str(no_room(Path(str(error.filename or ".")), error))
     if error.filename is None or error.errno is None:

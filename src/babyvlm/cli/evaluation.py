@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from babyvlm.cli.apps import app
-from babyvlm.errors import DataFolderError, OutputExistsError
+import babyvlm
+from babyvlm.cli.shared import Sharing, closing
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.toolbox import Scoring
 
+if TYPE_CHECKING:
+    from babyvlm.chain.results import Evaluation
 
-@app.command(name="evaluate")
+
 def evaluate_command(
     model: Positional[str],
     toolbox: Positional[Path],
@@ -25,9 +26,9 @@ def evaluate_command(
     seed: int = 0,
     nulls: bool = False,
     retry_failed: bool = False,
-    i_may_share: Literal["", "restricted"] = "",
+    i_may_share: Sharing = "",
     ask: Annotated[AskConfig, arg(name="")] = AskConfig(),  # noqa: B008
-) -> None:
+) -> str:
     """Let a respondent answer a toolbox's items. Interrupted, the same command resumes where it stopped.
 
     Args:
@@ -46,34 +47,23 @@ def evaluate_command(
         i_may_share: ``restricted`` lets restricted pictures go to a respondent outside this machine.
         ask: How the respondent is asked.
     """
-    from babyvlm.evaluation import BASELINES, Respondent, choose_nulls, choose_respondent, evaluate
-    from babyvlm.evaluation.table import describe_failures, describe_scores
-    from babyvlm.records import Response, read_jsonl
-    from babyvlm.toolbox import open_toolbox
+    from babyvlm.evaluation.table import describe_scores
 
-    opened = open_toolbox(toolbox)
-    respondent = choose_respondent(model, opened, seed=seed, ask=ask)
+    def show(made: Evaluation) -> None:
+        if made.folder != out:
+            print(f"\n{made.respondent}")
+        print(describe_scores(made.scores))
+        if made.failures and any(task.scored for task in made.scores.tasks):
+            print(made.failures)
 
-    def run(who: Respondent, folder: Path, named: str) -> None:
-        scores = evaluate(
-            who, opened, folder, model=named, tasks=tasks, limit=limit, share_restricted=i_may_share == "restricted",
-            ask=ask, seed=seed, retry_failed=retry_failed,
-        )  # fmt: skip
-        print(describe_scores(scores))
-        failed = describe_failures(read_jsonl(folder / "responses.jsonl", Response))
-        if not any(task.scored for task in scores.tasks):
-            raise DataFolderError(f"no item was answered, so there is no figure.\n{failed}", path=folder)
-        if failed:
-            print(failed)
-
-    run(respondent, out, model)
-    for name, null in choose_nulls(respondent, opened, seed=seed).items() if nulls else ():
-        print(f"\n{null.name}")
-        run(null, out / "nulls" / name, f"baseline:{name}" if name in BASELINES else f"baseline:{name}:{model}")
+    babyvlm.evaluate(
+        model, toolbox, out, tasks=tasks, limit=limit, seed=seed, nulls=nulls, retry_failed=retry_failed,
+        share_restricted=i_may_share == "restricted", ask=ask, on_run=show,
+    )  # fmt: skip
+    return closing(f"{out} is a run", "report", out, "--out", "PAGE.html")
 
 
-@app.command(name="score")
-def score(run: Positional[Path], *, scoring: Scoring = "default") -> None:
+def score(run: Positional[Path], *, scoring: Scoring = "default") -> str:
     """Score a run's replies again, without asking anybody.
 
     Args:
@@ -82,19 +72,18 @@ def score(run: Positional[Path], *, scoring: Scoring = "default") -> None:
             items with an error out of the mean, as the published evaluation script does; ``leaderboard`` counts an
             error as an empty reply, which is wrong, as the leaderboard's wrapper does.
     """
-    from babyvlm.evaluation import score_run
     from babyvlm.evaluation.table import describe_scores
 
-    print(describe_scores(score_run(run, scoring)))
+    print(describe_scores(babyvlm.score(run, scoring)))
+    return closing(f"{run / 'scores.json'} has these scores", "report", run, "--out", "PAGE.html")
 
 
-@app.command(name="compare")
 def compare_runs(
     runs: Positional[tuple[Path, ...]],
     *,
     seeds: bool = False,
     out: Path | None = None,
-) -> None:
+) -> str:
     """Test whether two runs differ, item by item; or put runs of one model with several seeds together.
 
     Args:
@@ -102,25 +91,17 @@ def compare_runs(
         seeds: Mean, standard deviation and range over the runs, in place of a test.
         out: JSON file to write the figures to as well.
     """
-    from babyvlm.evaluation.compare import compare_folders, spread_folders
     from babyvlm.evaluation.table import describe_comparison, describe_spread
 
-    if out is not None and out.exists():
-        raise OutputExistsError(out, "something")
     if seeds:
-        spreads = spread_folders(runs)
-        print(describe_spread(spreads))
-        text = json.dumps([row.model_dump(mode="json") for row in spreads], indent=2)
+        print(describe_spread(babyvlm.compare_seeds(runs, out=out)))
     else:
-        comparison = compare_folders(runs)
-        print(describe_comparison(comparison))
-        text = comparison.model_dump_json(indent=2)
-    if out is not None:
-        out.write_text(text + "\n", encoding="utf-8")
+        print(describe_comparison(babyvlm.compare(runs, out=out)))
+    made = f"{out} has these figures" if out is not None else f"{len(runs)} runs are compared"
+    return closing(made, "report", *runs, "--out", "PAGE.html")
 
 
-@app.command(name="power")
-def power(*, difference: float, differing: float | None = None, accuracy: float = 0.5, power: float = 0.8) -> None:
+def power(*, difference: float, differing: float | None = None, accuracy: float = 0.5, power: float = 0.8) -> str:
     """Say how many items a study needs to find a difference between two respondents.
 
     Args:
@@ -129,8 +110,9 @@ def power(*, difference: float, differing: float | None = None, accuracy: float 
         accuracy: The lower of the two accuracies, if they answer different items.
         power: Chance to find the difference, 0 to 1.
     """
-    from babyvlm.evaluation.statistics import items_needed
-
-    needed = items_needed(difference, differing=differing, accuracy=accuracy, power=power)
+    needed = babyvlm.power(difference, differing=differing, accuracy=accuracy, power=power)
     which = "items that both answer" if differing is not None else "items for each of the two"
     print(f"{needed:,} {which}: a difference of {100 * difference:g} points, power {100 * power:g}%, 5% two-sided")
+    return closing(
+        "a toolbox of that size", "toolbox", "build", "SOURCE", "--items-per-task", str(needed), "--out", "TOOLBOX"
+    )

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from tyro.conf import Positional
 
-from babyvlm.cli.apps import app
+import babyvlm
+from babyvlm.cli.shared import Sharing, closing
 from babyvlm.study import require_study_extra
 
 
-@app.command(name="explore")
-def explore_command(
+def explore(
     path: Positional[Path],
     *,
     host: str = "127.0.0.1",
     port: int = 8322,
     cache: Path | None = None,
-    i_may_share: Literal["", "restricted"] = "",
-) -> None:
+    i_may_share: Sharing = "",
+) -> str:
     """Look at recordings, pairs, items and replies in a browser. An index is made once, and again when the data change.
 
     Args:
@@ -37,10 +36,10 @@ def explore_command(
 
     explorer = Explorer(open_index(find_sources(path), cache))
     serve_explorer(explorer, host=host, port=port, share_restricted=i_may_share == "restricted")
+    return closing("the explorer is closed; its index is kept")
 
 
-@app.command(name="chat")
-def chat_command(
+def chat(
     checkpoint: Positional[Path],
     *,
     image: tuple[Path, ...] = (),
@@ -51,7 +50,7 @@ def chat_command(
     web: bool = False,
     host: str = "127.0.0.1",
     port: int = 8323,
-) -> None:
+) -> str:
     """Talk to a checkpoint: show it pictures or a clip, ask, see the reply and how likely each option was.
 
     Args:
@@ -67,14 +66,14 @@ def chat_command(
     """
     from transformers.utils.logging import disable_progress_bar
 
-    from babyvlm.chat.checkpoint import TalkingCheckpoint, open_pictures
+    from babyvlm.chat.checkpoint import open_pictures
     from babyvlm.chat.terminal import describe, talk
 
     disable_progress_bar()  # it would stand between question and reply
     if web:
         require_study_extra("Talking in the browser")
     pictures = open_pictures(image, video)
-    model = TalkingCheckpoint(checkpoint, max_new_tokens=max_new_tokens)
+    model = babyvlm.load(checkpoint, max_new_tokens=max_new_tokens)
     if web:
         from babyvlm.chat.server import serve_chat
 
@@ -83,3 +82,4 @@ def chat_command(
         print(describe(model.conversation().ask(ask, pictures, options)))
     else:
         talk(model.conversation(), pictures, options)
+    return closing("nothing of the conversation is kept", "evaluate", checkpoint, "TOOLBOX", "--out", "RUN")

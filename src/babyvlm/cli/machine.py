@@ -5,19 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from babyvlm.cli.apps import app
+from babyvlm.cli.running import run
+from babyvlm.cli.shared import closing
 
 
-@app.command(name="doctor")
-def doctor() -> None:
+def doctor() -> str:
     """Say what this machine can and cannot do."""
     from babyvlm.doctor import examine
 
     print(examine())
+    return closing("to see everything run", "demo", "--out", "demo")
 
 
-@app.command(name="demo")
-def demo(*, out: Path, recipe: Literal["demo", "nursery"] = "demo", hours: float | None = None, seed: int = 0) -> None:
+def demo(*, out: Path, recipe: Literal["demo", "nursery"] = "demo", hours: float | None = None, seed: int = 0) -> str:
     """Run everything on the simulated nursery, in minutes, on two cores; ends with a link to the report.
 
     Args:
@@ -26,6 +26,7 @@ def demo(*, out: Path, recipe: Literal["demo", "nursery"] = "demo", hours: float
         hours: Recordings to render, hours; what the recipe is meant for when not given.
         seed: Seed of everything.
     """
-    from babyvlm.demo import run_demo
+    from babyvlm.cli.demo import run_demo
 
-    run_demo(out, seed=seed, recipe=recipe, hours=hours)
+    run_demo(out, seed=seed, recipe=recipe, hours=hours, run=run)
+    return closing(f"{out} has the whole chain", "explore", out)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from babyvlm.cli.apps import app
+import babyvlm
+from babyvlm.cli.shared import Sharing, closing
 from babyvlm.leaderboard import SubmissionConfig
 
 
-@app.command(name="report")
 def report(
     runs: Positional[tuple[Path, ...]],
     *,
@@ -21,8 +21,8 @@ def report(
     times: Path | None = None,
     elsewhere: tuple[Path, ...] = (),
     browse: int = 25,
-    i_may_share: Literal["", "restricted"] = "",
-) -> None:
+    i_may_share: Sharing = "",
+) -> str:
     """Write the comparison page of some runs, with its tables and figures.
 
     Args:
@@ -35,28 +35,20 @@ def report(
         browse: Items of each sub-task in the item browser beside the page; 0 for none.
         i_may_share: ``restricted`` embeds restricted pictures; by default the page leaves them out and says so.
     """
-    from babyvlm.reports import write_report
-
-    write_report(
-        runs,
-        out,
-        training=training,
-        data=data,
-        times=times,
-        elsewhere=elsewhere,
-        browse=browse,
+    babyvlm.report(
+        runs, out, training=training, data=data, times=times, elsewhere=elsewhere, browse=browse,
         share_restricted=i_may_share == "restricted",
-    )
+    )  # fmt: skip
+    return closing(f"open {out} in a browser; its tables and figures are in {out.with_name(f'{out.stem}_files')}")
 
 
-@app.command(name="submit")
 def submit(
     run: Positional[Path],
     *,
     model: Path,
     out: Path,
     submission: Annotated[SubmissionConfig, arg(name="")] = SubmissionConfig(),  # noqa: B008
-) -> None:
+) -> str:
     """Write a folder that the public leaderboard takes.
 
     Args:
@@ -65,8 +57,9 @@ def submit(
         out: Folder to write.
         submission: What the leaderboard shows beside the figures.
     """
-    from babyvlm.leaderboard.submission import why_missing, write_submission
+    from babyvlm.leaderboard.submission import why_missing
 
-    for key in write_submission(run, model, out, submission):
+    for key in babyvlm.submit(run, model, out, submission).missing:
         print(f"{key:24} missing, counts as 0 on the leaderboard: {why_missing(key)}")
     print(f"written to {out}: submission.json, model.py, scores.json")
+    return closing(f"{out} can be handed in", "push", model, "hf:OWNER/NAME")

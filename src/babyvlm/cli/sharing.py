@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from tyro.conf import Positional
 
-from babyvlm.cli.apps import app
+import babyvlm
+from babyvlm.cli.shared import Sharing, closing
 
 
-@app.command(name="push")
-def push_command(
+def push(
     source: Positional[Path],
     destination: Positional[str],
     *,
     public: bool = False,
-    i_may_share: Literal["", "restricted"] = "",
-) -> None:
+    i_may_share: Sharing = "",
+) -> str:
     """Hand on a checkpoint, a toolbox or a run, with its card, to a folder or to a repository of the hub.
 
     Args:
@@ -28,18 +27,16 @@ def push_command(
         i_may_share: ``restricted`` hands on material that is restricted, or whose licence is unknown, and people's
             answers.
     """
-    from babyvlm.sharing import push
-
-    pushed = push(source, destination, permission=i_may_share, public=public)
+    pushed = babyvlm.push(source, destination, public=public, share_restricted=i_may_share == "restricted")
     parcel = pushed.parcel
     print(
         f"{pushed.place}: a {parcel.kind}, {len(parcel.names)} files, {parcel.size_bytes / 2**20:,.1f} MiB; "
         f"licence of the material: {parcel.licence}"
     )
+    return closing(f"{pushed.place} is what others get; its README.md is the card to read before they do")
 
 
-@app.command(name="docs")
-def docs_command(*, serve: bool = False, port: int = 8324, browser: bool = True) -> None:
+def docs(*, serve: bool = False, port: int = 8324, browser: bool = True) -> str:
     """Open the documentation that comes with the program; nothing is fetched.
 
     Args:
@@ -57,7 +54,8 @@ def docs_command(*, serve: bool = False, port: int = 8324, browser: bool = True)
         print(address)
         if browser:
             webbrowser.open(address)
-        return
+        return closing("the documentation is open" if browser else "open the address above in a browser")
     with contextlib.suppress(KeyboardInterrupt), site_server(SITE, port) as server:
         print(f"http://127.0.0.1:{server.server_address[1]}/  (stop with Ctrl-C)", flush=True)
         server.serve_forever()
+    return closing("the documentation is no longer served")

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from babyvlm.cli.apps import study_app
+import babyvlm
+from babyvlm.cli.shared import Sharing, closing
 from babyvlm.study import Group, ServeConfig, StudyConfig, require_study_extra
 
 
-@study_app.command(name="serve")
-def serve_command(
+def serve(
     toolbox: Positional[Path],
     *,
     db: str = "study.db",
     study: Annotated[StudyConfig, arg(name="")] = StudyConfig(),  # noqa: B008
     serve: Annotated[ServeConfig, arg(name="")] = ServeConfig(),  # noqa: B008
-    i_may_share: Literal["", "restricted"] = "",
-) -> None:
+    i_may_share: Sharing = "",
+) -> str:
     """Let people take a toolbox's items in a browser. The first start begins the study and freezes its design.
 
     Its password and PIN are asked for at the terminal, or taken from BABYVLM_STUDY_PASSWORD and BABYVLM_STUDY_PIN.
@@ -39,10 +39,10 @@ def serve_command(
 
     service = open_study(open_toolbox(toolbox), db, study, serve)
     serve_study(service, serve, share_restricted=i_may_share == "restricted")
+    return closing(f"the study is kept in {_shown(db)}", "study", "export", _shown(db), "--out", "EXPORT")
 
 
-@study_app.command(name="invite")
-def invite_command(
+def invite(
     db: Positional[str],
     *,
     group: Group = "adult",
@@ -51,7 +51,7 @@ def invite_command(
     count: int = 1,
     pilot: bool = False,
     url: str = "",
-) -> None:
+) -> str:
     """Make links for participants, as the admin page does. They are shown only now.
 
     Args:
@@ -73,10 +73,10 @@ def invite_command(
         print(f"{made.code}  {base.rstrip('/')}/#{made.token}")
     if age_months is not None and looks_like_years(age_months):
         print(f"Note: {age_months:g} months, not {age_months:g} years ({12 * age_months:g} months)", file=sys.stderr)
+    return closing(f"{count} links that are shown only now", "study", "serve", "TOOLBOX", "--db", _shown(db))
 
 
-@study_app.command(name="password")
-def password_command(db: Positional[str]) -> None:
+def password(db: Positional[str]) -> str:
     """Choose another admin password, and another PIN where the study has one; a running server takes them at once.
 
     They are asked for at the terminal, or taken from BABYVLM_STUDY_PASSWORD and BABYVLM_STUDY_PIN.
@@ -89,10 +89,10 @@ def password_command(db: Positional[str]) -> None:
     from babyvlm.study.store import Store
 
     print(f"Changed: {', '.join(change_secrets(Store.open(db)))}")
+    return closing("a running server takes them at once")
 
 
-@study_app.command(name="export")
-def export_command(db: Positional[str], *, out: Path, toolbox: Path | None = None) -> None:
+def export(db: Positional[str], *, out: Path, toolbox: Path | None = None) -> str:
     """Write what people answered as run folders, which ``report`` and ``compare`` take, and as tidy CSV files.
 
     Args:
@@ -100,21 +100,20 @@ def export_command(db: Positional[str], *, out: Path, toolbox: Path | None = Non
         out: Folder to write: ``pooled`` and ``participants/CODE`` are runs.
         toolbox: The toolbox, where it has moved since.
     """
-    require_study_extra("A study")
-    from babyvlm.study.export import describe_export, export_study
-    from babyvlm.study.store import Store
+    sessions = babyvlm.export_study(db, out, toolbox=toolbox)
+    from babyvlm.study.export import describe_export
 
-    print(describe_export(export_study(Store.open(db), out, toolbox=toolbox)))
+    print(describe_export(sessions))
+    return closing(f"{out} has the answers", "report", out / "pooled", "--out", "PAGE.html")
 
 
-@study_app.command(name="prompts")
-def prompts_command(
+def prompts(
     toolbox: Positional[Path],
     *,
     tasks: tuple[str, ...] = (),
     voice: Path | None = None,
     missing: bool = False,
-) -> None:
+) -> str:
     """List every sentence that a study says, and the file in which ``--speech recorded`` looks for it.
 
     Args:
@@ -134,3 +133,10 @@ def prompts_command(
         if not (missing and held):
             print(f"{'' if held or voice is None else 'missing  '}{sentence.stem}.mp3  {sentence.text}")
     print(f"{len(sentences)} sentences, {recorded} recorded")
+    then = ("study", "serve", toolbox, "--speech", "recorded", "--voice", voice or Path("FOLDER"))
+    return closing(f"{len(sentences) - recorded} sentences are not recorded", *then)
+
+
+def _shown(db: str) -> str:
+    """A database as it may stand on a screen: an address may hold a password."""
+    return "ADDRESS" if "://" in db else db

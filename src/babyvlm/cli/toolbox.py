@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from babyvlm.audit import AuditConfig
-from babyvlm.cli.apps import cores, toolbox_app
-from babyvlm.errors import ConfigError
+import babyvlm
+from babyvlm.audits import AuditConfig
+from babyvlm.cli.shared import Sharing, closing
 from babyvlm.records import Split
 from babyvlm.toolbox import Scoring, ToolboxConfig
 from babyvlm.toolbox.detection import DetectionConfig
 from babyvlm.toolbox.published import ExportLayout, ImportConfig
 
 
-@toolbox_app.command(name="build")
 def build(
     source: Positional[Path | None] = None,
     *,
@@ -30,7 +28,7 @@ def build(
     training: Path | None = None,
     review: Path | None = None,
     workers: int = 0,
-) -> None:
+) -> str:
     """Build the toolbox's items from a corpus with boxes, or from annotated photographs.
 
     Args:
@@ -46,28 +44,14 @@ def build(
         review: Decisions of ``babyvlm toolbox review``, to be applied.
         workers: Processes; 0 for one a core.
     """
-    from babyvlm.corpus import open_corpus
-    from babyvlm.curation.sets import PretrainingSet
-    from babyvlm.toolbox import CorpusSource, FrameSource, PhotoSource, TrainingSet, build_toolbox
-    from babyvlm.toolbox.review import read_decisions
-
-    if (images is None) != (annotations is None) or (images is None) == (source is None):
-        raise ConfigError("give either SOURCE, a corpus with boxes, or both --images and --annotations")
-    if source is not None and licence:
-        raise ConfigError("--licence is for photographs; a corpus has its licences in recordings.csv, by recording")
-    frames: FrameSource
-    if source is not None:
-        frames = CorpusSource(open_corpus(source), split)
-    else:
-        assert images is not None and annotations is not None
-        frames = PhotoSource(images, annotations, licence=licence)
-    trained_on = None if training is None else TrainingSet.of(PretrainingSet(training))
-    decided = None if review is None else read_decisions(review)
-    built = build_toolbox(frames, out, toolbox, training=trained_on, review=decided, workers=workers or cores())
+    built = babyvlm.build_toolbox(
+        source, out, toolbox, images=images, annotations=annotations, split=split, licence=licence, training=training,
+        review=review, workers=workers,
+    )  # fmt: skip
     print("\n".join([f"{task:32} {built.manifest.counts[task]:6} items" for task in built.tasks]))
+    return closing(f"{out} is a toolbox of {len(built.items)} items", "toolbox", "audit", out, "--out", "AUDIT")
 
 
-@toolbox_app.command(name="import")
 def import_published(
     source: Positional[str],
     *,
@@ -75,7 +59,7 @@ def import_published(
     battery: str = "published",
     image_root: Path | None = None,
     published: Annotated[ImportConfig, arg(name="")] = ImportConfig(),  # noqa: B008
-) -> None:
+) -> str:
     """Import published items, in any layout in which they are distributed, or the items of another battery.
 
     Nothing of published items is lost; ``babyvlm toolbox export`` writes them again.
@@ -88,16 +72,15 @@ def import_published(
         image_root: Where the picture paths of a bare JSON file start; its own folder when not given.
         published: How they are read.
     """
-    from babyvlm.toolbox.batteries import REGISTRY
-    from babyvlm.toolbox.published import report_import, warn_of_problems
+    from babyvlm.toolbox.published import report_import
 
-    imported = REGISTRY.get(battery)(source, out, published, image_root=image_root)
-    warn_of_problems(imported)
+    imported = babyvlm.import_toolbox(source, out, published, battery=battery, image_root=image_root)
     print(report_import(imported))
+    items = len(imported.toolbox.items)
+    return closing(f"{out} is a toolbox of {items} items", "evaluate", "MODEL", out, "--out", "RUN")
 
 
-@toolbox_app.command(name="export")
-def export_published(toolbox: Positional[Path], *, out: Path, layout: ExportLayout | None = None) -> None:
+def export_published(toolbox: Positional[Path], *, out: Path, layout: ExportLayout | None = None) -> str:
     """Write a toolbox's items as the published ones are distributed.
 
     Args:
@@ -106,22 +89,19 @@ def export_published(toolbox: Positional[Path], *, out: Path, layout: ExportLayo
         layout: ``source`` as imported, ``tree``, ``flat`` or ``bare``; ``source``, or for built items ``tree``, when
             not given.
     """
-    from babyvlm.toolbox import open_toolbox
-    from babyvlm.toolbox.published import export_items
-
-    for path, count in export_items(open_toolbox(toolbox), out, layout).items():
+    for path, count in babyvlm.export_toolbox(toolbox, out, layout).items():
         print(f"{path:48} {count:6} records")
+    return closing(f"{out} has the items as they are distributed")
 
 
-@toolbox_app.command(name="audit")
-def audit_command(
+def audit(
     toolbox: Positional[Path],
     *,
     out: Path,
     training: Path | None = None,
     against: tuple[Path, ...] = (),
     audit: Annotated[AuditConfig, arg(name="")] = AuditConfig(),  # noqa: B008
-) -> None:
+) -> str:
     """Find what gives a toolbox's answers away: shortcuts, uneven answers, leaks, duplicates, overlap with training.
 
     Args:
@@ -131,36 +111,19 @@ def audit_command(
         against: Other toolboxes that must not share items or pictures with it.
         audit: How it is judged.
     """
-    from babyvlm.audit import audit_toolbox, render_page, write_audit
-    from babyvlm.curation.sets import PretrainingSet
-    from babyvlm.folders import Manifest, fresh_folder, refuse_existing
-    from babyvlm.toolbox import TrainingSet, open_toolbox
-
-    refuse_existing(out)
-    opened, others = open_toolbox(toolbox), [open_toolbox(other) for other in against]
-    trained_on = None if training is None else TrainingSet.of(PretrainingSet(training))
-    found = audit_toolbox(opened, against=others, training=trained_on, config=audit)
-    with fresh_folder(out) as partial:
-        write_audit(found, partial)
-        (partial / "audit.html").write_text(render_page(found), encoding="utf-8")
-        Manifest(
-            kind="audit",
-            configuration=asdict(audit),
-            inputs={"toolbox": found.toolbox_hash},
-            extensions=opened.extensions,
-        ).write(partial)
+    found = babyvlm.audit(toolbox, out, audit, training=training, against=against)
     for row in found.rows:
         print(f"{row.row:32} {row.items:6} items  {row.verdict:13}  {', '.join(row.shortcuts)}".rstrip())
+    return closing(f"{out / 'audit.html'} shows the audit", "evaluate", "MODEL", toolbox, "--out", "RUN")
 
 
-@toolbox_app.command(name="lmms-eval")
 def lmms_tasks(
     toolbox: Positional[Path],
     *,
     out: Path,
     scoring: Scoring = "default",
     limit: int | None = None,
-) -> None:
+) -> str:
     """Write task files with which lmms-eval 0.7 asks the same items.
 
     Args:
@@ -170,17 +133,14 @@ def lmms_tasks(
             text alone, so that ``reference``, which treats errors otherwise, is the same here.
         limit: Items a task; all when not given.
     """
-    from babyvlm.leaderboard import write_lmms_tasks
-    from babyvlm.toolbox import open_toolbox
-
-    tasks = write_lmms_tasks(open_toolbox(toolbox), out, scoring=scoring, limit=limit)
+    tasks = babyvlm.write_lmms_tasks(toolbox, out, scoring=scoring, limit=limit)
     print(
         f"python -m lmms_eval --model babyvlm --model_args pretrained=CHECKPOINT --include_path {out} "
         f"--tasks {','.join(tasks)} --output_path LOGS"
     )
+    return closing(f"{out} has the task files of {len(tasks)} tasks; the line above runs them")
 
 
-@toolbox_app.command(name="review")
 def review_items(
     toolbox: Positional[Path],
     *,
@@ -188,8 +148,8 @@ def review_items(
     reviewer: str = "",
     host: str = "127.0.0.1",
     port: int = 8321,
-    i_may_share: Literal["", "restricted"] = "",
-) -> None:
+    i_may_share: Sharing = "",
+) -> str:
     """Accept, reject or relabel items in the browser. ``babyvlm toolbox build --review`` applies the decisions.
 
     Args:
@@ -212,15 +172,17 @@ def review_items(
         reviewer=reviewer,
         may_share_restricted=i_may_share == "restricted",
     )
+    return closing(
+        f"{decisions} has the decisions", "toolbox", "build", "SOURCE", "--review", decisions, "--out", "NEW"
+    )
 
 
-@toolbox_app.command(name="detect")
 def detect_boxes(
     images: Positional[Path],
     *,
     out: Path,
     detection: Annotated[DetectionConfig, arg(name="")],
-) -> None:
+) -> str:
     """Propose boxes for photographs that have none, with Grounding DINO, as a COCO file to build from.
 
     Args:
@@ -228,7 +190,8 @@ def detect_boxes(
         out: COCO file to write.
         detection: What is looked for, and with which detector.
     """
-    from babyvlm.toolbox.detection.detector import detect
-
-    for label, count in detect(images, out, detection).items():
+    for label, count in babyvlm.detect_boxes(images, out, detection).items():
         print(f"{label:32} {count:6} boxes")
+    return closing(
+        f"{out} has the boxes", "toolbox", "build", "--images", images, "--annotations", out, "--out", "TOOLBOX"
+    )

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from tyro.conf import Positional
 
-from babyvlm.cli.apps import Stage, app
+import babyvlm
+from babyvlm.cli.shared import closing
+from babyvlm.names import StageName, WholeStage
 
 
-@app.command(name="train")
 def train(
     recipe: Positional[str],
     changes: Positional[tuple[str, ...]] = (),
     *,
     data: Path,
     out: Path,
-    stage: tuple[Stage, ...] = (),
+    stage: tuple[StageName, ...] = (),
     start: Path | None = None,
     wandb: str | None = None,
-) -> None:
+) -> str:
     """Train one or all stages of a recipe. Interrupted, the same command goes on where it stopped.
 
     On several GPUs or machines: torchrun --nproc-per-node 8 -m babyvlm train saycam ... (sharding=fsdp for shards).
@@ -35,40 +35,14 @@ def train(
             another run, or what ``babyvlm convert`` wrote.
         wandb: Project at Weights & Biases that gets the figures too; TensorBoard's files are always written.
     """
-    from babyvlm.curation.sets import PretrainingSet
-    from babyvlm.errors import ConfigError
-    from babyvlm.recipes import resolve
-    from babyvlm.training import (
-        Trainer,
-        possible_stages,
-        processes_started,
-        read_start,
-        require_memory,
-        run_in_processes,
-        train_in_process,
-        worth_starting,
-    )
-
-    resolved, opened = resolve(recipe, changes), PretrainingSet(data)
-    stages = stage or possible_stages(opened)
-    if start:
-        later = read_start(start, resolved).later_stages
-        if before := [one for one in stage if one not in later]:
-            raise ConfigError(f"--start stands for the {before[0]} stage already; leave it out of --stage")
-        stages = tuple(one for one in stages if one in later)
-        if not stages:
-            raise ConfigError(f"{data}: no instruction samples, and no other stage comes after that of --start")
-    processes = worth_starting(resolved.cpu_processes)
-    require_memory(resolved, stages, processes_started() or processes)
-    if processes == 1:
-        Trainer(resolved, opened, out, wandb, start).run(stages)
-    else:
-        Trainer.claim(out, resolved, opened, start)
-        run_in_processes(train_in_process, (resolved, data, out, stages, wandb), processes)
+    trained = babyvlm.train(recipe, data, out, changes=changes, stages=stage, start=start, wandb=wandb)
+    last = trained[-1]
+    if last.name in ("joint", "instruction"):
+        return closing(f"{last} is trained", "evaluate", last, "TOOLBOX", "--out", "RUN")
+    return closing(f"{last} is trained", "train", recipe, "--data", data, "--out", out)
 
 
-@app.command(name="config")
-def config(recipe: Positional[str], changes: Positional[tuple[str, ...]] = ()) -> None:
+def config(recipe: Positional[str], changes: Positional[tuple[str, ...]] = ()) -> str:
     """Print every resolved knob of a recipe, with its meaning, unit and source.
 
     Args:
@@ -78,12 +52,10 @@ def config(recipe: Positional[str], changes: Positional[tuple[str, ...]] = ()) -
     from babyvlm.recipes import describe, resolve
 
     print(describe(resolve(recipe, changes)))
+    return closing("any of these can be changed", "train", recipe, "key=value", "--data", "SET", "--out", "MODEL")
 
 
-@app.command(name="convert")
-def convert_command(
-    source: Positional[str], *, out: Path, stage: Literal["joint", "instruction"] = "instruction"
-) -> None:
+def convert(source: Positional[str], *, out: Path, stage: WholeStage = "instruction") -> str:
     """Convert published BabyLLaVA-V2 weights to a checkpoint of ours, every key accounted for.
 
     Args:
@@ -92,7 +64,13 @@ def convert_command(
         out: Folder to write.
         stage: Which stage a whole model comes from; it is named after it.
     """
-    from babyvlm.weights.convert import ACCOUNT, convert, summary
+    converted = babyvlm.convert(source, out, stage=stage)
+    from babyvlm.weights.convert import ACCOUNT, summary
 
-    print("\n".join(summary(convert(source, out, stage=stage))))
+    print("\n".join(summary(converted)))
     print(f"{out}: {ACCOUNT} in it accounts for every key")
+    if converted.stage == "vision":
+        return closing(
+            f"{out} is a vision backbone", "train", "RECIPE", "--start", out, "--data", "SET", "--out", "MODEL"
+        )
+    return closing(f"{out} is a checkpoint", "evaluate", out, "TOOLBOX", "--out", "RUN")

@@ -7,19 +7,19 @@ clip is its sharpest. With an ``Aligner`` the paper's thresholds (in ``CurationC
     none   NoAligner, below
     clip   CLIP for frames and X-CLIP for clips, as in the paper            similarity.py
     self   a small dual encoder, trained on the corpus itself               own_encoder.py
+
+``choose.py`` makes one of them; this module has what they share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from PIL import Image
 
-from babyvlm.curation.configuration import ClipModels, CurationConfig, OwnEncoderConfig
 from babyvlm.curation.shards import ClipScores, Shard
-from babyvlm.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,57 +66,12 @@ class NoAligner:
             yield ClipScores()
 
 
+FRAME_THRESHOLD, CLIP_THRESHOLD = "min_frame_alignment", "min_clip_alignment"
+
+
 def aligner_thresholds(aligner: Aligner) -> tuple[str, ...]:
     """The thresholds of similarity that an aligner leaves without effect, since it does not score what they filter."""
     return (FRAME_THRESHOLD, CLIP_THRESHOLD) if isinstance(aligner, NoAligner) else ()
-
-
-def check_aligner(kind: AlignerKind, config: CurationConfig, models: ClipModels, own: OwnEncoderConfig) -> None:
-    """Refuses settings that would have no effect with this aligner, and models that are not there.
-
-    Raises:
-        ConfigError: Naming the setting and what it needs.
-        CheckpointError: CLIP or X-CLIP is missing, out of reach, or of another kind.
-    """
-    usual = CurationConfig()
-    scores = {
-        FRAME_THRESHOLD: kind == "self" or (kind == "clip" and bool(models.clip)),
-        CLIP_THRESHOLD: kind == "self" or (kind == "clip" and bool(models.x_clip)),
-    }
-    for name, scored in scores.items():
-        if not scored and getattr(config, name) != getattr(usual, name):
-            raise ConfigError(
-                f"{name} ({getattr(config, name):g}) cannot apply: nothing scores what it filters. "
-                "Choose --aligner clip or --aligner self, or leave it out"
-            )
-    if kind != "clip" and models != ClipModels():
-        raise ConfigError("--models.* are those of --aligner clip, which was not chosen")
-    if kind != "self" and own != OwnEncoderConfig():
-        raise ConfigError("--own.* are settings of --aligner self, which was not chosen")
-    if kind == "clip" and not any(scores.values()):
-        raise ConfigError("--aligner clip scores nothing: both --models.clip and --models.x-clip are left out")
-    if kind == "clip":
-        from babyvlm.curation.similarity import require_models
-
-        require_models(models)
-
-
-FRAME_THRESHOLD, CLIP_THRESHOLD = "min_frame_alignment", "min_clip_alignment"
-
-AlignerKind = Literal["none", "clip", "self"]
-
-
-def make_aligner(kind: AlignerKind, models: ClipModels, own: OwnEncoderConfig) -> Aligner:
-    """The aligner of this kind. Only what needs torch loads it."""
-    if kind == "clip":
-        from babyvlm.curation.similarity import ClipAligner
-
-        return ClipAligner(models)
-    if kind == "self":
-        from babyvlm.curation.own_encoder import OwnAligner
-
-        return OwnAligner(own)
-    return NoAligner()
 
 
 def pictures_of(shard: Shard) -> Iterator[SeenAndSaid]:

@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import MANIFEST, Manifest
+from babyvlm.names import STAGES
 from babyvlm.records import read_record
 
-_STAGES = ("vision", "language", "alignment", "joint", "instruction")
 _PRECISIONS = {"bf16": "bfloat16 (autocast)", "bf16_weights": "bfloat16 with float32 weights", "no": "float32"}
 _TRAINED_ALONE = {"vision": ("vision",), "language": ("language",)}
 
@@ -107,7 +107,7 @@ def read_training(folder: Path) -> TrainingRun:
         raise DataFolderError(
             "no stage has left a metrics.jsonl here", path=folder, remedy="Give the --out of babyvlm train"
         )
-    names.sort(key=lambda name: (_STAGES.index(name) if name in _STAGES else len(_STAGES), name))
+    names.sort(key=lambda name: (STAGES.index(name) if name in STAGES else len(STAGES), name))
     recipe = _read_recipe(folder / "recipe.json")
     return TrainingRun(
         recipe=str(recipe.get("name", "")),

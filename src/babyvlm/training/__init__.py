@@ -1,6 +1,7 @@
 """The five stages of training, from a curated set to checkpoints."""
 
-from babyvlm.training.configuration import STAGES, Recipe
+from babyvlm.names import STAGES
+from babyvlm.training.configuration import Recipe
 from babyvlm.training.memory import require_memory
 from babyvlm.training.processes import processes_started, run_in_processes, worth_starting
 from babyvlm.training.stages import Trainer, possible_stages, train_in_process

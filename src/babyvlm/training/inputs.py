@@ -17,8 +17,8 @@ from babyvlm.curation.content import Content, content_of
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import ConfigError
 from babyvlm.folders import MANIFEST, read_manifest, whole_file
+from babyvlm.names import STAGES, StageName
 from babyvlm.records import read_record
-from babyvlm.training.configuration import STAGES, StageName
 from babyvlm.training.start import TOKENIZER, UNKNOWN_LICENCE, read_run_start
 
 INPUTS = "inputs.json"

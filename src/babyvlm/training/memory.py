@@ -26,7 +26,8 @@ import torch
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import ModelShape, model_config
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
-from babyvlm.training.configuration import LanguageStage, MultimodalStage, Recipe, StageName
+from babyvlm.names import StageName
+from babyvlm.training.configuration import LanguageStage, MultimodalStage, Recipe
 
 _GIB = 2**30
 

@@ -30,10 +30,11 @@ from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_
 from babyvlm.model.processing import ConversationEncoder, processor
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
+from babyvlm.names import STAGES, StageName
 from babyvlm.records import Conversation
 from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume
-from babyvlm.training.configuration import STAGES, MixturePhase, MultimodalStage, Recipe, StageName, saved_settings
+from babyvlm.training.configuration import MixturePhase, MultimodalStage, Recipe, saved_settings
 from babyvlm.training.connector import take_connector, whiten_connector
 from babyvlm.training.distillation import train_tower
 from babyvlm.training.distribution import whole_weights

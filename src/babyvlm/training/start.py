@@ -19,8 +19,9 @@ from babyvlm.folders import MANIFEST, Manifest, fresh_folder, read_manifest, who
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_config, load_exactly, load_tokenizer, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.names import STAGES, StageName
 from babyvlm.records import IMAGE_TOKEN, Record, read_record
-from babyvlm.training.configuration import STAGES, Recipe, StageName
+from babyvlm.training.configuration import Recipe
 
 START = "start.json"
 TOKENIZER = "tokenizer"

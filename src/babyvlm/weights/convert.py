@@ -19,7 +19,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import torch
 from tokenizers import Tokenizer
@@ -32,13 +32,13 @@ from babyvlm.model.llava_config import Fit
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
 from babyvlm.model.processing import processor
 from babyvlm.model.tokenizer import SPECIAL_TOKENS, with_placeholder
+from babyvlm.names import WholeStage
 from babyvlm.records import IMAGE_TOKEN, Record
 from babyvlm.weights.card import CardFacts, write_card
 from babyvlm.weights.layouts import Fate, KeyUse, Translation, is_whole_model, translate
 from babyvlm.weights.source import CONFIG, Source, read_source, shown
 
 ACCOUNT = "conversion.json"
-WholeStage = Literal["joint", "instruction"]
 _LICENCES = ("restricted: SAYCam (Databrary)",)
 _HEAD_WIDTH = 64
 """Of every ViT from Tiny to Large; weights do not tell it."""

@@ -24,12 +24,13 @@ pytest.importorskip("skia", reason="the nursery needs the extra 'render'")
 
 from babyvlm.corpus.nursery import NurseryConfig, render_nursery
 from babyvlm.corpus.nursery.configuration import plan_recordings
-from babyvlm.corpus.nursery.episodes import LARGEST_GROUP, Director
+from babyvlm.corpus.nursery.episodes import Director
 from babyvlm.corpus.nursery.exemplars import _DRAWINGS, EXEMPLARS, exemplar
 from babyvlm.corpus.nursery.groups import arrange, hull_area
 from babyvlm.corpus.nursery.lexicon import CATEGORIES, FIELDS
 from babyvlm.corpus.nursery.scenes import DIRECTIONS, Episode, compose, visible_boxes
 from babyvlm.corpus.nursery.speech import Spoken, converse
+from babyvlm.corpus.nursery.staging import LARGEST_GROUP
 from babyvlm.corpus.nursery.voice import SAMPLE_RATE, choose_engine, sound_track
 from babyvlm.errors import ConfigError, OutputExistsError
 from babyvlm.folders import read_manifest

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from babyvlm.audit.records import AnswerBalance
+from babyvlm.audits.records import AnswerBalance
 from babyvlm.records import Item
 
 _DRAWS = 9999

@@ -5,9 +5,9 @@ toolbox folder ──> answer balance, duplicates, overlap with training
                                                               ──> a verdict for each sub-task, audit.json, audit.html
 """
 
-from babyvlm.audit.audit import AuditConfig, audit_items, audit_toolbox, write_audit
-from babyvlm.audit.page import render_page
-from babyvlm.audit.records import Audit, RowAudit, StrategyScore, Verdict
+from babyvlm.audits.audit import AuditConfig, audit_items, audit_toolbox, write_audit
+from babyvlm.audits.page import render_page
+from babyvlm.audits.records import Audit, RowAudit, StrategyScore, Verdict
 
 __all__ = [
     "Audit",

@@ -20,7 +20,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from babyvlm.audit.pictures import PictureFacts
+from babyvlm.audits.pictures import PictureFacts
 from babyvlm.records import IMAGE_TOKEN, Item, ItemTurn
 from babyvlm.toolbox.looks import MATCHERS
 from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, task_named

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from babyvlm.audit.pictures import PictureFacts, picture_facts
-from babyvlm.audit.records import Audit, Copies, Duplicates, RowAudit, StrategyScore, Verdict
-from babyvlm.audit.statistics import answer_balance, chance_of_as_much, holm
-from babyvlm.audit.strategies import STRATEGIES, Facts, option_pictures
+from babyvlm.audits.pictures import PictureFacts, picture_facts
+from babyvlm.audits.records import Audit, Copies, Duplicates, RowAudit, StrategyScore, Verdict
+from babyvlm.audits.statistics import answer_balance, chance_of_as_much, holm
+from babyvlm.audits.strategies import STRATEGIES, Facts, option_pictures
 from babyvlm.errors import ConfigError
 from babyvlm.evaluation.runs import toolbox_hash
 from babyvlm.folders import code_revision, package_versions

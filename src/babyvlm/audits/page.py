@@ -7,14 +7,14 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from babyvlm.audit.records import Audit
+from babyvlm.audits.records import Audit
 from babyvlm.toolbox.tasks import row_title
 
 
 def render_page(audit: Audit) -> str:
     """The page's HTML."""
     environment = Environment(
-        loader=PackageLoader("babyvlm.audit"),
+        loader=PackageLoader("babyvlm.audits"),
         autoescape=select_autoescape(["html", "j2"]),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -7,9 +7,9 @@ import shutil
 import pytest
 from PIL import Image
 
-from babyvlm.audit import AuditConfig, audit_items, audit_toolbox, render_page
-from babyvlm.audit.pictures import picture_facts
-from babyvlm.audit.statistics import answer_balance, chance_of_as_much
+from babyvlm.audits import AuditConfig, audit_items, audit_toolbox, render_page
+from babyvlm.audits.pictures import picture_facts
+from babyvlm.audits.statistics import answer_balance, chance_of_as_much
 from babyvlm.cli import main
 from babyvlm.folders import Manifest
 from babyvlm.records import Item, ItemTurn, content_id, write_jsonl
