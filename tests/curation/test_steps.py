@@ -207,11 +207,12 @@ def test_interleaved_windows_hold_consecutive_clips_and_their_best_frames() -> N
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"fps": 0}, {"min_clip_s": 20}, {"min_window": 9}, {"max_skipped_fraction": 2}, {"on_problem": "ignore"}]
+    "settings",
+    [{"fps": 0}, {"min_clip_s": 20}, {"min_window": 9}, {"max_skipped_fraction": 2}, {"on_problem": "ignore"}],
 )
-def test_contradictory_knobs_are_refused(knobs: dict) -> None:
-    with pytest.raises(ConfigError, match=next(iter(knobs))):
-        CurationConfig(**knobs)
+def test_contradictory_settings_are_refused(settings: dict) -> None:
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        CurationConfig(**settings)
 
 
 def test_rows_come_in_groups_of_a_fixed_size_however_many_there_are(tmp_path: Path) -> None:

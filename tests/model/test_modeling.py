@@ -175,7 +175,7 @@ def test_saved_and_loaded_through_the_auto_class_it_is_the_same(model, batch, tm
 
 
 @pytest.mark.parametrize(
-    ("knobs", "named"),
+    ("settings", "named"),
     [
         ({"image_size": 65}, "patch_size"),
         ({"text_width": 100, "text_heads": 32}, "text_heads"),
@@ -185,9 +185,9 @@ def test_saved_and_loaded_through_the_auto_class_it_is_the_same(model, batch, tm
         ({"stem": (0,)}, "stem"),
     ],
 )
-def test_impossible_shapes_are_refused(knobs, named):
+def test_impossible_shapes_are_refused(settings, named):
     with pytest.raises(ConfigError, match=named):
-        ModelShape(**knobs)
+        ModelShape(**settings)
 
 
 @pytest.mark.parametrize("shape", [SHAPE, WITH_STEM], ids=["patches", "stem"])

@@ -103,7 +103,7 @@ def test_the_hull_of_squares():
     assert hull_area([(0, 0, 2), (8, 8, 2), (4, 4, 2)]) == 100 - 2 * 8 * 8 / 2
 
 
-def test_bad_knobs_are_refused():
+def test_bad_settings_are_refused():
     with pytest.raises(ConfigError, match="localization: no hard variant"):
         ToolboxConfig(tasks=("localization",), variants=("hard",))
     with pytest.raises(ConfigError, match="farthest"):

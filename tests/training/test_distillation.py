@@ -29,10 +29,10 @@ class Noise:
         return len(self.pixels_NCHW)
 
 
-def recipe_of(*, steps=4, batch_size=4, **knobs):
-    recipe = tiny_recipe(precision=knobs.pop("precision", "bf16"))
+def recipe_of(*, steps=4, batch_size=4, **settings):
+    recipe = tiny_recipe(precision=settings.pop("precision", "bf16"))
     optimisation = replace(recipe.vision.optimisation, steps=steps, batch_size=batch_size)
-    return replace(recipe, vision=replace(recipe.vision, optimisation=optimisation, **knobs))
+    return replace(recipe, vision=replace(recipe.vision, optimisation=optimisation, **settings))
 
 
 @pytest.fixture

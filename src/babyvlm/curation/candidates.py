@@ -102,7 +102,7 @@ def look(
         recording: The recording.
         media: Its video.
         clips: Its clips, by start.
-        config: The knobs.
+        config: The settings.
         images: Where the frames go.
         damage: Where it is noted what of the picture does not decode.
 

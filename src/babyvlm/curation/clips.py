@@ -55,7 +55,7 @@ def cut_clips(
     Args:
         utterances: Utterances with clean texts, by start.
         duration_s: How long the recording is.
-        config: The knobs.
+        config: The settings.
 
     Returns:
         The clips, and how many utterances have none, by reason.

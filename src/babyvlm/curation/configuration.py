@@ -1,4 +1,4 @@
-"""Every knob of curation."""
+"""Every setting of curation."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class OwnAligner:
     """Trains a model for each fold, then scores each recording by the model that never saw it.
 
     Args:
-        config: The knobs.
+        config: The settings.
     """
 
     def __init__(self, config: OwnEncoderConfig | None = None) -> None:

@@ -91,7 +91,7 @@ def curate(
     Args:
         corpus: A folder of videos with transcripts, or an opened corpus.
         out: Where the set goes; must not exist, or be empty.
-        config: The knobs; None for the defaults.
+        config: The settings; None for the defaults.
         workers: Processes to decode with; 0 for one a core, 1 to stay in this process. With an ``executor``, how many
             recordings it works on at a time.
         executor: Any executor that takes pickled jobs, such as one of ``dask.distributed``, in place of a process pool.

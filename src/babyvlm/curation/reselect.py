@@ -24,7 +24,7 @@ _OF_SELECTION = ("clip below", "clip without a frame", "frame ", "recording too 
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionChanges:
-    """Knobs that can change without decoding again; what is not given stays as the set was made."""
+    """Settings that can change without decoding again; what is not given stays as the set was made."""
 
     min_clip_alignment: float | None = None
     """Clips must score more, where they are scored (paper: 0.1)."""

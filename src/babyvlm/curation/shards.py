@@ -1,7 +1,7 @@
 """One recording's candidates on disk, whole or absent, so that an interrupted curation goes on where it stopped.
 
     .out.shards/
-    ├── 3f2a...                  named by what decides its content: recording, video, clips, knobs
+    ├── 3f2a...                  named by what decides its content: recording, video, clips, settings
     │   ├── images/              every frame of every candidate clip
     │   ├── candidates.jsonl
     │   ├── heard.json           the utterances, and what was left out
@@ -98,7 +98,7 @@ def shard_of(shards: Path, recording: Recording, media_hash: str, heard: Heard, 
         recording: The recording.
         media_hash: Fingerprint of its video.
         heard: What its transcript gives.
-        config: The knobs; only those that decide what is decoded count.
+        config: The settings; only those that decide what is decoded count.
     """
     key = content_id(
         _LAYOUT, recording.id, recording.duration_s, media_hash, heard.model_dump(), config.fps, config.frame_size

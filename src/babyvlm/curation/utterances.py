@@ -113,7 +113,7 @@ def select_utterances(utterances: Iterable[Utterance], child: str, config: Curat
     Args:
         utterances: All utterances of one recording.
         child: Who wears the camera; a speaker of this name is the child too.
-        config: The knobs.
+        config: The settings.
     """
     own = {label.lower() for label in config.child_speakers}
     kept: list[Utterance] = []

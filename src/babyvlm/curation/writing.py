@@ -24,7 +24,7 @@ class RecordsWriter:
 
     Args:
         folder: The set's folder.
-        config: The knobs of selection and of the formats.
+        config: The settings of selection and of the formats.
     """
 
     def __init__(self, folder: Path, config: CurationConfig) -> None:

@@ -1,4 +1,4 @@
-"""How a respondent is asked: every knob of ``babyvlm evaluate`` beyond who, what and where."""
+"""How a respondent is asked: every setting of ``babyvlm evaluate`` beyond who, what and where."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class Run(NamesExtensions, BaseModel):
     revision: str = ""
     """Which version of the respondent: a hash of its weights, a commit of the hub, or what its provider reports."""
     options: dict[str, str | int | float | None] = {}
-    """Knobs that may change a reply."""
+    """Settings that may change a reply."""
     seed: int = 0
     packages: dict[str, str] = {}
     code_revision: str = ""

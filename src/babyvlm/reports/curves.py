@@ -135,7 +135,7 @@ def _read_recipe(path: Path) -> dict[str, Any]:
     return recipe
 
 
-def _read_stage(folder: Path, knobs: dict[str, Any]) -> StageLog:
+def _read_stage(folder: Path, settings: dict[str, Any]) -> StageLog:
     path = folder / "metrics.jsonl"
     lines = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
@@ -147,13 +147,13 @@ def _read_stage(folder: Path, knobs: dict[str, Any]) -> StageLog:
             raise DataFolderError(
                 f"not a line of a training log: {where} {problem['msg']}", path=path, place=f"line {number}"
             ) from error
-    optimisation = knobs.get("optimisation", {})
-    formats = knobs.get("formats", ())
+    optimisation = settings.get("optimisation", {})
+    formats = settings.get("formats", ())
     data = {"vision": "frames", "language": "utterances"}.get(folder.name, ", ".join(formats))
     return StageLog(
         name=folder.name,
         lines=tuple(lines),
-        trains=tuple(knobs.get("trains", _TRAINED_ALONE.get(folder.name, ()))),
+        trains=tuple(settings.get("trains", _TRAINED_ALONE.get(folder.name, ()))),
         data=data,
         batch_size=optimisation.get("batch_size"),
         learning_rate=optimisation.get("learning_rate"),

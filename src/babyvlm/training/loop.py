@@ -138,7 +138,7 @@ def train_language_model(
             optimizer.step()
             shared.refresh()
             if validation and measured_after(number + 1, steps, validate_every):
-                with session.journal.paused():
+                with session.metrics.paused():
                     facts.held_out.update(validation.measure(shared, run))
             session.finish_step(number + 1, {"model": shared.state}, optimizer)
         log = session.close()

@@ -53,7 +53,7 @@ _SIZES = {
     "context": "max_position_embeddings",
     "text_norm_eps": "rms_norm_eps",
 }
-"""Our knob and the published name of it."""
+"""Our setting and the published name of it."""
 _AS_PUBLISHED: dict[str, tuple[Any, ...]] = {
     "hidden_act": ("silu",),
     "attention_bias": (False,),
@@ -193,7 +193,7 @@ def _whole_shape(translation: Translation, read: Source) -> ModelShape:
     rope = config.get("rope_parameters") or {}
     tower = _tower_shape(translation, read.path, "model.vision_tower.")
     vision = {name: value for name, value in vars(tower).items() if name.startswith(("vision_", "patch_", "image_"))}
-    text = {knob: config[name] for knob, name in _SIZES.items()}
+    text = {setting: config[name] for setting, name in _SIZES.items()}
     theta = config.get("rope_theta", rope.get("rope_theta", ModelShape.rope_theta))
     return ModelShape(**(vision | text | {"image_fit": _FITS[fit], "rope_theta": theta}))
 

@@ -99,6 +99,6 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
     assert [(cue.start_s, cue.end_s, cue.text) for cue in cues] == [(s.start_s, s.end_s, s.text) for s in said]
 
 
-def test_knobs_that_contradict_are_refused() -> None:
+def test_settings_that_contradict_are_refused() -> None:
     with pytest.raises(ConfigError, match="faster-whisper"):
         RecognitionConfig(engine="pocketsphinx", language="es")

@@ -1,4 +1,4 @@
-"""The knobs of the nursery, and the list of recordings that follows from them."""
+"""The settings of the nursery, and the list of recordings that follows from them."""
 
 from __future__ import annotations
 

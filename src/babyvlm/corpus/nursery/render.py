@@ -43,7 +43,7 @@ def render_nursery(config: NurseryConfig, out: Path, workers: int = 0) -> None:
         ConfigError: The speech engine asked for is not installed.
         MissingExtraError: Skia, which draws it, is not installed.
     """
-    # Here rather than above: the knobs of the nursery can be listed without what draws it.
+    # Here rather than above: the settings of the nursery can be listed without what draws it.
     try:
         from babyvlm.corpus.nursery.filming import render_recording
         from babyvlm.corpus.nursery.voice import choose_engine

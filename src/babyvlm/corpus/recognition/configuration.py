@@ -1,4 +1,4 @@
-"""Every knob of speech recognition."""
+"""Every setting of speech recognition."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def transcribe_corpus(corpus: Corpus, config: RecognitionConfig, workers: int = 
 
     Args:
         corpus: The corpus; its folder is written to.
-        config: The knobs.
+        config: The settings.
         workers: Processes; each loads the model.
 
     Raises:

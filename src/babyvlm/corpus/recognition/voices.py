@@ -33,7 +33,7 @@ def find_speech(blocks: Iterable[np.ndarray], config: RecognitionConfig) -> Iter
 
     Args:
         blocks: A recording's sound, block after block, mono at ``SOUND_RATE``.
-        config: The knobs.
+        config: The settings.
 
     Raises:
         MissingExtraError: What it needs is not installed.
