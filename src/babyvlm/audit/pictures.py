@@ -16,7 +16,7 @@ from babyvlm.progress import progress
 from babyvlm.regular_files import read_regular
 from babyvlm.shown_pictures import open_image
 from babyvlm.toolbox.disjoint import Fingerprints
-from babyvlm.toolbox.looks import MATCHERS, Look
+from babyvlm.toolbox.image_features import MATCHERS, Features
 
 _SIDE_PX = 96
 _FOREGROUND = 36.0  # mean absolute distance from the median colour, of 255
@@ -40,7 +40,7 @@ class PictureFacts:
     """Share of pixels far from the picture's median colour."""
     salient_quadrant: int
     """The quadrant with most foreground, counted by rows."""
-    looks: tuple[Look, ...]
+    looks: tuple[Features, ...]
     """What each of the `MATCHERS` sees."""
     prints: Fingerprints
     """Its one fingerprint."""
@@ -89,6 +89,6 @@ def _measure(name: str, path: Path) -> PictureFacts:
         contour=float(np.hypot(*np.gradient(grey)).mean()),
         foreground=float(away.mean()),
         salient_quadrant=int(np.argmax(quadrants)),
-        looks=tuple(matcher.look(image) for matcher in MATCHERS),
+        looks=tuple(matcher.features(image) for matcher in MATCHERS),
         prints=Fingerprints.of([image]),
     )

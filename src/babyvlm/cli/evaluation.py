@@ -46,7 +46,7 @@ def evaluate_command(
         i_may_share: ``restricted`` lets restricted pictures go to a respondent outside this machine.
         ask: How the respondent is asked.
     """
-    from babyvlm.evaluation import BASELINES, Respondent, choose_nulls, choose_respondent, evaluate
+    from babyvlm.evaluation import BASELINES, Respondent, choose_controls, choose_respondent, evaluate
     from babyvlm.evaluation.table import describe_failures, describe_scores
     from babyvlm.records import Response, read_jsonl
     from babyvlm.toolbox import open_toolbox
@@ -67,7 +67,7 @@ def evaluate_command(
             print(failed)
 
     run(respondent, out, model)
-    for name, null in choose_nulls(respondent, opened, seed=seed).items() if nulls else ():
+    for name, null in choose_controls(respondent, opened, seed=seed).items() if nulls else ():
         print(f"\n{null.name}")
         run(null, out / "nulls" / name, f"baseline:{name}" if name in BASELINES else f"baseline:{name}:{model}")
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from babyvlm.evaluation.respondents import Family, ImageReader
 from babyvlm.records import Item, Question, QuestionTurn, Reply, Response
-from babyvlm.toolbox.looks import appearance
+from babyvlm.toolbox.image_features import appearance
 from babyvlm.toolbox.tasks import row_name
 
 _BLIND_SEED = 1_000_003  # other guesses than the random respondent's, which would make the two rows alike

@@ -87,7 +87,7 @@ class RunResult:
 
     @property
     def is_random(self) -> bool:
-        """Whether these are random guesses, the null row of every comparison."""
+        """Whether these are random guesses, the control of every comparison."""
         return self.run.model == "baseline:random"
 
     @property

@@ -6,8 +6,8 @@ training split         -> write_instruction_set -> conversations for instruction
 
 from babyvlm.toolbox.build import ToolboxConfig, build_toolbox
 from babyvlm.toolbox.cropping import CropConfig
+from babyvlm.toolbox.departures import DepartureConfig
 from babyvlm.toolbox.disjoint import Disjointness, Fingerprints, TrainingSet, near_duplicates, prove_disjoint
-from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.folder import Toolbox, open_toolbox
 from babyvlm.toolbox.instruction import InstructionConfig, published_proportions, write_instruction_set
 from babyvlm.toolbox.replies import Scoring, read_answer
@@ -30,8 +30,8 @@ __all__ = [
     "TASKS",
     "CorpusSource",
     "CropConfig",
+    "DepartureConfig",
     "Disjointness",
-    "ExitConfig",
     "Fingerprints",
     "FrameSource",
     "InstructionConfig",

@@ -18,11 +18,11 @@ from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.records import write_jsonl
 from babyvlm.toolbox.builders import ConstructionName, MemoryTests, construction_named
 from babyvlm.toolbox.cropping import CropConfig
+from babyvlm.toolbox.departures import DepartureConfig
 from babyvlm.toolbox.disjoint import TrainingSet, prove_disjoint
 from babyvlm.toolbox.drawing import draw
-from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
-from babyvlm.toolbox.retakes import RetakeConfig
+from babyvlm.toolbox.rephotographs import RephotographConfig
 from babyvlm.toolbox.review import Decisions, apply_decisions
 from babyvlm.toolbox.sources import FrameSource, boxes_digest
 from babyvlm.toolbox.tasks import HARD_TASKS, REGISTRY, TASKS, Variant, in_table_order, row_name, task_named
@@ -58,8 +58,8 @@ class ToolboxConfig:
     every lag equally often over five items (ours)."""
     crops: CropConfig = field(default_factory=CropConfig)
     pictures: PictureConfig = field(default_factory=PictureConfig)
-    exits: ExitConfig = field(default_factory=ExitConfig)
-    retakes: RetakeConfig = field(default_factory=RetakeConfig)
+    exits: DepartureConfig = field(default_factory=DepartureConfig)
+    retakes: RephotographConfig = field(default_factory=RephotographConfig)
 
     def __post_init__(self) -> None:
         construction_named(self.construction)

@@ -16,11 +16,11 @@ from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Split, Tur
 from babyvlm.toolbox.compose import Composed
 from babyvlm.toolbox.paste import Pasted
 from babyvlm.toolbox.pictures import Picture
-from babyvlm.toolbox.retakes import Retake
+from babyvlm.toolbox.rephotographs import Rephotograph
 from babyvlm.toolbox.tasks import Variant, row_name, task_named
 from babyvlm.toolbox.views import View
 
-Made = Composed | Pasted | Retake
+Made = Composed | Pasted | Rephotograph
 """What is made of crops."""
 Shown = View | Made
 

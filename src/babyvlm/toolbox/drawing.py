@@ -1,6 +1,6 @@
 """From a source to drafts with their pictures: what the benchmark and the instruction set have in common.
 
-boxes -> survey of each construction -> drafts of builders that need boxes alone ─┐
+boxes -> sightings of each construction -> drafts of builders that need boxes alone ─┐
                                      -> pictures that other builders look at ─────┴-> pictures, every recording decoded
                                                                                       once
                         these pictures -> drafts of the other builders -> composed pictures
@@ -18,11 +18,11 @@ from babyvlm.progress import progress
 from babyvlm.toolbox.builders import Bench, Builder, Built, Construction, MemoryTests, builder_of, choose_pool
 from babyvlm.toolbox.compose import Composed, render_composition
 from babyvlm.toolbox.cropping import CropConfig
+from babyvlm.toolbox.departures import DepartureConfig
 from babyvlm.toolbox.drafts import Draft, Made, Shown
-from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.paste import Pasted, render_pasted
 from babyvlm.toolbox.pictures import Picture
-from babyvlm.toolbox.retakes import Retake, RetakeConfig, render_retake
+from babyvlm.toolbox.rephotographs import Rephotograph, RephotographConfig, render_rephotograph
 from babyvlm.toolbox.sources import FrameSource
 from babyvlm.toolbox.tasks import in_table_order
 from babyvlm.toolbox.views import PictureConfig, View, load_pictures, parallel_map
@@ -60,14 +60,14 @@ def draw(
     construction: str,
     pictures: PictureConfig,
     crops: CropConfig,
-    exits: ExitConfig,
+    exits: DepartureConfig,
     seed: int,
     max_crops: int,
     max_reuse: int,
     workers: int,
     words: WordConfig | None = None,
     memory_tests: MemoryTests = "random",
-    retakes: RetakeConfig | None = None,
+    retakes: RephotographConfig | None = None,
     augment: bool = False,
 ) -> Drawing:
     """Builds drafts of every wanted task, and their pictures.
@@ -101,7 +101,7 @@ def draw(
     made_by = {row.construction.name: row.construction for row in rows.values()}
     benches: dict[str, Bench] = {}
     for name, made in made_by.items():
-        found = made.survey(source, pictures, crops)
+        found = made.find(source, pictures, crops)
         benches[name] = Bench(
             found=found,
             pictures=pictures,
@@ -111,7 +111,7 @@ def draw(
             max_reuse=max_reuse,
             words=words or WordConfig(),
             memory_tests=memory_tests,
-            retakes=retakes or RetakeConfig(),
+            retakes=retakes or RephotographConfig(),
             workers=workers,
             augment=augment,
             pool=choose_pool(found.sightings, max_crops, Random(f"{seed}/pool")),
@@ -136,7 +136,7 @@ def draw(
     shown.update(loaded.items())
     images = {image for drafts in whole.values() for draft in drafts for image in draft.images}
     recipes: list[Made] = []
-    for kind in (Composed, Pasted, Retake):
+    for kind in (Composed, Pasted, Rephotograph):
         recipes += sorted((image for image in images if isinstance(image, kind)), key=lambda recipe: recipe.order)
     shown.update(_make(recipes, loaded, workers))
     drafts: list[Draft] = []
@@ -210,4 +210,6 @@ def _make_chunk(job: tuple[Sequence[Made], dict[View, Picture]]) -> list[Picture
 def _make_one(recipe: Made, crops: Mapping[View, Picture]) -> Picture:
     if isinstance(recipe, Composed):
         return render_composition(recipe, crops)
-    return render_pasted(recipe, crops) if isinstance(recipe, Pasted) else render_retake(recipe, crops[recipe.view])
+    return (
+        render_pasted(recipe, crops) if isinstance(recipe, Pasted) else render_rephotograph(recipe, crops[recipe.view])
+    )

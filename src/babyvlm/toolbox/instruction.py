@@ -22,8 +22,8 @@ from babyvlm.images import ImageStoreWriter
 from babyvlm.records import Conversation, Split
 from babyvlm.toolbox.builders import ConstructionName, construction_named
 from babyvlm.toolbox.cropping import CropConfig
+from babyvlm.toolbox.departures import DepartureConfig
 from babyvlm.toolbox.drawing import draw
-from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.sources import CorpusSource, boxes_digest
 from babyvlm.toolbox.tasks import REGISTRY, TASKS, task_named
 from babyvlm.toolbox.views import PictureConfig
@@ -70,7 +70,7 @@ class InstructionConfig:
     """How items are built: the toolbox that is to be answered must be of the same construction."""
     crops: CropConfig = field(default_factory=CropConfig)
     pictures: PictureConfig = field(default_factory=PictureConfig)
-    exits: ExitConfig = field(default_factory=ExitConfig)
+    exits: DepartureConfig = field(default_factory=DepartureConfig)
 
     def __post_init__(self) -> None:
         construction_named(self.construction)

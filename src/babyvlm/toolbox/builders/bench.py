@@ -1,4 +1,4 @@
-"""What every builder works from: the survey, the pool of crops, and chance that depends on seed and task alone."""
+"""What every builder works from: the sightings, the pool of crops, and chance that depends on seed and task alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from babyvlm.toolbox.cropping import CropConfig
+from babyvlm.toolbox.departures import DepartureConfig
 from babyvlm.toolbox.drafts import Draft, spread
-from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.pictures import Picture
-from babyvlm.toolbox.retakes import RetakeConfig
+from babyvlm.toolbox.rephotographs import RephotographConfig
+from babyvlm.toolbox.sightings import Sighting, Sightings
 from babyvlm.toolbox.sources import FrameSource
-from babyvlm.toolbox.survey import Sighting, Survey
 from babyvlm.toolbox.views import PictureConfig, View
 from babyvlm.toolbox.vocabulary import WordConfig
 
@@ -39,11 +39,11 @@ class Built(NamedTuple):
 class Bench:
     """The material of all builders."""
 
-    found: Survey
+    found: Sightings
     pictures: PictureConfig
     cropping: CropConfig = field(default_factory=CropConfig)
     """How pictures of the published construction are cut, and which objects they show."""
-    exits: ExitConfig
+    exits: DepartureConfig
     seed: int
     max_reuse: int
     """How many items of one task may turn on the same object in the same frame."""
@@ -52,7 +52,7 @@ class Bench:
     words: WordConfig = field(default_factory=WordConfig)
     memory_tests: MemoryTests = "random"
     """In which order a Memory item tests what it taught."""
-    retakes: RetakeConfig = field(default_factory=RetakeConfig)
+    retakes: RephotographConfig = field(default_factory=RephotographConfig)
     """How pictures of hard items are re-photographed."""
     workers: int = 0
     """Processes that may look at pictures; what is built does not depend on it."""
@@ -107,7 +107,7 @@ class Construction:
     """A way to build the items of all sub-tasks."""
 
     name: str
-    survey: Callable[[FrameSource, PictureConfig, CropConfig], Survey]
+    find: Callable[[FrameSource, PictureConfig, CropConfig], Sightings]
     """Reads a source's boxes once."""
     builders: Mapping[str, Builder]
     """By row: the sub-tasks, their hard variants if they are of this construction, and their easy ones."""

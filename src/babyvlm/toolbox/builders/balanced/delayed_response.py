@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from babyvlm.toolbox.builders.bench import Bench, Built
+from babyvlm.toolbox.departures import Departure, find_departures
 from babyvlm.toolbox.directions import DIRECTIONS, is_corner, mirror_image, opposite
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
-from babyvlm.toolbox.exits import Exit, find_exits
-from babyvlm.toolbox.survey import frame_size, view_of
+from babyvlm.toolbox.sightings import frame_size, view_of
 from babyvlm.toolbox.tasks import delayed_response_binary_prompt, delayed_response_open_prompt
 from babyvlm.toolbox.views import View
 
@@ -21,7 +21,7 @@ _STARTS = 2  # for training, moments from which an exit is shown
 class _Showing:
     """An exit as an item shows it."""
 
-    exit: Exit
+    exit: Departure
     direction: str
     mirror: bool
 
@@ -43,7 +43,7 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
     exits = [
         shown
         for frames in bench.found.by_source.values()
-        for found in find_exits(frames, bench.exits, refused)
+        for found in find_departures(frames, bench.exits, refused)
         for shown in _showings(found, bench, rng)
     ]
     if not exits:
@@ -76,7 +76,7 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
     return Built(drafts, f"exits by direction: {supply}", refused)
 
 
-def _showings(found: Exit, bench: Bench, rng: Random) -> list[_Showing]:
+def _showings(found: Departure, bench: Bench, rng: Random) -> list[_Showing]:
     """An exit as it is; for training also mirrored, and from later moments on."""
     if not bench.augment:
         return [_Showing(exit=found, direction=found.direction, mirror=False)]

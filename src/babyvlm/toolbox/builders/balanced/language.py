@@ -10,7 +10,7 @@ from random import Random
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
-from babyvlm.toolbox.survey import Sighting, Singleton, frame_size, view_of
+from babyvlm.toolbox.sightings import Sighting, Singleton, frame_size, view_of
 from babyvlm.toolbox.tasks import (
     LETTERS,
     QUADRANTS,

@@ -13,7 +13,7 @@ from babyvlm.records import Difficulty
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.pictures import colour_difference, middle_difference
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, left_right_prompt, spatial_details_prompt
 from babyvlm.toolbox.views import Variant, View
 

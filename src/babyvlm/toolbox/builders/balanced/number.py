@@ -9,7 +9,7 @@ from babyvlm.toolbox.builders.balanced.windows import CountedView, counted_views
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.compose import plan_composition
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
-from babyvlm.toolbox.survey import MAX_COUNT
+from babyvlm.toolbox.sightings import MAX_COUNT
 from babyvlm.toolbox.tasks import (
     LETTERS,
     TASKS,

@@ -8,7 +8,7 @@ from random import Random
 
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench
-from babyvlm.toolbox.survey import frame_size, longest_side, overlap, view_of, whole_frame
+from babyvlm.toolbox.sightings import frame_size, longest_side, overlap, view_of, whole_frame
 from babyvlm.toolbox.views import View
 
 _SMALLEST_SCALE = 0.4  # of the frame's sides

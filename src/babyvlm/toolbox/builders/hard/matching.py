@@ -1,6 +1,6 @@
 """Hard variants of the tasks that published items let matching of pixels solve: every picture is taken anew.
 
-    target, foils ──> which options are to look nearest, evenly over all items ──> retakes chosen accordingly
+    target, foils ──> which options are to look nearest, evenly over all items ──> re-photographs chosen accordingly
 
 The question, the options' kinds and chance are those of the published style. Which of the options looks most like the
 target, to each of several matchers, is spread evenly by construction; what remains is to see the object.
@@ -22,10 +22,17 @@ from babyvlm.toolbox.builders.balanced.matching import (
 from babyvlm.toolbox.builders.balanced.memory import memory_drafts
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
-from babyvlm.toolbox.looks import MATCHERS
+from babyvlm.toolbox.image_features import MATCHERS
 from babyvlm.toolbox.pictures import Picture, colour_difference
-from babyvlm.toolbox.retakes import MEMORY_MATCHERS, MatchPlan, MemoryPlan, Retake, choose_match, choose_memory
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.rephotographs import (
+    MEMORY_MATCHERS,
+    MatchPlan,
+    MemoryPlan,
+    Rephotograph,
+    choose_match,
+    choose_memory,
+)
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, MEMORY_BASE, left_right_prompt
 from babyvlm.toolbox.views import View, parallel_map
 
@@ -92,7 +99,7 @@ def _taken_anew(bench: Bench, drafts: Sequence[Draft], rng: Random) -> list[Draf
     ]
 
 
-def _choose_matches(jobs: list[tuple[MatchPlan, tuple[Picture, ...]]]) -> list[tuple[Retake, ...]]:
+def _choose_matches(jobs: list[tuple[MatchPlan, tuple[Picture, ...]]]) -> list[tuple[Rephotograph, ...]]:
     return [choose_match(plan, crops) for plan, crops in jobs]
 
 
@@ -138,7 +145,7 @@ def memory_hard(bench: Bench, count: int) -> Built:
 
 def _choose_memories(
     jobs: list[tuple[MemoryPlan, tuple[tuple[Picture, ...], ...]]],
-) -> list[tuple[tuple[Retake, ...], ...]]:
+) -> list[tuple[tuple[Rephotograph, ...], ...]]:
     return [choose_memory(plan, crops) for plan, crops in jobs]
 
 

@@ -17,10 +17,10 @@ from random import Random
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.published.material import part_of
+from babyvlm.toolbox.departures import Departure, DepartureConfig, TrackRun, find_departures
 from babyvlm.toolbox.directions import DIRECTIONS, is_corner, mirror_image, opposite
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, spread
-from babyvlm.toolbox.exits import Exit, ExitConfig, Run, find_exits
-from babyvlm.toolbox.survey import touches_edge
+from babyvlm.toolbox.sightings import touches_edge
 from babyvlm.toolbox.tasks import delayed_response_binary_prompt, delayed_response_open_prompt
 from babyvlm.toolbox.views import View
 
@@ -34,7 +34,7 @@ _AUGMENTED = 3  # for training, times that an exit is shown from another moment 
 class _Showing:
     """An exit as an item shows it."""
 
-    exit: Exit
+    exit: Departure
     direction: str
     mirror: bool = False
 
@@ -104,7 +104,7 @@ def _showings(bench: Bench, rng: Random, refused: Counter[str]) -> list[_Showing
     for frames in bench.found.by_source.values():
         widths = {frame.time_s: frame for frame in frames}
         schedule = functools.partial(burst_moments, frames=widths, bench=bench, rng=rng)
-        for found in find_exits(frames, bench.exits, refused, schedule, together=True):
+        for found in find_departures(frames, bench.exits, refused, schedule, together=True):
             showings.append(_Showing(exit=found, direction=found.direction))
             if not bench.augment:
                 continue
@@ -123,7 +123,7 @@ def _showings(bench: Bench, rng: Random, refused: Counter[str]) -> list[_Showing
 
 
 def burst_moments(
-    run: Run,
+    run: TrackRun,
     gone_s: float,
     frame: BoxedFrame,
     *,
@@ -157,7 +157,7 @@ def burst_moments(
     return "exit: not in full view long enough before it"
 
 
-def _lengths(config: ExitConfig, rng: Random) -> Sequence[int]:
+def _lengths(config: DepartureConfig, rng: Random) -> Sequence[int]:
     """Numbers of frames in the order in which they are tried: one as often as published, then smaller ones."""
     within = {
         number: often for number, often in _NUM_FRAMES.items() if config.min_frames <= number <= config.max_frames

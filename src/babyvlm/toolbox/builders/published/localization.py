@@ -13,7 +13,7 @@ from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.published.material import Window, off_midlines, part_of, window_around
 from babyvlm.toolbox.drafts import Draft, DraftTurn, even_quotas, spread
-from babyvlm.toolbox.survey import Singleton
+from babyvlm.toolbox.sightings import Singleton
 from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, localization_prompt
 
 # DEVIATION: training items are built likewise; the published ones have boxes that fill the frame, and so no answer.

@@ -20,17 +20,17 @@ from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench, choose_pool
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.pictures import Encoding
-from babyvlm.toolbox.sources import FrameSource
-from babyvlm.toolbox.survey import (
+from babyvlm.toolbox.sightings import (
     CountedFrame,
     Sighting,
+    Sightings,
     Singleton,
-    Survey,
     covered,
     longest_side,
     overlap,
     touches_edge,
 )
+from babyvlm.toolbox.sources import FrameSource
 from babyvlm.toolbox.views import PictureConfig, View
 
 # DEVIATION: published items that cannot be answered (a box that fills its frame, a hidden object) are left out here.
@@ -40,9 +40,9 @@ _FILLS = 0.98  # of the frame
 Window = tuple[int, int, int, int]
 
 
-def published_survey(source: FrameSource, _: PictureConfig, config: CropConfig) -> Survey:
+def published_sightings(source: FrameSource, _: PictureConfig, config: CropConfig) -> Sightings:
     """Reads all boxes once."""
-    found = Survey()
+    found = Sightings()
     for name, frames in groupby(source.frames, key=lambda frame: frame.source):
         found.by_source[name] = found.by_source.get(name, ()) + tuple(frames)
     for frame in source.frames:

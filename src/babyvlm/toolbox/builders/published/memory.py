@@ -16,7 +16,7 @@ from babyvlm.toolbox.builders.memory_rounds import memory_turns, num_objects
 from babyvlm.toolbox.builders.published.material import by_label, missing_categories, usual_crops
 from babyvlm.toolbox.builders.published.sizes import SizedCrops, Spread
 from babyvlm.toolbox.drafts import Draft
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import MEMORY_BASE
 
 _EASY_BASES = (1, 2)

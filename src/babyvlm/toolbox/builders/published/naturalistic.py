@@ -11,7 +11,7 @@ from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.published.composed import ratio_difficulty
 from babyvlm.toolbox.builders.published.material import is_counted_exactly, part_of
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, spread
-from babyvlm.toolbox.survey import CountedFrame
+from babyvlm.toolbox.sightings import CountedFrame
 from babyvlm.toolbox.tasks import LETTERS, who_has_more_naturalistic_prompt
 
 _TASK = "who_has_more_naturalistic"

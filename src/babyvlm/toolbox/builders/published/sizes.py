@@ -13,7 +13,7 @@ from random import Random
 from typing import NamedTuple
 
 from babyvlm.toolbox.builders.published.material import area_share, by_label, frame_size_of
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 
 _NEAREST = 5
 _NEAREST_PART = 0.2  # of a category's crops

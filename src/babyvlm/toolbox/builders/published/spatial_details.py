@@ -24,7 +24,7 @@ from babyvlm.toolbox.builders.published.material import (
 from babyvlm.toolbox.builders.published.sizes import SizedCrops, Spread
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.pictures import object_colour_difference
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, spatial_details_prompt
 from babyvlm.toolbox.views import View
 

@@ -16,7 +16,7 @@ from babyvlm.toolbox.builders.published.composed import lossless
 from babyvlm.toolbox.builders.published.material import by_label, usual_crops
 from babyvlm.toolbox.builders.published.sizes import SizedCrops, Spread
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, looking_while_listening_prompt, picture_vocabulary_prompt
 
 _NEAR = 5 / 6  # of items have a foil near in meaning (published: 15 of 18), where the source has one

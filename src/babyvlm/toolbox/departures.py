@@ -1,9 +1,9 @@
-"""Objects leaving the frame, read from tracks: the material of Visual Delayed Response.
+"""Departures: objects leaving the frame, found in tracks; the material of Visual Delayed Response.
 
     boxes of one track -> runs without a gap -> the last boxes of each run -> edges met, motion outward -> direction
 
-An exit counts only where it is plain: the object meets one edge away from its ends, or two adjacent edges at once, and
-moves outward there. Everything else is refused with a reason.
+A departure counts only where it is plain: the object meets one edge away from its ends, or two adjacent edges at once,
+and moves outward there. Everything else is refused with a reason.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from babyvlm.records import Box, BoxedFrame
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExitConfig:
+class DepartureConfig:
     """When an object has plainly left the frame, and which frames show it."""
 
     fps: float = 5.0
@@ -62,15 +62,15 @@ class ExitConfig:
 _SOON_S = 1e-6
 _LONGEST_LEAVE_S = 1.5  # from the last box to the first moment without any of the object
 
-Run = Sequence[tuple[float, Box]]
+TrackRun = Sequence[tuple[float, Box]]
 """One track without a gap: moments in seconds, ascending, and boxes."""
-Schedule = Callable[[Run, float, BoxedFrame], "tuple[float, ...] | str"]
+Schedule = Callable[[TrackRun, float, BoxedFrame], "tuple[float, ...] | str"]
 """From a run, the moment at which its object is gone, and the last frame with it, to the moments shown, ascending, of
 which the last is that moment; or a reason against it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exit:
+class Departure:
     """One object leaving the frame in one direction."""
 
     label: str
@@ -80,28 +80,28 @@ class Exit:
     """The last frame with the object."""
     times_s: tuple[float, ...]
     """Moments shown, ascending; at the last one the object is gone."""
-    run: Run = ()
-    """The object's boxes up to its exit."""
+    run: TrackRun = ()
+    """The object's boxes up to its departure."""
     several: bool = False
     """Whether others of its category left before it, the same way, during the moments shown."""
 
 
-def find_exits(
+def find_departures(
     frames: Sequence[BoxedFrame],
-    config: ExitConfig,
+    config: DepartureConfig,
     skipped: Counter[str],
     schedule: Schedule | None = None,
     *,
     together: bool = False,
-) -> Iterator[Exit]:
-    """Yields the plain exits of one recording; refusals are counted in ``skipped``.
+) -> Iterator[Departure]:
+    """Yields the plain departures of one recording; refusals are counted in ``skipped``.
 
     Args:
         frames: All boxed frames of one recording, ascending in time.
-        config: When an exit is plain.
+        config: When a departure is plain.
         skipped: Gets a count of refusals by reason.
         schedule: Which moments are shown; evenly spaced ones when None.
-        together: Whether several of a category may leave together; else such exits are refused.
+        together: Whether several of a category may leave together; else such departures are refused.
     """
     schedule = schedule or functools.partial(even_moments, config=config)
     times_s = [frame.time_s for frame in frames if frame.time_s is not None]
@@ -119,7 +119,7 @@ def find_exits(
             while first > 0 and track in present[first - 1] and times_s[first] - times_s[first - 1] <= 2 * step_s:
                 first -= 1
             run = [(times_s[index], present[index][track]) for index in range(first, last + 1)]
-            direction = exit_direction(run, frames[last].width, frames[last].height, step_s, config)
+            direction = departure_direction(run, frames[last].width, frames[last].height, step_s, config)
             if direction.startswith("exit:"):
                 skipped[direction] += 1
                 continue
@@ -151,7 +151,7 @@ def find_exits(
             if max(max(box.width, box.height) for at_s, box in run if at_s >= moments[0] - step_s) < config.min_box_px:
                 skipped["exit: the object is too small"] += 1
                 continue
-            yield Exit(
+            yield Departure(
                 label=label,
                 track=track,
                 direction=direction,
@@ -169,7 +169,7 @@ def _left_before(
     frame: BoxedFrame,
     last: int,
     gone: int,
-    config: ExitConfig,
+    config: DepartureConfig,
 ) -> str:
     """The direction in which an object left no later than at ``last``, or why it did not plainly leave.
 
@@ -180,7 +180,7 @@ def _left_before(
         frame: The last frame with the object that left last.
         last: Its place.
         gone: The place of the moment at which none is to be left.
-        config: When an exit is plain.
+        config: When a departure is plain.
     """
     if track is None or any(track in boxes for boxes in present[last + 1 : gone + 1]):
         return "exit: stays"
@@ -189,16 +189,16 @@ def _left_before(
     while start > 0 and track in present[start - 1]:
         start -= 1
     run = [(times_s[index], present[index][track]) for index in range(start, end + 1)]
-    return exit_direction(run, frame.width, frame.height, times_s[last] - times_s[last - 1], config)
+    return departure_direction(run, frame.width, frame.height, times_s[last] - times_s[last - 1], config)
 
 
-def time_to_leave(run: Run, direction: str, width: int, height: int, config: ExitConfig) -> float:
+def time_to_leave(run: TrackRun, direction: str, width: int, height: int, config: DepartureConfig) -> float:
     """How long after its last box an object is wholly out of the frame, at the speed it had, seconds.
 
     Boxes end before objects are out where annotators pass over slivers, as the nursery does.
 
     Args:
-        run: The object's boxes up to its exit.
+        run: The object's boxes up to its departure.
         direction: In which it leaves.
         width: Of the frame, pixels.
         height: Of the frame, pixels.
@@ -217,8 +217,10 @@ def time_to_leave(run: Run, direction: str, width: int, height: int, config: Exi
     return min(part / max(1e-6, moved / elapsed_s) for part, moved in ways)
 
 
-def even_moments(run: Run, gone_s: float, frame: BoxedFrame, *, config: ExitConfig) -> tuple[float, ...] | str:
-    """As many moments as there may be, evenly apart; the object is in view at every one but the last."""
+def even_moments(
+    run: TrackRun, gone_s: float, frame: BoxedFrame, *, config: DepartureConfig
+) -> tuple[float, ...] | str:
+    """As many moments as there may be, evenly spaced; the object is in view at every one but the last."""
     in_view = int((gone_s - run[0][0]) * config.fps + 1e-6)
     shown = min(config.max_frames, in_view + 1)
     if shown < config.min_frames:
@@ -226,7 +228,9 @@ def even_moments(run: Run, gone_s: float, frame: BoxedFrame, *, config: ExitConf
     return tuple(round(gone_s - (shown - 1 - index) / config.fps, 3) for index in range(shown))
 
 
-def exit_direction(run: Sequence[tuple[float, Box]], width: int, height: int, step_s: float, config: ExitConfig) -> str:
+def departure_direction(
+    run: Sequence[tuple[float, Box]], width: int, height: int, step_s: float, config: DepartureConfig
+) -> str:
     """The direction in which a track leaves, or ``"exit: ..."`` saying why that is not plain.
 
     Args:
@@ -234,7 +238,7 @@ def exit_direction(run: Sequence[tuple[float, Box]], width: int, height: int, st
         width: Of the frame, in pixels.
         height: Of the frame, in pixels.
         step_s: Time between annotated frames.
-        config: When an exit is plain.
+        config: When a departure is plain.
     """
     end_s, last = run[-1]
     earlier = [(at_s, box) for at_s, box in run[:-1] if at_s >= end_s - config.motion_s - 1e-6]
@@ -277,9 +281,9 @@ def _outward(
     extent: int,
     elapsed_s: float,
     step_s: float,
-    config: ExitConfig,
+    config: DepartureConfig,
 ) -> float | str:
-    """Speed outward along one axis, in frames a second: negative towards 0, positive towards ``extent``, 0 where no
+    """Speed outward along one axis, in frames per second: negative towards 0, positive towards ``extent``, 0 where no
     border is met or left through; a reason when both borders are met."""
     tolerance = config.edge * extent
     # Boxes end at the frame, so an object on its way out is tracked by its trailing edge.

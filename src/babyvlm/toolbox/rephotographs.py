@@ -1,11 +1,11 @@
-"""Re-photographs: the same crop as another camera, in other light, from a step aside, would have taken it.
+"""Re-photographs: a crop as another camera would have taken it, in other light, from another position.
 
-    crop ──> turned, nearer or farther, shifted, seen aslant ──> laid on another surface
-         ──> lit otherwise, tinted ──> soft, grainy, compressed
+    crop ──> turned, nearer or farther, shifted, sheared ──> laid on another surface
+         ──> lit otherwise, tinted ──> blurred, grainy, compressed
 
-Every picture of a hard matching or memory item is a retake, right options and foils alike and from one distribution, so
-that no two pictures of an item share pixels. Nothing is mirrored and no colour changes its name: people still see the
-answer.
+Every picture of a hard matching or memory item is a re-photograph, right options and foils alike and from one
+distribution, so that no two pictures of an item share pixels. Nothing is mirrored and no colour changes its name:
+people still see the answer.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from PIL import Image, ImageFilter
 from babyvlm.errors import ConfigError
 from babyvlm.records import Origin
 from babyvlm.toolbox.compose import soft_disc
-from babyvlm.toolbox.looks import MATCHERS, Look
+from babyvlm.toolbox.image_features import MATCHERS, Features
 from babyvlm.toolbox.pictures import Picture, open_picture
 from babyvlm.toolbox.views import View
 
@@ -32,7 +32,7 @@ _WEIGHT = 4.0  # how much more each matcher counts than the next: more than all 
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetakeConfig:
+class RephotographConfig:
     """How far a re-photograph goes from its crop, and how many are looked at."""
 
     turn_deg: float = 18.0
@@ -62,7 +62,7 @@ class RetakeConfig:
     worst_quality: int = 45
     """Lowest JPEG quality that a picture passes through (ours)."""
     takes: int = 5
-    """Retakes of each picture from which an item's are chosen (ours)."""
+    """Re-photographs of each picture from which an item's are chosen (ours)."""
 
     def __post_init__(self) -> None:
         if not 0 < self.farthest <= self.nearest <= 1.5:
@@ -81,11 +81,11 @@ class RetakeConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retake:
+class Rephotograph:
     """How to make one re-photograph; equal recipes make equal bytes."""
 
     view: View
-    camera: RetakeConfig
+    camera: RephotographConfig
     seed: int
 
     @property
@@ -102,7 +102,7 @@ class Retake:
         return self.seed, self.view.source, self.view.time_s, self.view.window, self.view.variant
 
 
-def render_retake(recipe: Retake, crop: Picture) -> Picture:
+def render_rephotograph(recipe: Rephotograph, crop: Picture) -> Picture:
     """Takes the picture of a crop."""
     camera, rng = recipe.camera, Random(recipe.seed)
     moved, opacity = _moved(open_picture(crop.data), camera, rng)
@@ -132,7 +132,7 @@ def render_retake(recipe: Retake, crop: Picture) -> Picture:
 
 
 def _surface(
-    width: int, height: int, camera: RetakeConfig, rng: Random, noise: np.random.Generator
+    width: int, height: int, camera: RephotographConfig, rng: Random, noise: np.random.Generator
 ) -> NDArray[np.float32]:
     """Some surface to lie on: its colour, and a soft texture."""
     level, contrast, cells = rng.uniform(50, 220), rng.uniform(0, camera.clutter), rng.randint(3, 9)
@@ -143,7 +143,9 @@ def _surface(
     return surface
 
 
-def _moved(image: Image.Image, camera: RetakeConfig, rng: Random) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _moved(
+    image: Image.Image, camera: RephotographConfig, rng: Random
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The picture turned, scaled, sheared and shifted, and where it covers what is behind it."""
     width, height = image.size
     turn = math.radians(rng.uniform(-camera.turn_deg, camera.turn_deg))
@@ -173,25 +175,25 @@ def _moved(image: Image.Image, camera: RetakeConfig, rng: Random) -> tuple[NDArr
 
 @dataclass(frozen=True, kw_only=True)
 class Taken:
-    """A retake with what each of the `MATCHERS` sees of it."""
+    """A re-photograph with its features for each of the `MATCHERS`."""
 
-    recipe: Retake
-    looks: tuple[Look, ...]
+    recipe: Rephotograph
+    features: tuple[Features, ...]
 
 
-def take(view: View, crop: Picture, camera: RetakeConfig, rng: Random) -> list[Taken]:
-    """Several retakes of one crop, to choose from."""
-    recipes = [Retake(view=view, camera=camera, seed=rng.getrandbits(32)) for _ in range(camera.takes)]
-    images = [open_picture(render_retake(recipe, crop).data) for recipe in recipes]
+def take(view: View, crop: Picture, camera: RephotographConfig, rng: Random) -> list[Taken]:
+    """Several re-photographs of one crop, to choose from."""
+    recipes = [Rephotograph(view=view, camera=camera, seed=rng.getrandbits(32)) for _ in range(camera.takes)]
+    images = [open_picture(render_rephotograph(recipe, crop).data) for recipe in recipes]
     return [
-        Taken(recipe=recipe, looks=tuple(matcher.look(image) for matcher in MATCHERS))
+        Taken(recipe=recipe, features=tuple(matcher.features(image) for matcher in MATCHERS))
         for recipe, image in zip(recipes, images, strict=True)
     ]
 
 
 @dataclass(frozen=True, kw_only=True)
 class MatchPlan:
-    """A matching item whose retakes are to be chosen."""
+    """A matching item whose re-photographs are to be chosen."""
 
     views: tuple[View, ...]
     """The picture to find again, then the options."""
@@ -200,12 +202,12 @@ class MatchPlan:
     ranks: tuple[int, ...]
     """For each of the `MATCHERS`, how many options are to look more like the target than the right one does; and, last,
     how many are to look more like the other options than the right one does."""
-    camera: RetakeConfig
+    camera: RephotographConfig
     seed: int
 
 
-def choose_match(plan: MatchPlan, crops: Sequence[Picture]) -> tuple[Retake, ...]:
-    """The retakes of a matching item under which the matchers rank the right option as planned, as far as can be.
+def choose_match(plan: MatchPlan, crops: Sequence[Picture]) -> tuple[Rephotograph, ...]:
+    """The re-photographs of a matching item under which the matchers best rank the right option as planned.
 
     Over all items the planned ranks are even, so that no matcher, nor its opposite, tells the right option. Matchers
     count in their order: the first is met before the second is asked.
@@ -215,14 +217,14 @@ def choose_match(plan: MatchPlan, crops: Sequence[Picture]) -> tuple[Retake, ...
     best: tuple[float, tuple[Taken, ...]] | None = None
     shape = [len(option) for option in options]
     combinations = np.stack(np.unravel_index(np.arange(math.prod(shape)), shape), axis=1)
-    alike = _out_of_line([[taken.looks[0] for taken in option] for option in options], combinations)
+    alike = _out_of_line([[taken.features[0] for taken in option] for option in options], combinations)
     last = np.abs((alike < alike[:, plan.gold : plan.gold + 1]).sum(axis=1) - plan.ranks[-1]) * _WEIGHT**-1
     for target in targets:
         missed = last.copy()
         for place, (matcher, wanted) in enumerate(zip(MATCHERS, plan.ranks[:-1], strict=True)):
             away = np.array(
                 [
-                    [matcher.difference(target.looks[place], taken.looks[place]) for taken in option]
+                    [matcher.difference(target.features[place], taken.features[place]) for taken in option]
                     for option in options
                 ]
             )
@@ -237,25 +239,25 @@ def choose_match(plan: MatchPlan, crops: Sequence[Picture]) -> tuple[Retake, ...
     return tuple(taken.recipe for taken in best[1])
 
 
-def _out_of_line(looks: list[list[Look]], combinations: NDArray[np.intp]) -> NDArray[np.float64]:
+def _out_of_line(features: list[list[Features]], combinations: NDArray[np.intp]) -> NDArray[np.float64]:
     """How unlike the other options each option looks, (combinations, options)."""
     away = np.zeros(combinations.shape)
-    for first, second in itertools.permutations(range(len(looks)), 2):
-        table = np.array([[float(np.abs(one - two).mean()) for two in looks[second]] for one in looks[first]])
+    for first, second in itertools.permutations(range(len(features)), 2):
+        table = np.array([[float(np.abs(one - two).mean()) for two in features[second]] for one in features[first]])
         away[:, first] += table[combinations[:, first], combinations[:, second]]
     return away
 
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryPlan:
-    """A memory item whose retakes are to be chosen."""
+    """A memory item whose re-photographs are to be chosen."""
 
     rounds: tuple[tuple[View, ...], ...]
     """What each round shows: one picture, then always the new one and an old one."""
     new_looks_newer: tuple[tuple[bool, ...], ...]
     """For each round, and each of the matchers that memory is held against, whether the new picture is to be less like
     everything seen before than the old one is."""
-    camera: RetakeConfig
+    camera: RephotographConfig
     seed: int
 
 
@@ -263,29 +265,29 @@ MEMORY_MATCHERS = 3
 """Memory is held against the first so many of the `MATCHERS`."""
 
 
-def choose_memory(plan: MemoryPlan, crops: Sequence[Sequence[Picture]]) -> tuple[tuple[Retake, ...], ...]:
-    """The retakes of a memory item, under which the new picture of a round looks newer as often as planned.
+def choose_memory(plan: MemoryPlan, crops: Sequence[Sequence[Picture]]) -> tuple[tuple[Rephotograph, ...], ...]:
+    """The re-photographs of a memory item, under which the new picture of a round looks newer as often as planned.
 
     Old pictures are photographed again each time they are shown.
     """
     rng = Random(plan.seed)
-    seen: list[list[Look]] = [[] for _ in range(MEMORY_MATCHERS)]
-    chosen: list[tuple[Retake, ...]] = []
+    seen: list[list[Features]] = [[] for _ in range(MEMORY_MATCHERS)]
+    chosen: list[tuple[Rephotograph, ...]] = []
     for views, pictures, wanted in zip(plan.rounds, crops, plan.new_looks_newer, strict=True):
         shown = [take(view, crop, plan.camera, rng) for view, crop in zip(views, pictures, strict=True)]
         picked = tuple(takes[0] for takes in shown)
         if len(shown) == 2:
             missed = np.zeros((len(shown[0]), len(shown[1])))
-            for place, looks in enumerate(seen):
-                known = np.stack(looks)
+            for place, features in enumerate(seen):
+                known = np.stack(features)
                 new, old = (
-                    np.array([np.abs(known - taken.looks[place]).mean(axis=1).min() for taken in takes])
+                    np.array([np.abs(known - taken.features[place]).mean(axis=1).min() for taken in takes])
                     for takes in shown
                 )
                 missed += ((new[:, None] > old[None, :]) != wanted[place]) * _WEIGHT**-place
             row, column = np.unravel_index(int(missed.argmin()), missed.shape)
             picked = shown[0][int(row)], shown[1][int(column)]
-        for place, looks in enumerate(seen):
-            looks += [taken.looks[place] for taken in picked]
+        for place, features in enumerate(seen):
+            features += [taken.features[place] for taken in picked]
         chosen.append(tuple(taken.recipe for taken in picked))
     return tuple(chosen)

@@ -1,4 +1,4 @@
-"""What a source's boxes make possible, before any pixel is decoded.
+"""Sightings: what a source's boxes can be used for, found before any pixel is decoded.
 
     boxed frames -> objects to show alone      (crops: picture vocabulary, matching, memory, composed pictures)
                  -> objects alone of their kind (localization)
@@ -65,7 +65,7 @@ class CountedFrame:
 
 
 @dataclass(kw_only=True)
-class Survey:
+class Sightings:
     """Everything found, in the order of the source."""
 
     sightings: list[Sighting] = field(default_factory=list)
@@ -76,9 +76,9 @@ class Survey:
     """Boxes, or frames of a category, passed over, by reason."""
 
 
-def survey(source: FrameSource, config: PictureConfig) -> Survey:
-    """Reads all boxes once."""
-    found = Survey()
+def find_sightings(source: FrameSource, config: PictureConfig) -> Sightings:
+    """Finds everything usable in one pass over the boxes."""
+    found = Sightings()
     for name, frames in groupby(source.frames, key=lambda frame: frame.source):
         found.by_source[name] = found.by_source.get(name, ()) + tuple(frames)
     for frame in source.frames:
