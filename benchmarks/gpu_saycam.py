@@ -60,7 +60,7 @@ from babyvlm.training.configuration import STAGES, MultimodalStage, Recipe
 from babyvlm.training.distillation import train_tower
 from babyvlm.training.kernels import attention_of
 from babyvlm.training.loop import train_language_model
-from babyvlm.training.run import Run, accelerator_for
+from babyvlm.training.run import RunContext, accelerator_for
 
 PROCESSES = 8
 TINY = ModelShape(
@@ -292,7 +292,7 @@ def train(row: Row, recipe: Recipe, meter: Meter, folder: Path) -> list[dict]:
     """Trains for the meter's steps; returns the lines of the log."""
     AcceleratorState._reset_state(True)  # a process keeps one precision otherwise
     accelerator = accelerator_for(recipe, cpu=not torch.cuda.is_available())
-    run = Run(
+    run = RunContext(
         recipe=recipe, accelerator=accelerator, out=folder, data="noise", tensorboard=False,
         before_step=meter.before_step,
     )  # fmt: skip

@@ -20,7 +20,7 @@ from fastapi import FastAPI, HTTPException, Response
 from PIL import Image
 from pydantic import Field
 
-from babyvlm.chat.conversation import MOST_PICTURES, ChatConversation, Said, TalkingModel, clip_frames
+from babyvlm.chat.conversation import MOST_PICTURES, ChatConversation, ChatReply, TalkingModel, clip_frames
 from babyvlm.errors import ConfigError, MediaError
 from babyvlm.records import Record
 from babyvlm.refusals import refuse_in_sentences
@@ -85,7 +85,7 @@ def chat_app(model: TalkingModel, site: Site = LOCAL) -> FastAPI:
         add_file(path, name, media_type)
 
     @app.post("/api/ask")
-    def ask(asked: Ask) -> Said:
+    def ask(asked: Ask) -> ChatReply:
         try:
             pictures = [*_clip(asked.clip), *map(_picture, asked.pictures)]
             with lock:

@@ -57,7 +57,7 @@ class Candidate(Record):
         return Clip(start_ms=self.start_ms, end_ms=self.end_ms, text=self.text)
 
 
-class Heard(Record):
+class RecordingSpeech(Record):
     """What the transcript of one recording gives: the language corpus, and where to cut."""
 
     utterances: tuple[Utterance, ...]
@@ -70,7 +70,7 @@ class Heard(Record):
         return [Clip(start_ms=start, end_ms=end, text=text) for start, end, text in self.clips]
 
 
-def listen(recording: Recording, transcript: Transcript, config: CurationConfig) -> Heard:
+def listen(recording: Recording, transcript: Transcript, config: CurationConfig) -> RecordingSpeech:
     """Selects what is learned from a recording's speech and cuts it into clips."""
     selection = select_utterances(transcript.utterances, recording.child, config)
     clips, without_clip = cut_clips(selection.utterances, recording.duration_s, config)
@@ -80,7 +80,7 @@ def listen(recording: Recording, transcript: Transcript, config: CurationConfig)
     skipped.update(transcript.not_speech)
     counts = Counter({f"texts cleaned of {rule}": count for rule, count in selection.cleaned.items()})
     counts["utterances clipped at the end of their recording"] += transcript.clipped
-    return Heard(
+    return RecordingSpeech(
         utterances=selection.utterances,
         clips=tuple((clip.start_ms, clip.end_ms, clip.text) for clip in clips),
         counts={name: count for name, count in sorted(counts.items()) if count},

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from babyvlm.curation.candidates import Candidate, Heard, look
+from babyvlm.curation.candidates import Candidate, RecordingSpeech, look
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.images import ImageStore, ImageStoreWriter
 from babyvlm.media import Damage
@@ -46,8 +46,8 @@ class Shard:
     folder: Path
 
     @property
-    def heard(self) -> Heard:
-        return Heard.model_validate_json((self.folder / "heard.json").read_text(encoding="utf-8"))
+    def heard(self) -> RecordingSpeech:
+        return RecordingSpeech.model_validate_json((self.folder / "heard.json").read_text(encoding="utf-8"))
 
     @property
     def images_folder(self) -> Path:
@@ -90,7 +90,9 @@ def _scored(candidate: Candidate, scores: ClipScores) -> Candidate:
     return candidate.model_copy(update={"score": scores.clip, "frames": frames})
 
 
-def shard_of(shards: Path, recording: Recording, media_hash: str, heard: Heard, config: CurationConfig) -> Shard:
+def shard_of(
+    shards: Path, recording: Recording, media_hash: str, heard: RecordingSpeech, config: CurationConfig
+) -> Shard:
     """Where a recording's shard is or will be.
 
     Args:
@@ -106,7 +108,7 @@ def shard_of(shards: Path, recording: Recording, media_hash: str, heard: Heard, 
     return Shard(folder=shards / key)
 
 
-def make_shard(shard: Shard, recording: Recording, media: Path, heard: Heard, config: CurationConfig) -> None:
+def make_shard(shard: Shard, recording: Recording, media: Path, heard: RecordingSpeech, config: CurationConfig) -> None:
     """Decodes a recording into its shard, unless that is there.
 
     Raises:

@@ -27,7 +27,7 @@ from babyvlm.toolbox.directions import DIRECTIONS
 from babyvlm.toolbox.scoring import memory_base
 from babyvlm.toolbox.tasks import QUADRANTS, task_named
 
-Layout = Literal["pictures", "quadrants", "numbers", "ways", "words"]
+ScreenLayout = Literal["pictures", "quadrants", "numbers", "ways", "words"]
 ATTENTION_PROMPT = "Touch the red circle."
 ATTENTION_OPTIONS = ("A", "B", "C", "D")
 _ATTENTION_PX = 224
@@ -36,7 +36,7 @@ _ATTENTION_PX = 224
 class Presentation(Record):
     """One trial, as the browser gets it."""
 
-    layout: Layout
+    layout: ScreenLayout
     watch: str
     """Said while a film runs; empty where there is none."""
     say: str
@@ -98,7 +98,7 @@ def present_attention(config: StudyConfig) -> Presentation:
     )
 
 
-def _layout(turn: QuestionTurn, task: str) -> tuple[Layout, int, int]:
+def _layout(turn: QuestionTurn, task: str) -> tuple[ScreenLayout, int, int]:
     """The layout, how many pictures are samples, and how many a film."""
     shown, options = len(turn.images), len(turn.options)
     answers = task_named(task).answers

@@ -35,15 +35,15 @@ from babyvlm.study.design import (
 )
 from babyvlm.study.notes import Notes, RefusedError, too_many
 from babyvlm.study.records import (
-    Answer,
     Consent,
-    Opening,
+    LinkOpening,
     Participant,
     Phase,
     SessionState,
     Stored,
     StoredAnswer,
     StoredTrial,
+    TrialAnswer,
     Withdrawal,
 )
 from babyvlm.study.rows import ConflictError
@@ -123,7 +123,7 @@ class StudyService:
             )
         return found
 
-    def open(self, token: str, browser: str, address: str, opening: Opening, *, kept: bool) -> SessionState:
+    def open(self, token: str, browser: str, address: str, opening: LinkOpening, *, kept: bool) -> SessionState:
         """Opens a link, and binds it to the browser where it is not bound yet.
 
         Args:
@@ -317,7 +317,7 @@ class StudyService:
         if years and not sure:
             raise RefusedError(409, f"Is the child really {said} old?{years}", "age", f"{said}, asked back", code)
 
-    def answer(self, found: Participant, answer: Answer) -> Stored:
+    def answer(self, found: Participant, answer: TrialAnswer) -> Stored:
         """Stores an answer, and shows what comes next.
 
         Raises:
@@ -356,7 +356,9 @@ class StudyService:
             409, "That answer cannot be taken.", "not shown", f"an unknown trial; {found.position} is next", found.code
         )
 
-    def _stored(self, found: Participant, trial: StoredTrial, answer: Answer, disbelieved: list[str]) -> StoredAnswer:
+    def _stored(
+        self, found: Participant, trial: StoredTrial, answer: TrialAnswer, disbelieved: list[str]
+    ) -> StoredAnswer:
         """What is kept of an answer; what is not believed of it is added to ``disbelieved``."""
         options = self.showing.options(trial.plan)
         if answer.choice is not None and answer.choice >= len(options):

@@ -16,7 +16,7 @@ from itertools import groupby
 
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.sources import FrameSource
-from babyvlm.toolbox.views import PictureConfig, Variant, View
+from babyvlm.toolbox.views import CropVariant, PictureConfig, View
 
 MAX_COUNT = 12
 # A much larger box is taken for what the object stands on or in front of, not for something that hides it.
@@ -42,7 +42,7 @@ class Sighting:
     is_alone: bool
     """Whether the crop shows no good part of any other object."""
 
-    def variant(self, variant: Variant) -> View:
+    def variant(self, variant: CropVariant) -> View:
         """The crop in another variant."""
         return View(**{**self.view.__dict__, "variant": variant})
 

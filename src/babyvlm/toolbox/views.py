@@ -22,7 +22,7 @@ from babyvlm.records import Origin
 from babyvlm.toolbox.pictures import Encoding, Picture
 from babyvlm.toolbox.sources import FrameSource, PixelReader
 
-Variant = Literal["plain", "mirror", "hue", "stretch", "cover"]
+CropVariant = Literal["plain", "mirror", "hue", "stretch", "cover"]
 """``plain`` as it is; ``mirror`` left for right; the others are near misses for Spatial Details."""
 
 _HUE_SHIFT = 90  # of 256: far enough that the colour has another name
@@ -77,7 +77,7 @@ class View:
     """Left, top, right, bottom in pixels of the frame."""
     size: tuple[int, int]
     """Width and height of the picture."""
-    variant: Variant = "plain"
+    variant: CropVariant = "plain"
     is_photo: bool = False
     track: int | None = None
     """The object shown, where the source tracks objects."""

@@ -31,7 +31,7 @@ from babyvlm.training.objective import TeacherOutput, VisionObjective
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.optimizers import Optimizers, forget_gradient, tower_rates
 from babyvlm.training.probe import Probe
-from babyvlm.training.run import Run
+from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import cosine, learning_rate_factor, teacher_temperature, weight_decay
 from babyvlm.training.session import Session, StepFacts, measured_after, measured_every
@@ -72,7 +72,7 @@ def vision_steps(recipe: Recipe, frames: int) -> int:
 
 def train_tower(
     frames: Pictures,
-    run: Run,
+    run: RunContext,
     resume: Resume,
     probe: Probe | None = None,
     aspects_N: torch.Tensor | None = None,
@@ -239,7 +239,7 @@ def _share(batch_size: int, processes: int) -> int:
 
 
 @torch.no_grad()
-def held_out_loss(frames: Pictures, shared: Shared, run: Run) -> float:
+def held_out_loss(frames: Pictures, shared: Shared, run: RunContext) -> float:
     """The stage's loss on frames it does not learn from; every process must call.
 
     The views are the same at every look, and squares are what they are cut from.

@@ -29,7 +29,7 @@ from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops
 from babyvlm.training.kernels import compile_layers
 from babyvlm.training.optimizers import Optimizers, part_of
-from babyvlm.training.run import Run
+from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import learning_rate_factor, weight_decay
 from babyvlm.training.session import Session, StepFacts, measured_after, measured_every
@@ -42,7 +42,7 @@ def train_language_model(
     sources: Mapping[str, Sequence[Sample]],
     pictures: Pictures | None,
     *,
-    run: Run,
+    run: RunContext,
     stage: str,
     optimisation: Optimisation,
     trains: Sequence[Part],
@@ -150,7 +150,7 @@ def _planned(
     sources: Mapping[str, Sequence[Sample]],
     mixture: Sequence[MixturePhase],
     optimisation: Optimisation,
-    run: Run,
+    run: RunContext,
     stage: str,
 ) -> tuple[list[MixturePhase], BatchPlan, int]:
     """The phases that have sources, the plan of the batches, and the number of steps."""
@@ -173,7 +173,7 @@ def _announce(
     model: BabyLlavaForConditionalGeneration,
     sources: Mapping[str, Sequence[Sample]],
     trains: Sequence[Part],
-    run: Run,
+    run: RunContext,
     begin: str,
 ) -> None:
     """Says what trains and what is frozen."""
@@ -190,7 +190,7 @@ def _fingerprint(
     optimisation: Optimisation,
     mixture: Sequence[MixturePhase],
     sources: Mapping[str, Sequence[Sample]],
-    run: Run,
+    run: RunContext,
 ) -> str:
     """Everything that the state of an interrupted stage depends on."""
     facts = [

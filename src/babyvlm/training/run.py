@@ -34,7 +34,7 @@ def _nothing(step: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class RunContext:
     """What all stages of a run have in common."""
 
     recipe: Recipe

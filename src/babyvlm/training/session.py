@@ -19,7 +19,7 @@ from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.distribution import HasState
 from babyvlm.training.figures import Figures, LateFigures
 from babyvlm.training.optimizers import Optimizers
-from babyvlm.training.run import Run
+from babyvlm.training.run import RunContext
 
 _DECIMALS = {"loss": 5, "feature_rank": 2}
 
@@ -59,7 +59,7 @@ class Session:
 
     def __init__(
         self,
-        run: Run,
+        run: RunContext,
         stage: str,
         steps: int,
         *,

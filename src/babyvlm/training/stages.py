@@ -43,12 +43,12 @@ from babyvlm.training.loop import train_language_model
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.precision import on_this_machine
 from babyvlm.training.probe import Probe
-from babyvlm.training.run import Run, accelerator_for
+from babyvlm.training.run import RunContext, accelerator_for
 from babyvlm.training.samples import PixelTable, encode_conversations, evenly, pack_utterances, training_frames
 from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
 from babyvlm.training.validation import Validation, some_of_each
-from babyvlm.weights.card import CardFacts, stage_facts, write_card
+from babyvlm.weights.card import CardFacts, stage_facts, write_model_card
 
 
 def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
@@ -95,7 +95,7 @@ class Trainer:
             self.claim(out, recipe, data, start)
         self.accelerator.wait_for_everyone()
         self._digest = data_digest(out)
-        self._run = Run(recipe=computed, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb)
+        self._run = RunContext(recipe=computed, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb)
 
     @staticmethod
     def claim(out: Path, recipe: Recipe, data: PretrainingSet, start: Path | None = None) -> None:
@@ -336,7 +336,7 @@ class Trainer:
         logs = {one: path.read_text(encoding="utf-8") for one, path in finished.items() if path.is_file()}
         began = read_run_start(self.out)
         licences = {recording.licence for recording in self.data.recordings} | licences_so_far(self.out)
-        write_card(
+        write_model_card(
             partial,
             CardFacts(
                 stage=stage,

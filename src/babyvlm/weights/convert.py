@@ -33,9 +33,9 @@ from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_
 from babyvlm.model.processing import processor
 from babyvlm.model.tokenizer import SPECIAL_TOKENS, with_placeholder
 from babyvlm.records import IMAGE_TOKEN, Record
-from babyvlm.weights.card import CardFacts, write_card
+from babyvlm.weights.card import CardFacts, write_model_card
 from babyvlm.weights.layouts import Fate, KeyUse, Translation, is_whole_model, translate
-from babyvlm.weights.source import CONFIG, Source, read_source, shown
+from babyvlm.weights.source import CONFIG, PublishedCheckpoint, read_source, shown
 
 ACCOUNT = "conversion.json"
 WholeStage = Literal["joint", "instruction"]
@@ -176,7 +176,7 @@ def _tower_shape(translation: Translation, path: Path, prefix: str) -> ModelShap
     )
 
 
-def _whole_shape(translation: Translation, read: Source) -> ModelShape:
+def _whole_shape(translation: Translation, read: PublishedCheckpoint) -> ModelShape:
     """Sizes of the whole model, of which the configuration tells what the weights don't."""
     config, path = read.config(), read.path / CONFIG
     if absent := [name for name in _SIZES.values() if not isinstance(config.get(name), int | float)]:
@@ -219,7 +219,7 @@ def _load(model: PreTrainedModel, tensors: Mapping[str, torch.Tensor], path: Pat
     model.load_state_dict(dict(tensors), strict=True, assign=True)
 
 
-def _tokenizer(read: Source, shape: ModelShape) -> PreTrainedTokenizerBase:
+def _tokenizer(read: PublishedCheckpoint, shape: ModelShape) -> PreTrainedTokenizerBase:
     """The published tokenizer with the placeholder behind its last entry."""
     path = read.tokenizer
     if not path.is_file():
@@ -245,12 +245,12 @@ def _tokenizer(read: Source, shape: ModelShape) -> PreTrainedTokenizerBase:
     return with_placeholder(published, shape.context)
 
 
-def _finish(partial: Path, read: Source, conversion: Conversion, parameters: dict[str, int]) -> None:
+def _finish(partial: Path, read: PublishedCheckpoint, conversion: Conversion, parameters: dict[str, int]) -> None:
     """Writes the account, the card and the manifest."""
     account = conversion.model_dump(mode="json")
     (partial / ACCOUNT).write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
     name = read.path.name
-    write_card(
+    write_model_card(
         partial,
         CardFacts(
             stage=conversion.stage,

@@ -39,7 +39,7 @@ _WANTED_OF_HUB = ["*.json", "*.safetensors", "*.bin", "*.pth"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class PublishedCheckpoint:
     """A published checkpoint, read."""
 
     path: Path
@@ -72,7 +72,7 @@ class Source:
         return _json(path)
 
 
-def read_source(source: str) -> Source:
+def read_source(source: str) -> PublishedCheckpoint:
     """Reads a published checkpoint.
 
     Args:
@@ -97,7 +97,9 @@ def read_source(source: str) -> Source:
     if not tensors:
         raise CheckpointError("there is no tensor in it", path=path)
     read = [*files, *(path / name for name in (CONFIG, TOKENIZER) if (path / name).is_file())]
-    return Source(path=path, tensors=tensors, beside=beside, digests={file.name: _digest(file) for file in read})
+    return PublishedCheckpoint(
+        path=path, tensors=tensors, beside=beside, digests={file.name: _digest(file) for file in read}
+    )
 
 
 def _downloaded(source: str) -> Path:

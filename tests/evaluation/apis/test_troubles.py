@@ -15,7 +15,7 @@ import pytest
 from babyvlm.errors import BabyVLMError, BudgetError, ConfigError
 from babyvlm.evaluation import AskConfig, evaluate
 from babyvlm.evaluation.apis import open_api, verdicts
-from babyvlm.evaluation.apis.client import Answer, Barred, Received, Rejected, Transient, Unsure, count_of, text_of
+from babyvlm.evaluation.apis.client import Barred, Completion, Received, Rejected, Transient, Unsure, count_of, text_of
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from servers import ANTHROPIC_REPLY, GEMINI_REPLY, openai_reply, serving
@@ -174,7 +174,7 @@ def judged(status, body, headers=None):
 def test_what_a_provider_says_is_understood(meant, status, body):
     verdict = judged(status, body)
     if meant == "refused":
-        assert isinstance(verdict, Answer) and verdict.refused and verdict.output_tokens == 0
+        assert isinstance(verdict, Completion) and verdict.refused and verdict.output_tokens == 0
     else:
         assert type(verdict) is KINDS[meant], verdict
         assert str(verdict).startswith("HTTP ")

@@ -26,7 +26,7 @@ from babyvlm.corpus.nursery.groups import arrange
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.corpus.nursery.motion import Exit, Pose, Stay, Track, plan_exit, tween
 from babyvlm.corpus.nursery.rooms import Room, choose_room
-from babyvlm.corpus.nursery.scenes import DIRECTIONS, Departure, Episode, EpisodeKind, Mention, Prop
+from babyvlm.corpus.nursery.scenes import DIRECTIONS, Episode, EpisodeKind, Mention, Prop, SceneDeparture
 
 CardT = TypeVar("CardT")
 
@@ -217,7 +217,7 @@ class Director:
         camera: Camera,
         props: list[Prop],
         mentions: list[Mention],
-        departures: list[Departure] | None = None,
+        departures: list[SceneDeparture] | None = None,
     ) -> Episode:
         return Episode(
             kind=kind,
@@ -296,7 +296,7 @@ class Director:
                 Mention(start_s=begin_s + shown_s - 0.1, end_s=begin_s + down_s, kind="name", category=name)
             )
             if leaving is not None:
-                departures.append(Departure(tracks=(prop.track,), direction=leaving[0], start_s=begin_s + down_s))
+                departures.append(SceneDeparture(tracks=(prop.track,), direction=leaving[0], start_s=begin_s + down_s))
                 mentions.append(
                     Mention(
                         start_s=begin_s + down_s,
@@ -366,7 +366,7 @@ class Director:
                 tracks.append(prop.track)
             self._ways.take()
             end_s = leave_s + out.duration_s + delay_s
-            departures.append(Departure(tracks=tuple(tracks), direction=way, start_s=begin_s + leave_s))
+            departures.append(SceneDeparture(tracks=tuple(tracks), direction=way, start_s=begin_s + leave_s))
             mentions.append(
                 Mention(
                     start_s=begin_s + leave_s - 0.6,

@@ -86,7 +86,7 @@ class Mention:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Departure:
+class SceneDeparture:
     """An object, or a group of a kind, leaving the frame."""
 
     tracks: tuple[int, ...]
@@ -106,7 +106,7 @@ class Episode:
     camera: Camera
     props: tuple[Prop, ...]
     mentions: tuple[Mention, ...]
-    departures: tuple[Departure, ...] = ()
+    departures: tuple[SceneDeparture, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

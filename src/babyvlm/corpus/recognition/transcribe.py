@@ -17,7 +17,7 @@ from pathlib import Path
 from babyvlm.corpus.corpus import Corpus
 from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.recognition.configuration import RecognitionConfig
-from babyvlm.corpus.recognition.engines import Said, load_engine
+from babyvlm.corpus.recognition.engines import RecognisedUtterance, load_engine
 from babyvlm.corpus.recognition.voices import BLOCK_S, find_speech
 from babyvlm.errors import MediaError
 from babyvlm.executors import in_order, process_pool
@@ -88,7 +88,9 @@ def _transcribe(config: RecognitionConfig, media: Path) -> _Outcome:
         engine = load_engine(config)
         damage = Damage()
         said = [
-            Said(start_s=stretch.start_s + each.start_s, end_s=stretch.start_s + each.end_s, text=each.text)
+            RecognisedUtterance(
+                start_s=stretch.start_s + each.start_s, end_s=stretch.start_s + each.end_s, text=each.text
+            )
             for stretch in find_speech(sound_blocks(media, block_s=BLOCK_S, track=config.track, damage=damage), config)
             for each in engine.recognise(stretch.samples)
         ]
@@ -108,7 +110,7 @@ def _note_damage(media: Path, damage: Damage) -> Problem | None:
     return Problem(reason="damaged sound", error=error, used=True)
 
 
-def as_webvtt(said: Sequence[Said], config: RecognitionConfig) -> str:
+def as_webvtt(said: Sequence[RecognisedUtterance], config: RecognitionConfig) -> str:
     """A WebVTT file that says what wrote it."""
     header = ["WEBVTT"]
     if language := config.language or ("en" if config.engine == "pocketsphinx" else ""):

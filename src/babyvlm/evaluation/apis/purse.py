@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from babyvlm.errors import BudgetError
-from babyvlm.evaluation.apis.client import Answer, Said
+from babyvlm.evaluation.apis.client import Completion, Message
 from babyvlm.evaluation.apis.prices import Price
 from babyvlm.evaluation.journal import RoundJournal
 
@@ -30,7 +30,7 @@ class Bill:
     bound: bool = False
     """Whether ``usd`` is an upper bound, not a figure of the server's."""
 
-    def pay(self, answer: Answer) -> None:
+    def pay(self, answer: Completion) -> None:
         """Charges what the server says was used, and the upper bound of what it does not say."""
         if self.price is None:
             return
@@ -73,7 +73,7 @@ class Purse:
         self._bound_usd += journal.bound_usd
 
     @contextmanager
-    def call(self, conversation: Sequence[Said], stopped: Callable[[], None]) -> Iterator[Bill]:
+    def call(self, conversation: Sequence[Message], stopped: Callable[[], None]) -> Iterator[Bill]:
         """Room for one call, which charges the bill before it ends.
 
         Args:

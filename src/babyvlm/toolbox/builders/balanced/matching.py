@@ -15,9 +15,9 @@ from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.pictures import colour_difference, middle_difference
 from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, left_right_prompt, spatial_details_prompt
-from babyvlm.toolbox.views import Variant, View
+from babyvlm.toolbox.views import CropVariant, View
 
-NEAR_MISSES: tuple[Variant, ...] = ("hue", "cover", "stretch")
+NEAR_MISSES: tuple[CropVariant, ...] = ("hue", "cover", "stretch")
 """Foils made from the target itself, where too few exemplars are at hand."""
 MIN_EXEMPLARS = 3
 """Exemplars of a category from which on no near miss is needed."""
