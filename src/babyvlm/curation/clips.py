@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from babyvlm.curation.configuration import CurationConfig
-from babyvlm.curation.utterances import count_words
 from babyvlm.records import Utterance
+from babyvlm.words import words_of
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -63,7 +63,7 @@ def cut_clips(
     texts: dict[tuple[int, int], list[str]] = {}
     skipped: Counter[str] = Counter()
     for utterance in utterances:
-        words = count_words(utterance.text)
+        words = len(words_of(utterance.text))
         if words < config.min_words:
             skipped["clip of too few words"] += 1
         elif words > config.max_words:

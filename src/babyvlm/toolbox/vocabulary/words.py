@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,6 +21,7 @@ from babyvlm.errors import AnnotationError
 from babyvlm.records import Record
 from babyvlm.regular_files import read_regular
 from babyvlm.spreadsheets import TableReader
+from babyvlm.words import edit_distance
 
 _PACKAGED = "early_words.tsv"
 _NEAR_SOUND = 0.5  # of the longer word's phonemes may differ in a minimal-pair-like foil
@@ -119,21 +120,6 @@ def _spellings(plain: str) -> Iterator[str]:
         if plain.endswith(ending) and len(plain) > len(ending) + 2:
             yield plain[: -len(ending)] + singular
             yield _SPELLINGS.get(plain[: -len(ending)] + singular, "")
-
-
-def edit_distance(first: Iterable[str], second: Iterable[str]) -> int:
-    """Fewest insertions, deletions and replacements that turn one sequence into the other.
-
-    >>> edit_distance("cat", "hats")
-    2
-    """
-    other = list(second)
-    row = list(range(len(other) + 1))
-    for index, symbol in enumerate(first, start=1):
-        above, row[0] = row[0], index
-        for place, candidate in enumerate(other, start=1):
-            above, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, above + (symbol != candidate))
-    return row[-1]
 
 
 @functools.cache
