@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from babyvlm.curation import CurationConfig
 from babyvlm.curation.candidates import Candidate, CandidateFrame
 from babyvlm.curation.clips import Clip, cut_clips
-from babyvlm.curation.formats import KeptClip, KeptFrame, interleaved_conversations, spread, video_conversations
+from babyvlm.curation.formats import KeptClip, KeptFrame, even_indices, interleaved_conversations, video_conversations
 from babyvlm.curation.frames import difference_hash, differing_bits, sample_frames, sharpness
 from babyvlm.curation.selection import select
 from babyvlm.curation.sets import UTTERANCE_SCHEMA, RowWriter
@@ -183,7 +183,7 @@ def test_video_records_spread_their_frames_over_the_clip() -> None:
     assert video.turns[0].prompt == "<image><image><image>" and video.id == "S_20140320_1703_04_0_2000"
     for available in range(1, 12):
         for wanted in range(1, 12):
-            chosen = spread(available, wanted)
+            chosen = even_indices(available, wanted)
             assert len(set(chosen)) == len(chosen) == min(available, wanted) and chosen == sorted(chosen)
             assert abs(chosen[0] - (available - 1 - chosen[-1])) <= 1  # as far from either end
             gaps = [later - earlier for earlier, later in pairwise(chosen)]

@@ -11,9 +11,10 @@ from babyvlm.errors import ConfigError
 from babyvlm.model import BabyLlavaForConditionalGeneration, ModelShape, model_config
 from babyvlm.model.configuration import vision_config
 from babyvlm.model.loading import load_tower
-from babyvlm.model.modeling import IGNORED, parameter_counts
+from babyvlm.model.modeling import IGNORED
 from babyvlm.model.packed_attention import packed
 from babyvlm.model.stem import new_tower
+from babyvlm.parts import parameter_counts
 
 SHAPE = ModelShape(
     image_size=32, patch_size=16, vision_width=32, vision_layers=2, vision_heads=2, text_width=32, text_layers=2,

@@ -138,7 +138,7 @@ def _clip_scores(loaded: _Loaded, clips: Sequence[SeenAndSaid]) -> list[float | 
         return scores
     length = loaded.model.config.vision_config.num_frames
     chosen = [clips[index] for index in seen]
-    pixels_NCHW = loaded.pixels([picture for clip in chosen for picture in _spread(clip.pictures, length)])
+    pixels_NCHW = loaded.pixels([picture for clip in chosen for picture in _evenly(clip.pictures, length)])
     output = loaded.model(pixel_values=pixels_NCHW.unflatten(0, (len(chosen), length)), **loaded.tokens(chosen))
     videos_BD, texts_BBD = _unit(output.video_embeds), _unit(output.text_embeds)
     own_BD = texts_BBD[torch.arange(len(chosen)), torch.arange(len(chosen))]
@@ -147,7 +147,7 @@ def _clip_scores(loaded: _Loaded, clips: Sequence[SeenAndSaid]) -> list[float | 
     return scores
 
 
-def _spread(pictures: Sequence[Any], length: int) -> list[Any]:
+def _evenly(pictures: Sequence[Any], length: int) -> list[Any]:
     """So many pictures, evenly spread over those there are, each several times where they are fewer."""
     return [pictures[(2 * index + 1) * len(pictures) // (2 * length)] for index in range(length)]
 

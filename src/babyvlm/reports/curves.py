@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import MANIFEST, Manifest
+from babyvlm.parts import part_of
 from babyvlm.records import read_record
 
 _STAGES = ("vision", "language", "alignment", "joint", "instruction")
@@ -176,12 +177,6 @@ def count_parameters(folder: Path) -> dict[str, int]:
             raise DataFolderError(f"the header does not parse ({error})", path=path) from error
         for name, tensor in tensors.items():
             if name != "__metadata__":
-                part = _part_of(name, folder.name)
+                part = "vision" if folder.name == "vision" else part_of(name)
                 counts[part] = counts.get(part, 0) + math.prod(tensor["shape"])
     return counts
-
-
-def _part_of(name: str, stage: str) -> str:
-    if stage == "vision" or "vision_tower" in name:
-        return "vision"
-    return "connector" if "projector" in name else "language"

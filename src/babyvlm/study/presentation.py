@@ -12,7 +12,6 @@ The browser learns places, never file names, labels or the right answer. What it
 
 from __future__ import annotations
 
-import io
 from functools import lru_cache
 from typing import Literal
 
@@ -20,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from babyvlm.images import encode_jpeg
 from babyvlm.records import Item, QuestionTurn, Record
-from babyvlm.shown_pictures import open_image
+from babyvlm.shown_pictures import open_image, read_picture
 from babyvlm.study.configuration import StudyConfig
 from babyvlm.study.wording import said_before_film, spoken
 from babyvlm.toolbox.directions import DIRECTIONS
@@ -141,9 +140,11 @@ def bare_jpeg(data: bytes) -> bytes:
 
     File formats and metadata may differ between right options and foils, and so give answers away.
     """
-    with Image.open(io.BytesIO(data)) as image:
-        plain = image.format == "JPEG" and image.mode in ("RGB", "L") and not (set(image.info) & _TELLING)
-        return data if plain else encode_jpeg(open_image(data))
+    return data if read_picture(data, _is_bare) else encode_jpeg(open_image(data))
+
+
+def _is_bare(image: Image.Image) -> bool:
+    return image.format == "JPEG" and image.mode in ("RGB", "L") and not (set(image.info) & _TELLING)
 
 
 _TELLING = {"exif", "comment", "icc_profile", "photoshop", "xmp", "mp"}

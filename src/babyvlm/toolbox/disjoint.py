@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from babyvlm.curation.frames import difference_hash
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import InputError
 from babyvlm.images import decode_image
@@ -136,13 +137,7 @@ class Disjointness:
 def _print(image: Image.Image) -> tuple[int, NDArray[np.uint8]]:
     """The hash and the thumbnail of a picture."""
     small = image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    return difference_hash(image), np.asarray(small)
-
-
-def difference_hash(image: Image.Image) -> int:
-    """The 64-bit difference hash of a picture."""
-    cells = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
-    return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes(), "big")
+    return int(difference_hash(image), 16), np.asarray(small)
 
 
 def near_duplicates(prints: Fingerprints, others: Fingerprints) -> NDArray[np.intp]:

@@ -150,7 +150,7 @@ def even_quotas(supply: Mapping[KeyT, int], total: int) -> dict[KeyT, int]:
     return quotas
 
 
-def spread(things: Iterable[ThingT], key: Callable[[ThingT], Hashable], rng: Random) -> list[ThingT]:
+def spread_out(things: Iterable[ThingT], key: Callable[[ThingT], Hashable], rng: Random) -> list[ThingT]:
     """All things in random order, those with the same key as far apart as can be."""
     shuffled = list(things)
     rng.shuffle(shuffled)

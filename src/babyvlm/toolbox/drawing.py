@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from babyvlm.executors import parallel_map
 from babyvlm.progress import progress
 from babyvlm.toolbox.builders import Bench, Builder, Built, Construction, MemoryTests, builder_of, choose_pool
 from babyvlm.toolbox.compose import Composed, render_composition
@@ -25,7 +26,7 @@ from babyvlm.toolbox.pictures import Picture
 from babyvlm.toolbox.rephotographs import Rephotograph, RephotographConfig, render_rephotograph
 from babyvlm.toolbox.sources import FrameSource
 from babyvlm.toolbox.tasks import in_table_order
-from babyvlm.toolbox.views import PictureConfig, View, load_pictures, parallel_map
+from babyvlm.toolbox.views import PictureConfig, View, load_pictures
 from babyvlm.toolbox.vocabulary import WordConfig
 
 _RECIPES_PER_JOB = 64

@@ -7,16 +7,15 @@ Planning is done on views, from boxes alone; only what some item may show is eve
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from PIL import Image
 
 from babyvlm.errors import ConfigError
+from babyvlm.executors import parallel_map
 from babyvlm.progress import progress
 from babyvlm.records import Origin
 from babyvlm.toolbox.pictures import Encoding, Picture
@@ -138,20 +137,6 @@ def _view_order(view: View) -> tuple[object, ...]:
         *(view.source, view.time_s, view.window, view.size, view.variant, view.encoding),
         *(view.track is None, view.track, *shown),
     )
-
-
-JobT = TypeVar("JobT")
-ResultT = TypeVar("ResultT")
-
-
-def parallel_map(work: Callable[[JobT], ResultT], jobs: Sequence[JobT], *, workers: int) -> Iterator[ResultT]:
-    """Results in the order of the jobs, whatever the number of workers."""
-    if workers <= 1 or len(jobs) < 2:
-        yield from map(work, jobs)
-        return
-    # Fresh processes: decoders and torch both hold threads that do not survive a fork.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(work, jobs, chunksize=max(1, len(jobs) // (workers * 8)))
 
 
 def _cut(job: tuple[PixelReader, tuple[View, ...]]) -> dict[View, Picture]:

@@ -16,12 +16,12 @@ from typing import Any, Literal
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.processing import Template
+from babyvlm.parts import Part
 from babyvlm.training.objectives import DISTILLATION
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 
 StageName = Literal["vision", "language", "alignment", "joint", "instruction"]
 STAGES: tuple[StageName, ...] = ("vision", "language", "alignment", "joint", "instruction")
-Part = Literal["vision", "connector", "language"]
 Sharding = Literal["ddp", "fsdp"]
 Precision = Literal["bf16", "bf16_weights", "no"]
 ClipOver = Literal["all", "module", "parameter"]

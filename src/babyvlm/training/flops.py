@@ -24,8 +24,9 @@ from torch import nn
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.stem import ConvolutionalStem
+from babyvlm.parts import Part
 from babyvlm.training.batches import Sample
-from babyvlm.training.configuration import Part, Precision, VisionStage
+from babyvlm.training.configuration import Precision, VisionStage
 from babyvlm.training.precision import has_bf16
 
 _BF16_TFLOPS = {

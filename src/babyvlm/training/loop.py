@@ -19,16 +19,17 @@ from dataclasses import asdict, replace
 import torch
 
 from babyvlm.errors import ConfigError
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.parts import Part, parameter_counts, part_of
 from babyvlm.training.ahead import Ahead
 from babyvlm.training.batches import BatchPlan, Sample
 from babyvlm.training.checkpoints import Resume, ResumePoint
-from babyvlm.training.configuration import MixturePhase, Optimisation, Part
+from babyvlm.training.configuration import MixturePhase, Optimisation
 from babyvlm.training.distribution import Shared
 from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops
 from babyvlm.training.kernels import compile_layers
-from babyvlm.training.optimizers import Optimizers, part_of
+from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import learning_rate_factor, weight_decay

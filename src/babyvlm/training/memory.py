@@ -25,7 +25,8 @@ import torch
 
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import ModelShape, model_config
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.parts import parameter_counts
 from babyvlm.training.configuration import LanguageStage, MultimodalStage, Recipe, StageName
 
 _GIB = 2**30

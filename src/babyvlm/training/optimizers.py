@@ -13,16 +13,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from babyvlm.training.configuration import Optimisation, Part
+from babyvlm.parts import part_of
+from babyvlm.training.configuration import Optimisation
 from babyvlm.training.distribution import as_shard_of, full_tensor
 from babyvlm.training.precision import has_bf16
 
 _OUTSIDE_BLOCKS = ("embed", "lm_head", "prototypes")
-
-
-def part_of(name: str) -> Part:
-    """Which part of the model a parameter belongs to."""
-    return "vision" if "vision_tower." in name else "connector" if "projector" in name else "language"
 
 
 class Muon(torch.optim.Optimizer):

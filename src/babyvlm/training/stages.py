@@ -26,10 +26,11 @@ from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.model.configuration import model_config
 from babyvlm.model.llava_config import BabyLlavaConfig, Fit
 from babyvlm.model.loading import load_exactly, load_tokenizer, load_tower
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, processor
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
+from babyvlm.parts import parameter_counts
 from babyvlm.records import Conversation
 from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume

@@ -13,9 +13,9 @@ import torch
 from torch.nn import functional as F
 
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.parts import Part
 from babyvlm.records import Conversation
 from babyvlm.training.batches import Sample
-from babyvlm.training.configuration import Part
 from babyvlm.training.distribution import Shared
 from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops

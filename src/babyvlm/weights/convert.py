@@ -29,9 +29,10 @@ from babyvlm.errors import CheckpointError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.model.configuration import ModelShape, model_config, vision_config
 from babyvlm.model.llava_config import Fit
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import processor
 from babyvlm.model.tokenizer import SPECIAL_TOKENS, with_placeholder
+from babyvlm.parts import parameter_counts
 from babyvlm.records import IMAGE_TOKEN, Record
 from babyvlm.weights.card import CardFacts, write_model_card
 from babyvlm.weights.layouts import Fate, KeyUse, Translation, is_whole_model, translate

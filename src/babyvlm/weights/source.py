@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 
 from babyvlm.errors import CheckpointError
 from babyvlm.folders import MANIFEST
+from babyvlm.hub import download_snapshot, is_hub_name
 from babyvlm.regular_files import parse_json, read_regular
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
@@ -34,7 +35,6 @@ _TRAINING_STATE = frozenset(
 """What DINO's training scripts keep beside the teacher; whatever else is there is ignored by name."""
 _INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _ONE_FILE = ("model.safetensors", "pytorch_model.bin")
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _WANTED_OF_HUB = ["*.json", "*.safetensors", "*.bin", "*.pth"]
 
 
@@ -106,21 +106,12 @@ def _downloaded(source: str) -> Path:
     path = Path(source)
     if path.exists():
         return path
-    if not _HUB_NAME.fullmatch(source):
+    if not is_hub_name(source):
         raise CheckpointError(
             "no such file or folder", path=path, remedy="Give a file, a folder, or owner/name of a model on the hub"
         )
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(huggingface_hub.snapshot_download(source, allow_patterns=_WANTED_OF_HUB))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"there is no such file or folder, and the hub's model could not be had ({type(error).__name__}: {error})",
-            path=source,
-            remedy="Check the name and the network, log in where it is gated (hf auth login), or give a copy",
-        ) from error
+    problem = "there is no such file or folder, and the hub's model could not be downloaded"
+    return download_snapshot(source, kind="model", error=CheckpointError, problem=problem, patterns=_WANTED_OF_HUB)
 
 
 def _weight_files(path: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.recognition.configuration import RecognitionConfig
 from babyvlm.corpus.recognition.engines import RecognisedUtterance, load_engine
 from babyvlm.corpus.recognition.voices import BLOCK_S, find_speech
+from babyvlm.corpus.webvtt_times import cue_times
 from babyvlm.errors import MediaError
 from babyvlm.executors import in_order, process_pool
 from babyvlm.media import Damage, probe, sound_blocks
@@ -117,15 +118,5 @@ def as_webvtt(said: Sequence[RecognisedUtterance], config: RecognitionConfig) ->
         header.append(f"Language: {language}")
     model = f", model {config.model}" if config.engine == "faster-whisper" else ""
     note = f"NOTE recognised by {config.engine}{model}; nobody has corrected it"
-    cues = [f"{_clock(each.start_s)} --> {_clock(each.end_s)}\n{html.escape(each.text, quote=False)}" for each in said]
+    cues = [f"{cue_times(each.start_s, each.end_s)}\n{html.escape(each.text, quote=False)}" for each in said]
     return "\n\n".join(["\n".join(header), note, *cues]) + "\n"
-
-
-def _clock(time_s: float) -> str:
-    """
-    >>> _clock(3723.5)
-    '01:02:03.500'
-    """
-    milliseconds = round(time_s * 1000)
-    seconds, milliseconds = divmod(milliseconds, 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{milliseconds:03d}"

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.departures import DepartureConfig
-from babyvlm.toolbox.drafts import Draft, spread
+from babyvlm.toolbox.drafts import Draft, spread_out
 from babyvlm.toolbox.pictures import Picture
 from babyvlm.toolbox.rephotographs import RephotographConfig
 from babyvlm.toolbox.sightings import Sighting, Sightings
@@ -83,7 +83,7 @@ class Bench:
 
     def targets(self, sightings: Iterable[Sighting], count: int, rng: Random) -> list[Sighting]:
         """At most ``count`` sightings to turn items on: categories alternate, none more than `max_reuse` times."""
-        order = spread(sightings, lambda sighting: sighting.label, rng)
+        order = spread_out(sightings, lambda sighting: sighting.label, rng)
         return (order * min(self.max_reuse, -(-count // max(1, len(order)))))[:count]
 
 
@@ -120,7 +120,7 @@ def choose_pool(sightings: Sequence[Sighting], limit: int, rng: Random) -> tuple
     by_label: dict[str, list[Sighting]] = defaultdict(list)
     for sighting in sightings:
         by_label[sighting.label].append(sighting)
-    queues = [spread(by_label[label], lambda sighting: sighting.exemplar, rng) for label in sorted(by_label)]
+    queues = [spread_out(by_label[label], lambda sighting: sighting.exemplar, rng) for label in sorted(by_label)]
     chosen: list[Sighting] = []
     depth = 0
     while len(chosen) < limit and any(depth < len(queue) for queue in queues):

@@ -9,7 +9,7 @@ from random import Random
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.departures import Departure, find_departures
 from babyvlm.toolbox.directions import DIRECTIONS, is_corner, mirror_image, opposite
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread_out
 from babyvlm.toolbox.sightings import frame_size, view_of
 from babyvlm.toolbox.tasks import delayed_response_binary_prompt, delayed_response_open_prompt
 from babyvlm.toolbox.views import View
@@ -49,7 +49,7 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
     if not exits:
         return Built([], "no object with a track plainly leaves a frame", refused)
     ways: dict[str, list[_Showing]] = {direction: [] for direction in DIRECTIONS}
-    for found in spread(exits, lambda showing: (showing.direction, showing.exit.label), rng):
+    for found in spread_out(exits, lambda showing: (showing.direction, showing.exit.label), rng):
         ways[found.direction].append(found)
     quotas = even_quotas({direction: len(found) for direction, found in ways.items()}, count)
     drafts = []

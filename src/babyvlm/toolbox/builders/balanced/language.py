@@ -9,7 +9,7 @@ from random import Random
 
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread_out
 from babyvlm.toolbox.sightings import Sighting, Singleton, frame_size, view_of
 from babyvlm.toolbox.tasks import (
     LETTERS,
@@ -127,7 +127,7 @@ def localization(bench: Bench, count: int) -> Built:
     Published pictures are cut so that the object lies in the corner: their size and shape follow from the answer.
     """
     rng = bench.rng("localization")
-    singles = spread(bench.found.singletons, lambda single: single.box.label, rng)
+    singles = spread_out(bench.found.singletons, lambda single: single.box.label, rng)
     windows: dict[str, list[tuple[Singleton, View]]] = {letter: [] for letter in LETTERS}
     order = balanced(LETTERS, len(singles), rng)
     for single, first in zip(singles, order, strict=True):

@@ -13,6 +13,7 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
+from babyvlm.executors import parallel_map
 from babyvlm.toolbox.builders.balanced.matching import (
     is_lopsided,
     matching_difficulty,
@@ -34,7 +35,7 @@ from babyvlm.toolbox.rephotographs import (
 )
 from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, MEMORY_BASE, left_right_prompt
-from babyvlm.toolbox.views import View, parallel_map
+from babyvlm.toolbox.views import View
 
 _OTHERS_LOOKED_AT = 16
 _ITEMS_PER_JOB = 8

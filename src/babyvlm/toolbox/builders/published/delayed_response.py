@@ -16,10 +16,10 @@ from random import Random
 
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.builders.published.material import part_of
+from babyvlm.toolbox.builders.published.material import part_view
 from babyvlm.toolbox.departures import Departure, DepartureConfig, TrackRun, find_departures
 from babyvlm.toolbox.directions import DIRECTIONS, is_corner, mirror_image, opposite
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, spread
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, spread_out
 from babyvlm.toolbox.sightings import touches_edge
 from babyvlm.toolbox.tasks import delayed_response_binary_prompt, delayed_response_open_prompt
 from babyvlm.toolbox.views import View
@@ -62,7 +62,7 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
     corners = 0 if binary else int(bench.exits.max_corner_share * min(count, len(showings)))
     chosen: list[_Showing] = []
     left_out = 0
-    for showing in spread(showings, lambda showing: showing.exit.label, rng):
+    for showing in spread_out(showings, lambda showing: showing.exit.label, rng):
         if is_corner(showing.direction):
             if corners == 0:
                 left_out += 1
@@ -177,6 +177,6 @@ def _views(showing: _Showing) -> tuple[View, ...]:
     views = []
     for time_s in found.times_s:
         frame = found.frame.model_copy(update={"time_s": time_s})
-        view = part_of(frame, (0, 0, frame.width, frame.height), "jpeg-90")
+        view = part_view(frame, (0, 0, frame.width, frame.height), "jpeg-90")
         views.append(replace(view, track=found.track, variant="mirror" if showing.mirror else "plain"))
     return tuple(views)

@@ -109,7 +109,7 @@ def off_midlines(window: Window, frame: tuple[int, int]) -> float:
     return min(abs((left + right) / 2 / frame[0] - 0.5), abs((top + bottom) / 2 / frame[1] - 0.5))
 
 
-def part_of(frame: BoxedFrame, window: Window, encoding: Encoding, box: Box | None = None) -> View:
+def part_view(frame: BoxedFrame, window: Window, encoding: Encoding, box: Box | None = None) -> View:
     """The view of a window at native size, which tells where in its frame it is."""
     left, top, right, bottom = window
     return View(
@@ -175,7 +175,7 @@ def _sighting(frame: BoxedFrame, index: int, box: Box, window: Window) -> Sighti
     return Sighting(
         label=box.label,
         exemplar=f"{frame.source} {thing}",
-        view=part_of(frame, window, "jpeg-75", box),
+        view=part_view(frame, window, "jpeg-75", box),
         side_px=longest_side(box),
         labels_in_view=frozenset(one.label for one in shown),
         is_alone=sum(one.label == box.label for one in shown) == 1,
