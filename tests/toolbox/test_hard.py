@@ -18,7 +18,6 @@ from babyvlm.toolbox.magnitude_control import (
     plan_count,
     plan_pair,
 )
-from babyvlm.toolbox.rephotographs import RephotographConfig
 from babyvlm.toolbox.tasks import HARD_TASKS, TASKS, is_hard, row_name
 from babyvlm.toolbox.views import View
 
@@ -113,5 +112,3 @@ def test_the_hull_of_squares():
 def test_bad_settings_are_refused():
     with pytest.raises(ConfigError, match="localization: no hard variant"):
         ToolboxConfig(tasks=("localization",), variants=("hard",))
-    with pytest.raises(ConfigError, match="farthest"):
-        RephotographConfig(farthest=1.2, nearest=1.0)

@@ -16,18 +16,18 @@ from pathlib import Path
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.records import write_jsonl
+from babyvlm.toolbox import balanced_cropping, departures, rephotographs
 from babyvlm.toolbox.builders import ConstructionName, MemoryTests, construction_named
 from babyvlm.toolbox.cropping import CropConfig
-from babyvlm.toolbox.departures import DepartureConfig
 from babyvlm.toolbox.disjoint import TrainingSet, prove_disjoint
 from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
-from babyvlm.toolbox.rephotographs import RephotographConfig
 from babyvlm.toolbox.review import Decisions, apply_decisions
 from babyvlm.toolbox.sources import FrameSource, boxes_digest
 from babyvlm.toolbox.tasks import HARD_TASKS, REGISTRY, TASKS, Variant, in_table_order, row_name, task_named
-from babyvlm.toolbox.views import PictureConfig
 from babyvlm.toolbox.vocabulary import WordConfig
+
+_MAX_REUSE = 4  # items of a task that may turn on the same object in the same frame (ours)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +50,11 @@ class ToolboxConfig:
     """Everything random follows from it."""
     max_crops: int = 2500
     """Crops cut for items to share (ours)."""
-    max_reuse: int = 4
-    """How many items of a task may turn on the same object in the same frame (ours)."""
     words: WordConfig = field(default_factory=WordConfig)
     memory_tests: MemoryTests = "random"
     """In which order a Memory item tests what it taught: ``random``, or ``rotated``, which gives every serial position
     every lag equally often over five items (ours)."""
     crops: CropConfig = field(default_factory=CropConfig)
-    pictures: PictureConfig = field(default_factory=PictureConfig)
-    exits: DepartureConfig = field(default_factory=DepartureConfig)
-    retakes: RephotographConfig = field(default_factory=RephotographConfig)
 
     def __post_init__(self) -> None:
         construction_named(self.construction)
@@ -75,7 +70,7 @@ class ToolboxConfig:
         for task, count in self.items.items():
             if count < 1:
                 raise ConfigError(f"items: {task} must get at least 1 item, not {count}; leave it out of tasks instead")
-        for name in ("items_per_task", "max_crops", "max_reuse"):
+        for name in ("items_per_task", "max_crops"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
 
@@ -131,14 +126,11 @@ def build_toolbox(
         config.wanted,
         construction=config.construction,
         crops=config.crops,
-        pictures=config.pictures,
-        exits=config.exits,
         seed=config.seed,
         max_crops=config.max_crops,
-        max_reuse=config.max_reuse,
+        max_reuse=_MAX_REUSE,
         words=config.words,
         memory_tests=config.memory_tests,
-        retakes=config.retakes,
         workers=workers,
     )
     items = [draft.item(drawing.pictures, source.licence, source.split) for draft in drawing.drafts]
@@ -161,7 +153,14 @@ def build_toolbox(
         write_jsonl(partial / ITEMS, items)
         manifest = Manifest(
             kind="toolbox",
-            configuration={**asdict(config), "split": source.split},
+            configuration={
+                **asdict(config),
+                "pictures": balanced_cropping.SETTINGS,
+                "exits": departures.SETTINGS,
+                "retakes": rephotographs.SETTINGS,
+                "max_reuse": _MAX_REUSE,
+                "split": source.split,
+            },
             inputs={"boxes": boxes_digest(source.frames)},
             counts=dict(Counter(row_name(item.task, item.variant) for item in items)),
             skipped=dict(sorted(drawing.skipped.items())),

@@ -19,14 +19,13 @@ from babyvlm.progress import progress
 from babyvlm.toolbox.builders import Bench, Builder, Built, Construction, MemoryTests, builder_of, choose_pool
 from babyvlm.toolbox.compose import Composed, render_composition
 from babyvlm.toolbox.cropping import CropConfig
-from babyvlm.toolbox.departures import DepartureConfig
 from babyvlm.toolbox.drafts import Draft, Made, Shown
 from babyvlm.toolbox.paste import Pasted, render_pasted
 from babyvlm.toolbox.pictures import Picture
-from babyvlm.toolbox.rephotographs import Rephotograph, RephotographConfig, render_rephotograph
+from babyvlm.toolbox.rephotographs import Rephotograph, render_rephotograph
 from babyvlm.toolbox.sources import FrameSource
 from babyvlm.toolbox.tasks import in_table_order
-from babyvlm.toolbox.views import PictureConfig, View, load_pictures
+from babyvlm.toolbox.views import View, load_pictures
 from babyvlm.toolbox.vocabulary import WordConfig
 
 _RECIPES_PER_JOB = 64
@@ -59,16 +58,13 @@ def draw(
     wanted: Mapping[str, int],
     *,
     construction: str,
-    pictures: PictureConfig,
     crops: CropConfig,
-    exits: DepartureConfig,
     seed: int,
     max_crops: int,
     max_reuse: int,
     workers: int,
     words: WordConfig | None = None,
     memory_tests: MemoryTests = "random",
-    retakes: RephotographConfig | None = None,
     augment: bool = False,
 ) -> Drawing:
     """Builds drafts of every wanted task, and their pictures.
@@ -77,16 +73,13 @@ def draw(
         source: Boxed frames of one split.
         wanted: Items to build, by task; ``left_right.hard`` names a hard variant, ``left_right.easy`` an easy one.
         construction: One of `babyvlm.toolbox.builders.CONSTRUCTIONS`.
-        pictures: How pictures of the balanced construction are cut.
         crops: How pictures of the published construction are cut.
-        exits: When an object has plainly left the frame.
         seed: Everything random follows from it.
         max_crops: Size of the pool of crops that items share.
         max_reuse: How many items of a task may turn on the same object in the same frame.
         workers: Processes besides this one; the result does not depend on it.
         words: What the word tasks know of words, and which foils they get.
         memory_tests: In which order Memory tests what it taught.
-        retakes: How pictures of hard items are re-photographed.
         augment: Show exits from different moments on and mirrored, and in the balanced construction mirror some
             frames: for training, never for a benchmark.
 
@@ -102,17 +95,14 @@ def draw(
     made_by = {row.construction.name: row.construction for row in rows.values()}
     benches: dict[str, Bench] = {}
     for name, made in made_by.items():
-        found = made.find(source, pictures, crops)
+        found = made.find(source, crops)
         benches[name] = Bench(
             found=found,
-            pictures=pictures,
             cropping=crops,
-            exits=exits,
             seed=seed,
             max_reuse=max_reuse,
             words=words or WordConfig(),
             memory_tests=memory_tests,
-            retakes=retakes or RephotographConfig(),
             workers=workers,
             augment=augment,
             pool=choose_pool(found.sightings, max_crops, Random(f"{seed}/pool")),

@@ -20,13 +20,12 @@ from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.images import ImageStoreWriter
 from babyvlm.records import Conversation, Split
+from babyvlm.toolbox import balanced_cropping, departures
 from babyvlm.toolbox.builders import ConstructionName, construction_named
 from babyvlm.toolbox.cropping import CropConfig
-from babyvlm.toolbox.departures import DepartureConfig
 from babyvlm.toolbox.drawing import draw
 from babyvlm.toolbox.sources import CorpusSource, boxes_digest
 from babyvlm.toolbox.tasks import REGISTRY, TASKS, task_named
-from babyvlm.toolbox.views import PictureConfig
 
 CONVERSATIONS = "instruction.parquet"
 IMAGE_STORE = "images"
@@ -42,6 +41,9 @@ def published_proportions(total: int) -> dict[str, int]:
     whole = sum(spec.published_training_items for spec in TASKS.values())
     shares = {name: round(total * spec.published_training_items / whole) for name, spec in TASKS.items()}
     return {name: share for name, share in shares.items() if not TASKS[name].held_out}
+
+
+_MAX_REUSE = 1000  # items of a task that may turn on the same object in the same frame: unlimited in effect (ours)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +66,9 @@ class InstructionConfig:
     """Everything random follows from it."""
     max_crops: int = 6000
     """Crops of the training split that items share (ours)."""
-    max_reuse: int = 1000
-    """How many items of a task may turn on the same object in the same frame (ours: unlimited in effect)."""
     construction: ConstructionName = "published"
     """How items are built: the toolbox that is to be answered must be of the same construction."""
     crops: CropConfig = field(default_factory=CropConfig)
-    pictures: PictureConfig = field(default_factory=PictureConfig)
-    exits: DepartureConfig = field(default_factory=DepartureConfig)
 
     def __post_init__(self) -> None:
         construction_named(self.construction)
@@ -121,11 +119,9 @@ def write_instruction_set(
             wanted[split],
             construction=config.construction,
             crops=config.crops,
-            pictures=config.pictures,
-            exits=config.exits,
             seed=config.seed,
             max_crops=max_crops[split],
-            max_reuse=config.max_reuse,
+            max_reuse=_MAX_REUSE,
             workers=workers,
             augment=split == "train",
         )
@@ -158,7 +154,12 @@ def write_instruction_set(
                 store.add(name, pictures[name])
         Manifest(
             kind=KIND,
-            configuration=asdict(config),
+            configuration={
+                **asdict(config),
+                "pictures": balanced_cropping.SETTINGS,
+                "exits": departures.SETTINGS,
+                "max_reuse": _MAX_REUSE,
+            },
             inputs={f"boxes of {split}": boxes_digest(source.frames) for split, source in sources.items()},
             counts={**dict(sorted(counts.items())), "images": len(pictures)},
             skipped=dict(sorted(skipped.items())),

@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from babyvlm.errors import ConfigError
 from babyvlm.records import Origin
 from babyvlm.toolbox.compose import soft_disc
 from babyvlm.toolbox.image_features import MATCHERS, Features
@@ -31,53 +30,38 @@ from babyvlm.toolbox.views import View
 _WEIGHT = 4.0  # how much more each matcher counts than the next: more than all later ones can be off together
 
 
-@dataclass(frozen=True, kw_only=True)
-class RephotographConfig:
-    """How far a re-photograph goes from its crop, and how many are looked at."""
-
-    turn_deg: float = 18.0
-    """Largest turn of the camera either way, degrees (ours)."""
-    nearest: float = 1.0
-    """Largest size of the object relative to its crop (ours)."""
-    farthest: float = 0.62
-    """Smallest size of the object relative to its crop (ours)."""
-    shift: float = 0.14
-    """Largest shift either way, as a fraction of the picture (ours)."""
-    slant: float = 0.15
-    """Largest shear, as of a step aside (ours)."""
-    light: float = 0.55
-    """Largest change of exposure either way, in powers of two (ours)."""
-    gamma: float = 0.35
-    """Largest change of the tone curve either way, in powers of two (ours)."""
-    clutter: float = 40.0
-    """Largest contrast of the texture of the surface, of 255 (ours)."""
-    shade: float = 0.40
-    """Largest fall of light from one side to the other, as a fraction (ours)."""
-    tint: float = 0.13
-    """Largest change of red against blue either way, as a fraction: lamp light to shade (ours)."""
-    blur_px: float = 0.9
-    """Largest radius of softness, pixels (ours)."""
-    grain: float = 7.0
-    """Largest deviation of the noise, of 255 (ours)."""
-    worst_quality: int = 45
-    """Lowest JPEG quality that a picture passes through (ours)."""
-    takes: int = 5
-    """Re-photographs of each picture from which an item's are chosen (ours)."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.farthest <= self.nearest <= 1.5:
-            raise ConfigError(
-                f"sizes must be 0 < farthest <= nearest <= 1.5, not farthest {self.farthest}, nearest {self.nearest}"
-            )
-        for name in ("shift", "slant", "light", "gamma", "shade", "tint"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
-        if not (0 <= self.turn_deg <= 45 and min(self.blur_px, self.grain, self.clutter) >= 0):
-            raise ConfigError("turn_deg must lie between 0 and 45; blur_px, grain and clutter must not be negative")
-        if not 1 <= self.worst_quality <= 95:
-            raise ConfigError(f"worst_quality must lie between 1 and 95, not {self.worst_quality}")
-        if self.takes < 1:
-            raise ConfigError(f"takes must be at least 1, not {self.takes}")
+# How far a re-photograph goes from its crop, and how many are tried; all ours.
+_TURN_DEG = 18.0  # largest turn of the camera either way, degrees
+_NEAREST = 1.0  # largest size of the object relative to its crop
+_FARTHEST = 0.62  # smallest size of the object relative to its crop
+_SHIFT = 0.14  # largest shift either way, as a fraction of the picture
+_SLANT = 0.15  # largest shear, as from another position
+_LIGHT = 0.55  # largest change of exposure either way, in powers of two
+_GAMMA = 0.35  # largest change of the tone curve either way, in powers of two
+_CLUTTER = 40.0  # largest contrast of the texture of the surface, of 255
+_SHADE = 0.40  # largest fall of light from one side to the other, as a fraction
+_TINT = 0.13  # largest change of red against blue either way, as a fraction: lamp light to shade
+_BLUR_PX = 0.9  # largest radius of blur
+_GRAIN = 7.0  # largest standard deviation of the noise, of 255
+_WORST_QUALITY = 45  # lowest JPEG quality that a picture passes through
+_TAKES = 5  # re-photographs of each picture from which those of an item are chosen
+SETTINGS = {
+    "turn_deg": _TURN_DEG,
+    "nearest": _NEAREST,
+    "farthest": _FARTHEST,
+    "shift": _SHIFT,
+    "slant": _SLANT,
+    "light": _LIGHT,
+    "gamma": _GAMMA,
+    "clutter": _CLUTTER,
+    "shade": _SHADE,
+    "tint": _TINT,
+    "blur_px": _BLUR_PX,
+    "grain": _GRAIN,
+    "worst_quality": _WORST_QUALITY,
+    "takes": _TAKES,
+}
+"""The same as manifests record it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +69,6 @@ class Rephotograph:
     """How to make one re-photograph; equal recipes make equal bytes."""
 
     view: View
-    camera: RephotographConfig
     seed: int
 
     @property
@@ -104,38 +87,36 @@ class Rephotograph:
 
 def render_rephotograph(recipe: Rephotograph, crop: Picture) -> Picture:
     """Takes the picture of a crop."""
-    camera, rng = recipe.camera, Random(recipe.seed)
-    moved, opacity = _moved(open_picture(crop.data), camera, rng)
+    rng = Random(recipe.seed)
+    moved, opacity = _moved(open_picture(crop.data), rng)
     height, width = opacity.shape
     noise = np.random.default_rng(recipe.seed)
-    surface = _surface(width, height, camera, rng, noise)
+    surface = _surface(width, height, rng, noise)
     lit = np.clip(surface + opacity[..., None] * (moved - surface), 0, 255) / 255
     across, down = np.meshgrid(
         np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)
     )
-    angle, shade = rng.uniform(0, 2 * math.pi), rng.uniform(0, camera.shade) / 2
-    lit = lit ** (2 ** rng.uniform(-camera.gamma, camera.gamma))
-    lit *= (2 ** rng.uniform(-camera.light, camera.light)) * (
-        1 + shade * (math.cos(angle) * across + math.sin(angle) * down)
-    )[..., None]
-    warmth = rng.uniform(-camera.tint, camera.tint)
+    angle, shade = rng.uniform(0, 2 * math.pi), rng.uniform(0, _SHADE) / 2
+    lit = lit ** (2 ** rng.uniform(-_GAMMA, _GAMMA))
+    lit *= (2 ** rng.uniform(-_LIGHT, _LIGHT)) * (1 + shade * (math.cos(angle) * across + math.sin(angle) * down))[
+        ..., None
+    ]
+    warmth = rng.uniform(-_TINT, _TINT)
     lit *= np.array([1 + warmth, 1.0, 1 - warmth], np.float32)
     # Bright parts are rolled off, not cut off: what is in them stays visible.
     lit = np.where(lit > 0.85, 0.85 + 0.15 * np.tanh((lit - 0.85) / 0.15), lit) * 255
     # The noise of film: soft grain, as strong in every channel.
-    lit += noise.normal(0, rng.uniform(0, camera.grain), (height, width, 1))
+    lit += noise.normal(0, rng.uniform(0, _GRAIN), (height, width, 1))
     taken = Image.fromarray(np.clip(lit, 0, 255).astype(np.uint8))
-    taken = taken.filter(ImageFilter.GaussianBlur(rng.uniform(0, camera.blur_px)))
+    taken = taken.filter(ImageFilter.GaussianBlur(rng.uniform(0, _BLUR_PX)))
     squeezed = io.BytesIO()
-    taken.save(squeezed, format="JPEG", quality=rng.randint(camera.worst_quality, 95))
+    taken.save(squeezed, format="JPEG", quality=rng.randint(_WORST_QUALITY, 95))
     return Picture.of(Image.open(squeezed))
 
 
-def _surface(
-    width: int, height: int, camera: RephotographConfig, rng: Random, noise: np.random.Generator
-) -> NDArray[np.float32]:
+def _surface(width: int, height: int, rng: Random, noise: np.random.Generator) -> NDArray[np.float32]:
     """Some surface to lie on: its colour, and a soft texture."""
-    level, contrast, cells = rng.uniform(50, 220), rng.uniform(0, camera.clutter), rng.randint(3, 9)
+    level, contrast, cells = rng.uniform(50, 220), rng.uniform(0, _CLUTTER), rng.randint(3, 9)
     surface = np.empty((height, width, 3), np.float32)
     surface[:] = [level + rng.uniform(-30, 30) for _ in range(3)]
     texture = Image.fromarray(noise.uniform(-contrast, contrast, (cells, cells)).astype(np.float32))
@@ -143,16 +124,14 @@ def _surface(
     return surface
 
 
-def _moved(
-    image: Image.Image, camera: RephotographConfig, rng: Random
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _moved(image: Image.Image, rng: Random) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The picture turned, scaled, sheared and shifted, and where it covers what is behind it."""
     width, height = image.size
-    turn = math.radians(rng.uniform(-camera.turn_deg, camera.turn_deg))
-    size = math.exp(rng.uniform(math.log(camera.farthest), math.log(camera.nearest)))
-    slant = rng.uniform(-camera.slant, camera.slant)
+    turn = math.radians(rng.uniform(-_TURN_DEG, _TURN_DEG))
+    size = math.exp(rng.uniform(math.log(_FARTHEST), math.log(_NEAREST)))
+    slant = rng.uniform(-_SLANT, _SLANT)
     # What is smaller may lie farther from the middle.
-    reach = camera.shift * (1.6 - size)
+    reach = _SHIFT * (1.6 - size)
     middle_x, middle_y = (side / 2 + rng.uniform(-reach, reach) * side for side in (width, height))
     cos, sin = math.cos(turn) / size, math.sin(turn) / size
     # From a pixel of the result to one of the crop, about the middles of both.
@@ -181,9 +160,9 @@ class Taken:
     features: tuple[Features, ...]
 
 
-def take(view: View, crop: Picture, camera: RephotographConfig, rng: Random) -> list[Taken]:
+def take(view: View, crop: Picture, rng: Random) -> list[Taken]:
     """Several re-photographs of one crop, to choose from."""
-    recipes = [Rephotograph(view=view, camera=camera, seed=rng.getrandbits(32)) for _ in range(camera.takes)]
+    recipes = [Rephotograph(view=view, seed=rng.getrandbits(32)) for _ in range(_TAKES)]
     images = [open_picture(render_rephotograph(recipe, crop).data) for recipe in recipes]
     return [
         Taken(recipe=recipe, features=tuple(matcher.features(image) for matcher in MATCHERS))
@@ -202,7 +181,6 @@ class MatchPlan:
     ranks: tuple[int, ...]
     """For each of the `MATCHERS`, how many options are to look more like the target than the right one does; and, last,
     how many are to look more like the other options than the right one does."""
-    camera: RephotographConfig
     seed: int
 
 
@@ -213,7 +191,7 @@ def choose_match(plan: MatchPlan, crops: Sequence[Picture]) -> tuple[Rephotograp
     count in their order: the first is met before the second is asked.
     """
     rng = Random(plan.seed)
-    targets, *options = [take(view, crop, plan.camera, rng) for view, crop in zip(plan.views, crops, strict=True)]
+    targets, *options = [take(view, crop, rng) for view, crop in zip(plan.views, crops, strict=True)]
     best: tuple[float, tuple[Taken, ...]] | None = None
     shape = [len(option) for option in options]
     combinations = np.stack(np.unravel_index(np.arange(math.prod(shape)), shape), axis=1)
@@ -257,7 +235,6 @@ class MemoryPlan:
     new_looks_newer: tuple[tuple[bool, ...], ...]
     """For each round, and each of the matchers that memory is held against, whether the new picture is to be less like
     everything seen before than the old one is."""
-    camera: RephotographConfig
     seed: int
 
 
@@ -274,7 +251,7 @@ def choose_memory(plan: MemoryPlan, crops: Sequence[Sequence[Picture]]) -> tuple
     seen: list[list[Features]] = [[] for _ in range(MEMORY_MATCHERS)]
     chosen: list[tuple[Rephotograph, ...]] = []
     for views, pictures, wanted in zip(plan.rounds, crops, plan.new_looks_newer, strict=True):
-        shown = [take(view, crop, plan.camera, rng) for view, crop in zip(views, pictures, strict=True)]
+        shown = [take(view, crop, rng) for view, crop in zip(views, pictures, strict=True)]
         picked = tuple(takes[0] for takes in shown)
         if len(shown) == 2:
             missed = np.zeros((len(shown[0]), len(shown[1])))

@@ -21,20 +21,8 @@ class RecognitionConfig:
     """Spoken language, such as en; empty lets the model tell for each stretch (ours)."""
     track: int = 0
     """Which sound track, counted from 0 (ours)."""
-    voice_threshold: float = 0.5
-    """Probability of speech above which silero's voice activity detection hears a voice (its default)."""
-    min_silence_s: float = 0.4
-    """Seconds of silence that end an utterance (ours)."""
-    min_speech_s: float = 0.2
-    """Seconds that an utterance lasts at least (ours)."""
-    max_speech_s: float = 15.0
-    """Seconds after which an utterance is cut at its last pause: the longest clip (ours)."""
-    padding_s: float = 0.15
-    """Seconds kept around what the voice detection found (ours)."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.voice_threshold < 1:
-            raise ConfigError(f"voice_threshold must lie between 0 and 1, not {self.voice_threshold}")
         if self.track < 0:
             raise ConfigError(f"track is counted from 0; it is {self.track}")
         if self.engine == "pocketsphinx" and self.model != "small":

@@ -92,7 +92,7 @@ def _transcribe(config: RecognitionConfig, media: Path) -> _Outcome:
             RecognisedUtterance(
                 start_s=stretch.start_s + each.start_s, end_s=stretch.start_s + each.end_s, text=each.text
             )
-            for stretch in find_speech(sound_blocks(media, block_s=BLOCK_S, track=config.track, damage=damage), config)
+            for stretch in find_speech(sound_blocks(media, block_s=BLOCK_S, track=config.track, damage=damage))
             for each in engine.recognise(stretch.samples)
         ]
     except MediaError as error:

@@ -10,13 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babyvlm.corpus.recognition.configuration import RecognitionConfig
 from babyvlm.errors import MissingExtraError
 from babyvlm.media import SOUND_RATE
 
 BLOCK_S = 120.0
 """Seconds of sound in memory at a time."""
 _AT_END_S = 1.0
+_THRESHOLD = 0.5  # probability of speech above which silero detects a voice (its default)
+# Ours:
+_MIN_SILENCE_MS = 400  # silence that ends an utterance
+_MIN_SPEECH_MS = 200  # shortest utterance
+_MAX_SPEECH_S = 15.0  # an utterance is cut at its last pause after so long: the longest clip
+_PADDING_MS = 150  # kept around each detected utterance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +33,11 @@ class Stretch:
     samples: np.ndarray
 
 
-def find_speech(blocks: Iterable[np.ndarray], config: RecognitionConfig) -> Iterator[Stretch]:
+def find_speech(blocks: Iterable[np.ndarray]) -> Iterator[Stretch]:
     """Yields the stretches in which somebody speaks, by time.
 
     Args:
         blocks: A recording's sound, block after block, mono at ``SOUND_RATE``.
-        config: The settings.
 
     Raises:
         MissingExtraError: What it needs is not installed.
@@ -43,11 +47,11 @@ def find_speech(blocks: Iterable[np.ndarray], config: RecognitionConfig) -> Iter
     except ModuleNotFoundError as error:
         raise MissingExtraError("Detecting voices", "asr") from error
     options = VadOptions(
-        threshold=config.voice_threshold,
-        min_speech_duration_ms=round(config.min_speech_s * 1000),
-        max_speech_duration_s=config.max_speech_s,
-        min_silence_duration_ms=round(config.min_silence_s * 1000),
-        speech_pad_ms=round(config.padding_s * 1000),
+        threshold=_THRESHOLD,
+        min_speech_duration_ms=_MIN_SPEECH_MS,
+        max_speech_duration_s=_MAX_SPEECH_S,
+        min_silence_duration_ms=_MIN_SILENCE_MS,
+        speech_pad_ms=_PADDING_MS,
     )
     carried, begins = np.zeros(0, dtype=np.float32), 0
     for block, is_last in _with_last(blocks):

@@ -10,13 +10,11 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from babyvlm.toolbox.cropping import CropConfig
-from babyvlm.toolbox.departures import DepartureConfig
 from babyvlm.toolbox.drafts import Draft, spread_out
 from babyvlm.toolbox.pictures import Picture
-from babyvlm.toolbox.rephotographs import RephotographConfig
 from babyvlm.toolbox.sightings import Sighting, Sightings
 from babyvlm.toolbox.sources import FrameSource
-from babyvlm.toolbox.views import PictureConfig, View
+from babyvlm.toolbox.views import View
 from babyvlm.toolbox.vocabulary import WordConfig
 
 MemoryTests = Literal["random", "rotated"]
@@ -40,10 +38,8 @@ class Bench:
     """The material of all builders."""
 
     found: Sightings
-    pictures: PictureConfig
     cropping: CropConfig = field(default_factory=CropConfig)
     """How pictures of the published construction are cut, and which objects they show."""
-    exits: DepartureConfig
     seed: int
     max_reuse: int
     """How many items of one task may turn on the same object in the same frame."""
@@ -52,8 +48,6 @@ class Bench:
     words: WordConfig = field(default_factory=WordConfig)
     memory_tests: MemoryTests = "random"
     """In which order a Memory item tests what it taught."""
-    retakes: RephotographConfig = field(default_factory=RephotographConfig)
-    """How pictures of hard items are re-photographed."""
     workers: int = 0
     """Processes that may look at pictures; what is built does not depend on it."""
     pool: tuple[Sighting, ...] = ()
@@ -107,7 +101,7 @@ class Construction:
     """A way to build the items of all sub-tasks."""
 
     name: str
-    find: Callable[[FrameSource, PictureConfig, CropConfig], Sightings]
+    find: Callable[[FrameSource, CropConfig], Sightings]
     """Reads a source's boxes once."""
     builders: Mapping[str, Builder]
     """By row: the sub-tasks, their hard variants if they are of this construction, and their easy ones."""

@@ -6,8 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from random import Random
 
+from babyvlm.toolbox.balanced_cropping import FRAME_PX
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.departures import Departure, find_departures
+from babyvlm.toolbox.departures import MIN_FRAMES, Departure, find_departures
 from babyvlm.toolbox.directions import DIRECTIONS, is_corner, mirror_image, opposite
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread_out
 from babyvlm.toolbox.sightings import frame_size, view_of
@@ -43,7 +44,7 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
     exits = [
         shown
         for frames in bench.found.by_source.values()
-        for found in find_departures(frames, bench.exits, refused)
+        for found in find_departures(frames, refused)
         for shown in _showings(found, bench, rng)
     ]
     if not exits:
@@ -83,9 +84,7 @@ def _showings(found: Departure, bench: Bench, rng: Random) -> list[_Showing]:
     showings = []
     for mirror in (False, True):
         longest = len(found.times_s)
-        for frames in rng.sample(
-            range(bench.exits.min_frames, longest + 1), min(_STARTS, longest + 1 - bench.exits.min_frames)
-        ):
+        for frames in rng.sample(range(MIN_FRAMES, longest + 1), min(_STARTS, longest + 1 - MIN_FRAMES)):
             cut = replace(found, times_s=found.times_s[-frames:])
             direction = mirror_image(found.direction) if mirror else found.direction
             showings.append(_Showing(exit=cut, direction=direction, mirror=mirror))
@@ -96,7 +95,7 @@ def _frames(showing: _Showing, bench: Bench) -> tuple[View, ...]:
     found = showing.exit
     frame = found.frame
     whole = (0, 0, frame.width, frame.height)
-    size = frame_size(frame.width, frame.height, bench.pictures.frame_px)
+    size = frame_size(frame.width, frame.height, FRAME_PX)
     views = (
         view_of(frame.model_copy(update={"time_s": time_s}), whole, size, track=found.track) for time_s in found.times_s
     )

@@ -14,6 +14,7 @@ from random import Random
 from typing import TypeVar
 
 from babyvlm.executors import parallel_map
+from babyvlm.toolbox.balanced_cropping import MIN_MIRROR_DIFFERENCE
 from babyvlm.toolbox.builders.balanced.matching import (
     is_lopsided,
     matching_difficulty,
@@ -57,7 +58,7 @@ def left_right_hard(bench: Bench, count: int) -> Built:
         other = _nearest_other(bench, target, by_label, rng)
         foils, labels = [target.variant("mirror"), other.view], ["mirrored", other.label]
         draft = matching_draft("left_right", left_right_prompt(), target, foils, labels, gold, rng)
-        least = bench.pictures.min_mirror_difference
+        least = MIN_MIRROR_DIFFERENCE
         drafts.append(replace(draft, difficulty=matching_difficulty(bench, target, foils[:1], least)))
     limit = f"{len(lopsided)} of {len(bench.pool)} objects differ enough from their mirror image"
     return Built(_taken_anew(bench, drafts, rng), limit)
@@ -89,7 +90,6 @@ def _taken_anew(bench: Bench, drafts: Sequence[Draft], rng: Random) -> list[Draf
             views=tuple(_view(image) for image in turn.images),
             gold=turn.options.index(turn.gold),
             ranks=tuple(rank[number] for rank in ranks),
-            camera=bench.retakes,
             seed=rng.getrandbits(32),
         )
         jobs.append((plan, tuple(bench.crops[view] for view in plan.views)))
@@ -125,9 +125,7 @@ def memory_hard(bench: Bench, count: int) -> Built:
             )
             for number, views in enumerate(rounds)
         ]
-        plan = MemoryPlan(
-            rounds=tuple(rounds), new_looks_newer=tuple(newer), camera=bench.retakes, seed=rng.getrandbits(32)
-        )
+        plan = MemoryPlan(rounds=tuple(rounds), new_looks_newer=tuple(newer), seed=rng.getrandbits(32))
         jobs.append((plan, tuple(tuple(bench.crops[view] for view in views) for views in rounds)))
     chosen = _in_parallel(_choose_memories, jobs, bench.workers)
     hard = [

@@ -31,7 +31,7 @@ from babyvlm.toolbox.sightings import (
     touches_edge,
 )
 from babyvlm.toolbox.sources import FrameSource
-from babyvlm.toolbox.views import PictureConfig, View
+from babyvlm.toolbox.views import View
 
 # DEVIATION: published items that cannot be answered (a box that fills its frame, a hidden object) are left out here.
 _IN_VIEW = 0.05  # of a box, or of the crop, from which on it shows another object
@@ -40,7 +40,7 @@ _FILLS = 0.98  # of the frame
 Window = tuple[int, int, int, int]
 
 
-def published_sightings(source: FrameSource, _: PictureConfig, config: CropConfig) -> Sightings:
+def published_sightings(source: FrameSource, config: CropConfig) -> Sightings:
     """Reads all boxes once."""
     found = Sightings()
     for name, frames in groupby(source.frames, key=lambda frame: frame.source):
