@@ -109,7 +109,7 @@ def read_recordings(
     layout: Layout | None,
     fractions: SplitFractions,
 ) -> tuple[list[Recording], list[Problem]]:
-    """Opens every video, and says of each recording what its name, its row and its file tell.
+    """Opens every video, and collects the facts in its name, its row and its file.
 
     Args:
         folder: The corpus.

@@ -1,4 +1,4 @@
-"""What may become training data: every clip of a recording with all its frames, before anything is scored or left out.
+"""Candidates for training data: every clip of a recording with all its frames, before scoring and selection.
 
     transcript --select_utterances, cut_clips--> clips --one decoding pass--> candidates + frames in a shard
 
@@ -37,7 +37,7 @@ class CandidateFrame(Record):
     looks: str
     """Perceptual hash, 16 hexadecimal digits."""
     score: float | None = None
-    """Similarity with what is said, where it was scored (paper: CLIP)."""
+    """Similarity to the text, where it was scored (paper: CLIP)."""
 
 
 class Candidate(Record):
@@ -50,7 +50,7 @@ class Candidate(Record):
     frames: tuple[CandidateFrame, ...]
     """In the order of time; none where the picture is damaged, not yet there, or ends before the sound."""
     score: float | None = None
-    """Similarity with what is said, where it was scored (paper: X-CLIP)."""
+    """Similarity to the text, where it was scored (paper: X-CLIP)."""
 
     @property
     def clip(self) -> Clip:
@@ -58,11 +58,11 @@ class Candidate(Record):
 
 
 class RecordingSpeech(Record):
-    """What the transcript of one recording gives: the language corpus, and where to cut."""
+    """Speech selected from one transcript: utterances for the language corpus, and clip boundaries."""
 
     utterances: tuple[Utterance, ...]
     clips: tuple[tuple[int, int, str], ...]
-    """Start and end in milliseconds, and what is said."""
+    """Start and end in milliseconds, and the text."""
     counts: dict[str, int] = Field(default_factory=dict)
     skipped: dict[str, int] = Field(default_factory=dict)
 
@@ -71,7 +71,7 @@ class RecordingSpeech(Record):
 
 
 def listen(recording: Recording, transcript: Transcript, config: CurationConfig) -> RecordingSpeech:
-    """Selects what is learned from a recording's speech and cuts it into clips."""
+    """Selects the speech of a recording to learn from, and cuts it into clips."""
     selection = select_utterances(transcript.utterances, recording.child, config)
     clips, without_clip = cut_clips(selection.utterances, recording.duration_s, config)
     skipped = Counter(selection.skipped) + without_clip

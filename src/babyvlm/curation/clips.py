@@ -18,7 +18,7 @@ from babyvlm.words import words_of
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Clip:
-    """A stretch of one recording and what is said in it."""
+    """A stretch of one recording and its text."""
 
     start_ms: int
     end_ms: int

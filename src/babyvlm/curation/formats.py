@@ -1,8 +1,8 @@
 """From kept clips to training records, in the three formats of pretraining.
 
-image         each frame of a clip        "<image>"            -> what is said
-video         the frames of a clip        "<image><image>..."  -> what is said
-interleaved   4 to 8 consecutive clips    a turn for each: its best frame -> what is said
+image         each frame of a clip        "<image>"            -> the text
+video         the frames of a clip        "<image><image>..."  -> the text
+interleaved   4 to 8 consecutive clips    a turn for each: its best frame -> the text
 """
 
 from __future__ import annotations

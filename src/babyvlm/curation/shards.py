@@ -1,4 +1,4 @@
-"""One recording's candidates on disk, whole or absent, so that an interrupted curation goes on where it stopped.
+"""One recording's candidates on disk, whole or absent, from which an interrupted curation resumes.
 
     .out.shards/
     ├── 3f2a...                  named by what decides its content: recording, video, clips, settings

@@ -81,7 +81,7 @@ class _Loaded:
 
 
 def require_models(models: ClipModels) -> None:
-    """Makes sure, before hours of decoding, that the models are there and of their kind; no weights are loaded yet.
+    """Checks before decoding that the models exist and are of the right kind, without loading weights.
 
     Raises:
         CheckpointError: One is missing, out of reach, or of another kind.

@@ -78,7 +78,7 @@ def clean_text(text: str, *, lower_case: bool = False, changed: Counter[str] | N
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What of a recording's speech is learned from."""
+    """The utterances of a recording to learn from."""
 
     utterances: tuple[Utterance, ...]
     """With clean texts, by start."""

@@ -1,9 +1,9 @@
-"""Rows without which a result is not a result: guessing, the commonest answer, and matching pictures without reading.
+"""Baselines to report beside every result: guessing, the commonest answer, matching pictures without reading.
 
 =============  ======================================================================================
-random         one of the options, each as likely
-majority       the commonest right answer of the task in this very toolbox: what knowing the answer
-               distribution alone is worth
+random         one of the options, with equal probability
+majority       the commonest right answer of the task in this toolbox: the score of knowing the
+               answer distribution alone
 blind-match    compares pictures (32x32 luminance and a colour histogram) and never reads the question
 =============  ======================================================================================
 """
@@ -30,7 +30,7 @@ def _guess(question: Question, turn: int, seed: int) -> str:
 
 
 class RandomGuess:
-    """Replies with one of the options, each as likely.
+    """Replies with one of the options, with equal probability.
 
     Args:
         seed: Another seed, another run of guesses.

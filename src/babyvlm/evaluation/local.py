@@ -249,7 +249,7 @@ class LocalModel:
         """Replies of one round, token by token.
 
         Args:
-            reading: The conversations; goes on to the replies' last tokens but one.
+            reading: The conversations; extended to the last token but one of each reply.
             logits_BV: After the prompt.
 
         Returns:

@@ -204,7 +204,7 @@ def _similarities(candidates: Sequence[Candidate]) -> Drawn | None:
         for scores, colour, name in ((frames, ACCENT, "frames"), (clips, CHANCE, "clips")):
             if scores:
                 axes.hist(scores, bins=50, histtype="step", color=colour, label=f"{name} ({len(scores)})", density=True)
-        axes.set_xlabel("similarity of what is seen and what is said, before thresholds")
+        axes.set_xlabel("similarity of images and texts, before thresholds")
         axes.set_ylabel("density")
         axes.legend(frameon=False, fontsize=8)
         light_grid(axes)

@@ -149,7 +149,7 @@ def write_report(
 
 
 def _refuse_foreign(beside: Path) -> None:
-    """Lets the files of a page that was removed be written anew, and nothing else."""
+    """Allows the files of a page that was removed to be written again, and nothing else."""
     if not beside.exists():
         return
     if beside.is_dir():

@@ -107,7 +107,7 @@ class StudyService:
         Args:
             token: From the link.
             browser: The browser's secret; empty for one that never was here.
-            address: Of the network, to bound guessing; it is not stored.
+            address: Network address, to limit guessing; it is not stored.
 
         Raises:
             RefusedError: The link is forged or withdrawn, or belongs to another browser.
@@ -129,7 +129,7 @@ class StudyService:
         Args:
             token: From the link.
             browser: The browser's secret.
-            address: Of the network, to bound guessing; it is not stored.
+            address: Network address, to limit guessing; it is not stored.
             opening: What the browser says of itself.
             kept: Whether the browser has shown that it keeps its secret. The link is not bound to one that may keep
                 none, before it comes back with it.
@@ -248,7 +248,7 @@ class StudyService:
             RefusedError: It has closed, or was never opened.
         """
         if self._phase(found) == "gate":
-            raise RefusedError(403, "Please enter the PIN to go on.", "gate closed", code=found.code)
+            raise RefusedError(403, "Please enter the PIN to continue.", "gate closed", code=found.code)
         return found
 
     def consent(self, found: Participant, consent: Consent) -> SessionState:
@@ -359,7 +359,7 @@ class StudyService:
     def _stored(
         self, found: Participant, trial: StoredTrial, answer: TrialAnswer, disbelieved: list[str]
     ) -> StoredAnswer:
-        """What is kept of an answer; what is not believed of it is added to ``disbelieved``."""
+        """The answer to store; implausible fields are listed in ``disbelieved``."""
         options = self.showing.options(trial.plan)
         if answer.choice is not None and answer.choice >= len(options):
             raise RefusedError(422, "There is no such answer.", "bad request", f"option {answer.choice}", found.code)

@@ -1,4 +1,4 @@
-"""Building a benchmark of one's own: any source of boxed frames in, a toolbox folder out.
+"""Builds a benchmark: any source of boxed frames in, a toolbox folder out. Settings without a source are our choice.
 
 toolbox/
 ├── items.jsonl      sorted by task and id; answers included
@@ -27,7 +27,7 @@ from babyvlm.toolbox.sources import FrameSource, boxes_digest
 from babyvlm.toolbox.tasks import HARD_TASKS, REGISTRY, TASKS, Variant, in_table_order, row_name, task_named
 from babyvlm.toolbox.vocabulary import WordConfig
 
-_MAX_REUSE = 4  # items of a task that may turn on the same object in the same frame (ours)
+_MAX_REUSE = 4  # items of a task that may turn on the same object in the same frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,10 @@ class ToolboxConfig:
     """Sub-tasks to build items for: the twelve; those of other packages are built where they are named."""
     construction: ConstructionName = "published"
     """How items are built: ``published``, as the published ones are, or ``balanced``, so that nothing but what is asked
-    tells the answer (ours). A toolbox has one construction, since figures of different ones belong in no one mean."""
+    tells the answer. A toolbox has one construction, since figures of different ones belong in no one mean."""
     variants: tuple[Variant, ...] = ("published",)
     """``published`` for the items of the construction, ``hard`` or both: hard items are built so that matching pixels,
-    or adding up areas, falls to chance. They are scored in rows of their own, outside the overall mean (ours)."""
+    or adding up areas, falls to chance. They are scored in rows of their own, outside the overall mean."""
     items_per_task: int = 120
     """Items of each sub-task (ours; published test sets hold 250 to 3019)."""
     items: Mapping[str, int] = field(default_factory=dict)
@@ -49,11 +49,11 @@ class ToolboxConfig:
     seed: int = 0
     """Everything random follows from it."""
     max_crops: int = 2500
-    """Crops cut for items to share (ours)."""
+    """Crops cut for items to share."""
     words: WordConfig = field(default_factory=WordConfig)
     memory_tests: MemoryTests = "random"
     """In which order a Memory item tests what it taught: ``random``, or ``rotated``, which gives every serial position
-    every lag equally often over five items (ours)."""
+    every lag equally often over five items."""
     crops: CropConfig = field(default_factory=CropConfig)
 
     def __post_init__(self) -> None:
@@ -103,16 +103,16 @@ def build_toolbox(
 ) -> Toolbox:
     """Builds items from a source and writes them as a toolbox folder.
 
-    A task that the source cannot serve in full is built as far as it goes; how far, and why, is said on standard error
-    and in the manifest.
+    A task that the source cannot serve in full gets fewer items; the shortfall and its reason are printed to standard
+    error and recorded in the manifest.
 
     Args:
         source: Boxed frames of one split.
         out: The folder to write; absent or empty.
         config: What to build.
-        workers: Processes besides this one; the result does not depend on it.
-        training: What a model was or will be trained on; given, the manifest says how far the items keep away from it.
-        review: Decisions of reviewers: what they rejected is left out, what they corrected is corrected.
+        workers: Number of worker processes; the result does not depend on it.
+        training: Training data; if given, the manifest records that the items are disjoint from it.
+        review: Decisions of reviewers: rejected items are left out, corrected ones are corrected.
 
     Raises:
         OutputExistsError: ``out`` already holds something.

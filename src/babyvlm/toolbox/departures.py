@@ -186,8 +186,8 @@ def time_to_leave(run: TrackRun, direction: str, width: int, height: int) -> flo
     Args:
         run: The object's boxes up to its departure.
         direction: In which it leaves.
-        width: Of the frame, pixels.
-        height: Of the frame, pixels.
+        width: Width of the frame, pixels.
+        height: Height of the frame, pixels.
     """
     end_s, last = run[-1]
     start_s, before = next((at_s, box) for at_s, box in run if at_s >= end_s - _MOTION_S - _SOON_S)
@@ -216,8 +216,8 @@ def departure_direction(run: Sequence[tuple[float, Box]], width: int, height: in
 
     Args:
         run: (moment in seconds, box) up to the last box before the object is gone.
-        width: Of the frame, in pixels.
-        height: Of the frame, in pixels.
+        width: Width of the frame, in pixels.
+        height: Height of the frame, in pixels.
         step_s: Time between annotated frames.
     """
     end_s, last = run[-1]

@@ -1,4 +1,4 @@
-"""The proof that a benchmark keeps away from training: no recording in common, and near duplicates of images counted.
+"""Proves that a benchmark is disjoint from training: no shared recording, and near-duplicate images counted.
 
     training images ─┬-> 64-bit difference hashes ─┐
     item images     ─┘                             ├-> candidates, a few bits apart
@@ -43,7 +43,7 @@ _FEW = slice(2, None, 4)  # every fourth row and column
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprints:
-    """What is compared of some images, in one order."""
+    """Fingerprints of some images, in one order."""
 
     hashes: NDArray[np.uint64]
     """Difference hashes, (N,)."""
@@ -60,7 +60,7 @@ class Fingerprints:
         """The fingerprints of some pictures, each decoded, no larger than they need, by one of several threads.
 
         Args:
-            names: Of the pictures.
+            names: Names of the pictures.
             read_jpeg: Gives the bytes of one.
         """
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -95,7 +95,7 @@ class Fingerprints:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """What training saw, as far as the proof needs it."""
+    """The training data, as far as the proof needs it."""
 
     recordings: frozenset[str]
     """Ids of recordings, or file names of photographs."""
@@ -117,7 +117,7 @@ class TrainingSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Disjointness:
-    """What the proof found."""
+    """Result of the proof."""
 
     recordings: int
     """Recordings or photographs that items are drawn from; none of them in training."""

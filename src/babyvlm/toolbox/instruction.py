@@ -4,7 +4,8 @@
                  ├-> the builders of the toolbox ─┤ images/               every crop and frame once
     validation ──┘                                └ manifest.json
 
-Looking While Listening and Subitizing are left out, as in the paper, to probe generalisation.
+Looking While Listening and Subitizing are left out, as in the paper, to probe generalisation. Settings without a source
+are our choice.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def published_proportions(total: int) -> dict[str, int]:
     return {name: share for name, share in shares.items() if not TASKS[name].held_out}
 
 
-_MAX_REUSE = 1000  # items of a task that may turn on the same object in the same frame: unlimited in effect (ours)
+_MAX_REUSE = 1000  # items of a task that may turn on the same object in the same frame: unlimited in effect
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,19 +54,19 @@ class InstructionConfig:
     items: Mapping[str, int] = field(default_factory=lambda: published_proportions(12000))
     """Training items by task (paper: the proportions; ours: the total)."""
     easy_matching: int = 0
-    """Further training items of Left/Right, and as many of Spatial Details, whose foils show other things (ours): where
+    """Further training items of Left/Right, and as many of Spatial Details, whose foils show other things: where
     too little is seen for mirror images and details to be compared from the start, they come first."""
     easy_words: int = 0
-    """Further training items of Picture Vocabulary in which few words come very often (ours): where too little is heard
+    """Further training items of Picture Vocabulary in which few words come very often: where too little is heard
     for all words to be learned at once, they come first."""
     easy_memory: int = 0
-    """Further training items of Memory with one or two objects to learn in place of five (ours)."""
+    """Further training items of Memory with one or two objects to learn in place of five."""
     validation_share: float = 0.03
-    """Items of the validation split, as a fraction of those for training (ours)."""
+    """Items of the validation split, as a fraction of those for training."""
     seed: int = 0
     """Everything random follows from it."""
     max_crops: int = 6000
-    """Crops of the training split that items share (ours)."""
+    """Crops of the training split that items share."""
     construction: ConstructionName = "published"
     """How items are built: the toolbox that is to be answered must be of the same construction."""
     crops: CropConfig = field(default_factory=CropConfig)
@@ -97,7 +98,7 @@ def write_instruction_set(
 
     Raises:
         OutputExistsError: ``out`` already holds something.
-        InputError: No training item can be built, for want of boxes.
+        InputError: No training item can be built, for lack of boxes.
         MediaError: A recording is missing or does not decode.
     """
     config = config or InstructionConfig()

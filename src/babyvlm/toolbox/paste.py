@@ -50,7 +50,7 @@ class Pasted:
     shown: tuple[int, ...]
     """Which of these places hold a copy; none in an empty picture."""
     seed: int
-    """Of the layout."""
+    """Seed of the layout."""
 
     @property
     def views(self) -> tuple[View, ...]:

@@ -32,7 +32,7 @@ CardT = TypeVar("CardT")
 
 LARGEST_GROUP = 12
 _SHARES: dict[EpisodeKind, float] = {"naming": 0.27, "departures": 0.455, "groups": 0.215, "looking": 0.06}
-"""Of a recording's time."""
+"""Share of a recording's time."""
 _SPANS_S: dict[EpisodeKind, tuple[float, float]] = {
     "naming": (10.0, 12.0),
     "departures": (12.0, 14.0),

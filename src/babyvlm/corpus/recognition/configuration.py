@@ -1,4 +1,4 @@
-"""Every setting of speech recognition."""
+"""Every setting of speech recognition. Settings without a source are our choice."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ class RecognitionConfig:
     """How speech becomes timed utterances."""
 
     engine: Literal["faster-whisper", "pocketsphinx"] = "faster-whisper"
-    """What recognises: faster-whisper fetches its model from the hub; pocketsphinx brings a small English one, makes
-    many more mistakes, and needs no network (ours)."""
+    """Recogniser: faster-whisper downloads its model from the hub; pocketsphinx includes a small English model, is much
+    less accurate, and needs no network."""
     model: str = "small"
-    """Of faster-whisper: a size (tiny, base, small, medium, large-v3), a name on the hub, or a folder (ours)."""
+    """Model of faster-whisper: a size (tiny, base, small, medium, large-v3), a name on the hub, or a folder."""
     language: str = ""
-    """Spoken language, such as en; empty lets the model tell for each stretch (ours)."""
+    """Spoken language, such as en; detected for each stretch when empty."""
     track: int = 0
-    """Which sound track, counted from 0 (ours)."""
+    """Index of the sound track, from 0."""
 
     def __post_init__(self) -> None:
         if self.track < 0:

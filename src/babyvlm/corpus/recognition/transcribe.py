@@ -2,7 +2,7 @@
 
     sound --voices.find_speech--> stretches --engines--> utterances --> <stem>.vtt, whole or absent
 
-A recording that has a transcript of any format is left alone, so the same command goes on after an interruption.
+A recording that has a transcript of any format is skipped; so running the same command again resumes it.
 """
 
 from __future__ import annotations

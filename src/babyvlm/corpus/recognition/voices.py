@@ -1,4 +1,4 @@
-"""Where somebody speaks: silero's voice activity detection, by the model that faster-whisper's wheel carries.
+"""Voice activity detection with silero's model, as shipped with faster-whisper.
 
 The detector's own package needs torchaudio; this one needs onnxruntime alone.
 """
@@ -34,7 +34,7 @@ class Stretch:
 
 
 def find_speech(blocks: Iterable[np.ndarray]) -> Iterator[Stretch]:
-    """Yields the stretches in which somebody speaks, by time.
+    """Yields the stretches of speech, by time.
 
     Args:
         blocks: A recording's sound, block after block, mono at ``SOUND_RATE``.
@@ -59,7 +59,7 @@ def find_speech(blocks: Iterable[np.ndarray]) -> Iterator[Stretch]:
         found = [(each["start"], each["end"]) for each in get_speech_timestamps(sound, options)]
         cut = len(sound)
         if not is_last and len(found) > 1 and found[-1][1] > len(sound) - _AT_END_S * SOUND_RATE:
-            cut = found.pop()[0]  # it may go on in the next block
+            cut = found.pop()[0]  # it may continue in the next block
         for start, end in found:
             yield Stretch(start_s=(begins + start) / SOUND_RATE, samples=sound[start:end])
         carried, begins = sound[cut:], begins + cut

@@ -1,4 +1,4 @@
-"""Word error rate: how many words must be replaced, put in or taken out to make one text of another."""
+"""Word error rate: the fewest substitutions, insertions and deletions that turn one text into the other."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ class AnthropicClient(ProvidersClient):
     """One model of Anthropic.
 
     Args:
-        model: Its name.
-        address: Of the server; empty for the provider's own.
+        model: Name of the model.
+        address: Address of the server; empty for the provider's own.
         timeout_s: Longest wait for one call.
-        temperature: Of sampling; None for the provider's default.
+        temperature: Sampling temperature; None for the provider's default.
     """
 
     def __init__(self, model: str, address: str, timeout_s: float, temperature: float | None = None) -> None:

@@ -31,10 +31,10 @@ class OpenAIClient(ProvidersClient):
     """One model of an OpenAI-compatible server.
 
     Args:
-        model: Its name there.
-        address: Of the server; empty for OpenAI's own.
+        model: Name of the model on the server.
+        address: Address of the server; empty for OpenAI's own.
         timeout_s: Longest wait for one call.
-        temperature: Of sampling; None for the provider's default.
+        temperature: Sampling temperature; None for the provider's default.
     """
 
     def __init__(self, model: str, address: str, timeout_s: float, temperature: float | None = None) -> None:

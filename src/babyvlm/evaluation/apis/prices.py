@@ -19,7 +19,7 @@ from babyvlm.regular_files import read_regular
 
 
 class Price(Record):
-    """Of one model."""
+    """The price of one model."""
 
     input: float = Field(ge=0)
     """US dollars for a million tokens read."""

@@ -1,4 +1,4 @@
-"""The money of a run: what was spent, what calls under way may cost, and no call that might pass the budget.
+"""The budget of a run: spent so far, committed to calls under way, and no call that might exceed it.
 
 before a call   spent + under way + what this one may cost <= budget, or wait for what is under way, or stop
 after it        its cost from the tokens that the server reports; its upper bound where it reports none that can be
@@ -21,7 +21,7 @@ from babyvlm.evaluation.journal import RoundJournal
 
 @dataclass
 class Bill:
-    """Of one call, until it ends."""
+    """The bill of one call, until it ends."""
 
     price: Price | None
     most_input_usd: float
@@ -51,7 +51,7 @@ class Purse:
 
     Args:
         name: Who is paid, for messages.
-        price: Of the model; None where unknown, then nothing is counted.
+        price: Price of the model; None where unknown, then nothing is counted.
         budget: Most to spend, US dollars; None for no bound.
         max_tokens: Longest reply.
     """

@@ -1,4 +1,4 @@
-"""An API as a respondent: several items at a time, calls retried, replies kept as they are paid, a budget that holds.
+"""An API as a respondent: concurrent items, calls retried, replies stored as they arrive, a budget never exceeded.
 
 item ─ round 1 ─ call, retried ─ journal ─ round 2 ... ─ Response        one thread per item
                    └── purse: room in the budget, or stop

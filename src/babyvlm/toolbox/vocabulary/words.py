@@ -140,7 +140,7 @@ _AGE_COLUMNS = ("aoa", "acquired_months", "age_of_acquisition")
 def read_wordbank(path: Path, *, share: float = 0.5) -> Vocabulary:
     """A vocabulary from a Wordbank export.
 
-    Two forms are read: by-item summaries with one column a month of age (the share of children who say the word; the
+    Two forms are read: by-item summaries with one column per month of age (the share of children who say the word; the
     age is the first month that reaches ``share``), and tables with a column of ages such as ``aoa``. Pronunciations
     come from the packaged list where it has the word.
 

@@ -1,4 +1,4 @@
-"""Hard variants of the tasks that published items let matching of pixels solve: every picture is taken anew.
+"""Hard variants of the tasks that published items let matching of pixels solve: every picture is a new re-photograph.
 
     target, foils ──> which options are to look nearest, evenly over all items ──> re-photographs chosen accordingly
 
@@ -44,7 +44,7 @@ _JOBS_WORTH_WORKERS = 4
 
 
 def left_right_hard(bench: Bench, count: int) -> Built:
-    """The same object taken anew, its mirror image, and another object of the nearest colours."""
+    """Another re-photograph of the same object, its mirror image, and another object of the nearest colours."""
     rng = bench.rng("left_right.hard")
     lopsided = [sighting for sighting in bench.pool if is_lopsided(bench, sighting)]
     by_label = bench.by_label
@@ -65,14 +65,14 @@ def left_right_hard(bench: Bench, count: int) -> Built:
 
 
 def _nearest_other(bench: Bench, target: Sighting, by_label: dict[str, list[Sighting]], rng: Random) -> Sighting:
-    """Of some objects of other categories, the one whose colours are nearest to the target's."""
+    """The object of another category, out of some, whose colours are nearest to the target's."""
     labels = [label for label in by_label if label != target.label]
     others = [rng.choice(by_label[rng.choice(labels)]) for _ in range(_OTHERS_LOOKED_AT)]
     return min(others, key=lambda other: colour_difference(bench.crops[other.view], bench.crops[target.view]))
 
 
 def spatial_details_hard(bench: Bench, count: int) -> Built:
-    """The same object taken anew and two that differ in detail, taken in the same way."""
+    """Another re-photograph of the same object, and re-photographs of two that differ in detail."""
     rng = bench.rng("spatial_details.hard")
     drafts = spatial_detail_drafts(bench, count, rng)
     return Built(

@@ -1,6 +1,6 @@
 """Visual Delayed Response as published: the object in full view, then a burst of frames around its exit.
 
-    |first|      gap of up to 2 s      |burst, 5 frames a second ...|gone|        5 to 9 frames in all
+    |first|      gap of up to 2 s      |burst, 5 frames per second ...|gone|        5 to 9 frames in all
 
 Directions come as the recordings have them, corners up to a cap; the binary form asks of sides alone. Where several of
 a category leave the same way, one after another, they are asked about together.
