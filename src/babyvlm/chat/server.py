@@ -66,7 +66,7 @@ def chat_app(model: TalkingModel, site: Site = LOCAL) -> FastAPI:
     lock = threading.Lock()
 
     def conversation_of(page: Conversing) -> ChatConversation:
-        """The page's, begun now if need be; of too many the one left alone longest is forgotten."""
+        """The page's conversation, begun now if need be; the least recently used one is evicted."""
         found = conversations.setdefault(page.conversation, ChatConversation(model))
         conversations.move_to_end(page.conversation)
         if len(conversations) > _MOST_CONVERSATIONS:

@@ -35,7 +35,7 @@ _HARD_CROPS = "hard variants: "  # before reasons that concern the crops of hard
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """Drafts in the order of tasks, the pictures they show, and what could not be had."""
+    """Drafts in the order of tasks, the pictures they show, and what was left out."""
 
     drafts: tuple[Draft, ...]
     pictures: dict[Shown, Picture]

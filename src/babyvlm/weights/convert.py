@@ -200,7 +200,7 @@ def _whole_shape(translation: Translation, read: PublishedCheckpoint) -> ModelSh
 
 
 def _load(model: PreTrainedModel, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Puts weights into a model, each of them, and each of its own."""
+    """Loads weights into a model; every tensor must be used and every parameter filled."""
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     problems = {
         "missing": [name for name in expected if name not in tensors],
