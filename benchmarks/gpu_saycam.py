@@ -61,7 +61,7 @@ from babyvlm.training.configuration import MultimodalStage, Recipe
 from babyvlm.training.distillation import train_tower
 from babyvlm.training.kernels import attention_of
 from babyvlm.training.loop import train_language_model
-from babyvlm.training.run import Run, accelerator_for
+from babyvlm.training.run import RunContext, accelerator_for
 
 PROCESSES = 8
 TINY = ModelShape(
@@ -281,11 +281,11 @@ def recipe_of(shape: str, row: Row, steps: int) -> Recipe:
         recipe = replace(recipe, model=TINY, language=language, vision=vision)
     stages = {}
     for stage in STAGES:
-        knobs = getattr(recipe, stage)
-        optimisation = knobs.optimisation
+        settings = getattr(recipe, stage)
+        optimisation = settings.optimisation
         share = optimisation.batch_size // PROCESSES
         optimisation = replace(optimisation, batch_size=share, steps=steps, epochs=None)
-        stages[stage] = replace(knobs, optimisation=optimisation)
+        stages[stage] = replace(settings, optimisation=optimisation)
     return replace(recipe, **stages, **row.changes, log_every_steps=1, checkpoint_every_s=math.inf)
 
 
@@ -293,7 +293,7 @@ def train(row: Row, recipe: Recipe, meter: Meter, folder: Path) -> list[dict]:
     """Trains for the meter's steps; returns the lines of the log."""
     AcceleratorState._reset_state(True)  # a process keeps one precision otherwise
     accelerator = accelerator_for(recipe, cpu=not torch.cuda.is_available())
-    run = Run(
+    run = RunContext(
         recipe=recipe, accelerator=accelerator, out=folder, data="noise", tensorboard=False,
         before_step=meter.before_step,
     )  # fmt: skip
@@ -302,18 +302,18 @@ def train(row: Row, recipe: Recipe, meter: Meter, folder: Path) -> list[dict]:
         frames = Noise(PICTURES, recipe.vision.source_size)
         _, log = train_tower(frames, run, Resume(folder, "vision", "", accelerator))
         return [json.loads(line) for line in log.splitlines()]
-    knobs = getattr(recipe, row.stage)
-    sees = isinstance(knobs, MultimodalStage)
+    settings = getattr(recipe, row.stage)
+    sees = isinstance(settings, MultimodalStage)
     log = train_language_model(
         new_model(recipe, accelerator.device),
-        {"all": Samples(recipe).of(row.stage, knobs.optimisation.batch_size * meter.steps)},
+        {"all": Samples(recipe).of(row.stage, settings.optimisation.batch_size * meter.steps)},
         Noise(PICTURES, recipe.model.image_size) if sees else None,
         run=run,
         stage=row.stage,
-        optimisation=knobs.optimisation,
-        trains=knobs.trains if sees else ("language",),
-        mixture=knobs.mixture if sees else saycam().joint.mixture,
-        micro_batch_tokens=knobs.micro_batch_tokens,
+        optimisation=settings.optimisation,
+        trains=settings.trains if sees else ("language",),
+        mixture=settings.mixture if sees else saycam().joint.mixture,
+        micro_batch_tokens=settings.micro_batch_tokens,
         cache_vision_features=False,
     )
     return [json.loads(line) for line in log.splitlines()]

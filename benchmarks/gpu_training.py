@@ -41,7 +41,7 @@ from babyvlm.training.flops import StepFlops, peak_flops
 from babyvlm.training.kernels import tower_attention
 from babyvlm.training.loop import train_language_model
 from babyvlm.training.optimizers import part_of
-from babyvlm.training.run import Run
+from babyvlm.training.run import RunContext
 from padded_trainer import PlainLlava, train_padded
 
 TINY = ModelShape(
@@ -111,7 +111,7 @@ def ours(recipe: Recipe, sources: dict, pictures: Noise, out: Path, accelerator:
         fresh(BabyLlavaForConditionalGeneration, recipe, attention, accelerator.device),
         sources,
         pictures,
-        run=Run(recipe=recipe, accelerator=accelerator, out=out, data="noise"),
+        run=RunContext(recipe=recipe, accelerator=accelerator, out=out, data="noise"),
         stage="joint",
         optimisation=recipe.joint.optimisation,
         trains=recipe.joint.trains,

@@ -60,9 +60,9 @@ SMALL = [
     "cpu_processes=1", "checkpoint_every_s=0",
 ]  # fmt: skip
 STEPS = [
-    f"{stage}.optimisation.{knob}"
+    f"{stage}.optimisation.{setting}"
     for stage in ("vision", "language", "alignment", "joint", "instruction")
-    for knob in ("steps=4", "batch_size=4")
+    for setting in ("steps=4", "batch_size=4")
 ]
 TRAIN = ["train", "nursery", *(f"model.{name}={value}" for name, value in SHAPE.items()), *SMALL, *STEPS]
 LONGEST_S = 240.0

@@ -100,7 +100,7 @@ def train_padded(
     model: PlainLlava,
     samples: Sequence[Sample],
     pixels_NCHW: torch.Tensor,
-    knobs: Optimisation,
+    settings: Optimisation,
     *,
     out: str,
     steps: int,
@@ -114,9 +114,9 @@ def train_padded(
 
     Args:
         model: With its frozen parts frozen.
-        samples: ``steps`` times ``knobs.batch_size`` of them, in the order in which they are drawn.
+        samples: ``steps`` times ``settings.batch_size`` of them, in the order in which they are drawn.
         pixels_NCHW: Every picture, uint8.
-        knobs: Batch size, rates, clipping; AdamW throughout.
+        settings: Batch size, rates, clipping; AdamW throughout.
         out: A folder for Trainer to call its own.
         steps: How many to take.
         schedule_steps: How long the learning rate's schedule is.
@@ -128,21 +128,21 @@ def train_padded(
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(
         [
-            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": knobs.weight_decay},
+            {"params": [p for p in trained if p.ndim >= 2], "weight_decay": settings.weight_decay},
             {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
         ],
-        lr=knobs.learning_rate,
-        betas=(knobs.beta1, knobs.beta2),
+        lr=settings.learning_rate,
+        betas=(settings.beta1, settings.beta2),
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate_factor(step, schedule_steps, knobs.warmup_fraction)
+        optimizer, lambda step: learning_rate_factor(step, schedule_steps, settings.warmup_fraction)
     )
     arguments = TrainingArguments(
         output_dir=out,
         max_steps=steps,
         per_device_train_batch_size=micro_batch // processes,
-        gradient_accumulation_steps=knobs.batch_size // micro_batch,
-        max_grad_norm=knobs.clip_norm,
+        gradient_accumulation_steps=settings.batch_size // micro_batch,
+        max_grad_norm=settings.clip_norm,
         bf16=bf16,
         use_cpu=not torch.cuda.is_available(),
         dataloader_num_workers=4 if torch.cuda.is_available() else 0,  # as published; two cores have none to spare

@@ -29,7 +29,7 @@ _SPOKEN = "And so, my fellow Americans, ask not what your country can do for you
 def real_speech(path: Path, config: RecognitionConfig) -> dict[str, object]:
     """What an engine makes of a speaker's recording whose words are known."""
     engine = load_engine(config)
-    parts = find_speech(sound_blocks(path, block_s=60), config)
+    parts = find_speech(sound_blocks(path, block_s=60))
     recognised = " ".join(said.text for part in parts for said in engine.recognise(part.samples))
     found = word_errors(_SPOKEN, recognised)
     return {"words": found.words, "word_error_rate": round(found.rate, 3), "recognised": recognised}

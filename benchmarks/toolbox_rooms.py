@@ -23,7 +23,7 @@ from babyvlm.audits import audit_toolbox
 from babyvlm.evaluation import evaluate
 from babyvlm.evaluation.baselines import BlindMatch
 from babyvlm.toolbox import PhotoSource, ToolboxConfig, build_toolbox
-from babyvlm.toolbox.apart import COUNT_KINDS, Magnitudes, plan_count
+from babyvlm.toolbox.magnitude_control import COUNT_KINDS, Magnitudes, plan_count
 from babyvlm.toolbox.tasks import is_hard
 from babyvlm.toolbox.views import View
 

@@ -78,10 +78,10 @@ def changes(stage: str, matrices: str = "none") -> list[str]:
     return [*changed, "instruction.mixture=[{}]", "instruction.whiten_connector=false"]
 
 
-def ours(stage: str, data: Path, model: Path, out: Path, steps: int, knobs: list, matrices: str = "none") -> Curve:
+def ours(stage: str, data: Path, model: Path, out: Path, steps: int, settings: list, matrices: str = "none") -> Curve:
     """``babyvlm train`` in a folder that has the stage before."""
     before = STAGES[STAGES.index(stage) - 1]
-    asked = [*changes(stage, matrices), *knobs, f"{stage}.optimisation.steps={steps}"]
+    asked = [*changes(stage, matrices), *settings, f"{stage}.optimisation.steps={steps}"]
     Trainer.claim(out, resolve("nursery", asked), PretrainingSet(data))
     for folder in ("tokenizer", before):
         shutil.copytree(model / folder, out / folder)
@@ -125,18 +125,18 @@ def one_of_theirs(stage: str, data: Path, model: Path, out: Path, steps: int, sc
     samples, pictures = drawn(recipe, stage, PretrainingSet(data), model, out, steps, schedule_steps, way.halves)
     before = STAGES[STAGES.index(stage) - 1]
     plain = PlainLlava.from_pretrained(model / before, attn_implementation="eager", dtype=torch.float32)
-    knobs = getattr(recipe, stage)
+    settings = getattr(recipe, stage)
     for name, parameter in plain.named_parameters():
-        parameter.requires_grad_(part_of(name) in knobs.trains)
+        parameter.requires_grad_(part_of(name) in settings.trains)
     curve = train_padded(
         plain,
         samples,
         pictures.pixels_NCHW,
-        knobs.optimisation,
+        settings.optimisation,
         out=str(out / "trainer"),
         steps=steps,
         schedule_steps=schedule_steps,
-        micro_batch=knobs.optimisation.batch_size // way.halves,
+        micro_batch=settings.optimisation.batch_size // way.halves,
         bf16=way.bf16,
         processes=way.processes,
     )
@@ -148,8 +148,8 @@ def drawn(
     recipe: Recipe, stage: str, data: PretrainingSet, model: Path, out: Path, steps: int, plan_steps: int, halves: int
 ) -> tuple[list, PixelTable]:
     """The samples of each step, one step after the other, as ours draws them, and the pictures."""
-    knobs, shape = getattr(recipe, stage), recipe.model
-    rows = [row for name in knobs.formats for row in data.conversations(name, "train")]
+    settings, shape = getattr(recipe, stage), recipe.model
+    rows = [row for name in settings.formats for row in data.conversations(name, "train")]
     pictures = PixelTable(
         data,
         (image for row in rows for image in row.images),
@@ -163,9 +163,9 @@ def drawn(
         image_token_id=shape.vocabulary,
         image_tokens=shape.image_tokens,
     )
-    sources, _ = encode_conversations(rows, encoder, knobs, index=pictures.index, context=shape.context)
+    sources, _ = encode_conversations(rows, encoder, settings, index=pictures.index, context=shape.context)
     sizes = {name: len(samples) for name, samples in sources.items()}
-    plan = BatchPlan(sizes, (MixturePhase(),), knobs.optimisation.batch_size, plan_steps, recipe.seed)
+    plan = BatchPlan(sizes, (MixturePhase(),), settings.optimisation.batch_size, plan_steps, recipe.seed)
     in_order = []
     for step in range(steps):
         batch = [sources[source][index] for source, index in plan.step(step)]
@@ -253,7 +253,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=10, help="steps that are not timed")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stages", nargs="+", choices=COMPARED, default=list(COMPARED))
-    parser.add_argument("--ours", nargs="*", default=[], help="knobs of our side alone, such as precision=no")
+    parser.add_argument("--ours", nargs="*", default=[], help="settings of our side alone, such as precision=no")
     parser.add_argument("--out", type=Path, help="where the result goes; benchmarks/results by default")
     parser.add_argument("--theirs", nargs=7, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -12,8 +12,8 @@ import babyvlm
 from babyvlm.cli import main
 from elsewhere import asked_elsewhere
 
-SHORT = [f"{stage}.optimisation.{knob}" for stage in ("vision", "language", "alignment", "joint", "instruction")
-         for knob in ("steps=2", "batch_size=4")]  # fmt: skip
+SHORT = [f"{stage}.optimisation.{setting}" for stage in ("vision", "language", "alignment", "joint", "instruction")
+         for setting in ("steps=2", "batch_size=4")]  # fmt: skip
 ITEMS = {
     "picture_vocabulary": 12, "localization": 12, "left_right": 12, "spatial_details": 12, "memory": 6,
     "object_counting": 12, "who_has_more_naturalistic": 12, "who_has_more_synthetic": 12,

@@ -70,7 +70,7 @@ class OneByOne(lmms):
         """Replies to every round of each document, as a JSON list."""
         found = []
         for request in tqdm(requests, desc="Model Responding"):
-            _, knobs, to_visual, _, place, task, split = request.args
+            _, settings, to_visual, _, place, task, split = request.args
             document = self.task_dict[task][split][place]
             pictures, conversation, replies = to_visual(document), [], []
             prompts = [turn["value"] for turn in document["conversations"] if turn["from"] == "human"]
@@ -78,7 +78,7 @@ class OneByOne(lmms):
             for prompt in prompts:
                 shown += prompt.count("<image>")
                 conversation.append({"role": "user", "content": prompt})
-                (reply,) = self._generate([conversation], [pictures[:shown]], knobs)
+                (reply,) = self._generate([conversation], [pictures[:shown]], settings)
                 conversation.append({"role": "assistant", "content": reply})
                 replies.append(reply)
             found.append(json.dumps(replies, ensure_ascii=False))
@@ -89,7 +89,7 @@ class OneByOne(lmms):
 
     @torch.inference_mode()
     def _generate(
-        self, conversations: list[Conversation], pictures: list[list[Image.Image]], knobs: dict[str, Any]
+        self, conversations: list[Conversation], pictures: list[list[Image.Image]], settings: dict[str, Any]
     ) -> list[str]:
         texts = [
             self._processor.apply_chat_template(conversation, add_generation_prompt=True, tokenize=False)
@@ -100,7 +100,7 @@ class OneByOne(lmms):
             input_ids=inputs["input_ids"],
             attention_mask=inputs["attention_mask"],
             pixel_values=inputs["pixel_values"],
-            max_new_tokens=knobs["max_new_tokens"] - 1,  # the last token allowed is the end of the reply
+            max_new_tokens=settings["max_new_tokens"] - 1,  # the last token allowed is the end of the reply
             do_sample=False,
             num_beams=1,
             use_cache=True,

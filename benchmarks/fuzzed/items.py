@@ -15,7 +15,7 @@ import google.genai  # noqa: F401
 import openai  # noqa: F401
 
 from babyvlm.evaluation.apis.anthropic import AnthropicClient
-from babyvlm.evaluation.apis.client import Received, Said, Trouble
+from babyvlm.evaluation.apis.client import Message, Received, Trouble
 from babyvlm.evaluation.apis.gemini import GeminiClient
 from babyvlm.evaluation.apis.openai import OpenAIClient
 from babyvlm.records import write_jsonl
@@ -164,7 +164,7 @@ def ask_clients(folder: Path, out: Path) -> Any:
         status = int((folder / "status").read_text())
         client._call = lambda *_, status=status, text=text: Received(status, {"retry-after": text[:9]}, text)
         try:
-            answer = client.ask([Said(role="user", parts=("A or B?",))], 5)
+            answer = client.ask([Message(role="user", parts=("A or B?",))], 5)
             found.append(["answer", answer.text, answer.refused])
         except Trouble as trouble:
             found.append([type(trouble).__name__])

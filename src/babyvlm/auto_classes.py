@@ -4,7 +4,7 @@
 
 So ``AutoModelForImageTextToText.from_pretrained(FOLDER)`` works after ``import babyvlm``, whichever is imported first,
 while commands that need no model start without torch. Transformers' modules import each other in circles; ours waits
-for the outermost to end, when none of them is half made.
+until the outermost import has finished.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@
     │   ├── AnnotationError      boxes or tracks
     │   └── DataFolderError      a folder that babyvlm wrote, or should have written
     ├── OutputExistsError        the output folder holds something else
-    ├── ConfigError              a knob, a recipe or a combination of the two
+    ├── ConfigError              a setting, a recipe or a combination of the two
     ├── MissingExtraError        an optional dependency is not installed
     ├── ExtensionError           what another package adds does not load
     ├── CheckpointError          a checkpoint that does not load exactly
@@ -80,7 +80,7 @@ class OutputExistsError(BabyVLMError):
 
 
 class ConfigError(BabyVLMError):
-    """A knob has a bad value, is unknown, or contradicts another."""
+    """A setting has a bad value, is unknown, or contradicts another."""
 
 
 class MissingExtraError(BabyVLMError):

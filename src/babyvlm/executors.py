@@ -1,4 +1,4 @@
-"""Who does the work: this process, a pool of processes, or a cluster; ``concurrent.futures.Executor`` is their bond."""
+"""Where jobs run: in this process, a pool of processes, or a cluster. All three are ``concurrent.futures.Executor``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from typing import TypeVar
 
@@ -18,8 +18,8 @@ JobT = TypeVar("JobT")
 ResultT = TypeVar("ResultT")
 
 _DIED = (
-    "a worker process died, most likely for want of memory; no set was written. Try again with fewer --workers: "
-    "what is finished is kept"
+    "a worker process died, most likely for lack of memory, and the output was not written. Try again with fewer "
+    "--workers; a command that can resume keeps what is finished"
 )
 
 
@@ -45,6 +45,22 @@ def _end_with_parent() -> None:
             os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def parallel_map(work: Callable[[JobT], ResultT], jobs: Sequence[JobT], *, workers: int) -> Iterator[ResultT]:
+    """Yields the results in the order of the jobs, whatever the number of workers; short jobs are sent in chunks.
+
+    Raises:
+        BabyVLMError: A worker died.
+    """
+    with process_pool(workers, len(jobs)) as pool:
+        if pool is None:
+            yield from map(work, jobs)
+            return
+        try:
+            yield from pool.map(work, jobs, chunksize=max(1, len(jobs) // (workers * 8)))
+        except BrokenExecutor as error:
+            raise BabyVLMError(_DIED) from error
 
 
 @contextlib.contextmanager

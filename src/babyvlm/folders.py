@@ -213,7 +213,7 @@ def is_no_room(error: OSError) -> bool:
 
 
 def no_room(path: Path, error: OSError) -> DataFolderError:
-    """What to say then."""
+    """The error to raise when the disk is full."""
     return DataFolderError(
         f"no room left to write ({os.strerror(error.errno or errno.ENOSPC)})",
         path=path,

@@ -80,7 +80,7 @@ def show_picture(source: Path | bytes) -> ShownPicture:
         MediaError: It is missing, no picture, damaged or too large.
     """
 
-    return _opened(source, _show)
+    return read_picture(source, _show)
 
 
 def as_shown(image: Image.Image) -> Image.Image:
@@ -94,7 +94,7 @@ def picture_size(source: Path | bytes) -> PictureSize:
     Raises:
         MediaError: It is missing, no picture or too large.
     """
-    return _opened(source, _size)
+    return read_picture(source, _size)
 
 
 def picture_format(source: Path | bytes) -> str:
@@ -103,7 +103,7 @@ def picture_format(source: Path | bytes) -> str:
     Raises:
         MediaError: It is missing, no picture or too large.
     """
-    return _opened(source, lambda image: image.format or "")
+    return read_picture(source, lambda image: image.format or "")
 
 
 def turn_box(corners: Corners, size: PictureSize) -> Corners:
@@ -149,7 +149,12 @@ def _show(image: Image.Image) -> ShownPicture:
     return ShownPicture(image=_as_rgb(turned), size=size, notes=tuple(notes))
 
 
-def _opened(source: Path | bytes, use: Callable[[Image.Image], UseT]) -> UseT:
+def read_picture(source: Path | bytes, use: Callable[[Image.Image], UseT]) -> UseT:
+    """What a function makes of a picture from outside, opened with its header read and its pixels not yet decoded.
+
+    Raises:
+        MediaError: It is missing, no picture, too large, or damaged where ``use`` decodes it.
+    """
     path = None if isinstance(source, bytes) else source
     try:
         if path is not None:

@@ -4,7 +4,7 @@ import pytest
 from test_respondent_kinds import holds_the_contract, replies
 
 from babyvlm.errors import ConfigError
-from babyvlm.evaluation import BASELINES, choose_nulls, choose_respondent, evaluate
+from babyvlm.evaluation import BASELINES, choose_controls, choose_respondent, evaluate
 from babyvlm.evaluation.choose import BASELINE_KINDS, extensions_in
 from extensions import example_names, names_of
 
@@ -45,7 +45,7 @@ def test_what_must_stand_behind_a_name_is_asked_for(name, toolbox):
 
 def test_the_null_rows_of_a_model_are_the_built_in_ones(toolbox):
     assert set(BASELINES) < set(BASELINE_KINDS.builtin)
-    assert list(choose_nulls(choose_respondent("baseline:random", toolbox), toolbox)) == list(BASELINE_KINDS.builtin)
+    assert list(choose_controls(choose_respondent("baseline:random", toolbox), toolbox)) == list(BASELINE_KINDS.builtin)
 
 
 @pytest.mark.parametrize("name", example_names(BASELINE_KINDS.group))

@@ -17,7 +17,7 @@ from babyvlm.training.checkpoints import Resume
 from babyvlm.training.configuration import saved_settings
 from babyvlm.training.distillation import new_objective, train_tower
 from babyvlm.training.objectives import DISTILLATION, REGISTRY
-from babyvlm.training.run import Run, accelerator_for
+from babyvlm.training.run import RunContext, accelerator_for
 from extensions import example_names, names_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
@@ -57,7 +57,7 @@ def trained(tmp_path):
         recipe = recipe_of(name, **settings)
         accelerator = accelerator_for(recipe, cpu=True)
         (tmp_path / folder).mkdir()
-        run = Run(recipe=recipe, accelerator=accelerator, out=tmp_path / folder, data="", tensorboard=False)
+        run = RunContext(recipe=recipe, accelerator=accelerator, out=tmp_path / folder, data="", tensorboard=False)
         torch.manual_seed(0)
         tower, log = train_tower(Noise(24, 40), run, Resume(tmp_path / folder, "vision", "", accelerator))
         return tower, [json.loads(line) for line in log.splitlines()]

@@ -12,7 +12,7 @@ from PIL import Image
 
 from babyvlm.curation import own_encoder
 from babyvlm.curation.alignment import RecordingShard, SeenAndSaid, score_shard
-from babyvlm.curation.candidates import Candidate, CandidateFrame, Heard
+from babyvlm.curation.candidates import Candidate, CandidateFrame, RecordingSpeech
 from babyvlm.curation.configuration import OwnEncoderConfig
 from babyvlm.curation.own_encoder import OwnAligner
 from babyvlm.curation.shards import Shard
@@ -47,7 +47,7 @@ def recorded(folder: Path, name: str, split: str = "train", clips: int = 24) -> 
                 )
             )
     write_jsonl(shard.folder / "candidates.jsonl", candidates)
-    (shard.folder / "heard.json").write_text(Heard(utterances=(), clips=()).model_dump_json())
+    (shard.folder / "heard.json").write_text(RecordingSpeech(utterances=(), clips=()).model_dump_json())
     return RecordingShard(recording=name, split=split, shard=shard)
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from babyvlm.curation import CurationConfig
 from babyvlm.curation.candidates import Candidate, CandidateFrame
 from babyvlm.curation.clips import Clip, cut_clips
-from babyvlm.curation.formats import KeptClip, KeptFrame, interleaved_conversations, spread, video_conversations
+from babyvlm.curation.formats import KeptClip, KeptFrame, even_indices, interleaved_conversations, video_conversations
 from babyvlm.curation.frames import difference_hash, differing_bits, sample_frames, sharpness
 from babyvlm.curation.selection import select
 from babyvlm.curation.sets import UTTERANCE_SCHEMA, RowWriter
@@ -183,7 +183,7 @@ def test_video_records_spread_their_frames_over_the_clip() -> None:
     assert video.turns[0].prompt == "<image><image><image>" and video.id == "S_20140320_1703_04_0_2000"
     for available in range(1, 12):
         for wanted in range(1, 12):
-            chosen = spread(available, wanted)
+            chosen = even_indices(available, wanted)
             assert len(set(chosen)) == len(chosen) == min(available, wanted) and chosen == sorted(chosen)
             assert abs(chosen[0] - (available - 1 - chosen[-1])) <= 1  # as far from either end
             gaps = [later - earlier for earlier, later in pairwise(chosen)]
@@ -207,11 +207,12 @@ def test_interleaved_windows_hold_consecutive_clips_and_their_best_frames() -> N
 
 
 @pytest.mark.parametrize(
-    "knobs", [{"fps": 0}, {"min_clip_s": 20}, {"min_window": 9}, {"max_skipped_fraction": 2}, {"on_problem": "ignore"}]
+    "settings",
+    [{"fps": 0}, {"min_clip_s": 20}, {"min_window": 9}, {"max_skipped_fraction": 2}, {"on_problem": "ignore"}],
 )
-def test_contradictory_knobs_are_refused(knobs: dict) -> None:
-    with pytest.raises(ConfigError, match=next(iter(knobs))):
-        CurationConfig(**knobs)
+def test_contradictory_settings_are_refused(settings: dict) -> None:
+    with pytest.raises(ConfigError, match=next(iter(settings))):
+        CurationConfig(**settings)
 
 
 def test_rows_come_in_groups_of_a_fixed_size_however_many_there_are(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from babyvlm.errors import ConfigError
 from babyvlm.model import BabyLlavaForConditionalGeneration, ModelShape, model_config
 from babyvlm.model.configuration import vision_config
 from babyvlm.model.loading import load_tower
-from babyvlm.model.modeling import IGNORED, parameter_counts
+from babyvlm.model.modeling import IGNORED
 from babyvlm.model.packed_attention import packed
 from babyvlm.model.stem import new_tower
+from babyvlm.parts import parameter_counts
 
 SHAPE = ModelShape(
     image_size=32, patch_size=16, vision_width=32, vision_layers=2, vision_heads=2, text_width=32, text_layers=2,
@@ -175,7 +176,7 @@ def test_saved_and_loaded_through_the_auto_class_it_is_the_same(model, batch, tm
 
 
 @pytest.mark.parametrize(
-    ("knobs", "named"),
+    ("settings", "named"),
     [
         ({"image_size": 65}, "patch_size"),
         ({"text_width": 100, "text_heads": 32}, "text_heads"),
@@ -185,9 +186,9 @@ def test_saved_and_loaded_through_the_auto_class_it_is_the_same(model, batch, tm
         ({"stem": (0,)}, "stem"),
     ],
 )
-def test_impossible_shapes_are_refused(knobs, named):
+def test_impossible_shapes_are_refused(settings, named):
     with pytest.raises(ConfigError, match=named):
-        ModelShape(**knobs)
+        ModelShape(**settings)
 
 
 @pytest.mark.parametrize("shape", [SHAPE, WITH_STEM], ids=["patches", "stem"])

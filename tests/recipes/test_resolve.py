@@ -1,4 +1,4 @@
-"""Recipes, and changes to their knobs."""
+"""Recipes, and changes to their settings."""
 
 import dataclasses
 import itertools
@@ -12,7 +12,7 @@ from babyvlm.training.configuration import SampleRules
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_every_knob_is_listed_with_its_meaning(name):
+def test_every_setting_is_listed_with_its_meaning(name):
     lines = describe(resolve(name)).splitlines()
     for line, following in itertools.pairwise(lines):
         if " = " in line and not line.startswith(" "):
@@ -54,7 +54,7 @@ def test_saycam_published_differs_where_the_scripts_do():
         resolve("saycam", ["joint.optimisation.clip_norm=0"])
 
 
-def test_a_change_changes_one_knob():
+def test_a_change_changes_one_setting():
     changed = resolve("nursery", ["joint.optimisation.learning_rate=0.5", "seed=3", "precision=no"])
     assert (changed.joint.optimisation.learning_rate, changed.seed, changed.precision) == (0.5, 3, "no")
     plain = resolve("nursery")
@@ -80,7 +80,7 @@ def test_steps_replace_epochs():
         ("instruction.cache_vision_features=true", "frozen"),
     ],
 )
-def test_bad_knobs_are_named(change, told):
+def test_bad_settings_are_named(change, told):
     with pytest.raises(ConfigError, match=told):
         resolve("nursery", [change])
 

@@ -206,7 +206,7 @@ def test_same_seed_same_bytes_for_any_number_of_workers(balanced, corpus, tmp_pa
     assert {item.id for item in other.items} != {item.id for item in again.items}
 
 
-def test_bad_folders_and_knobs_are_refused_by_name(balanced, corpus, tmp_path):
+def test_bad_folders_and_settings_are_refused_by_name(balanced, corpus, tmp_path):
     with pytest.raises(ConfigError, match="did you mean 'memory'"):
         ToolboxConfig(tasks=("memroy",))
     with pytest.raises(ConfigError, match="memory must get at least 1 item"):

@@ -10,8 +10,14 @@ import pytest
 from babyvlm.errors import ConfigError
 from babyvlm.records import Reply, Response
 from babyvlm.toolbox import CorpusSource, ToolboxConfig, build_toolbox, leaderboard_results, score
-from babyvlm.toolbox.apart import COUNT_KINDS, Magnitudes, hull_area, pairs_to_compare, plan_count, plan_pair
-from babyvlm.toolbox.retakes import RetakeConfig
+from babyvlm.toolbox.magnitude_control import (
+    COUNT_KINDS,
+    Magnitudes,
+    hull_area,
+    pairs_to_compare,
+    plan_count,
+    plan_pair,
+)
 from babyvlm.toolbox.tasks import HARD_TASKS, TASKS, is_hard, row_name
 from babyvlm.toolbox.views import View
 
@@ -103,8 +109,6 @@ def test_the_hull_of_squares():
     assert hull_area([(0, 0, 2), (8, 8, 2), (4, 4, 2)]) == 100 - 2 * 8 * 8 / 2
 
 
-def test_bad_knobs_are_refused():
+def test_bad_settings_are_refused():
     with pytest.raises(ConfigError, match="localization: no hard variant"):
         ToolboxConfig(tasks=("localization",), variants=("hard",))
-    with pytest.raises(ConfigError, match="farthest"):
-        RetakeConfig(farthest=1.2, nearest=1.0)

@@ -14,9 +14,8 @@ from PIL import Image, ImageOps
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox import TASKS, CorpusSource, CropConfig, PhotoSource, ToolboxConfig, build_toolbox, open_toolbox
-from babyvlm.toolbox.builders.published.material import published_survey
+from babyvlm.toolbox.builders.published.material import published_sightings
 from babyvlm.toolbox.directions import is_corner, opposite
-from babyvlm.toolbox.views import PictureConfig
 
 MARGIN, SIDE = 30 / 640 * WIDTH, 150 / 640 * WIDTH
 
@@ -313,7 +312,7 @@ def test_bounds_go_with_the_size_of_the_frame(width, side, shown):
     source = frames_with(
         ("cup", 200 * scale, 150 * scale, side * scale, side * scale), width=width, height=round(480 * scale)
     )
-    found = published_survey(source, PictureConfig(), CropConfig(min_composed_side=150 / 640))
+    found = published_sightings(source, CropConfig(min_composed_side=150 / 640))
     assert bool(found.sightings) is shown
 
 

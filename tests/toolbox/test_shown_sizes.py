@@ -8,9 +8,7 @@ import pytest
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.balanced.windows import counted_views
 from babyvlm.toolbox.builders.bench import Bench
-from babyvlm.toolbox.exits import ExitConfig
-from babyvlm.toolbox.survey import survey
-from babyvlm.toolbox.views import PictureConfig
+from babyvlm.toolbox.sightings import find_sightings
 
 
 def frame(width, height, *boxes):
@@ -29,10 +27,10 @@ def frame(width, height, *boxes):
 def test_a_whole_frame_is_counted_in_where_its_smallest_object_is_ten_pixels_as_shown(width, side, seen):
     """Frames are shown at 320 pixels at most: an object of `side` has side * min(1, 320 / width) of them."""
     assert (side * min(1, 320 / width) >= 10) is seen  # the rule itself
-    height, config = width * 3 // 4, PictureConfig()
+    height = width * 3 // 4
     boxes = [(width // 10, height // 4, side), (width // 2, height // 4, side)]
-    found = survey(SimpleNamespace(frames=(frame(width, height, *boxes),)), config)
-    bench = Bench(found=found, pictures=config, exits=ExitConfig(), seed=0, max_reuse=4)
+    found = find_sightings(SimpleNamespace(frames=(frame(width, height, *boxes),)))
+    bench = Bench(found=found, seed=0, max_reuse=4)
     views = counted_views(bench, random.Random(0))
     whole = [view for view in views if view.view.window == (0, 0, width, height)]
     assert bool(whole) is seen
@@ -46,5 +44,5 @@ def test_a_whole_frame_is_counted_in_where_its_smallest_object_is_ten_pixels_as_
 def test_a_crop_that_shows_part_of_another_of_its_kind_is_no_single(apart_px, single):
     """A box of 40 pixels is cropped with 12% on each side: 5 pixels of its surroundings."""
     boxes = [(100, 100, 40), (100 + apart_px, 100, 40)]
-    found = survey(SimpleNamespace(frames=(frame(640, 480, *boxes),)), PictureConfig())
+    found = find_sightings(SimpleNamespace(frames=(frame(640, 480, *boxes),)))
     assert [sighting.is_alone for sighting in found.sightings] == [single] * len(found.sightings)

@@ -16,8 +16,8 @@ from babyvlm.training.steps import StepMaker
 SIZES = {"image": 50, "video": 20, "empty": 0}
 
 
-def plan(**knobs):
-    return BatchPlan(SIZES, knobs.get("phases", [MixturePhase()]), 7, 100, knobs.get("seed", 0))
+def plan(**settings):
+    return BatchPlan(SIZES, settings.get("phases", [MixturePhase()]), 7, 100, settings.get("seed", 0))
 
 
 def test_a_step_depends_on_seed_and_step_alone():

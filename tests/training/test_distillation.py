@@ -17,7 +17,7 @@ from babyvlm.training.checkpoints import Resume
 from babyvlm.training.collapse import CollapseWatch, feature_rank
 from babyvlm.training.distillation import Frames, new_objective, train_tower, views_of
 from babyvlm.training.flops import vision_flops
-from babyvlm.training.run import Run, accelerator_for
+from babyvlm.training.run import RunContext, accelerator_for
 
 
 class Noise:
@@ -29,10 +29,10 @@ class Noise:
         return len(self.pixels_NCHW)
 
 
-def recipe_of(*, steps=4, batch_size=4, **knobs):
-    recipe = tiny_recipe(precision=knobs.pop("precision", "bf16"))
+def recipe_of(*, steps=4, batch_size=4, **settings):
+    recipe = tiny_recipe(precision=settings.pop("precision", "bf16"))
     optimisation = replace(recipe.vision.optimisation, steps=steps, batch_size=batch_size)
-    return replace(recipe, vision=replace(recipe.vision, optimisation=optimisation, **knobs))
+    return replace(recipe, vision=replace(recipe.vision, optimisation=optimisation, **settings))
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def train(tmp_path):
     def run(recipe, probe=None):
         AcceleratorState._reset_state(True)
         accelerator = accelerator_for(recipe, cpu=True)
-        run = Run(recipe=recipe, accelerator=accelerator, out=tmp_path, data="", tensorboard=False)
+        run = RunContext(recipe=recipe, accelerator=accelerator, out=tmp_path, data="", tensorboard=False)
         tower, log = train_tower(Noise(24, 40), run, Resume(tmp_path, "vision", "", accelerator), probe)
         return tower, [json.loads(line) for line in log.splitlines()]
 

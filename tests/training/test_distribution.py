@@ -22,9 +22,9 @@ def plain_recipe(**changes):
     """In float32 with AdamW, so that runs differ by the order of additions alone; rows too small for a share."""
     recipe = tiny_recipe(precision="no", checkpoint_every_s=0.0)
     for stage in ("language", "joint", "instruction"):
-        knobs = getattr(recipe, stage)
-        adamw = replace(knobs.optimisation, matrix_learning_rate=None)
-        recipe = replace(recipe, **{stage: replace(knobs, optimisation=adamw, micro_batch_tokens=128)})
+        settings = getattr(recipe, stage)
+        adamw = replace(settings.optimisation, matrix_learning_rate=None)
+        recipe = replace(recipe, **{stage: replace(settings, optimisation=adamw, micro_batch_tokens=128)})
     return replace(recipe, **changes)
 
 
@@ -111,9 +111,9 @@ def test_torchrun_trains_by_the_command_with_copies(data, trained, tmp_path):
 )
 def test_checkpointing_and_compilation_change_no_loss(changes, data, trained, tmp_path):
     found = {}
-    for name, knobs in (("plain", {}), ("changed", changes)):
-        run = begun(trained, tmp_path / name, plain_recipe(**knobs), data, with_stages=["joint"])
-        Trainer(plain_recipe(**knobs), data, run).run(["instruction"])
+    for name, settings in (("plain", {}), ("changed", changes)):
+        run = begun(trained, tmp_path / name, plain_recipe(**settings), data, with_stages=["joint"])
+        Trainer(plain_recipe(**settings), data, run).run(["instruction"])
         found[name] = losses(run / "instruction")
     assert found["changed"] == pytest.approx(found["plain"], abs=2e-4)
 

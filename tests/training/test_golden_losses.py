@@ -25,9 +25,9 @@ def golden_recipe():
     """float32 and AdamW throughout: Muon computes in bfloat16 on some processors, where rounding shows."""
     recipe = tiny_recipe(precision="no", seed=3)
     for stage in STAGES:
-        knobs = getattr(recipe, stage)
-        longer = replace(knobs.optimisation, steps=max(STEPS), matrix_learning_rate=None)
-        recipe = replace(recipe, **{stage: replace(knobs, optimisation=longer)})
+        settings = getattr(recipe, stage)
+        longer = replace(settings.optimisation, steps=max(STEPS), matrix_learning_rate=None)
+        recipe = replace(recipe, **{stage: replace(settings, optimisation=longer)})
     return recipe
 
 

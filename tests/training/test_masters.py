@@ -14,7 +14,7 @@ from babyvlm.training.configuration import Optimisation
 from babyvlm.training.masters import MasterWeights
 from babyvlm.training.optimizers import Optimizers, part_of
 
-KNOBS = Optimisation(learning_rate=1e-3, weight_decay=0.1, batch_size=1, steps=1)
+SETTINGS = Optimisation(learning_rate=1e-3, weight_decay=0.1, batch_size=1, steps=1)
 BLOCKS = ((2, 24), (1, 16))
 
 
@@ -45,7 +45,7 @@ def learn(model, steps, *, dtype=None, autocast=False):
     """Losses, and the masters if there are any."""
     masters = MasterWeights(model, dtype=dtype) if dtype else None
     trained = masters.trained() if masters else [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-    optimizer = Optimizers(trained, KNOBS)
+    optimizer = Optimizers(trained, SETTINGS)
     losses = []
     for step in range(steps):
         loss = 0.0
@@ -119,7 +119,7 @@ def test_small_steps_are_not_lost_to_rounding():
 def test_a_weight_without_gradient_is_left_alone():
     pair = nn.ModuleDict({"used": nn.Linear(2, 2), "unused": nn.Linear(2, 2)})
     masters = MasterWeights(pair)
-    optimizer = Optimizers(masters.trained(), KNOBS)
+    optimizer = Optimizers(masters.trained(), SETTINGS)
     before = masters.state_dict()["unused.weight"].clone()
     masters.begin_row(first=True, last=True)
     pair["used"](torch.ones(1, 2, dtype=torch.bfloat16)).sum().backward()

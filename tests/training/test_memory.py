@@ -10,8 +10,9 @@ from transformers.initialization import no_init_weights
 
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import model_config, vision_config
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.packed_attention import packed, row_arguments
+from babyvlm.parts import parameter_counts
 from babyvlm.recipes import nursery, saycam
 from babyvlm.training import STAGES, memory, require_memory
 

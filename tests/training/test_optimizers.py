@@ -46,7 +46,7 @@ def test_blocks_go_to_muon_and_the_rest_to_adamw_at_their_rates():
         "model.multi_modal_projector.linear_1.bias": (4,),
     }
     parameters = [(name, nn.Parameter(torch.zeros(shape))) for name, shape in names.items()]
-    knobs = Optimisation(
+    settings = Optimisation(
         learning_rate=1e-3,
         vision_learning_rate=1e-4,
         matrix_learning_rate=0.01,
@@ -54,7 +54,7 @@ def test_blocks_go_to_muon_and_the_rest_to_adamw_at_their_rates():
         batch_size=1,
         steps=1,
     )
-    adamw, muon = Optimizers(parameters, knobs)._optimizers
+    adamw, muon = Optimizers(parameters, settings)._optimizers
     assert [len(group["params"]) for group in muon.param_groups] == [1, 1]
     assert sorted(group["lr"] for group in muon.param_groups) == pytest.approx([0.001, 0.01])
     assert sum(len(group["params"]) for group in adamw.param_groups) == 3

@@ -23,21 +23,21 @@ def optimisation(**changes: object) -> Optimisation:
 def test_a_cosine_from_start_to_end_is_dinos() -> None:
     places = np.arange(40)
     expected = 0.4 + 0.5 * (0.04 - 0.4) * (1 + np.cos(np.pi * places / 40))
-    knobs = optimisation(weight_decay=0.04, weight_decay_end=0.4)
-    assert [weight_decay(step, 40, knobs) for step in range(40)] == pytest.approx(expected.tolist())
+    settings = optimisation(weight_decay=0.04, weight_decay_end=0.4)
+    assert [weight_decay(step, 40, settings) for step in range(40)] == pytest.approx(expected.tolist())
     assert weight_decay(17, 40, optimisation(weight_decay=0.04)) == 0.04
     assert cosine(0.992, 1.0, 40, 40) == 1.0
 
 
 def test_a_temperature_rises_and_stays() -> None:
-    knobs = VisionStage(
+    settings = VisionStage(
         optimisation=optimisation(),
         teacher_temperature=0.07,
         teacher_temperature_start=0.04,
         teacher_temperature_rise=0.3,
     )
     expected = [*np.linspace(0.04, 0.07, 13)[:12], *[0.07] * 28]
-    assert [teacher_temperature(step, 40, knobs) for step in range(40)] == pytest.approx(expected)
+    assert [teacher_temperature(step, 40, settings) for step in range(40)] == pytest.approx(expected)
     with pytest.raises(ConfigError, match="teacher_temperature_start and teacher_temperature_rise together"):
         VisionStage(optimisation=optimisation(), teacher_temperature_rise=0.3)
 
@@ -89,7 +89,7 @@ def test_decay_follows_its_schedule_where_there_is_any_and_a_forgotten_gradient_
 
 
 def test_a_warm_up_and_a_cosine_are_those_of_the_published_scripts() -> None:
-    knobs = optimisation(warmup_fraction=0.1)
+    settings = optimisation(warmup_fraction=0.1)
     for step in range(40):
         expected = (step + 1) / 4 if step < 4 else 0.5 * (1 + math.cos(math.pi * (step - 4) / 36))
-        assert learning_rate_factor(step, 40, knobs) == pytest.approx(expected)
+        assert learning_rate_factor(step, 40, settings) == pytest.approx(expected)

@@ -54,11 +54,11 @@ def test_a_source_that_the_data_lack_is_said_and_left_out(data, trained, tmp_pat
 
 
 def test_instruction_tuning_on_one_task_takes_no_other(data, trained, tmp_path, monkeypatch):
-    """Task-specific tuning is a mixture of one source, given on the command line as any knob is."""
+    """Task-specific tuning is a mixture of one source, given on the command line as any setting is."""
     recipe = tiny_recipe()
-    knob = "instruction.mixture=[{'weights': {'object_counting': 1}}]"
+    setting = "instruction.mixture=[{'weights': {'object_counting': 1}}]"
     recipe = replace(
-        recipe, instruction=replace(recipe.instruction, mixture=resolve("nursery", [knob]).instruction.mixture)
+        recipe, instruction=replace(recipe.instruction, mixture=resolve("nursery", [setting]).instruction.mixture)
     )
     run = fork(trained, tmp_path / "run", recipe, data, without="instruction")
     real, drawn = BatchPlan.step, set()
@@ -78,7 +78,7 @@ def test_instruction_tuning_on_one_task_takes_no_other(data, trained, tmp_path, 
     assert drawn == {"object_counting"}
 
 
-def test_a_loss_that_is_not_finite_stops_with_the_knob(data, trained, tmp_path):
+def test_a_loss_that_is_not_finite_stops_with_the_setting(data, trained, tmp_path):
     recipe = tiny_recipe()
     broken = replace(recipe.instruction.optimisation, learning_rate=1e30, vision_learning_rate=1e30, clip_norm=1e30)
     recipe = replace(recipe, instruction=replace(recipe.instruction, optimisation=broken))

@@ -20,7 +20,7 @@ from babyvlm.training import Trainer, run_in_processes, train_in_process
 from babyvlm.training import checkpoints as training_checkpoints
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import Optimisation
-from babyvlm.training.journal import Journal
+from babyvlm.training.metrics_logger import MetricsLogger
 from babyvlm.training.optimizers import Optimizers
 
 
@@ -79,8 +79,8 @@ def test_what_a_kill_right_after_a_stage_left_is_cleared_up_by_the_same_command(
 def filled(value):
     module = nn.Linear(2, 2)
     nn.init.constant_(module.weight, value)
-    knobs = Optimisation(learning_rate=1e-3, batch_size=1, steps=1)
-    optimizer = Optimizers(module.named_parameters(), knobs)
+    settings = Optimisation(learning_rate=1e-3, batch_size=1, steps=1)
+    optimizer = Optimizers(module.named_parameters(), settings)
     for parameter in module.parameters():
         parameter.grad = torch.full_like(parameter, value)
     optimizer.step()
@@ -96,12 +96,12 @@ def test_a_checkpoint_is_the_old_one_or_the_new_one_wherever_the_kill_comes(tmp_
     calls = 0
 
     def deadly(function, limit):
-        def call(*arguments, **knobs):
+        def call(*arguments, **settings):
             nonlocal calls
             calls += 1
             if calls > limit:
                 raise Killed
-            return function(*arguments, **knobs)
+            return function(*arguments, **settings)
 
         return call
 
@@ -136,7 +136,7 @@ def test_a_checkpoint_is_the_old_one_or_the_new_one_wherever_the_kill_comes(tmp_
     assert found == {1, 2} and limit > 8
 
 
-def test_a_state_of_other_knobs_is_refused(tmp_path):
+def test_a_state_of_other_settings_is_refused(tmp_path):
     module, optimizer = filled(1.0)
     Resume(tmp_path, "joint", "one", Accelerator(cpu=True)).save({"model": module}, optimizer, ResumePoint(step=1))
     with pytest.raises(CheckpointError, match="another configuration"):
@@ -157,8 +157,10 @@ def test_a_full_disk_is_named_and_leaves_the_state_before(tmp_path, monkeypatch)
     assert resume.load({"model": module}).step == 1
 
 
-def journal(**knobs):
-    return Journal("joint", 100, 1, uniform_loss=6.0, peak_flops=1e9, begin=ResumePoint(), silent=True, **knobs)
+def metrics(**settings):
+    return MetricsLogger(
+        "joint", 100, 1, uniform_loss=6.0, peak_flops=1e9, begin=ResumePoint(), silent=True, **settings
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,11 +170,11 @@ def test_what_is_not_finite_stops_before_the_weights_change(figures):
     with pytest.raises(
         TrainingError, match=r"joint stage became (nan|inf) at step 7.*joint\.optimisation\.learning_rate"
     ):
-        journal().check(7, **figures)
+        metrics().check(7, **figures)
 
 
 def test_a_loss_far_above_guessing_stops_and_a_single_bad_step_does_not():
-    kept = journal()
+    kept = metrics()
     for step, loss in enumerate([6.0, 3.0, 30.0, 2.0, 2.0], start=1):
         kept.check(step, loss=loss, gradient_norm=1.0)
     with pytest.raises(TrainingError, match="diverged: at step"):

@@ -23,8 +23,8 @@ def test_figures_go_to_a_project_where_one_is_named(data, trained, tmp_path, mon
     runs = []
 
     class Run:
-        def __init__(self, **knobs):
-            self.knobs, self.steps, self.finished = knobs, {}, False
+        def __init__(self, **settings):
+            self.settings, self.steps, self.finished = settings, {}, False
             runs.append(self)
 
         def log(self, figures, step):
@@ -38,7 +38,7 @@ def test_figures_go_to_a_project_where_one_is_named(data, trained, tmp_path, mon
     out = fork(trained, tmp_path / "model", recipe, data, without="joint")
     Trainer(recipe, data, out, "babies").run(["joint"])
     (run,) = runs
-    assert run.knobs["project"] == "babies" and run.knobs["config"]["name"] == "tiny" and run.finished
+    assert run.settings["project"] == "babies" and run.settings["config"]["name"] == "tiny" and run.finished
     assert sorted(run.steps) == [1, 2, 3, 4] and run.steps[4]["loss"] > 0
 
 

@@ -61,11 +61,11 @@ def test_it_is_the_mean_over_learned_tokens_of_the_model_that_is_saved(run, held
     encoder = ConversationEncoder(
         load_tokenizer(run / "tokenizer"), image_token_id=TINY.vocabulary, image_tokens=TINY.image_tokens
     )
-    knobs = getattr(recipe(), stage)
+    settings = getattr(recipe(), stage)
     by_source: dict[str, list] = {}
-    for name in knobs.formats:
+    for name in settings.formats:
         for row in held_out.conversations(name, "validation"):
-            ids, labels = encoder.conversation(row.turns, num_images=len(row.images), template=knobs.template)
+            ids, labels = encoder.conversation(row.turns, num_images=len(row.images), template=settings.template)
             pixels = [
                 torch.tensor(square_pixels(held_out.read_image(image), TINY.image_size, TINY.image_fit))
                 for image in row.images

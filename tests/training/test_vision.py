@@ -14,23 +14,23 @@ from babyvlm.training import Trainer
 from babyvlm.training.configuration import VisionStage
 from babyvlm.training.vision import SelfDistillation, cut_windows, draw_masks, koleo, micro_batches
 
-KNOBS = replace(tiny_recipe().vision, masked_patch_weight=1.0, koleo_weight=0.1)
+SETTINGS = replace(tiny_recipe().vision, masked_patch_weight=1.0, koleo_weight=0.1)
 
 
-def distillation(knobs=KNOBS):
+def distillation(settings=SETTINGS):
     torch.manual_seed(0)
-    return SelfDistillation(ViTModel(vision_config(TINY), add_pooling_layer=False), knobs)
+    return SelfDistillation(ViTModel(vision_config(TINY), add_pooling_layer=False), settings)
 
 
 def test_masks_cover_the_part_asked_for_of_the_views_asked_for():
-    masks = draw_masks(8, 100, KNOBS, torch.Generator().manual_seed(1))
+    masks = draw_masks(8, 100, SETTINGS, torch.Generator().manual_seed(1))
     assert sorted((masks > 0).sum(1).tolist()) == [0, 0, 0, 0, 10, 23, 37, 50]
     assert sorted(masks.sum(1).tolist()) == pytest.approx([0, 0, 0, 0, 0.25, 0.25, 0.25, 0.25])
-    again = draw_masks(8, 100, KNOBS, torch.Generator().manual_seed(1))
+    again = draw_masks(8, 100, SETTINGS, torch.Generator().manual_seed(1))
     assert torch.equal(masks, again) and not torch.equal(
-        masks, draw_masks(8, 100, KNOBS, torch.Generator().manual_seed(2))
+        masks, draw_masks(8, 100, SETTINGS, torch.Generator().manual_seed(2))
     )
-    assert (draw_masks(2, 4, KNOBS, torch.Generator()) > 0).any()
+    assert (draw_masks(2, 4, SETTINGS, torch.Generator()) > 0).any()
 
 
 def test_a_window_is_taken_where_there_is_something_to_see():
@@ -50,7 +50,7 @@ def test_koleo_is_minus_the_log_of_the_distance_to_the_nearest():
 
 
 def test_what_is_masked_is_learned_from_the_teacher_and_the_rest_is_not():
-    model = distillation(replace(KNOBS, koleo_weight=0.0))
+    model = distillation(replace(SETTINGS, koleo_weight=0.0))
     views = [torch.rand(3, 3, 32, 32) for _ in range(2)] + [torch.rand(3, 3, 16, 16)]
     masks = torch.zeros(6, 4)
     masks[0, 2], masks[4, 0], masks[4, 1] = 0.5, 0.25, 0.25
@@ -61,12 +61,12 @@ def test_what_is_masked_is_learned_from_the_teacher_and_the_rest_is_not():
     with torch.no_grad():  # the same, patch by patch
         taught = model.teacher_head(model.teacher(torch.cat(views[:2])).last_hidden_state[:, 1:])
         learned = model.student(torch.cat(views[:2]), bool_masked_pos=masked).last_hidden_state
-        predicted = torch.log_softmax(model.student_head(learned[:, 1:]) / KNOBS.student_temperature, -1)
-        wanted = torch.softmax(taught / KNOBS.teacher_temperature, -1)
+        predicted = torch.log_softmax(model.student_head(learned[:, 1:]) / SETTINGS.student_temperature, -1)
+        wanted = torch.softmax(taught / SETTINGS.teacher_temperature, -1)
         each = -(wanted * predicted).sum(-1)
         expected = (each[0, 2] + (each[4, 0] + each[4, 1]) / 2) / 2
     assert said.patches == pytest.approx(taught[masked].sum(0), abs=1e-6)
-    only = replace(KNOBS, koleo_weight=0.0, masked_patch_weight=3.0)
+    only = replace(SETTINGS, koleo_weight=0.0, masked_patch_weight=3.0)
     tripled, _ = distillation(only)(views, masks)
     assert (tripled - loss).item() == pytest.approx(2 * expected.item(), rel=1e-4)
     loss.backward()
@@ -76,9 +76,9 @@ def test_what_is_masked_is_learned_from_the_teacher_and_the_rest_is_not():
 
 
 def test_micro_batches_add_up_to_the_whole():
-    model = distillation(replace(KNOBS, koleo_weight=0.0))
+    model = distillation(replace(SETTINGS, koleo_weight=0.0))
     views = [torch.rand(5, 3, 32, 32) for _ in range(2)] + [torch.rand(5, 3, 16, 16)]
-    masks = draw_masks(10, 4, KNOBS, torch.Generator().manual_seed(0))
+    masks = draw_masks(10, 4, SETTINGS, torch.Generator().manual_seed(0))
     gradients, losses, said = [], [], []
     for frames in (None, 2):
         passes = [model(*each) for each in micro_batches(views, masks, frames)]
@@ -120,7 +120,7 @@ def test_the_stage_with_both_terms_leaves_a_plain_tower(data, trained, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("knob", "value"),
+    ("setting", "value"),
     [
         ("masked_patches", (0.5, 0.1)),
         ("koleo_weight", -1.0),
@@ -130,6 +130,6 @@ def test_the_stage_with_both_terms_leaves_a_plain_tower(data, trained, tmp_path)
         ("masked_views", 0.0),
     ],
 )
-def test_values_that_make_no_sense_are_refused(knob, value):
-    with pytest.raises(ConfigError, match=knob):
-        VisionStage(optimisation=KNOBS.optimisation, **{knob: value})
+def test_values_that_make_no_sense_are_refused(setting, value):
+    with pytest.raises(ConfigError, match=setting):
+        VisionStage(optimisation=SETTINGS.optimisation, **{setting: value})

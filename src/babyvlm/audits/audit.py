@@ -11,10 +11,11 @@ import numpy as np
 
 from babyvlm.audits.pictures import PictureFacts, picture_facts
 from babyvlm.audits.records import Audit, Copies, Duplicates, RowAudit, StrategyScore, Verdict
-from babyvlm.audits.statistics import answer_balance, chance_of_as_much, holm
+from babyvlm.audits.statistics import answer_balance, chance_of_as_much
 from babyvlm.audits.strategies import STRATEGIES, Facts, option_pictures
 from babyvlm.errors import ConfigError
 from babyvlm.evaluation.runs import toolbox_hash
+from babyvlm.evaluation.statistics import holm
 from babyvlm.folders import code_revision, package_versions
 from babyvlm.records import Item, Reply, Response
 from babyvlm.toolbox import (
@@ -139,9 +140,9 @@ def audit_items(items: Sequence[Item], facts: Facts, config: AuditConfig) -> tup
                 ]
                 scores[row, strategy.name] = _earned(by_row[row], replies)
     ps = {key: chance_of_as_much(one.value, one.size, one.chance) for key, one in scores.items()}
-    corrected = holm(ps)
+    corrected = dict(zip(ps, holm(list(ps.values())), strict=True))
     balances = {(row,): answer_balance(by_row[row]) for row in in_table_order(by_row)}
-    balances_corrected = holm({key: balance.p for key, balance in balances.items()})
+    balances_corrected = dict(zip(balances, holm([balance.p for balance in balances.values()]), strict=True))
     audits = []
     for (row,), balance in balances.items():
         tried = [

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
 from babyvlm.audits.records import Audit
+from babyvlm.templates import page_environment
 from babyvlm.toolbox.tasks import row_title
 
 
 def render_page(audit: Audit) -> str:
     """The page's HTML."""
-    environment = Environment(
-        loader=PackageLoader("babyvlm.audits"),
-        autoescape=select_autoescape(["html", "j2"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("babyvlm.audits")
     environment.filters |= {"percent": _percent, "p": _p, "title": row_title}
     style = (Path(__file__).parent / "templates" / "audit.css").read_text(encoding="utf-8")
     verdicts = {name: [row for row in audit.rows if row.verdict == name] for name in _VERDICTS}

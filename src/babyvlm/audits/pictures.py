@@ -14,9 +14,9 @@ from PIL import Image
 from babyvlm.errors import DataFolderError, MediaError
 from babyvlm.progress import progress
 from babyvlm.regular_files import read_regular
-from babyvlm.shown_pictures import open_image
+from babyvlm.shown_pictures import open_image, read_picture
 from babyvlm.toolbox.disjoint import Fingerprints
-from babyvlm.toolbox.looks import MATCHERS, Look
+from babyvlm.toolbox.image_features import MATCHERS, Features
 
 _SIDE_PX = 96
 _FOREGROUND = 36.0  # mean absolute distance from the median colour, of 255
@@ -40,7 +40,7 @@ class PictureFacts:
     """Share of pixels far from the picture's median colour."""
     salient_quadrant: int
     """The quadrant with most foreground, counted by rows."""
-    looks: tuple[Look, ...]
+    looks: tuple[Features, ...]
     """What each of the `MATCHERS` sees."""
     prints: Fingerprints
     """Its one fingerprint."""
@@ -59,19 +59,12 @@ def picture_facts(names: Iterable[str], path_of: Callable[[str], Path]) -> dict[
 def _measure(name: str, path: Path) -> PictureFacts:
     try:
         data = read_regular(path)
-        with Image.open(path) as opened:
-            tables = getattr(opened, "quantization", None) or {}
-            attributes = {
-                "extension": path.suffix,
-                "name": re.split(r"[^A-Za-z]", path.stem)[0][:12],
-                "length of name": str(len(path.stem)),
-                "format": str(opened.format),
-                "mode": opened.mode,
-                "pixels": f"{opened.width}x{opened.height}",
-                "metadata": " ".join(sorted(set(map(str, opened.info)) - {"jfif", "jfif_version", "jfif_unit"})),
-                "exif": hashlib.sha256(repr(sorted(opened.getexif().items())).encode()).hexdigest()[:8],
-                "compression": hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8],
-            }
+        attributes = {
+            "extension": path.suffix,
+            "name": re.split(r"[^A-Za-z]", path.stem)[0][:12],
+            "length of name": str(len(path.stem)),
+            **read_picture(data, _header),
+        }
         image = open_image(data)
     except (OSError, MediaError) as error:
         raise DataFolderError(f"does not open as an image ({error})", path=path) from error
@@ -89,6 +82,19 @@ def _measure(name: str, path: Path) -> PictureFacts:
         contour=float(np.hypot(*np.gradient(grey)).mean()),
         foreground=float(away.mean()),
         salient_quadrant=int(np.argmax(quadrants)),
-        looks=tuple(matcher.look(image) for matcher in MATCHERS),
+        looks=tuple(matcher.features(image) for matcher in MATCHERS),
         prints=Fingerprints.of([image]),
     )
+
+
+def _header(opened: Image.Image) -> dict[str, str]:
+    """The attributes that a picture's own header shows."""
+    tables = getattr(opened, "quantization", None) or {}
+    return {
+        "format": str(opened.format),
+        "mode": opened.mode,
+        "pixels": f"{opened.width}x{opened.height}",
+        "metadata": " ".join(sorted(set(map(str, opened.info)) - {"jfif", "jfif_version", "jfif_unit"})),
+        "exif": hashlib.sha256(repr(sorted(opened.getexif().items())).encode()).hexdigest()[:8],
+        "compression": hashlib.sha256(repr(sorted(tables.items())).encode()).hexdigest()[:8],
+    }

@@ -1,10 +1,10 @@
-"""The tests of an audit: balance of answers, better than guessing, and Holm's correction."""
+"""The tests of an audit: balance of answers, and better than guessing."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -66,17 +66,3 @@ def chance_of_as_much(share: float, size: float, chance: float) -> float:
         for k in range(least, trials + 1)
     ]  # fmt: skip
     return min(1.0, math.fsum(map(math.exp, logs)))
-
-
-def holm(ps: Mapping[tuple[str, ...], float]) -> dict[tuple[str, ...], float]:
-    """Holm's correction: all of the corrected p below a level are findings, at that family-wise level.
-
-    >>> holm({("a",): 0.01, ("b",): 0.04, ("c",): 0.5})
-    {('a',): 0.03, ('b',): 0.08, ('c',): 0.5}
-    """
-    corrected: dict[tuple[str, ...], float] = {}
-    highest = 0.0
-    for rank, key in enumerate(sorted(ps, key=lambda key: ps[key])):
-        highest = max(highest, min(1.0, (len(ps) - rank) * ps[key]))
-        corrected[key] = highest
-    return corrected

@@ -22,7 +22,7 @@ import numpy as np
 
 from babyvlm.audits.pictures import PictureFacts
 from babyvlm.records import IMAGE_TOKEN, Item, ItemTurn
-from babyvlm.toolbox.looks import MATCHERS
+from babyvlm.toolbox.image_features import MATCHERS
 from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, task_named
 
 FOLDS = 5

@@ -1,8 +1,8 @@
 """Talk to a checkpoint: show it pictures or a clip, ask, see the reply and how likely each option was.
 
-pictures, question, options ──> Conversation ──> Said        babyvlm chat CHECKPOINT [--web]
+pictures, question, options ──> Conversation ──> ChatReply        babyvlm chat CHECKPOINT [--web]
 """
 
-from babyvlm.chat.conversation import ChatConversation, Said, clip_frames
+from babyvlm.chat.conversation import ChatConversation, ChatReply, clip_frames
 
-__all__ = ["ChatConversation", "Said", "clip_frames"]
+__all__ = ["ChatConversation", "ChatReply", "clip_frames"]

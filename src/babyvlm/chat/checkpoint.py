@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from babyvlm.chat.conversation import ChatConversation, Said, clip_frames
+from babyvlm.chat.conversation import ChatConversation, ChatReply, clip_frames
 from babyvlm.evaluation.local import LocalModel
 from babyvlm.shown_pictures import as_shown, open_image
 
@@ -36,7 +36,7 @@ class TalkingCheckpoint:
         *,
         video: Path | str | None = None,
         options: Sequence[str] = (),
-    ) -> Said:
+    ) -> ChatReply:
         """Asks one question by itself.
 
         Args:

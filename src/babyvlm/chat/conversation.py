@@ -33,7 +33,7 @@ class OptionChance(Record):
     probability: float
 
 
-class Said(Record):
+class ChatReply(Record):
     """What the model said to one question."""
 
     reply: str
@@ -62,7 +62,7 @@ class ChatConversation:
         """Questions answered so far."""
         return len(self._replies)
 
-    def ask(self, prompt: str, pictures: Sequence[Image.Image] = (), options: Sequence[str] = ()) -> Said:
+    def ask(self, prompt: str, pictures: Sequence[Image.Image] = (), options: Sequence[str] = ()) -> ChatReply:
         """Asks the next question. One that fails is forgotten again.
 
         Args:
@@ -91,7 +91,7 @@ class ChatConversation:
             self._turns.append(turn)
             self._replies.append(reply.text)
         chances = self._model.option_probabilities(prompt, pictures, wanted) if wanted else []
-        return Said(
+        return ChatReply(
             reply=reply.text or "",
             problem=reply.problem if reply.text is None else "",  # what was cut off is shown as it is
             latency_s=reply.latency_s,

@@ -20,7 +20,7 @@ from fastapi import FastAPI, HTTPException, Response
 from PIL import Image
 from pydantic import Field
 
-from babyvlm.chat.conversation import MOST_PICTURES, ChatConversation, Said, TalkingModel, clip_frames
+from babyvlm.chat.conversation import MOST_PICTURES, ChatConversation, ChatReply, TalkingModel, clip_frames
 from babyvlm.errors import ConfigError, MediaError
 from babyvlm.records import Record
 from babyvlm.refusals import refuse_in_sentences
@@ -66,7 +66,7 @@ def chat_app(model: TalkingModel, site: Site = LOCAL) -> FastAPI:
     lock = threading.Lock()
 
     def conversation_of(page: Conversing) -> ChatConversation:
-        """The page's, begun now if need be; of too many the one left alone longest is forgotten."""
+        """The page's conversation, begun now if need be; the least recently used one is evicted."""
         found = conversations.setdefault(page.conversation, ChatConversation(model))
         conversations.move_to_end(page.conversation)
         if len(conversations) > _MOST_CONVERSATIONS:
@@ -85,7 +85,7 @@ def chat_app(model: TalkingModel, site: Site = LOCAL) -> FastAPI:
         add_file(path, name, media_type)
 
     @app.post("/api/ask")
-    def ask(asked: Ask) -> Said:
+    def ask(asked: Ask) -> ChatReply:
         try:
             pictures = [*_clip(asked.clip), *map(_picture, asked.pictures)]
             with lock:

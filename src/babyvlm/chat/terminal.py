@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from PIL import Image
 
-from babyvlm.chat.conversation import ChatConversation, Said
+from babyvlm.chat.conversation import ChatConversation, ChatReply
 from babyvlm.errors import ConfigError
 
 
@@ -36,7 +36,7 @@ def talk(
         write(describe(said))
 
 
-def describe(said: Said) -> str:
+def describe(said: ChatReply) -> str:
     """A reply, with its options below."""
     lines = [f"model: {said.reply}" if not said.problem else f"no reply: {said.problem}"]
     lines += [f"  {100 * one.probability:5.1f}%  {one.option}" for one in said.options]

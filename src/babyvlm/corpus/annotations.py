@@ -219,7 +219,7 @@ def fit_box(
         AnnotationError: The box lies outside its image, or holds nothing.
     """
     if not label.strip() or _is_number(label):
-        raise AnnotationError(f"the class {label!r} is no name", path=path, place=place, remedy="Give classes names")
+        raise AnnotationError(f"the class {label!r} is not a name", path=path, place=place, remedy="Give classes names")
     if re.fullmatch(r"n\d{8}", label.strip()):
         raise AnnotationError(
             f"the class {label!r} is a number of WordNet", path=path, place=place, remedy="Replace it by its word"
@@ -235,7 +235,7 @@ def fit_box(
     if clipped[2] <= clipped[0] or clipped[3] <= clipped[1]:
         raise AnnotationError(f"{shown} holds nothing of its image of {width}x{height} pixels", path=path, place=place)
     if not 0 <= visibility <= 1:
-        raise AnnotationError(f"the visibility {visibility:g} is no share between 0 and 1", path=path, place=place)
+        raise AnnotationError(f"the visibility {visibility:g} is not between 0 and 1", path=path, place=place)
     return Box(
         label=normal_label(label),
         x=clipped[0],

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from babyvlm.corpus.accounting import FileAccount, account_of
 from babyvlm.corpus.ego4d import METADATA_FILE, find_narrations
-from babyvlm.corpus.files import BOXES_SUFFIX, VIDEO_SUFFIXES, Found, find_files
+from babyvlm.corpus.files import BOXES_SUFFIX, VIDEO_SUFFIXES, CorpusFiles, find_files
 from babyvlm.corpus.layouts import REGISTRY as LAYOUTS
 from babyvlm.corpus.layouts import Layout, check_layout, commonest_layout, layout_of, read_name
 from babyvlm.corpus.problems import Problem
@@ -213,7 +213,7 @@ def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions
     )
 
 
-def _unopened(found: Found, opened: set[str]) -> dict[Path, str]:
+def _unopened(found: CorpusFiles, opened: set[str]) -> dict[Path, str]:
     """Videos that did not open, with what lies beside them."""
     lost: dict[Path, str] = {}
     for stem in found.videos.keys() - opened:
@@ -223,7 +223,7 @@ def _unopened(found: Found, opened: set[str]) -> dict[Path, str]:
     return lost
 
 
-def _tables(folder: Path, found: Found, layout: Layout | None) -> list[Path]:
+def _tables(folder: Path, found: CorpusFiles, layout: Layout | None) -> list[Path]:
     """The tables of the corpus that are read."""
     read = [folder / RECORDINGS_CSV]
     if any((layout or layout_of(stem)) == "ego4d" for stem in found.videos):
@@ -232,7 +232,7 @@ def _tables(folder: Path, found: Found, layout: Layout | None) -> list[Path]:
     return read
 
 
-def _with_narrations(found: Found, layout: Layout | None) -> dict[str, tuple[Path, ...]]:
+def _with_narrations(found: CorpusFiles, layout: Layout | None) -> dict[str, tuple[Path, ...]]:
     """The transcripts by recording: what lies beside a video, and else, for Ego4D's, the narrations of all."""
     of_ego4d = [stem for stem in found.videos if (layout or layout_of(stem)) == "ego4d"]
     narrations = find_narrations(found.files) if of_ego4d else None

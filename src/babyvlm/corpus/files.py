@@ -35,7 +35,7 @@ _OTHERS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class CorpusFiles:
     """The files of a corpus by recording id, before any is opened."""
 
     files: tuple[Path, ...]
@@ -49,7 +49,7 @@ class Found:
     problems: tuple[Problem, ...]
 
 
-def find_files(folder: Path) -> Found:
+def find_files(folder: Path) -> CorpusFiles:
     """Walks a folder tree, following links, and sorts out videos and their sidecars."""
     every = sorted(_every_file(folder))
     problems: list[Problem] = []
@@ -92,7 +92,7 @@ def find_files(folder: Path) -> Found:
     }
     for beside in ordered.values():
         left_out |= dict.fromkeys(beside[1:], "another transcript of its recording")
-    return Found(
+    return CorpusFiles(
         files=tuple(files),
         videos=videos,
         transcripts=ordered,

@@ -1,4 +1,4 @@
-"""What a recording's file name says of it, in each provider's layout.
+"""Facts that file names encode, in each provider's layout.
 
 saycam      S_20140320_1703_04                   child, date, age as MMDD (months and days), part
 babyview    S00220001_2024-03-19_1_rec5Xau       child, date, session, record
@@ -33,7 +33,7 @@ _ZONE = re.compile(r"\d{2}[-:_.]?\d{2}(?:[-:_.]?\d{2})?(Z|[+-](?:0\d|1[0-4]):?[0
 
 @dataclass(frozen=True, kw_only=True)
 class NameFacts:
-    """What a name tells; None where it does not."""
+    """Facts encoded in a name; None where it does not have them."""
 
     child: str | None = None
     age_months: float | None = None
@@ -52,7 +52,7 @@ class CorpusLayout:
     read_name: Callable[[str], NameFacts | None]
     """What a file's stem says; None where it is not named that way."""
     licence: str
-    """Of its recordings, unless ``recordings.csv`` says otherwise; ``restricted: ...`` keeps pictures here."""
+    """Licence of its recordings unless ``recordings.csv`` has another; ``restricted: ...`` keeps pictures local."""
     example: str
     """A stem that is named that way, for the contract suite."""
 

@@ -1,4 +1,4 @@
-"""What a video is like beyond its header: how it is shown, frame rate, sound tracks, gaps, damage, a missing end.
+"""Properties of a video: display, frame rate, sound tracks, gaps, damage, a missing end.
 
 Its packets are read from front to back, which takes about as long as copying the file. Whether they decode is seen only
 where every frame is decoded, which takes far longer and is asked for.
@@ -15,7 +15,7 @@ from babyvlm.media import Damage, MediaInfo, Timeline, find_damage, probe, read_
 from babyvlm.records import Recording
 
 GAP_S = 1.0
-"""Seconds without a frame that are told: a paused or failing camera (ours)."""
+"""Shortest gap without a frame that is reported, in seconds: a paused or failing camera (ours)."""
 LATE_START_S = 0.5
 """Seconds after the start of the file at which a picture that begins later is noted (ours)."""
 MISSING_END_S = 2.0
@@ -24,7 +24,7 @@ MISSING_END_S = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class MediaFacts:
-    """What the video of one recording is like."""
+    """Properties of the video of one recording."""
 
     recording: str
     width: int

@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from babyvlm.corpus.ego4d import read_participants
-from babyvlm.corpus.files import Found
+from babyvlm.corpus.files import CorpusFiles
 from babyvlm.corpus.layouts import DAYS_PER_MONTH, Layout, NameFacts, commonest_layout, layout_of, licence_of, read_name
 from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.transcripts.cues import Parsed, read_text
@@ -47,7 +47,7 @@ class SplitFractions:
             )
 
 
-class RecordingRow(Record):
+class RecordingOverrides(Record):
     """One line of ``recordings.csv``."""
 
     recording: str
@@ -60,7 +60,7 @@ class RecordingRow(Record):
     licence: str | None = None
 
 
-def read_recordings_csv(path: Path) -> dict[str, RecordingRow]:
+def read_recordings_csv(path: Path) -> dict[str, RecordingOverrides]:
     """Reads the overrides by recording id; none where there is no such file.
 
     A column whose name is nearly a known one is taken for a typing error; others are the lab's own and left alone.
@@ -75,8 +75,8 @@ def read_recordings_csv(path: Path) -> dict[str, RecordingRow]:
     except OSError as error:
         problem = f"does not read ({error.strerror})"
         raise InputError(problem, path=path, remedy="Make it a file, or remove it") from error
-    known = list(RecordingRow.model_fields)
-    rows: dict[str, RecordingRow] = {}
+    known = list(RecordingOverrides.model_fields)
+    rows: dict[str, RecordingOverrides] = {}
     text = read_text(path, Parsed(path=path))
     first = text.partition("\n")[0]
     table = TableReader(text, path, delimiter=";" if first.count(";") > first.count(",") else ",")
@@ -90,7 +90,7 @@ def read_recordings_csv(path: Path) -> dict[str, RecordingRow]:
         place = f"line {line}"
         filled = {name: cells[name].strip() for name in known if cells.get(name, "").strip()}
         try:
-            row = RecordingRow.model_validate(filled)
+            row = RecordingOverrides.model_validate(filled)
         except ValidationError as error:
             fault = error.errors()[0]
             column = str(fault["loc"][0])
@@ -102,9 +102,14 @@ def read_recordings_csv(path: Path) -> dict[str, RecordingRow]:
 
 
 def read_recordings(
-    folder: Path, found: Found, rows: Mapping[str, RecordingRow], *, layout: Layout | None, fractions: SplitFractions
+    folder: Path,
+    found: CorpusFiles,
+    rows: Mapping[str, RecordingOverrides],
+    *,
+    layout: Layout | None,
+    fractions: SplitFractions,
 ) -> tuple[list[Recording], list[Problem]]:
-    """Opens every video, and says of each recording what its name, its row and its file tell.
+    """Opens every video, and collects the facts in its name, its row and its file.
 
     Args:
         folder: The corpus.
@@ -130,7 +135,7 @@ def read_recordings(
         except MediaError as error:
             problems.append(Problem(reason="unreadable video", error=error))
             continue
-        row = rows.get(stem) or RecordingRow(recording=stem)
+        row = rows.get(stem) or RecordingOverrides(recording=stem)
         name = read_name(stem, layouts[stem])
         strange = name is None or layouts[stem] == "plain" != common
         problems += _notes_on_name(None if strange else name, row, path, common)
@@ -152,7 +157,7 @@ def read_recordings(
     return recordings, sorted(problems, key=lambda problem: problem.message)
 
 
-def _age_months(row: RecordingRow, name: NameFacts, date: datetime.date | None) -> float | None:
+def _age_months(row: RecordingOverrides, name: NameFacts, date: datetime.date | None) -> float | None:
     if row.age_months is not None:
         return row.age_months
     if row.birth_date is not None and date is not None:
@@ -160,7 +165,7 @@ def _age_months(row: RecordingRow, name: NameFacts, date: datetime.date | None) 
     return name.age_months
 
 
-def _notes_on_name(name: NameFacts | None, row: RecordingRow, path: Path, layout: Layout) -> list[Problem]:
+def _notes_on_name(name: NameFacts | None, row: RecordingOverrides, path: Path, layout: Layout) -> list[Problem]:
     """What is odd about a recording's name, and of consequence."""
     if name is None and row.child is None:
         problem = f"the name is not one of the layout {layout}; the recording is used, its child and age are not known"
@@ -174,7 +179,9 @@ def _notes_on_name(name: NameFacts | None, row: RecordingRow, path: Path, layout
     return []
 
 
-def _leave_some_to_train(recordings: list[Recording], found: Found, rows: Mapping[str, RecordingRow]) -> None:
+def _leave_some_to_train(
+    recordings: list[Recording], found: CorpusFiles, rows: Mapping[str, RecordingOverrides]
+) -> None:
     """Moves the first recording to train where none, or none with a transcript, fell there: few may all miss it."""
     usable = [number for number, each in enumerate(recordings) if each.id in found.transcripts] or range(
         len(recordings)

@@ -1,4 +1,4 @@
-"""How well what is seen fits what is said: the place where a similarity model goes.
+"""Image-text alignment scores, and the interface of the models that compute them.
 
 DEVIATION: the paper keeps clips and frames by X-CLIP and CLIP similarity. Those models are trained on adult, web-scale
 data and their weights are not shipped, so by default nothing is scored, nothing is filtered, and the best frame of a
@@ -40,21 +40,21 @@ class RecordingShard:
 
 
 class Aligner(Protocol):
-    """Scores the candidate clips of a recording against their texts. It may be sent to other processes: it pickles."""
+    """Scores the candidate clips of a recording against their texts. It is picklable, to run in other processes."""
 
     @property
     def name(self) -> str:
-        """What tells its scores from those of any other: kind, model, seed, and what it was trained on."""
+        """Identifies its scores: kind, model, seed, and training data."""
 
     def fit(self, recordings: Sequence[RecordingShard]) -> None:
-        """Learns from the corpus, where it does that, before anything is scored."""
+        """Trains on the corpus before scoring, if the aligner needs training."""
 
     def score(self, recording: str, clips: Iterable[SeenAndSaid]) -> Iterator[ClipScores]:
-        """Similarities of each clip and of its frames with its text, in order; None where it has none."""
+        """Similarity of each clip, and of each of its frames, to its text, in order; None where there is no score."""
 
 
 class NoAligner:
-    """Scores nothing, and so keeps everything."""
+    """Scores nothing; every clip is kept."""
 
     name = "none"
 

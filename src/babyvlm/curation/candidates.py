@@ -1,4 +1,4 @@
-"""What may become training data: every clip of a recording with all its frames, before anything is scored or left out.
+"""Candidates for training data: every clip of a recording with all its frames, before scoring and selection.
 
     transcript --select_utterances, cut_clips--> clips --one decoding pass--> candidates + frames in a shard
 
@@ -37,7 +37,7 @@ class CandidateFrame(Record):
     looks: str
     """Perceptual hash, 16 hexadecimal digits."""
     score: float | None = None
-    """Similarity with what is said, where it was scored (paper: CLIP)."""
+    """Similarity to the text, where it was scored (paper: CLIP)."""
 
 
 class Candidate(Record):
@@ -50,19 +50,19 @@ class Candidate(Record):
     frames: tuple[CandidateFrame, ...]
     """In the order of time; none where the picture is damaged, not yet there, or ends before the sound."""
     score: float | None = None
-    """Similarity with what is said, where it was scored (paper: X-CLIP)."""
+    """Similarity to the text, where it was scored (paper: X-CLIP)."""
 
     @property
     def clip(self) -> Clip:
         return Clip(start_ms=self.start_ms, end_ms=self.end_ms, text=self.text)
 
 
-class Heard(Record):
-    """What the transcript of one recording gives: the language corpus, and where to cut."""
+class RecordingSpeech(Record):
+    """Speech selected from one transcript: utterances for the language corpus, and clip boundaries."""
 
     utterances: tuple[Utterance, ...]
     clips: tuple[tuple[int, int, str], ...]
-    """Start and end in milliseconds, and what is said."""
+    """Start and end in milliseconds, and the text."""
     counts: dict[str, int] = Field(default_factory=dict)
     skipped: dict[str, int] = Field(default_factory=dict)
 
@@ -70,8 +70,8 @@ class Heard(Record):
         return [Clip(start_ms=start, end_ms=end, text=text) for start, end, text in self.clips]
 
 
-def listen(recording: Recording, transcript: Transcript, config: CurationConfig) -> Heard:
-    """Selects what is learned from a recording's speech and cuts it into clips."""
+def listen(recording: Recording, transcript: Transcript, config: CurationConfig) -> RecordingSpeech:
+    """Selects the speech of a recording to learn from, and cuts it into clips."""
     selection = select_utterances(transcript.utterances, recording.child, config)
     clips, without_clip = cut_clips(selection.utterances, recording.duration_s, config)
     skipped = Counter(selection.skipped) + without_clip
@@ -80,7 +80,7 @@ def listen(recording: Recording, transcript: Transcript, config: CurationConfig)
     skipped.update(transcript.not_speech)
     counts = Counter({f"texts cleaned of {rule}": count for rule, count in selection.cleaned.items()})
     counts["utterances clipped at the end of their recording"] += transcript.clipped
-    return Heard(
+    return RecordingSpeech(
         utterances=selection.utterances,
         clips=tuple((clip.start_ms, clip.end_ms, clip.text) for clip in clips),
         counts={name: count for name, count in sorted(counts.items()) if count},
@@ -102,7 +102,7 @@ def look(
         recording: The recording.
         media: Its video.
         clips: Its clips, by start.
-        config: The knobs.
+        config: The settings.
         images: Where the frames go.
         damage: Where it is noted what of the picture does not decode.
 

@@ -12,13 +12,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from babyvlm.curation.configuration import CurationConfig
-from babyvlm.curation.utterances import count_words
 from babyvlm.records import Utterance
+from babyvlm.words import words_of
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Clip:
-    """A stretch of one recording and what is said in it."""
+    """A stretch of one recording and its text."""
 
     start_ms: int
     end_ms: int
@@ -55,7 +55,7 @@ def cut_clips(
     Args:
         utterances: Utterances with clean texts, by start.
         duration_s: How long the recording is.
-        config: The knobs.
+        config: The settings.
 
     Returns:
         The clips, and how many utterances have none, by reason.
@@ -63,7 +63,7 @@ def cut_clips(
     texts: dict[tuple[int, int], list[str]] = {}
     skipped: Counter[str] = Counter()
     for utterance in utterances:
-        words = count_words(utterance.text)
+        words = len(words_of(utterance.text))
         if words < config.min_words:
             skipped["clip of too few words"] += 1
         elif words > config.max_words:

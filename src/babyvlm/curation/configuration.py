@@ -1,4 +1,4 @@
-"""Every knob of curation."""
+"""Every setting of curation. Settings without a source are our choice."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ class CurationConfig:
 
     speakers: tuple[Who, ...] = ("caregiver", "unlabelled", "unrecognised")
     """Kinds of speakers to learn from. The child's ``own`` speech, ``other child`` and ``device`` are left out: the
-    model is to learn from what is said to the child (ours)."""
+    model learns from speech directed at the child."""
     child_speakers: tuple[str, ...] = ()
-    """More speaker labels, in any case, that mean the child wearing the camera, beside those known (ours)."""
+    """More speaker labels, in any case, that mean the child wearing the camera, beside those known."""
     languages: tuple[str, ...] = ()
-    """Languages to learn from, such as ``en``, where transcripts declare one; empty for all (ours)."""
+    """Languages to learn from, such as ``en``, where transcripts declare one; empty for all."""
     lower_case: bool = False
-    """Whether texts are lower-cased; the tokenizer lower-cases in any case (ours)."""
+    """Whether texts are lower-cased; the tokenizer lower-cases in any case."""
     min_words: int = 1
-    """Fewest words of an utterance that gets a clip; the language corpus keeps them all (ours)."""
+    """Fewest words of an utterance that gets a clip; the language corpus keeps them all."""
     max_words: int = 60
-    """Most words of an utterance that gets a clip; longer ones are mostly faults of transcription (ours)."""
+    """Most words of an utterance that gets a clip; longer ones are mostly faults of transcription."""
     min_clip_s: float = 2.0
-    """Seconds to which shorter clips are extended, about their middle, so that one word has two frames (ours)."""
+    """Seconds to which shorter clips are extended, about their middle, so that one word has two frames."""
     max_clip_s: float = 15.0
-    """Seconds after which longer clips are cut off (ours)."""
+    """Seconds after which longer clips are cut off."""
     fps: float = 1.0
     """Frames per second of a clip; a clip has at least one (paper)."""
     frame_size: int = 224
     """Pixels of a stored frame's shorter side; smaller frames are never enlarged (paper: the tower's input)."""
     min_sharpness: float = 0.0
-    """Least sharpness of a frame, as variance of its Laplacian in squared grey levels; 0 keeps all (ours)."""
+    """Least sharpness of a frame, as variance of its Laplacian in squared grey levels; 0 keeps all."""
     duplicate_bits: int = -1
     """Frames are left out whose perceptual hash differs by so many of 64 bits, or fewer, from an earlier frame of their
-    clip; -1 keeps them all, as the paper does (ours)."""
+    clip; -1 keeps them all, as the paper does."""
     min_clip_alignment: float = 0.1
     """Clips must score more, where there is an aligner (paper: X-CLIP similarity)."""
     min_frame_alignment: float = 0.2
     """Frames must score more, where there is an aligner (paper: CLIP similarity)."""
     clip_frames: int = 4
-    """Most frames of one video record, spread evenly over the frames of its clip (ours)."""
+    """Most frames of one video record, spread evenly over the frames of its clip."""
     min_window: int = 4
     """Fewest consecutive clips of an interleaved sequence (paper)."""
     max_window: int = 8
@@ -52,13 +52,13 @@ class CurationConfig:
     window_stride: int = 3
     """Clips from the start of one sequence to that of the next (ours: the paper's 181k clips gave 63k sequences)."""
     seed: int = 0
-    """Seed of the lengths of interleaved sequences (ours)."""
+    """Seed of the lengths of interleaved sequences."""
     on_problem: Literal["fail", "skip"] = "fail"
     """What to do about a video, transcript or utterance that cannot be used: stop, or leave out and count. Damaged
-    stretches of a picture are left out and counted either way, up to max_skipped_fraction of the recording (ours)."""
+    stretches of a picture are left out and counted either way, up to max_skipped_fraction of the recording."""
     max_skipped_fraction: float = 0.05
     """Fraction of the recordings' seconds, or of utterances, above which leaving out fails after all. A single
-    recording or utterance never does, unless this is 0 (ours)."""
+    recording or utterance never does, unless this is 0."""
 
     def __post_init__(self) -> None:
         positive = ("min_words", "min_clip_s", "fps", "frame_size", "clip_frames", "min_window", "window_stride")
@@ -76,7 +76,7 @@ class CurationConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ClipModels:
-    """Models for ``--aligner clip``: names on the hub, or folders; '' leaves what one scores unscored."""
+    """Models for ``--aligner clip``: names on the hub, or folders; '' turns a score off."""
 
     clip: str = "openai/clip-vit-base-patch32"
     """CLIP, which scores frames (paper; which CLIP is ours)."""
@@ -86,27 +86,29 @@ class ClipModels:
 
 @dataclass(frozen=True, kw_only=True)
 class OwnEncoderConfig:
-    """The small dual encoder and its training. All of it is ours."""
+    """The small dual encoder and its training. All settings are our choice."""
 
     folds: int = 3
-    """Parts the recordings are dealt into; each is scored by a model trained on the others."""
+    """Number of folds over recordings; each fold is scored by a model trained on the others."""
     steps: int = 1500
     """Optimizer steps of each fold's model."""
     batch: int = 192
-    """Pairs a step, each other's counterexamples."""
+    """Pairs per step; each pair is a negative for the others."""
     learning_rate: float = 1.5e-3
-    """Peak rate of AdamW."""
+    """Peak learning rate of AdamW."""
     width: int = 128
-    """Length of the vectors that are compared."""
+    """Dimension of the embeddings."""
     least_count: int = 3
-    """Times a word must be said to have a vector of its own."""
+    """Fewest occurrences of a word that gets an embedding of its own."""
     most_clips: int = 60_000
-    """Clips learned from at most, drawn at random: some 0.7 GB of pictures."""
+    """Most clips to train on, drawn at random: about 0.7 GB of pictures."""
     seed: int = 0
     """Seed of folds, weights and batches."""
 
     def __post_init__(self) -> None:
         if self.folds < 2:
-            raise ConfigError(f"folds must be at least 2, not {self.folds}: nothing may be scored by who learned it")
+            raise ConfigError(
+                f"folds must be at least 2, not {self.folds}: a model must not score clips it was trained on"
+            )
         if self.steps < 1 or self.batch < 2:
             raise ConfigError("steps must be at least 1 and batch at least 2")

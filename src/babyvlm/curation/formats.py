@@ -1,8 +1,8 @@
 """From kept clips to training records, in the three formats of pretraining.
 
-image         each frame of a clip        "<image>"            -> what is said
-video         the frames of a clip        "<image><image>..."  -> what is said
-interleaved   4 to 8 consecutive clips    a turn for each: its best frame -> what is said
+image         each frame of a clip        "<image>"            -> the text
+video         the frames of a clip        "<image><image>..."  -> the text
+interleaved   4 to 8 consecutive clips    a turn for each: its best frame -> the text
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def video_conversations(
 ) -> Iterator[Conversation]:
     """One record for each clip."""
     for kept in clips:
-        images = tuple(kept.frames[index].image for index in spread(len(kept.frames), config.clip_frames))
+        images = tuple(kept.frames[index].image for index in even_indices(len(kept.frames), config.clip_frames))
         yield Conversation(
             id=kept.clip.stem(recording.id),
             format="video",
@@ -99,10 +99,10 @@ def interleaved_conversations(
         )
 
 
-def spread(available: int, wanted: int) -> list[int]:
+def even_indices(available: int, wanted: int) -> list[int]:
     """Indices of at most ``wanted`` elements, spread evenly over those available.
 
-    >>> spread(9, 4), spread(2, 4)
+    >>> even_indices(9, 4), even_indices(2, 4)
     ([1, 3, 5, 7], [0, 1])
     """
     count = min(available, wanted)

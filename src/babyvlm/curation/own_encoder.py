@@ -31,10 +31,10 @@ from torch.nn import functional
 from babyvlm.curation.alignment import RecordingShard, SeenAndSaid
 from babyvlm.curation.configuration import OwnEncoderConfig
 from babyvlm.curation.shards import ClipScores
-from babyvlm.curation.utterances import words_of
 from babyvlm.errors import InputError
 from babyvlm.progress import progress
 from babyvlm.records import content_id
+from babyvlm.words import words_of
 
 _LEAST_CLIPS = 50
 _REFERENCE_TEXTS = 1024
@@ -56,7 +56,7 @@ class OwnAligner:
     """Trains a model for each fold, then scores each recording by the model that never saw it.
 
     Args:
-        config: The knobs.
+        config: The settings.
     """
 
     def __init__(self, config: OwnEncoderConfig | None = None) -> None:

@@ -86,29 +86,28 @@ def curate(
     aligner: Aligner | None = None,
     shards: Path | None = None,
 ) -> None:
-    """Makes a pretraining set of a corpus.
+    """Builds a pretraining set from a corpus.
 
     Args:
         corpus: A folder of videos with transcripts, or an opened corpus.
         out: Where the set goes; must not exist, or be empty.
-        config: The knobs; None for the defaults.
-        workers: Processes to decode with; 0 for one a core, 1 to stay in this process. With an ``executor``, how many
-            recordings it works on at a time.
+        config: The settings; the defaults when None.
+        workers: Number of decoding processes; 0 for one per core, 1 for this process only. With an ``executor``, the
+            number of recordings in flight.
         executor: Any executor that takes pickled jobs, such as one of ``dask.distributed``, in place of a process pool.
         aligner: Scores frames and clips against their texts; None scores nothing.
         shards: Folder of finished recordings, which the caller removes; None for a hidden one beside ``out``, which is
-            removed once the set is whole. The same call goes on from it after an interruption, or removes what a kill
-            right after the set's end left of it.
+            removed once the set is complete. After an interruption the same call resumes from it.
 
     Raises:
         InputError: The corpus has no videos, no transcripts, or nothing to learn from; with ``on_problem="fail"``,
             anything in it that cannot be used; with ``"skip"``, too much of it.
         OutputExistsError: ``out`` holds something.
-        ConfigError: ``workers`` is negative, or a filter asks about what no transcript says.
+        ConfigError: ``workers`` is negative, or a filter needs a field that no transcript has.
     """
     config, aligner = config or CurationConfig(), aligner or NoAligner()
     if workers < 0:
-        raise ConfigError(f"workers must be 0, for one a core, or more; it is {workers}")
+        raise ConfigError(f"workers must be 0, for one per core, or more; it is {workers}")
     workers = workers or len(os.sched_getaffinity(0))
     kept_shards = (shards or shards_beside(out)).absolute()
     if shards is None and (out / MANIFEST).exists():

@@ -1,4 +1,4 @@
-"""Other thresholds for a set that is there: candidates with their scores in, a new set out, nothing decoded again."""
+"""Applies other thresholds to an existing set, from its stored candidates and scores, without decoding."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OF_SELECTION = ("clip below", "clip without a frame", "frame ", "recording too 
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionChanges:
-    """Knobs that can change without decoding again; what is not given stays as the set was made."""
+    """Settings that can change without decoding; those not given keep the values of the set."""
 
     min_clip_alignment: float | None = None
     """Clips must score more, where they are scored (paper: 0.1)."""
@@ -57,12 +57,12 @@ def _flags() -> list[str]:
 
 
 def reselect(folder: Path, out: Path, changes: SelectionChanges) -> None:
-    """Writes a set anew with other thresholds. Images are linked where the file system can, and copied where not.
+    """Writes a copy of a set with other thresholds. Images are hard-linked where possible, else copied.
 
     Args:
         folder: A pretraining set.
         out: Where the new one goes; must not exist, or be empty.
-        changes: What is different.
+        changes: The new values.
 
     Raises:
         DataFolderError: ``folder`` is no pretraining set, or was written without its candidates.

@@ -22,7 +22,7 @@ NEAR_DUPLICATE_BITS = 3
 def select(
     candidates: Iterable[Candidate], config: CurationConfig
 ) -> tuple[list[KeptClip], Counter[str], Counter[str]]:
-    """What is kept of one recording.
+    """Selects the clips and frames of one recording.
 
     Returns:
         The kept clips, by start; how many clips and frames were left out, by reason; and counts of what was found.

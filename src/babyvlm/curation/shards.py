@@ -1,7 +1,7 @@
-"""One recording's candidates on disk, whole or absent, so that an interrupted curation goes on where it stopped.
+"""One recording's candidates on disk, whole or absent, from which an interrupted curation resumes.
 
     .out.shards/
-    ├── 3f2a...                  named by what decides its content: recording, video, clips, knobs
+    ├── 3f2a...                  named by what decides its content: recording, video, clips, settings
     │   ├── images/              every frame of every candidate clip
     │   ├── candidates.jsonl
     │   ├── heard.json           the utterances, and what was left out
@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from babyvlm.curation.candidates import Candidate, Heard, look
+from babyvlm.curation.candidates import Candidate, RecordingSpeech, look
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.images import ImageStore, ImageStoreWriter
 from babyvlm.media import Damage
@@ -46,8 +46,8 @@ class Shard:
     folder: Path
 
     @property
-    def heard(self) -> Heard:
-        return Heard.model_validate_json((self.folder / "heard.json").read_text(encoding="utf-8"))
+    def heard(self) -> RecordingSpeech:
+        return RecordingSpeech.model_validate_json((self.folder / "heard.json").read_text(encoding="utf-8"))
 
     @property
     def images_folder(self) -> Path:
@@ -90,7 +90,9 @@ def _scored(candidate: Candidate, scores: ClipScores) -> Candidate:
     return candidate.model_copy(update={"score": scores.clip, "frames": frames})
 
 
-def shard_of(shards: Path, recording: Recording, media_hash: str, heard: Heard, config: CurationConfig) -> Shard:
+def shard_of(
+    shards: Path, recording: Recording, media_hash: str, heard: RecordingSpeech, config: CurationConfig
+) -> Shard:
     """Where a recording's shard is or will be.
 
     Args:
@@ -98,7 +100,7 @@ def shard_of(shards: Path, recording: Recording, media_hash: str, heard: Heard, 
         recording: The recording.
         media_hash: Fingerprint of its video.
         heard: What its transcript gives.
-        config: The knobs; only those that decide what is decoded count.
+        config: The settings; only those that decide what is decoded count.
     """
     key = content_id(
         _LAYOUT, recording.id, recording.duration_s, media_hash, heard.model_dump(), config.fps, config.frame_size
@@ -106,7 +108,7 @@ def shard_of(shards: Path, recording: Recording, media_hash: str, heard: Heard, 
     return Shard(folder=shards / key)
 
 
-def make_shard(shard: Shard, recording: Recording, media: Path, heard: Heard, config: CurationConfig) -> None:
+def make_shard(shard: Shard, recording: Recording, media: Path, heard: RecordingSpeech, config: CurationConfig) -> None:
     """Decodes a recording into its shard, unless that is there.
 
     Raises:

@@ -81,7 +81,7 @@ class _Loaded:
 
 
 def require_models(models: ClipModels) -> None:
-    """Makes sure, before hours of decoding, that the models are there and of their kind; no weights are loaded yet.
+    """Checks before decoding that the models exist and are of the right kind, without loading weights.
 
     Raises:
         CheckpointError: One is missing, out of reach, or of another kind.
@@ -138,7 +138,7 @@ def _clip_scores(loaded: _Loaded, clips: Sequence[SeenAndSaid]) -> list[float | 
         return scores
     length = loaded.model.config.vision_config.num_frames
     chosen = [clips[index] for index in seen]
-    pixels_NCHW = loaded.pixels([picture for clip in chosen for picture in _spread(clip.pictures, length)])
+    pixels_NCHW = loaded.pixels([picture for clip in chosen for picture in _evenly(clip.pictures, length)])
     output = loaded.model(pixel_values=pixels_NCHW.unflatten(0, (len(chosen), length)), **loaded.tokens(chosen))
     videos_BD, texts_BBD = _unit(output.video_embeds), _unit(output.text_embeds)
     own_BD = texts_BBD[torch.arange(len(chosen)), torch.arange(len(chosen))]
@@ -147,7 +147,7 @@ def _clip_scores(loaded: _Loaded, clips: Sequence[SeenAndSaid]) -> list[float | 
     return scores
 
 
-def _spread(pictures: Sequence[Any], length: int) -> list[Any]:
+def _evenly(pictures: Sequence[Any], length: int) -> list[Any]:
     """So many pictures, evenly spread over those there are, each several times where they are fewer."""
     return [pictures[(2 * index + 1) * len(pictures) // (2 * length)] for index in range(length)]
 

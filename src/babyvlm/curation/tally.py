@@ -1,4 +1,4 @@
-"""What curation keeps and leaves out: counts by reason, and when too much is lost.
+"""Counts of what curation keeps and leaves out, by reason, and the thresholds above which it fails.
 
 Loss is measured in data, seconds of recordings and numbers of cues, and never in files: one damaged file of a small
 corpus is more than any fraction of its files, and stops nothing by itself.
@@ -64,7 +64,7 @@ class Tally:
             self.problem(Problem(reason=reason, error=error))
 
     def lose(self, recording: Recording, reason: str, transcript: Path | None = None) -> None:
-        """A recording that is not used at all, with its transcript where that is why."""
+        """Counts a recording that is not used."""
         self._unused[self._corpus.media_path(recording)] = reason
         if transcript is not None:
             self._unused[transcript] = reason

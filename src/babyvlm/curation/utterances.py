@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.speakers import who_speaks
 from babyvlm.records import IMAGE_TOKEN, Utterance
-
-_WORD = re.compile(r"\w+(?:['’-]\w+)*")
+from babyvlm.words import words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,27 +76,9 @@ def clean_text(text: str, *, lower_case: bool = False, changed: Counter[str] | N
     return text.lower() if lower_case else text
 
 
-def count_words(text: str) -> int:
-    """How many words a text has, punctuation aside.
-
-    >>> count_words("that's a teddy-bear, isn't it?")
-    5
-    """
-    return len(_WORD.findall(text))
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in lower case.
-
-    >>> words_of("That's a Teddy-bear!")
-    ["that's", 'a', 'teddy-bear']
-    """
-    return [word.lower() for word in _WORD.findall(text)]
-
-
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What of a recording's speech is learned from."""
+    """The utterances of a recording to learn from."""
 
     utterances: tuple[Utterance, ...]
     """With clean texts, by start."""
@@ -113,7 +94,7 @@ def select_utterances(utterances: Iterable[Utterance], child: str, config: Curat
     Args:
         utterances: All utterances of one recording.
         child: Who wears the camera; a speaker of this name is the child too.
-        config: The knobs.
+        config: The settings.
     """
     own = {label.lower() for label in config.child_speakers}
     kept: list[Utterance] = []
@@ -128,7 +109,7 @@ def select_utterances(utterances: Iterable[Utterance], child: str, config: Curat
             skipped[f"utterance in another language: {utterance.language}"] += 1
             continue
         text = clean_text(utterance.text, lower_case=config.lower_case, changed=cleaned)
-        if not count_words(text):
+        if not words_of(text):
             skipped["utterance without words"] += 1
         else:
             kept.append(utterance.model_copy(update={"text": text}))

@@ -1,4 +1,4 @@
-"""Writes a pretraining set, recording after recording: the one place that decides what its files hold."""
+"""Writes the files of a pretraining set, one recording at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RecordsWriter:
 
     Args:
         folder: The set's folder.
-        config: The knobs of selection and of the formats.
+        config: The settings of selection and of the formats.
     """
 
     def __init__(self, folder: Path, config: CurationConfig) -> None:
@@ -39,7 +39,7 @@ class RecordsWriter:
         self.skipped: Counter[str] = Counter()
 
     def add(self, recording: Recording, candidates: Iterable[Candidate]) -> None:
-        """Writes what one recording yields. Recordings come in the order of their ids."""
+        """Writes the records of one recording. Recordings must come in the order of their ids."""
         candidates = list(candidates)
         for candidate in candidates:
             self._candidates.add({**candidate.model_dump(), "split": recording.split})

@@ -1,6 +1,6 @@
 """Respondents answer items; runs keep what they replied."""
 
-from babyvlm.evaluation.choose import BASELINES, choose_nulls, choose_respondent
+from babyvlm.evaluation.choose import BASELINES, choose_controls, choose_respondent
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.respondents import Respondent
 from babyvlm.evaluation.runs import Run, evaluate, read_run, score_run
@@ -10,7 +10,7 @@ __all__ = [
     "AskConfig",
     "Respondent",
     "Run",
-    "choose_nulls",
+    "choose_controls",
     "choose_respondent",
     "evaluate",
     "read_run",

@@ -1,9 +1,9 @@
-"""Rows without which a result is not a result: guessing, the commonest answer, and matching pictures without reading.
+"""Baselines to report beside every result: guessing, the commonest answer, matching pictures without reading.
 
 =============  ======================================================================================
-random         one of the options, each as likely
-majority       the commonest right answer of the task in this very toolbox: what knowing the answer
-               distribution alone is worth
+random         one of the options, with equal probability
+majority       the commonest right answer of the task in this toolbox: the score of knowing the
+               answer distribution alone
 blind-match    compares pictures (32x32 luminance and a colour histogram) and never reads the question
 =============  ======================================================================================
 """
@@ -18,7 +18,7 @@ import numpy as np
 
 from babyvlm.evaluation.respondents import Family, ImageReader
 from babyvlm.records import Item, Question, QuestionTurn, Reply, Response
-from babyvlm.toolbox.looks import appearance
+from babyvlm.toolbox.image_features import appearance
 from babyvlm.toolbox.tasks import row_name
 
 _BLIND_SEED = 1_000_003  # other guesses than the random respondent's, which would make the two rows alike
@@ -30,7 +30,7 @@ def _guess(question: Question, turn: int, seed: int) -> str:
 
 
 class RandomGuess:
-    """Replies with one of the options, each as likely.
+    """Replies with one of the options, with equal probability.
 
     Args:
         seed: Another seed, another run of guesses.

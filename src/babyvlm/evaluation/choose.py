@@ -1,7 +1,7 @@
 """From ``MODEL`` on the command line to a respondent.
 
 NAME:REST             RESPONDENTS    hf, openai, anthropic, gemini, and those of other packages
-baseline:NAME[:REST]  BASELINE_KINDS the null rows, and those of other packages
+baseline:NAME[:REST]  BASELINE_KINDS controls and baselines, and those of other packages
 FOLDER                               one of our checkpoints, or any model of transformers
 """
 
@@ -13,21 +13,21 @@ from babyvlm.errors import CheckpointError, ConfigError
 from babyvlm.evaluation.apis import APIS, open_api
 from babyvlm.evaluation.baselines import BlindMatch, Majority, RandomGuess
 from babyvlm.evaluation.configuration import AskConfig
-from babyvlm.evaluation.nulls import NULLS
+from babyvlm.evaluation.controls import CONTROLS
 from babyvlm.evaluation.respondents import Opening, Respondent, RespondentKind
 from babyvlm.folders import MANIFEST
 from babyvlm.registry import Registry, instance_of
 from babyvlm.toolbox import Toolbox
 
 BASELINES = ("random", "majority", "blind-match")
-"""The baselines that belong beside every result, as ``--nulls`` runs them."""
+"""The baselines to report beside every result, as ``--nulls`` runs them."""
 _BASELINE = "baseline"
 
 
-def _null(name: str) -> RespondentKind:
+def _control(name: str) -> RespondentKind:
     def around(model: str, opening: Opening) -> Respondent:
         inner = choose_respondent(model, opening.toolbox, seed=opening.seed, ask=opening.ask)
-        return NULLS[name](inner, opening.seed)
+        return CONTROLS[name](inner, opening.seed)
 
     return RespondentKind(open=around, rest="MODEL", example="baseline:random")
 
@@ -38,7 +38,7 @@ BASELINE_KINDS: Registry[RespondentKind] = Registry(
         "random": RespondentKind(open=lambda _, opening: RandomGuess(opening.seed)),
         "majority": RespondentKind(open=lambda _, opening: Majority(opening.toolbox.items)),
         "blind-match": RespondentKind(open=lambda _, opening: BlindMatch()),
-        **{name: _null(name) for name in NULLS},
+        **{name: _control(name) for name in CONTROLS},
     },
     instance_of(RespondentKind),
 )
@@ -81,7 +81,7 @@ RESPONDENTS: Registry[RespondentKind] = Registry(
 def _kinds() -> str:
     """What ``MODEL`` may be, in words."""
     others = [name for name in RESPONDENTS.names() if name not in ("hf", _BASELINE)]
-    baselines = [f"{name}:MODEL" if name in NULLS else name for name in BASELINE_KINDS.names()]
+    baselines = [f"{name}:MODEL" if name in CONTROLS else name for name in BASELINE_KINDS.names()]
     return (
         "a checkpoint folder, hf:NAME of a model on the hub, "
         + ", ".join(f"{name}:NAME" for name in others)
@@ -101,7 +101,7 @@ def choose_respondent(
 
     Args:
         model: ``baseline:random``, ``baseline:majority``, ``baseline:blind-match``, ``baseline:text-only:MODEL`` and
-            the other nulls, ``openai:NAME``, ``anthropic:NAME``, ``gemini:NAME``, ``hf:NAME``, ``NAME:REST`` of
+            the other controls, ``openai:NAME``, ``anthropic:NAME``, ``gemini:NAME``, ``hf:NAME``, ``NAME:REST`` of
             another package, or a folder: one of our checkpoints, or any model of transformers.
         toolbox: What it will be asked; the majority baseline counts its answers.
         seed: Seed of the random baseline and of shuffled options.
@@ -132,10 +132,10 @@ def choose_respondent(
     )  # fmt: skip
 
 
-def choose_nulls(respondent: Respondent, toolbox: Toolbox, *, seed: int = 0) -> dict[str, Respondent]:
-    """Every row that belongs beside a model's, by name: guessing, the commonest answer, matching, the model's nulls."""
+def choose_controls(respondent: Respondent, toolbox: Toolbox, *, seed: int = 0) -> dict[str, Respondent]:
+    """Every row to report beside a model's, by name: guessing, the commonest answer, matching, the model's controls."""
     named = {name: choose_respondent(f"{_BASELINE}:{name}", toolbox, seed=seed) for name in BASELINES}
-    return named | {name: around(respondent, seed) for name, around in NULLS.items()}
+    return named | {name: around(respondent, seed) for name, around in CONTROLS.items()}
 
 
 def extensions_in(model: str) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""How a respondent is asked: every knob of ``babyvlm evaluate`` beyond who, what and where."""
+"""How a respondent is asked: every setting of ``babyvlm evaluate`` besides model, toolbox and output.
+
+Settings without a source are our choice.
+"""
 
 from __future__ import annotations
 
@@ -15,40 +18,40 @@ TooLong = Literal["fail", "cut"]
 
 @dataclass(frozen=True, kw_only=True)
 class AskConfig:
-    """How a respondent is asked."""
+    """Settings of a run that asks a respondent."""
 
     history: History = "own"
     """What the earlier rounds of a memory item show as the respondent's replies: its own (paper), or the right ones."""
     answer: AnswerMode = "generate"
-    """``generate`` writes a reply (paper); ``likelihood`` takes the option with the highest likelihood (ours). An API
+    """``generate`` writes a reply (paper); ``likelihood`` takes the option with the highest likelihood. An API
     gives no likelihoods, and a baseline needs none."""
     max_new_tokens: int | None = None
-    """Longest reply, tokens (ours). None for 8 from our models, 32 from others here, 1024 from an API, where a model
+    """Most tokens of a reply. None for 8 from our models, 32 from others here, 1024 from an API, where a model
     may think before it replies."""
     batch_size: int = 32
-    """Items a local model answers together (ours). Replies do not depend on it."""
+    """Batch size of a local model, in items. Replies do not depend on it."""
     max_images: int | None = None
-    """Most pictures the model takes in one conversation; an item with more fails at once. None for what the model says
-    of itself."""
+    """Most pictures in one conversation; an item with more fails at once. None for the limit in the model's
+    configuration."""
     too_long: TooLong = "fail"
-    """What becomes of an item that is longer than the context of one of our models: it fails (ours), or it is cut there
-    and answered from what is left (published code)."""
+    """How one of our models treats an item longer than its context: ``fail``, or ``cut`` the item there and answer
+    from the rest (published code)."""
     base_url: str = ""
     """Address of an API; empty for the provider's own, or what OPENAI_BASE_URL says."""
     temperature: float | None = None
-    """Of an API's sampling; 0 for its likeliest reply. None for the provider's default: models that think take no
-    other. Local models always write their likeliest."""
+    """Sampling temperature of an API; 0 for greedy decoding. None for the provider's default: reasoning models take no
+    other. Local models always decode greedily."""
     concurrency: int = 8
-    """Items asked of an API at the same time (ours)."""
+    """Concurrent items sent to an API."""
     attempts: int = 8
-    """Calls made for one reply before it counts as failed (ours)."""
+    """Calls made for one reply before it counts as failed."""
     timeout_s: float = 120.0
-    """Longest wait for an API, seconds (ours)."""
+    """Timeout of an API call, seconds."""
     backoff_s: float = 1.0
-    """Longest wait after a first failed call, seconds (ours). It doubles each time up to 60, and a random share of it
-    is waited."""
+    """Longest wait after a first failed call, seconds. It doubles each time up to 60; the actual wait is a
+    random share of it."""
     budget: float | None = None
-    """Most to spend on an API in this run, US dollars. None for no bound."""
+    """Budget of this run on an API, US dollars. None for no bound."""
     prices: Path | None = None
     """JSON file of prices that takes precedence over the packaged one, in the same form."""
 

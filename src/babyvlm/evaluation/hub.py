@@ -4,7 +4,7 @@
     many rounds     one conversation at a time; what the template leaves as it was stays in the key/value cache
 
 The cache is kept across rounds only where that changes nothing: the tokens of the rounds before must come out of the
-template unchanged, and the first round that is gone on with is compared with encoding everything again. Where either
+template unchanged, and the first round from the cache is compared with encoding everything again. Where either
 fails, every round encodes the whole conversation, and a line on standard error says so once. It does so from the start
 with models that know some things of a whole conversation alone: positions that depend on the pictures' sizes (Qwen-VL),
 tokens of a picture that see each other both ways (Gemma3), windows that slide.
@@ -229,7 +229,7 @@ class HubModel:
         """Reads the conversation up to the reply to be written, from the cache on where there is one.
 
         Returns:
-            (V,) logits; None where the cache cannot be gone on with, and is given up.
+            (V,) logits; None where the cache cannot be continued and is dropped.
         """
         ids = tuple(inputs["input_ids"][0].tolist())
         if talk.cache is None:

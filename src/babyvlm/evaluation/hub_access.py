@@ -1,4 +1,4 @@
-"""Whether a name on the hub can be had, told in seconds: loading it offline would retry for a minute or two first."""
+"""Checks in seconds whether a model on the hub is available; loading it offline would retry for minutes first."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def argument(model: type) -> str:
 
 
 def branch(cache: Cache, times: int) -> Cache:
-    """A cache that goes on from another, each row ``times`` times, one behind the other; the other stays as it is."""
+    """A cache that continues another, with each row repeated ``times`` times in turn; the other is left unchanged."""
     branched = copy.copy(cache)
     branched.layers = [copy.copy(layer) for layer in cache.layers]
     branched.batch_repeat_interleave(times)  # into tensors of its own

@@ -30,7 +30,7 @@ from PIL import Image
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation.configuration import AnswerMode, TooLong
 from babyvlm.evaluation.provenance import weights_revision
-from babyvlm.evaluation.reading import Pictures, Reading
+from babyvlm.evaluation.reading import PictureFeatures, Reading
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
 from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.model.llava_config import BabyLlavaConfig
@@ -122,7 +122,7 @@ class LocalModel:
                     f"context too short: up to {tokens} tokens, and the model takes {self._context} (--too-long cut "
                     "answers from what fits, as the published code does)",
                 )
-        pictures = Pictures(self._model, images)
+        pictures = PictureFeatures(self._model, images)
         for _, alike in itertools.groupby(sorted(fitting), key=lambda sorted_by: sorted_by[0]):
             while batch := [questions[place] for *_, place in itertools.islice(alike, self._batch_size)]:
                 yield from self._answer_batch(batch, pictures)
@@ -178,7 +178,7 @@ class LocalModel:
         return shares
 
     @torch.inference_mode()
-    def _answer_batch(self, batch: Sequence[Question], pictures: Pictures) -> Iterator[Response]:
+    def _answer_batch(self, batch: Sequence[Question], pictures: PictureFeatures) -> Iterator[Response]:
         reading = Reading.of(self._model, len(batch))
         replies: list[list[Reply]] = [[] for _ in batch]
         unread: list[list[int]] = [[] for _ in batch]  # opens the next round
@@ -220,7 +220,7 @@ class LocalModel:
         As in the published code, what is cut is the end of the conversation: once it is full, every later round is
         answered from the same beginning.
         """
-        pictures, ids, replies = Pictures(self._model, images), list[int](), list[Reply]()
+        pictures, ids, replies = PictureFeatures(self._model, images), list[int](), list[Reply]()
         for number, turn in enumerate(question.turns):
             began_s = time.monotonic()
             ids += self._prompt(question, number)
@@ -249,7 +249,7 @@ class LocalModel:
         """Replies of one round, token by token.
 
         Args:
-            reading: The conversations; goes on to the replies' last tokens but one.
+            reading: The conversations; extended to the last token but one of each reply.
             logits_BV: After the prompt.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Which weights answered: a hash that changes when a checkpoint does."""
+"""The revision of a checkpoint: a hash that changes when its files do."""
 
 from __future__ import annotations
 

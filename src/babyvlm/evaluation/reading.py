@@ -3,7 +3,7 @@
     read:  [left padding | new tokens] ── cache ── logits
 
 Padding is masked out and a token's position counts only what is not, so that what a row reads does not depend on the
-rows beside it. Pictures are encoded once for all the questions of a call, as long as there is room to keep them.
+rows beside it. PictureFeatures are encoded once for all the questions of a call, as long as there is room to keep them.
 
 B rows, L new tokens, P tokens so far, V vocabulary; N pictures shown, U distinct ones.
 """
@@ -27,7 +27,7 @@ from babyvlm.model.tokenizer import PAD
 _PICTURE_ROOM_BYTES = 256 * 2**20
 
 
-class Pictures:
+class PictureFeatures:
     """The tower's output for pictures by name, each made once while there is room.
 
     Args:
@@ -107,7 +107,7 @@ class Reading:
         Args:
             ids_BL: New tokens.
             counted_BL: Which of them are no padding.
-            pictures: As :meth:`Pictures.features` gives them.
+            pictures: As :meth:`PictureFeatures.features` gives them.
 
         Returns:
             Logits after the last token, BV.
@@ -134,7 +134,7 @@ class Reading:
 
         Args:
             ids: Its tokens.
-            pictures: As :meth:`Pictures.features` gives them.
+            pictures: As :meth:`PictureFeatures.features` gives them.
             longest: Tokens read at most.
 
         Returns:

@@ -45,7 +45,7 @@ _PARTIAL_RUN = ".run.json.partial"
 
 
 class Run(NamesExtensions, BaseModel):
-    """What ``run.json`` says."""
+    """The content of ``run.json``."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -59,13 +59,13 @@ class Run(NamesExtensions, BaseModel):
     toolbox_hash: str
     tasks: list[str]
     limit: int | None = None
-    """Items a task, the first in the toolbox's order; None for all."""
+    """Items per task, the first in the toolbox's order; None for all."""
     items: list[str] | None = None
     """Ids of the items asked, where they are not the first of each task, as in a study; None where they are."""
     revision: str = ""
     """Which version of the respondent: a hash of its weights, a commit of the hub, or what its provider reports."""
     options: dict[str, str | int | float | None] = {}
-    """Knobs that may change a reply."""
+    """Settings that may change a reply."""
     seed: int = 0
     packages: dict[str, str] = {}
     code_revision: str = ""
@@ -89,7 +89,7 @@ def select_items(
     Args:
         toolbox: Where they are.
         tasks: Rows; all when empty.
-        limit: Items a task; None for all.
+        limit: Items per task; None for all.
         only: Ids to keep to; None for all.
 
     Raises:
@@ -129,14 +129,14 @@ def evaluate(
     Args:
         respondent: Who answers.
         toolbox: The items.
-        out: The run folder; one begun with the same respondent, toolbox and tasks is gone on with.
+        out: The run folder; an unfinished run with the same settings is resumed.
         model: The respondent as named on the command line.
         tasks: Tasks to ask; all when empty.
-        limit: Items a task; None for all.
+        limit: Items per task; None for all.
         share_restricted: Whether pictures of restricted licence may leave this machine.
-        ask: How the respondent was told to answer; here its ``history`` decides, the rest is noted.
-        seed: Noted in ``run.json``.
-        retry_failed: Whether to ask again where nothing came back.
+        ask: The settings that the respondent was opened with; only ``history`` is used here, the others are recorded.
+        seed: Recorded in ``run.json``.
+        retry_failed: Whether to ask again where a reply failed.
 
     Returns:
         The scores, which are also in ``scores.json``.
@@ -260,7 +260,7 @@ def run_scores(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | No
         raise DataFolderError(
             f"{scores.not_asked} of {len(items)} items have no response yet",
             path=out,
-            remedy="Run babyvlm evaluate again to go on",
+            remedy="Run babyvlm evaluate again to resume",
         )
     return with_phrases(scores, out)
 

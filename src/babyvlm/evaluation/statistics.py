@@ -1,4 +1,4 @@
-"""How sure a figure is, and whether two differ: scored items in, intervals and p-values out. Pure functions of a seed.
+"""Confidence intervals and tests of differences: scored items in, intervals and p-values out. Pure functions of a seed.
 
     overall mean    bootstrap over items within their sub-tasks, and over recordings, whose items move together
     two runs        exact McNemar test by sub-task (a sign-flip test where an item earns a fraction), corrected after
@@ -41,7 +41,7 @@ class Interval(Record):
 
 
 class Overall(Record):
-    """The mean over sub-tasks, and how far it would move."""
+    """The mean over sub-tasks, with its intervals."""
 
     value: float
     by_items: Interval
@@ -78,7 +78,7 @@ class Comparison(Record):
     second: str
     tasks: tuple[PairedTask, ...]
     mean_difference: Interval
-    """Of the unweighted means over sub-tasks, second less first; bootstrap over items."""
+    """Difference of the unweighted means over sub-tasks, second less first; bootstrap over items."""
     mean_difference_by_recordings: Interval
     """The same with bootstrap over recordings."""
 
@@ -192,7 +192,7 @@ def compare(
 
 
 def mcnemar_p(only_first: int, only_second: int) -> float:
-    """Exact two-sided McNemar test: how likely so uneven a split of the items on which two runs differ is by chance.
+    """p-value of the exact two-sided McNemar test on the items on which two runs differ.
 
     >>> mcnemar_p(0, 5), mcnemar_p(3, 3)
     (0.0625, 1.0)
@@ -359,7 +359,7 @@ class _Figures:
         return fmean(float(values.mean()) for values in self._values)
 
     def resample_items(self, seed: int, replicates: int) -> NDArray[np.float64]:
-        """(replicates,) means, items drawn anew within each sub-task."""
+        """(replicates,) means, items resampled within each sub-task."""
         rng = np.random.default_rng(seed)
 
         def draw(count: int) -> NDArray[np.float64]:
@@ -372,7 +372,7 @@ class _Figures:
         return _in_chunks(draw, replicates)
 
     def resample_clusters(self, seed: int, replicates: int) -> NDArray[np.float64]:
-        """(replicates,) means, clusters drawn anew for all sub-tasks together.
+        """(replicates,) means, clusters resampled for all sub-tasks together.
 
         A draw in which a sub-task has no item is drawn again; a sub-task of a single cluster makes that frequent, and
         after as many draws as items could explain, those that worked are used.

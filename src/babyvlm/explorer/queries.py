@@ -25,7 +25,7 @@ _SHARDS_OPEN = 16
 Table = Literal["utterances", "conversations", "items"]
 
 
-class Source(Record):
+class IndexedSource(Record):
     id: int
     kind: Literal["set", "toolbox", "run"]
     name: str
@@ -93,7 +93,7 @@ class Given(Record):
     response: Response
 
 
-class Found(Record):
+class MatchCount(Record):
     """How many match."""
 
     count: int
@@ -101,12 +101,12 @@ class Found(Record):
     """Whether there are more than were counted."""
 
 
-class Heard(Record):
+class WordUse(Record):
     """How often a word was heard and seen in training, and how items about it went."""
 
     word: str
-    utterances: Found
-    pairs: Found
+    utterances: MatchCount
+    pairs: MatchCount
     items: int
     right: dict[str, str]
     """By respondent: right of asked."""
@@ -124,7 +124,7 @@ class Explorer:
         self._local = threading.local()
         self._shards: OrderedDict[Path, pa.ipc.RecordBatchFileReader] = OrderedDict()
         self._lock = threading.Lock()
-        self.sources = {row["id"]: Source(**row) for row in self._rows("SELECT * FROM sources")}
+        self.sources = {row["id"]: IndexedSource(**row) for row in self._rows("SELECT * FROM sources")}
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
@@ -137,7 +137,7 @@ class Explorer:
         with self._connection() as connection:
             return [dict(row) for row in connection.execute(query, values)]
 
-    def of_kind(self, kind: str) -> list[Source]:
+    def of_kind(self, kind: str) -> list[IndexedSource]:
         """The sources of a kind."""
         return [source for source in self.sources.values() if source.kind == kind]
 
@@ -178,14 +178,14 @@ class Explorer:
         )
         return self._rows(query, [match, after, limit])
 
-    def count(self, table: Table, words: str = "", *, facets: dict[str, object] | None = None) -> Found:
+    def count(self, table: Table, words: str = "", *, facets: dict[str, object] | None = None) -> MatchCount:
         """How many match, counted up to a bound."""
         match = match_expression(words, facets or {})
         if match is None:
-            return Found(count=self._rows(f"SELECT count(*) AS n FROM {table}")[0]["n"], more=False)
+            return MatchCount(count=self._rows(f"SELECT count(*) AS n FROM {table}")[0]["n"], more=False)
         query = f"SELECT count(*) AS n FROM (SELECT 1 FROM {table}_text WHERE {table}_text MATCH ? LIMIT ?)"
         found = self._rows(query, [match, COUNTED + 1])[0]["n"]
-        return Found(count=min(found, COUNTED), more=found > COUNTED)
+        return MatchCount(count=min(found, COUNTED), more=found > COUNTED)
 
     def utterances(self, words: str, **narrowed: object) -> list[UtteranceRow]:
         """Utterances that hold some words; ``after`` and facets narrow them."""
@@ -293,7 +293,7 @@ class Explorer:
             for row in rows
         ]  # fmt: skip
 
-    def heard(self, word: str) -> Heard:
+    def heard(self, word: str) -> WordUse:
         """What training held of a word, and how the items about it went."""
         about = self._rows("SELECT count(*) AS n FROM items WHERE category = ?", [word])[0]["n"]
         query = (
@@ -302,7 +302,7 @@ class Explorer:
             " JOIN items ON items.item = responses.item WHERE items.category = ? GROUP BY responses.run"
         )
         right = {row["name"]: f"{row['good']} of {row['asked']}" for row in self._rows(query, [word])}
-        return Heard(
+        return WordUse(
             word=word,
             utterances=self.count("utterances", word, facets={"split": "train"}),
             pairs=self.count("conversations", word, facets={"split": "train", "format": "image"}),

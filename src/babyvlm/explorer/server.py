@@ -14,13 +14,13 @@ from urllib.parse import quote, urlencode
 
 from fastapi import FastAPI, HTTPException, Path, Query, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from babyvlm.explorer.queries import PAGE, Explorer
 from babyvlm.images import image_suffix
 from babyvlm.licences import refuse_licences
 from babyvlm.records import IMAGE_TOKEN
 from babyvlm.refusals import refuse_in_sentences
+from babyvlm.templates import page_environment
 from babyvlm.web import LOCAL, Guard, Site, serve_until_interrupted
 
 FoundT = TypeVar("FoundT")
@@ -39,9 +39,7 @@ def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
         site: Where it is reached.
     """
     app = FastAPI(title="babyvlm explore", docs_url=None, redoc_url=None, openapi_url=None)
-    environment = Environment(
-        loader=PackageLoader("babyvlm.explorer"), autoescape=select_autoescape(default=True), undefined=StrictUndefined
-    )
+    environment = page_environment("babyvlm.explorer", trim=False)
     environment.filters["clock"] = clock
     environment.filters["path"] = lambda text: quote(str(text), safe="")
     environment.filters["words"] = lambda text: " ".join(text.replace(IMAGE_TOKEN, "▢").split())

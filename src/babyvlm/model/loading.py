@@ -1,4 +1,4 @@
-"""Weights into a model, each of them, and each of its own; configuration and tokenizer, or what is wrong with them."""
+"""Loads weights, configuration and tokenizer; every tensor must be used and every parameter filled."""
 
 from __future__ import annotations
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import nn
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutputWithPooling
@@ -172,15 +171,6 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
             return logits
         muted_1 = torch.tensor([self.config.image_token_id], device=logits.device)
         return logits.index_fill(-1, muted_1, -torch.inf)
-
-
-def parameter_counts(model: nn.Module) -> dict[str, int]:
-    """Parameters of each part: vision tower, connector, language model (its output layer included)."""
-    counts = {"vision": 0, "connector": 0, "language": 0}
-    for name, parameter in model.named_parameters():
-        part = "vision" if ".vision_tower." in name else "connector" if "projector" in name else "language"
-        counts[part] += parameter.numel()
-    return counts
 
 
 BabyLlavaForConditionalGeneration.register_for_auto_class("AutoModelForImageTextToText")

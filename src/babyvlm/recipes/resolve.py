@@ -1,4 +1,4 @@
-"""Recipes by name, ``key=value`` changes to them, and the listing of every knob with its source."""
+"""Recipes by name, ``key=value`` overrides of their settings, and the listing of every setting with its source."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
 }
 
 
-def resolve(name: str, changes: Sequence[str] = ()) -> Recipe:
-    """The recipe of that name with some knobs changed.
+def resolve(name: str, overrides: Sequence[str] = ()) -> Recipe:
+    """The recipe of that name with some settings overridden.
 
     Args:
         name: ``nursery``, ``saycam``, ``saycam-published`` or ``demo``.
-        changes: Strings such as ``joint.optimisation.steps=200``.
+        overrides: Strings such as ``joint.optimisation.steps=200``.
 
     Returns:
         The complete configuration.
 
     Raises:
-        ConfigError: An unknown recipe or knob (the nearest is suggested), or a bad value.
+        ConfigError: An unknown recipe or setting (the nearest is suggested), or a bad value.
 
     >>> resolve("nursery", ["joint.optimisation.steps=7"]).joint.optimisation.steps
     7
@@ -50,39 +50,39 @@ def resolve(name: str, changes: Sequence[str] = ()) -> Recipe:
         )
     recipe = RECIPES[name]()
     tree: dict[str, Any] = {}
-    for change in changes:
-        key, equals, value = change.partition("=")
+    for override in overrides:
+        key, equals, value = override.partition("=")
         if not equals:
-            raise ConfigError(f"{change!r} is no knob: write key=value, such as joint.optimisation.steps=200")
+            raise ConfigError(f"{override!r} is not of the form key=value, such as joint.optimisation.steps=200")
         _grow(tree, recipe, key.strip().split("."), value.strip(), key.strip())
     return _replaced(recipe, tree)
 
 
 def _grow(tree: dict[str, Any], node: Any, path: Sequence[str], value: str, key: str) -> None:
-    """Adds one change to a tree of changes that has the shape of the configuration."""
+    """Adds one override to a tree of overrides that has the shape of the configuration."""
     fields = {field.name for field in dataclasses.fields(node)}
     head, *rest = path
     if head not in fields:
-        known = {field: field for field in fields} | dict(_knobs_below(node, key.removesuffix(".".join(path))))
-        raise ConfigError(f"unknown knob {key!r}{_nearest(head, known)} Knobs here: {', '.join(sorted(fields))}")
+        known = {field: field for field in fields} | dict(_settings_below(node, key.removesuffix(".".join(path))))
+        raise ConfigError(f"unknown setting {key!r}{_nearest(head, known)} Settings here: {', '.join(sorted(fields))}")
     current = getattr(node, head)
     if rest:
         if not dataclasses.is_dataclass(current):
-            raise ConfigError(f"knob {key!r}: {head} has no parts")
+            raise ConfigError(f"setting {key!r}: {head} has no parts")
         _grow(tree.setdefault(head, {}), current, rest, value, key)
         return
     if dataclasses.is_dataclass(current):
         parts = ", ".join(f"{key}.{field.name}" for field in dataclasses.fields(current))
-        raise ConfigError(f"knob {key!r} has parts; set one of {parts}")
+        raise ConfigError(f"setting {key!r} has parts; set one of {parts}")
     tree[head] = _parse(value, typing.get_type_hints(type(node))[head], key)
 
 
 def _replaced(node: Any, tree: Mapping[str, Any]) -> Any:
-    """The configuration with all changes at once, so that their order does not decide which of them fit together."""
+    """The configuration with all overrides applied at once, so that their order does not matter."""
     changed: dict[str, Any] = {}
-    for name, change in tree.items():
+    for name, override in tree.items():
         current = getattr(node, name)
-        changed[name] = _replaced(current, change) if dataclasses.is_dataclass(current) else change
+        changed[name] = _replaced(current, override) if dataclasses.is_dataclass(current) else override
     for one, other in (("steps", "epochs"), ("epochs", "steps")):
         if changed.get(one) is not None and other not in changed:
             changed[other] = None  # the one replaces the other
@@ -104,13 +104,13 @@ def _parse(value: str, hint: Any, key: str) -> Any:
     raise ConfigError(f"{key}={value}: {problem}")
 
 
-def _knobs_below(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
-    """Last name and whole name of the knobs in the parts of ``node``."""
+def _settings_below(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
+    """Last name and whole name of the settings in the parts of ``node``."""
     for field in dataclasses.fields(node):
         part, key = getattr(node, field.name), f"{prefix}{field.name}."
         if dataclasses.is_dataclass(part):
             yield from ((each.name, f"{key}{each.name}") for each in dataclasses.fields(part))
-            yield from _knobs_below(part, key)
+            yield from _settings_below(part, key)
 
 
 def _nearest(word: str, known: Mapping[str, str]) -> str:
@@ -119,7 +119,7 @@ def _nearest(word: str, known: Mapping[str, str]) -> str:
 
 
 def describe(recipe: Recipe) -> str:
-    """Every resolved knob with its meaning, unit and source, as text."""
+    """Every resolved setting with its meaning, unit and source, as text."""
     lines: list[str] = []
     _describe(recipe, "", lines)
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""What lies behind an accuracy: by number of objects, by answer given, by round. Pure functions of scored items.
+"""Breakdowns of an accuracy: by number of objects, by answer given, by round. Pure functions of scored items.
 
 Findings of the paper to be able to redraw: counting accuracy by number of objects; direction and place confusions and
 the course of a memory item are ours.

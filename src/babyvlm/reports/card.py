@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 from matplotlib.ticker import MaxNLocator
 
 from babyvlm.curation.candidates import Candidate
+from babyvlm.curation.formats import even_indices
 from babyvlm.curation.sets import PretrainingSet
-from babyvlm.curation.utterances import words_of
 from babyvlm.errors import OutputExistsError
 from babyvlm.licences import is_restricted
 from babyvlm.records import Conversation, Utterance
@@ -27,7 +26,9 @@ from babyvlm.reports.corpus import CorpusStatistics, read_corpus
 from babyvlm.reports.examples import data_address
 from babyvlm.reports.figures import Drawn
 from babyvlm.reports.style import ACCENT, CHANCE, inline_svg, light_grid, new_figure, style_context, svg_of
+from babyvlm.templates import page_environment
 from babyvlm.toolbox.vocabulary import early_vocabulary
+from babyvlm.words import words_of
 
 _EXAMPLES = 12
 _EXAMPLE_PX = 180
@@ -90,13 +91,7 @@ def render_card(data: PretrainingSet, *, share_restricted: bool = False) -> str:
         )
         if figure is not None
     ]
-    environment = Environment(
-        loader=PackageLoader("babyvlm.reports"),
-        autoescape=select_autoescape(("html", "j2")),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("babyvlm.reports")
     style = (Path(__file__).parent / "templates" / "report.css").read_text(encoding="utf-8")
     return environment.get_template("card.html.j2").render(
         style=Markup(style),
@@ -111,7 +106,7 @@ def render_card(data: PretrainingSet, *, share_restricted: bool = False) -> str:
         figures=[
             (each, Markup(inline_svg(svg_of(each.figure, each.name), each.name, each.description))) for each in drawn
         ],
-        examples=[_example(data, pair, withheld) for pair in _spread(data.conversations("image"))],
+        examples=[_example(data, pair, withheld) for pair in _examples_of(data.conversations("image"))],
         aligner=data.manifest.configuration.get("aligner", "none"),
     )
 
@@ -209,16 +204,15 @@ def _similarities(candidates: Sequence[Candidate]) -> Drawn | None:
         for scores, colour, name in ((frames, ACCENT, "frames"), (clips, CHANCE, "clips")):
             if scores:
                 axes.hist(scores, bins=50, histtype="step", color=colour, label=f"{name} ({len(scores)})", density=True)
-        axes.set_xlabel("similarity of what is seen and what is said, before thresholds")
+        axes.set_xlabel("similarity of images and texts, before thresholds")
         axes.set_ylabel("density")
         axes.legend(frameon=False, fontsize=8)
         light_grid(axes)
     return Drawn("similarities", figure, f"Similarity of {len(frames)} frames and {len(clips)} clips with their texts.")
 
 
-def _spread(pairs: Sequence[Conversation]) -> list[Conversation]:
-    count = min(_EXAMPLES, len(pairs))
-    return [pairs[(2 * number + 1) * len(pairs) // (2 * count)] for number in range(count)]
+def _examples_of(pairs: Sequence[Conversation]) -> list[Conversation]:
+    return [pairs[index] for index in even_indices(len(pairs), _EXAMPLES)]
 
 
 def _example(data: PretrainingSet, pair: Conversation, withheld: bool) -> Example:

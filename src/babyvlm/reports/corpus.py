@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,9 @@ from babyvlm.folders import Manifest, read_manifest
 from babyvlm.records import Recording, Split
 from babyvlm.toolbox import TASKS
 from babyvlm.toolbox.tasks import EASY_ROWS
+from babyvlm.words import words_of
 
 SPLITS: tuple[Split, ...] = get_args(Split)
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _FORMATS = {"image": "image-utterance pairs", "video": "video-utterance clips", "interleaved": "interleaved sequences"}
 
 
@@ -68,7 +67,7 @@ def read_corpus(folder: Path) -> CorpusStatistics:
     """
     data = PretrainingSet(folder)
     children = tuple(sorted({recording.child for recording in data.recordings}))
-    texts = [_WORD.findall(utterance.text.lower()) for utterance in data.utterances()]
+    texts = [words_of(utterance.text) for utterance in data.utterances()]
     counts = data.manifest.counts
     kinds = {**_FORMATS, "utterances": "utterances"}
     instruction = read_manifest(folder / INSTRUCTION, "instruction-set") if data.has_instruction else None

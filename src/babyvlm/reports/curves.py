@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import MANIFEST, Manifest
 from babyvlm.names import STAGES
+from babyvlm.parts import part_of
 from babyvlm.records import read_record
 
 _PRECISIONS = {"bf16": "bfloat16 (autocast)", "bf16_weights": "bfloat16 with float32 weights", "no": "float32"}
@@ -135,7 +136,7 @@ def _read_recipe(path: Path) -> dict[str, Any]:
     return recipe
 
 
-def _read_stage(folder: Path, knobs: dict[str, Any]) -> StageLog:
+def _read_stage(folder: Path, settings: dict[str, Any]) -> StageLog:
     path = folder / "metrics.jsonl"
     lines = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
@@ -147,13 +148,13 @@ def _read_stage(folder: Path, knobs: dict[str, Any]) -> StageLog:
             raise DataFolderError(
                 f"not a line of a training log: {where} {problem['msg']}", path=path, place=f"line {number}"
             ) from error
-    optimisation = knobs.get("optimisation", {})
-    formats = knobs.get("formats", ())
+    optimisation = settings.get("optimisation", {})
+    formats = settings.get("formats", ())
     data = {"vision": "frames", "language": "utterances"}.get(folder.name, ", ".join(formats))
     return StageLog(
         name=folder.name,
         lines=tuple(lines),
-        trains=tuple(knobs.get("trains", _TRAINED_ALONE.get(folder.name, ()))),
+        trains=tuple(settings.get("trains", _TRAINED_ALONE.get(folder.name, ()))),
         data=data,
         batch_size=optimisation.get("batch_size"),
         learning_rate=optimisation.get("learning_rate"),
@@ -176,12 +177,6 @@ def count_parameters(folder: Path) -> dict[str, int]:
             raise DataFolderError(f"the header does not parse ({error})", path=path) from error
         for name, tensor in tensors.items():
             if name != "__metadata__":
-                part = _part_of(name, folder.name)
+                part = "vision" if folder.name == "vision" else part_of(name)
                 counts[part] = counts.get(part, 0) + math.prod(tensor["shape"])
     return counts
-
-
-def _part_of(name: str, stage: str) -> str:
-    if stage == "vision" or "vision_tower" in name:
-        return "vision"
-    return "connector" if "projector" in name else "language"

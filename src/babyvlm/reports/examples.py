@@ -29,7 +29,7 @@ _WITHHELD_PX = 56
 
 
 @dataclass(frozen=True)
-class ShownPicture:
+class PagePicture:
     """A picture of an item, as the page shows it."""
 
     number: int
@@ -58,7 +58,7 @@ class ShownRound:
     title: str
     """Empty for items of one turn."""
     prompt: str
-    pictures: tuple[ShownPicture, ...]
+    pictures: tuple[PagePicture, ...]
     gold: str
     replies: tuple[ShownReply, ...]
 
@@ -157,17 +157,17 @@ def _limit_px(turn: ItemTurn, compact: bool) -> int:
 
 def _picture(
     toolbox: Toolbox, turn: ItemTurn, place: int, limit_px: int, withheld: bool, *, compact: bool
-) -> ShownPicture:
+) -> PagePicture:
     label = turn.labels[place] if place < len(turn.labels) else ""
     description = f"Picture {place + 1}" + (f": {label}" if label else "")
     if withheld:
-        return ShownPicture(place + 1, "", description, _WITHHELD_PX, _WITHHELD_PX)
+        return PagePicture(place + 1, "", description, _WITHHELD_PX, _WITHHELD_PX)
     image = toolbox.image(turn.images[place])
     image.thumbnail((limit_px, limit_px), Image.Resampling.LANCZOS)
     # Crops of 128 px are shown at their own size at most; compact ones at half.
     shown = 56 if compact or len(turn.images) > 4 else {1: 180, 2: 128}.get(len(turn.images), 78)
     scale = min(1.0, shown / max(image.size))
-    return ShownPicture(
+    return PagePicture(
         place + 1, data_address(image), description, round(image.width * scale), round(image.height * scale)
     )
 

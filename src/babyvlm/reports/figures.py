@@ -23,7 +23,18 @@ from babyvlm.reports.breakdowns import (
 )
 from babyvlm.reports.curves import StageLog
 from babyvlm.reports.results import Results, RunResult
-from babyvlm.reports.style import ACCENT, CHANCE, INK, MUTED, RULE, Look, light_grid, looks, new_figure, style_context
+from babyvlm.reports.style import (
+    ACCENT,
+    CHANCE,
+    INK,
+    MUTED,
+    RULE,
+    RespondentStyle,
+    light_grid,
+    new_figure,
+    respondent_styles,
+    style_context,
+)
 from babyvlm.toolbox import TASKS
 
 _LEGEND_CHARACTERS = 125
@@ -42,7 +53,7 @@ class Drawn:
 
 def accuracy_by_task(results: Results) -> Drawn:
     """Every respondent's accuracy in every sub-task, with intervals and chance."""
-    look = looks([run.name for run in results.ordered], results.main.name)
+    look = respondent_styles([run.name for run in results.ordered], results.main.name)
     tasks = results.tasks
     runs = sorted(results.ordered, key=lambda run: run is results.main)
     with style_context():
@@ -77,7 +88,7 @@ def accuracy_by_number(results: Results) -> Drawn | None:
     tasks = [task for task in ("object_counting", "subitizing") if task in results.tasks]
     if not tasks:
         return None
-    look = looks([run.name for run in results.ordered], results.main.name)
+    look = respondent_styles([run.name for run in results.ordered], results.main.name)
     with style_context():
         figure = new_figure(3.0)
         panels = figure.subplots(
@@ -113,7 +124,7 @@ def memory_by_round(results: Results) -> Drawn | None:
     courses = {run.name: course for run in results.ordered if (course := memory_course(run)) is not None}
     if not courses:
         return None
-    look = looks([run.name for run in results.ordered], results.main.name)
+    look = respondent_styles([run.name for run in results.ordered], results.main.name)
     first = courses.get(results.main.name, next(iter(courses.values())))
     with style_context():
         figure = new_figure(2.7)
@@ -149,7 +160,7 @@ def memory_by_lag_figure(results: Results) -> Drawn | None:
     courses = {run.name: shares for run in results.ordered if (shares := memory_by_lag(run))}
     if not courses:
         return None
-    look = looks([run.name for run in results.ordered], results.main.name)
+    look = respondent_styles([run.name for run in results.ordered], results.main.name)
     first = courses.get(results.main.name, next(iter(courses.values())))
     with style_context():
         figure = new_figure(2.4)
@@ -298,7 +309,9 @@ def _dodge(count: int) -> Sequence[float]:
     return [0.0] if count == 1 else list(np.linspace(-0.24, 0.24, count))
 
 
-def _point(axes: Axes, value: float, low: float, high: float, at: float, look: Look, *, across: bool) -> None:
+def _point(
+    axes: Axes, value: float, low: float, high: float, at: float, look: RespondentStyle, *, across: bool
+) -> None:
     """A share with its interval, in percent, along x where ``across``."""
     ends = [[100 * max(0.0, value - low)], [100 * max(0.0, high - value)]]
     keywords = look.keywords | {"linestyle": "none", "capsize": 0}
@@ -310,7 +323,7 @@ def _point(axes: Axes, value: float, low: float, high: float, at: float, look: L
         axes.errorbar([at], [100 * value], yerr=ends, **keywords)
 
 
-def _shares(axes: Axes, shares: Sequence[Share], look: Look, offset: float) -> None:
+def _shares(axes: Axes, shares: Sequence[Share], look: RespondentStyle, offset: float) -> None:
     if not shares:
         return
     places = [share.x + offset for share in shares]
@@ -319,7 +332,7 @@ def _shares(axes: Axes, shares: Sequence[Share], look: Look, offset: float) -> N
         _point(axes, share.value, *share.interval, place, look, across=False)
 
 
-def _legend(figure: Figure, axes: Axes, results: Results, look: Mapping[str, Look]) -> None:
+def _legend(figure: Figure, axes: Axes, results: Results, look: Mapping[str, RespondentStyle]) -> None:
     handles = [
         axes.plot([], [], label=run.name, **look[run.name].keywords)[0]
         for run in sorted(results.ordered, key=lambda run: run is not results.main)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Source = Literal["project page", "paper", "figure by a third party", "notes by a third party"]
+FigureSource = Literal["project page", "paper", "figure by a third party", "notes by a third party"]
 
-SOURCES: Mapping[Source, str] = {
+SOURCES: Mapping[FigureSource, str] = {
     "project page": "project page of BabyVLM-V2",
     "paper": "published results of BabyVLM-V2, arXiv:2512.10932",
     "figure by a third party": "read off the published figure by a third party (GAVAGAI, METHOD.md), not checked "
@@ -19,7 +19,7 @@ SOURCES: Mapping[Source, str] = {
     "notes by a third party": "reported in a third party's notes on the paper, not checked against it",
 }
 """What each source is, in words."""
-REPORTED: tuple[Source, ...] = ("figure by a third party", "notes by a third party")
+REPORTED: tuple[FigureSource, ...] = ("figure by a third party", "notes by a third party")
 """Sources that are not the publication itself."""
 
 
@@ -29,7 +29,7 @@ class Figure:
 
     percent: float
     """Accuracy, percent."""
-    source: Source
+    source: FigureSource
 
     @property
     def is_reported(self) -> bool:

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 from markupsafe import Markup
 
 from babyvlm.errors import DataFolderError, OutputExistsError
@@ -40,6 +40,7 @@ from babyvlm.reports.examples import choose_examples, withheld_items
 from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES, REPORTED, SOURCES
 from babyvlm.reports.results import FAMILIES, Elsewhere, Results, RunResult, read_elsewhere, read_results
 from babyvlm.reports.style import inline_svg, pdf_of, svg_of
+from babyvlm.templates import page_environment
 from babyvlm.toolbox import TASKS, task_named
 from babyvlm.toolbox.scoring import SCORING_NAMES
 from babyvlm.toolbox.winoground import WINOGROUND_CHANCE
@@ -148,7 +149,7 @@ def write_report(
 
 
 def _refuse_foreign(beside: Path) -> None:
-    """Lets the files of a page that was removed be written anew, and nothing else."""
+    """Allows the files of a page that was removed to be written again, and nothing else."""
     if not beside.exists():
         return
     if beside.is_dir():
@@ -248,13 +249,7 @@ def _render(
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("babyvlm.reports"),
-        autoescape=select_autoescape(("html", "j2")),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment("babyvlm.reports")
     environment.filters |= {
         "percent": _percent,
         "points": _points,

@@ -87,7 +87,7 @@ class RunResult:
 
     @property
     def is_random(self) -> bool:
-        """Whether these are random guesses, the null row of every comparison."""
+        """Whether these are random guesses, the control of every comparison."""
         return self.run.model == "baseline:random"
 
     @property
@@ -121,7 +121,7 @@ class BestControl:
 
     name: str
     value: float
-    """Of the control, on the items that both answered."""
+    """Score of the control, on the items that both answered."""
     difference: Interval
     """The respondent less the control, over items."""
 
@@ -379,7 +379,7 @@ def read_scores(folder: Path) -> Scores:
     path = folder / "scores.json"
     if not path.is_file():
         raise DataFolderError(
-            "this run has not been scored", path=folder, remedy="Run babyvlm evaluate again to go on to its end"
+            "this run has not been scored", path=folder, remedy="Run babyvlm evaluate again to resume it"
         )
     try:
         return Scores.model_validate(json.loads(path.read_text(encoding="utf-8"))["babyvlm"])

@@ -60,7 +60,7 @@ _WEB_FONTS = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica N
 
 
 @dataclass(frozen=True)
-class Look:
+class RespondentStyle:
     """How one respondent is drawn."""
 
     colour: str
@@ -83,11 +83,11 @@ class Look:
         }
 
 
-def looks(names: Sequence[str], main: str) -> dict[str, Look]:
+def respondent_styles(names: Sequence[str], main: str) -> dict[str, RespondentStyle]:
     """A look for each respondent: the main one in the accent colour, the others told apart by marker and line."""
-    chosen = {main: Look(ACCENT, "o", "-", True, 10)}
+    chosen = {main: RespondentStyle(ACCENT, "o", "-", True, 10)}
     for number, name in enumerate(name for name in names if name != main):
-        chosen[name] = Look(
+        chosen[name] = RespondentStyle(
             _OTHERS[number % len(_OTHERS)],
             _MARKERS[number % len(_MARKERS)],
             _LINES[number % len(_LINES)],

@@ -217,8 +217,8 @@ def training_tables(training: TrainingRun) -> list[Table]:
     stages: list[tuple[Cell, ...]] = []
     for stage in training.stages:
         if stage.lines:
-            knobs = (" + ".join(stage.trains), stage.data, stage.steps, stage.batch_size, stage.learning_rate)
-            stages.append((stage.name, *knobs, stage.final_loss, stage.tokens_per_s, stage.seconds))
+            settings = (" + ".join(stage.trains), stage.data, stage.steps, stage.batch_size, stage.learning_rate)
+            stages.append((stage.name, *settings, stage.final_loss, stage.tokens_per_s, stage.seconds))
     columns = (
         "stage",
         "trains",

@@ -1,4 +1,4 @@
-"""Who may: tokens, passwords, PINs and how often one may try.
+"""Authentication and rate limits: tokens, passwords, PINs.
 
 A participant's link carries a random token; the database holds its hash alone, so that a copy of the database opens no
 session. The first browser that opens a link is the only one: it is given a random secret as a cookie, whose hash is

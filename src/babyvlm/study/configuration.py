@@ -1,4 +1,4 @@
-"""What a study is, written down before its first participant: every setting of ``babyvlm study serve``.
+"""The design of a study, fixed before its first participant: every setting of ``babyvlm study serve``.
 
 The paper reports adults' accuracy without the design behind it, so that every default here is ours.
 """

@@ -1,4 +1,4 @@
-"""Who gets which items in which order: pure functions of the toolbox, the study's settings and a list number.
+"""Assignment of items to participants, in order: pure functions of the toolbox, the study's settings and a list number.
 
     items of a task -> permuted by the seed, answers taking turns -> window of the list -> shuffled for the list
     tasks           -> a row of a Williams square: each task follows each other equally often over the lists
@@ -37,7 +37,7 @@ class PlannedTrial(Record):
     turn: int
     """Round of a memory item, counted from 0; 0 elsewhere."""
     target: int = 0
-    """Of an attention check, the place that is right."""
+    """Index of the right option of an attention check."""
     break_before: bool = False
 
 

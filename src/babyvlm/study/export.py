@@ -39,7 +39,7 @@ _NOT_REACHED = "the session ended before"
 
 
 @dataclass(frozen=True)
-class Session:
+class ParticipantSession:
     """What one participant did."""
 
     who: Participant
@@ -111,14 +111,14 @@ def describe_export(counts: Mapping[str, int]) -> str:
     return "\n".join(f"{name:12} {count:6} sessions" for name, count in counts.items())
 
 
-def _session(store: Store, who: Participant) -> Session:
+def _session(store: Store, who: Participant) -> ParticipantSession:
     trials, answers = tuple(store.trials(who.code)), store.answers(who.code)
     rules = store.config.rules_for(who.group)
     acted = conduct(trials, answers, rules)
     left_out = acted.reasons(rules) if who.planned else ("not begun",)
     if who.pilot:
         left_out = ("pilot", *left_out)
-    return Session(who, trials, answers, acted, left_out, tuple(_responses(who.code, trials, answers)))
+    return ParticipantSession(who, trials, answers, acted, left_out, tuple(_responses(who.code, trials, answers)))
 
 
 def _responses(code: str, trials: Sequence[StoredTrial], answers: Mapping[int, StoredAnswer]) -> Iterable[Response]:
@@ -140,7 +140,7 @@ def _reply(answer: StoredAnswer | None) -> Reply:
     return Reply(text=answer.answer, latency_s=round((answer.reaction_ms or 0.0) / 1000, 6))
 
 
-def _pools(kept: Sequence[Session]) -> list[tuple[str, str, list[Session]]]:
+def _pools(kept: Sequence[ParticipantSession]) -> list[tuple[str, str, list[ParticipantSession]]]:
     """Folder, name and sessions of each pooled run. Adults and children are never put together."""
     adults = [session for session in kept if session.who.group == "adult" and session.responses]
     children = [session for session in kept if session.who.group == "child" and session.responses]
@@ -152,7 +152,7 @@ def _pools(kept: Sequence[Session]) -> list[tuple[str, str, list[Session]]]:
     return pools
 
 
-def _pool_name(kind: str, sessions: Sequence[Session]) -> str:
+def _pool_name(kind: str, sessions: Sequence[ParticipantSession]) -> str:
     ages = sorted({session.who.age_months for session in sessions if session.who.age_months is not None})
     plural = {"adult": "adults", "child": "children"}[kind] if len(sessions) != 1 else kind
     span = f", {' to '.join(f'{age:g}' for age in dict.fromkeys((ages[0], ages[-1])))} months" if ages else ""
@@ -160,7 +160,13 @@ def _pool_name(kind: str, sessions: Sequence[Session]) -> str:
 
 
 def _write_run(
-    partial: Path, out: Path, place: Path, toolbox: Toolbox, store: Store, name: str, sessions: Sequence[Session]
+    partial: Path,
+    out: Path,
+    place: Path,
+    toolbox: Toolbox,
+    store: Store,
+    name: str,
+    sessions: Sequence[ParticipantSession],
 ) -> None:
     """Writes a run into ``partial``, which is about to become ``out``."""
     folder = partial / place
@@ -194,7 +200,7 @@ def _write_run(
     score_run(folder, toolbox=toolbox)
 
 
-def _participant_row(session: Session) -> dict[str, object]:
+def _participant_row(session: ParticipantSession) -> dict[str, object]:
     who, acted = session.who, session.conduct
     return {
         "participant": who.code,
@@ -215,7 +221,7 @@ def _participant_row(session: Session) -> dict[str, object]:
     }
 
 
-def _trial_rows(session: Session, items: Mapping[str, Item]) -> Iterable[dict[str, object]]:
+def _trial_rows(session: ParticipantSession, items: Mapping[str, Item]) -> Iterable[dict[str, object]]:
     for trial in session.trials:
         if trial.shown is None:
             continue

@@ -43,7 +43,7 @@ class RefusedError(Exception):
 
 
 def too_many(wait_s: int, detail: str, code: str | None = None) -> RefusedError:
-    """What somebody who tries too often is told: how long to wait."""
+    """The refusal of somebody who tries too often, with the time to wait."""
     seconds = "1 second" if wait_s == 1 else f"{wait_s} seconds"
     return RefusedError(
         429, f"Too many tries. Please wait {seconds} and try again.", "too many", detail, code, wait_s=wait_s

@@ -12,7 +12,6 @@ The browser learns places, never file names, labels or the right answer. What it
 
 from __future__ import annotations
 
-import io
 from functools import lru_cache
 from typing import Literal
 
@@ -20,14 +19,14 @@ from PIL import Image, ImageDraw
 
 from babyvlm.images import encode_jpeg
 from babyvlm.records import Item, QuestionTurn, Record
-from babyvlm.shown_pictures import open_image
+from babyvlm.shown_pictures import open_image, read_picture
 from babyvlm.study.configuration import StudyConfig
 from babyvlm.study.wording import said_before_film, spoken
 from babyvlm.toolbox.directions import DIRECTIONS
 from babyvlm.toolbox.scoring import memory_base
 from babyvlm.toolbox.tasks import QUADRANTS, task_named
 
-Layout = Literal["pictures", "quadrants", "numbers", "ways", "words"]
+ScreenLayout = Literal["pictures", "quadrants", "numbers", "ways", "words"]
 ATTENTION_PROMPT = "Touch the red circle."
 ATTENTION_OPTIONS = ("A", "B", "C", "D")
 _ATTENTION_PX = 224
@@ -36,7 +35,7 @@ _ATTENTION_PX = 224
 class Presentation(Record):
     """One trial, as the browser gets it."""
 
-    layout: Layout
+    layout: ScreenLayout
     watch: str
     """Said while a film runs; empty where there is none."""
     say: str
@@ -98,7 +97,7 @@ def present_attention(config: StudyConfig) -> Presentation:
     )
 
 
-def _layout(turn: QuestionTurn, task: str) -> tuple[Layout, int, int]:
+def _layout(turn: QuestionTurn, task: str) -> tuple[ScreenLayout, int, int]:
     """The layout, how many pictures are samples, and how many a film."""
     shown, options = len(turn.images), len(turn.options)
     answers = task_named(task).answers
@@ -141,9 +140,11 @@ def bare_jpeg(data: bytes) -> bytes:
 
     File formats and metadata may differ between right options and foils, and so give answers away.
     """
-    with Image.open(io.BytesIO(data)) as image:
-        plain = image.format == "JPEG" and image.mode in ("RGB", "L") and not (set(image.info) & _TELLING)
-        return data if plain else encode_jpeg(open_image(data))
+    return data if read_picture(data, _is_bare) else encode_jpeg(open_image(data))
+
+
+def _is_bare(image: Image.Image) -> bool:
+    return image.format == "JPEG" and image.mode in ("RGB", "L") and not (set(image.info) & _TELLING)
 
 
 _TELLING = {"exif", "comment", "icc_profile", "photoshop", "xmp", "mp"}

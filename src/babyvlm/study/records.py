@@ -89,7 +89,7 @@ class Event(Record):
 # What browsers send. Lengths are bounded, so that nothing large is ever stored.
 
 
-class Opening(Record):
+class LinkOpening(Record):
     """A browser opens a link."""
 
     clock_resolution_ms: float | None = Field(default=None, ge=0, le=1e4)
@@ -111,7 +111,7 @@ class Consent(Record):
     """Whether an age that looks like one in years is one in months all the same."""
 
 
-class Answer(Record):
+class TrialAnswer(Record):
     """A browser answers a trial."""
 
     trial: str = Field(max_length=64)

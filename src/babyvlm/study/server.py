@@ -27,14 +27,14 @@ from babyvlm.study.admin import admin_router
 from babyvlm.study.configuration import ServeConfig
 from babyvlm.study.notes import RefusedError
 from babyvlm.study.records import (
-    Answer,
     Consent,
+    LinkOpening,
     Moment,
-    Opening,
     Participant,
     PinEntry,
     SessionState,
     Stored,
+    TrialAnswer,
     Withdrawal,
 )
 from babyvlm.study.service import StudyService
@@ -105,7 +105,7 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
         return {"known": know(request, response)[1]}
 
     @app.post("/api/open")
-    def open_link(opening: Opening, request: Request, response: Response) -> SessionState:
+    def open_link(opening: LinkOpening, request: Request, response: Response) -> SessionState:
         browser, kept = know(request, response)
         return service.open(_token(request), browser, _address(request), opening, kept=kept)
 
@@ -122,7 +122,7 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
         return service.consent(participant(request), consent)
 
     @app.post("/api/answer")
-    def answer(answer: Answer, request: Request) -> Stored:
+    def answer(answer: TrialAnswer, request: Request) -> Stored:
         looking = service.showing.looking_at(_token(request), browser_of(request), answer.trial)
         return service.answer(looking or participant(request), answer)
 

@@ -35,15 +35,15 @@ from babyvlm.study.design import (
 )
 from babyvlm.study.notes import Notes, RefusedError, too_many
 from babyvlm.study.records import (
-    Answer,
     Consent,
-    Opening,
+    LinkOpening,
     Participant,
     Phase,
     SessionState,
     Stored,
     StoredAnswer,
     StoredTrial,
+    TrialAnswer,
     Withdrawal,
 )
 from babyvlm.study.rows import ConflictError
@@ -107,7 +107,7 @@ class StudyService:
         Args:
             token: From the link.
             browser: The browser's secret; empty for one that never was here.
-            address: Of the network, to bound guessing; it is not stored.
+            address: Network address, to limit guessing; it is not stored.
 
         Raises:
             RefusedError: The link is forged or withdrawn, or belongs to another browser.
@@ -123,13 +123,13 @@ class StudyService:
             )
         return found
 
-    def open(self, token: str, browser: str, address: str, opening: Opening, *, kept: bool) -> SessionState:
+    def open(self, token: str, browser: str, address: str, opening: LinkOpening, *, kept: bool) -> SessionState:
         """Opens a link, and binds it to the browser where it is not bound yet.
 
         Args:
             token: From the link.
             browser: The browser's secret.
-            address: Of the network, to bound guessing; it is not stored.
+            address: Network address, to limit guessing; it is not stored.
             opening: What the browser says of itself.
             kept: Whether the browser has shown that it keeps its secret. The link is not bound to one that may keep
                 none, before it comes back with it.
@@ -248,7 +248,7 @@ class StudyService:
             RefusedError: It has closed, or was never opened.
         """
         if self._phase(found) == "gate":
-            raise RefusedError(403, "Please enter the PIN to go on.", "gate closed", code=found.code)
+            raise RefusedError(403, "Please enter the PIN to continue.", "gate closed", code=found.code)
         return found
 
     def consent(self, found: Participant, consent: Consent) -> SessionState:
@@ -317,7 +317,7 @@ class StudyService:
         if years and not sure:
             raise RefusedError(409, f"Is the child really {said} old?{years}", "age", f"{said}, asked back", code)
 
-    def answer(self, found: Participant, answer: Answer) -> Stored:
+    def answer(self, found: Participant, answer: TrialAnswer) -> Stored:
         """Stores an answer, and shows what comes next.
 
         Raises:
@@ -356,8 +356,10 @@ class StudyService:
             409, "That answer cannot be taken.", "not shown", f"an unknown trial; {found.position} is next", found.code
         )
 
-    def _stored(self, found: Participant, trial: StoredTrial, answer: Answer, disbelieved: list[str]) -> StoredAnswer:
-        """What is kept of an answer; what is not believed of it is added to ``disbelieved``."""
+    def _stored(
+        self, found: Participant, trial: StoredTrial, answer: TrialAnswer, disbelieved: list[str]
+    ) -> StoredAnswer:
+        """The answer to store; implausible fields are listed in ``disbelieved``."""
         options = self.showing.options(trial.plan)
         if answer.choice is not None and answer.choice >= len(options):
             raise RefusedError(422, "There is no such answer.", "bad request", f"option {answer.choice}", found.code)

@@ -23,7 +23,7 @@ from babyvlm.errors import ConfigError
 
 _LOG = logging.getLogger("babyvlm.study")
 _KEY = 0x6261_6279
-"""Of the advisory lock; each database has its own."""
+"""Key of the advisory lock; each database has its own."""
 _PATIENCE_S = 5.0
 """A server that was just killed may hold its lock a moment longer."""
 _CHECK_S = 5.0
@@ -40,7 +40,7 @@ class ServingLock:
     """Held while a study is served.
 
     Args:
-        engine: Of the study's database.
+        engine: Engine of the study's database.
     """
 
     def __init__(self, engine: Engine) -> None:

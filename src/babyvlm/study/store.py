@@ -1,4 +1,4 @@
-"""The study's memory: every transaction on its database.
+"""Storage of a study: every transaction on its database.
 
 An answer is stored, and the next trial marked as shown, in one transaction; what the server says is stored is on the
 disk. Two answers to one trial meet at the primary key, and the first stays.
@@ -124,8 +124,8 @@ class Store:
         """Refuses another toolbox, and settings that are given and are not those the study was begun with.
 
         Args:
-            toolbox: Of this start.
-            config: Of this start; a setting at its default was left out, and the study keeps its own.
+            toolbox: Toolbox of this start.
+            config: Configuration of this start; a setting at its default was left out, and the study keeps its own.
 
         Returns:
             Settings that were left out and are not at their default in this study.
@@ -194,7 +194,7 @@ class Store:
         Args:
             group: Adults or children.
             site: Where they take part.
-            age_months: Of a child, if known already.
+            age_months: Age of a child, if known already.
             count: How many.
             pilot: Whether they only try the study: they are never pooled, balanced or counted as withdrawn.
 
@@ -280,7 +280,7 @@ class Store:
 
         Args:
             code: The participant.
-            version: Of the consent text agreed to.
+            version: Version of the consent text agreed to.
             age_months: None for an adult.
             plan: Makes the trials of a list.
         """

@@ -1,4 +1,4 @@
-"""What a person is told: the published prompt without what only a model needs.
+"""The prompt for a person: the published one without what only a model needs.
 
 Letters, picture places and instructions on how to spell the answer go, because a person touches what they mean. Every
 published variant of the prompts is read; a prompt of another form is said as it stands, placeholders taken out.

@@ -2,7 +2,7 @@
 
 SQLite has one writer at a time, and what makes an answer durable is a flush to the disk, which takes several
 milliseconds. Writers that queue up behind one therefore share a transaction, a savepoint each, and the last of the
-queue commits for all. None goes on before what it wrote is on the disk.
+queue commits for all. None continues before what it wrote is on the disk.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class _Batch:
         self._problem: Exception | None = None
 
     def commit(self) -> None:
-        """Makes everything durable, and lets the writers go on."""
+        """Makes everything durable, and lets the writers continue."""
         try:
             self._root.commit()
         except Exception as error:  # every writer of the batch raises it

@@ -7,7 +7,6 @@ training split         -> write_instruction_set -> conversations for instruction
 from babyvlm.toolbox.build import ToolboxConfig, build_toolbox
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.disjoint import Disjointness, Fingerprints, TrainingSet, near_duplicates, prove_disjoint
-from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.folder import Toolbox, open_toolbox
 from babyvlm.toolbox.instruction import InstructionConfig, published_proportions, write_instruction_set
 from babyvlm.toolbox.replies import Scoring, read_answer
@@ -24,20 +23,17 @@ from babyvlm.toolbox.scoring import (
 )
 from babyvlm.toolbox.sources import CorpusSource, FrameSource, PhotoSource
 from babyvlm.toolbox.tasks import TASKS, TaskSpec, task_named
-from babyvlm.toolbox.views import PictureConfig
 
 __all__ = [
     "TASKS",
     "CorpusSource",
     "CropConfig",
     "Disjointness",
-    "ExitConfig",
     "Fingerprints",
     "FrameSource",
     "InstructionConfig",
     "ItemScore",
     "PhotoSource",
-    "PictureConfig",
     "Scores",
     "Scoring",
     "TaskScore",

@@ -1,4 +1,4 @@
-"""Building a benchmark of one's own: any source of boxed frames in, a toolbox folder out.
+"""Builds a benchmark: any source of boxed frames in, a toolbox folder out. Settings without a source are our choice.
 
 toolbox/
 ├── items.jsonl      sorted by task and id; answers included
@@ -16,18 +16,18 @@ from pathlib import Path
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.records import write_jsonl
+from babyvlm.toolbox import balanced_cropping, departures, rephotographs
 from babyvlm.toolbox.builders import ConstructionName, MemoryTests, construction_named
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.disjoint import TrainingSet, prove_disjoint
 from babyvlm.toolbox.drawing import draw
-from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
-from babyvlm.toolbox.retakes import RetakeConfig
 from babyvlm.toolbox.review import Decisions, apply_decisions
 from babyvlm.toolbox.sources import FrameSource, boxes_digest
 from babyvlm.toolbox.tasks import HARD_TASKS, REGISTRY, TASKS, Variant, in_table_order, row_name, task_named
-from babyvlm.toolbox.views import PictureConfig
 from babyvlm.toolbox.vocabulary import WordConfig
+
+_MAX_REUSE = 4  # items of a task that may turn on the same object in the same frame
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,10 @@ class ToolboxConfig:
     """Sub-tasks to build items for: the twelve; those of other packages are built where they are named."""
     construction: ConstructionName = "published"
     """How items are built: ``published``, as the published ones are, or ``balanced``, so that nothing but what is asked
-    tells the answer (ours). A toolbox has one construction, since figures of different ones belong in no one mean."""
+    tells the answer. A toolbox has one construction, since figures of different ones belong in no one mean."""
     variants: tuple[Variant, ...] = ("published",)
     """``published`` for the items of the construction, ``hard`` or both: hard items are built so that matching pixels,
-    or adding up areas, falls to chance. They are scored in rows of their own, outside the overall mean (ours)."""
+    or adding up areas, falls to chance. They are scored in rows of their own, outside the overall mean."""
     items_per_task: int = 120
     """Items of each sub-task (ours; published test sets hold 250 to 3019)."""
     items: Mapping[str, int] = field(default_factory=dict)
@@ -49,17 +49,12 @@ class ToolboxConfig:
     seed: int = 0
     """Everything random follows from it."""
     max_crops: int = 2500
-    """Crops cut for items to share (ours)."""
-    max_reuse: int = 4
-    """How many items of a task may turn on the same object in the same frame (ours)."""
+    """Crops cut for items to share."""
     words: WordConfig = field(default_factory=WordConfig)
     memory_tests: MemoryTests = "random"
     """In which order a Memory item tests what it taught: ``random``, or ``rotated``, which gives every serial position
-    every lag equally often over five items (ours)."""
+    every lag equally often over five items."""
     crops: CropConfig = field(default_factory=CropConfig)
-    pictures: PictureConfig = field(default_factory=PictureConfig)
-    exits: ExitConfig = field(default_factory=ExitConfig)
-    retakes: RetakeConfig = field(default_factory=RetakeConfig)
 
     def __post_init__(self) -> None:
         construction_named(self.construction)
@@ -75,7 +70,7 @@ class ToolboxConfig:
         for task, count in self.items.items():
             if count < 1:
                 raise ConfigError(f"items: {task} must get at least 1 item, not {count}; leave it out of tasks instead")
-        for name in ("items_per_task", "max_crops", "max_reuse"):
+        for name in ("items_per_task", "max_crops"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
 
@@ -108,16 +103,16 @@ def build_toolbox(
 ) -> Toolbox:
     """Builds items from a source and writes them as a toolbox folder.
 
-    A task that the source cannot serve in full is built as far as it goes; how far, and why, is said on standard error
-    and in the manifest.
+    A task that the source cannot serve in full gets fewer items; the shortfall and its reason are printed to standard
+    error and recorded in the manifest.
 
     Args:
         source: Boxed frames of one split.
         out: The folder to write; absent or empty.
         config: What to build.
-        workers: Processes besides this one; the result does not depend on it.
-        training: What a model was or will be trained on; given, the manifest says how far the items keep away from it.
-        review: Decisions of reviewers: what they rejected is left out, what they corrected is corrected.
+        workers: Number of worker processes; the result does not depend on it.
+        training: Training data; if given, the manifest records that the items are disjoint from it.
+        review: Decisions of reviewers: rejected items are left out, corrected ones are corrected.
 
     Raises:
         OutputExistsError: ``out`` already holds something.
@@ -131,14 +126,11 @@ def build_toolbox(
         config.wanted,
         construction=config.construction,
         crops=config.crops,
-        pictures=config.pictures,
-        exits=config.exits,
         seed=config.seed,
         max_crops=config.max_crops,
-        max_reuse=config.max_reuse,
+        max_reuse=_MAX_REUSE,
         words=config.words,
         memory_tests=config.memory_tests,
-        retakes=config.retakes,
         workers=workers,
     )
     items = [draft.item(drawing.pictures, source.licence, source.split) for draft in drawing.drafts]
@@ -161,7 +153,14 @@ def build_toolbox(
         write_jsonl(partial / ITEMS, items)
         manifest = Manifest(
             kind="toolbox",
-            configuration={**asdict(config), "split": source.split},
+            configuration={
+                **asdict(config),
+                "pictures": balanced_cropping.SETTINGS,
+                "exits": departures.SETTINGS,
+                "retakes": rephotographs.SETTINGS,
+                "max_reuse": _MAX_REUSE,
+                "split": source.split,
+            },
             inputs={"boxes": boxes_digest(source.frames)},
             counts=dict(Counter(row_name(item.task, item.variant) for item in items)),
             skipped=dict(sorted(drawing.skipped.items())),

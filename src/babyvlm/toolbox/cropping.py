@@ -1,7 +1,7 @@
 """How the published construction cuts pictures from frames, and which objects it shows.
 
 Lengths are fractions of the frame's width, measured on frames of 640 x 480 pixels: 30 pixels of surroundings, shorter
-sides of at least 150. Corpora of other frame sizes are treated in proportion.
+sides of at least 150. Corpora of other frame sizes are treated in proportion. Settings without a source are our choice.
 """
 
 from __future__ import annotations
@@ -23,34 +23,34 @@ class CropConfig:
     """Shortest side of a crop that pictures are composed of, as a fraction of the frame's width (published: 126 of 640
     px in one picture); its area is at least that of a square of ``min_side`` all the same."""
     min_visibility: float = 0.6
-    """Least share of an object that nothing hides, where the boxes tell (ours)."""
+    """Least share of an object that nothing hides, where the boxes tell."""
     max_covered: float = 0.3
-    """Largest part of a box that another may cover before it is left out as hidden (ours)."""
+    """Largest part of a box that another may cover before it is left out as hidden."""
     max_target_share: float = 0.22
     """Localization: largest part of the frame that the object's crop takes up (published)."""
     quadrant_margin: float = 0.18
     """Localization: least distance of the object's centre from the midlines, as a fraction of the frame (published)."""
     least_quadrant_margin: float = 0.08
     """Localization: the same where a letter would otherwise come too seldom; the manifest says of how many items
-    (ours)."""
+   ."""
     max_target_covered: float = 0.6
-    """Localization: largest part of a box that another may cover (ours)."""
+    """Localization: largest part of a box that another may cover."""
     max_query_share: float = 0.5
     """Spatial Details: largest part of the frame that the query takes up (published)."""
     max_number: int = 7
     """Who Has More, naturalistic: largest number of objects (published)."""
     max_counted_covered: float = 0.9
     """Who Has More, naturalistic: largest part of a counted box that another may cover; where numbers differ by one,
-    ``max_covered``, and no object cut off by the frame (ours)."""
+    ``max_covered``, and no object cut off by the frame."""
     min_counted_side: float = 16 / 640
     """Who Has More, naturalistic: shortest longer side of a box that is counted, as a fraction of the frame's width
-    (ours)."""
+   ."""
     min_mirror_difference: float = 12.0
     """Left/Right: least mean absolute difference of the query and its mirror image, of 255 (published: the least seen).
     Below it, the mirror image cannot be told."""
     min_other_colours: float = 0.4
     """Spatial Details: least part of the colours of a foil's object that the query's has not, where tracks do not tell
-    whether two recordings show one object (ours)."""
+    whether two recordings show one object."""
 
     def __post_init__(self) -> None:
         for name in (

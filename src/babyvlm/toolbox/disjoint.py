@@ -1,4 +1,4 @@
-"""The proof that a benchmark keeps away from training: no recording in common, and near duplicates of images counted.
+"""Proves that a benchmark is disjoint from training: no shared recording, and near-duplicate images counted.
 
     training images ─┬-> 64-bit difference hashes ─┐
     item images     ─┘                             ├-> candidates, a few bits apart
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from babyvlm.curation.frames import difference_hash
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import InputError
 from babyvlm.images import decode_image
@@ -42,7 +43,7 @@ _FEW = slice(2, None, 4)  # every fourth row and column
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprints:
-    """What is compared of some images, in one order."""
+    """Fingerprints of some images, in one order."""
 
     hashes: NDArray[np.uint64]
     """Difference hashes, (N,)."""
@@ -59,7 +60,7 @@ class Fingerprints:
         """The fingerprints of some pictures, each decoded, no larger than they need, by one of several threads.
 
         Args:
-            names: Of the pictures.
+            names: Names of the pictures.
             read_jpeg: Gives the bytes of one.
         """
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -94,7 +95,7 @@ class Fingerprints:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:
-    """What training saw, as far as the proof needs it."""
+    """The training data, as far as the proof needs it."""
 
     recordings: frozenset[str]
     """Ids of recordings, or file names of photographs."""
@@ -116,7 +117,7 @@ class TrainingSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Disjointness:
-    """What the proof found."""
+    """Result of the proof."""
 
     recordings: int
     """Recordings or photographs that items are drawn from; none of them in training."""
@@ -136,13 +137,7 @@ class Disjointness:
 def _print(image: Image.Image) -> tuple[int, NDArray[np.uint8]]:
     """The hash and the thumbnail of a picture."""
     small = image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BOX)
-    return difference_hash(image), np.asarray(small)
-
-
-def difference_hash(image: Image.Image) -> int:
-    """The 64-bit difference hash of a picture."""
-    cells = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), np.int16)
-    return int.from_bytes(np.packbits(cells[:, 1:] > cells[:, :-1]).tobytes(), "big")
+    return int(difference_hash(image), 16), np.asarray(small)
 
 
 def near_duplicates(prints: Fingerprints, others: Fingerprints) -> NDArray[np.intp]:

@@ -16,11 +16,11 @@ from babyvlm.records import Conversation, Difficulty, Item, ItemTurn, Split, Tur
 from babyvlm.toolbox.compose import Composed
 from babyvlm.toolbox.paste import Pasted
 from babyvlm.toolbox.pictures import Picture
-from babyvlm.toolbox.retakes import Retake
+from babyvlm.toolbox.rephotographs import Rephotograph
 from babyvlm.toolbox.tasks import Variant, row_name, task_named
 from babyvlm.toolbox.views import View
 
-Made = Composed | Pasted | Retake
+Made = Composed | Pasted | Rephotograph
 """What is made of crops."""
 Shown = View | Made
 
@@ -150,7 +150,7 @@ def even_quotas(supply: Mapping[KeyT, int], total: int) -> dict[KeyT, int]:
     return quotas
 
 
-def spread(things: Iterable[ThingT], key: Callable[[ThingT], Hashable], rng: Random) -> list[ThingT]:
+def spread_out(things: Iterable[ThingT], key: Callable[[ThingT], Hashable], rng: Random) -> list[ThingT]:
     """All things in random order, those with the same key as far apart as can be."""
     shuffled = list(things)
     rng.shuffle(shuffled)

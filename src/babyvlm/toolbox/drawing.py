@@ -1,6 +1,6 @@
 """From a source to drafts with their pictures: what the benchmark and the instruction set have in common.
 
-boxes -> survey of each construction -> drafts of builders that need boxes alone ─┐
+boxes -> sightings of each construction -> drafts of builders that need boxes alone ─┐
                                      -> pictures that other builders look at ─────┴-> pictures, every recording decoded
                                                                                       once
                         these pictures -> drafts of the other builders -> composed pictures
@@ -14,18 +14,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from babyvlm.executors import parallel_map
 from babyvlm.progress import progress
 from babyvlm.toolbox.builders import Bench, Builder, Built, Construction, MemoryTests, builder_of, choose_pool
 from babyvlm.toolbox.compose import Composed, render_composition
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.drafts import Draft, Made, Shown
-from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.paste import Pasted, render_pasted
 from babyvlm.toolbox.pictures import Picture
-from babyvlm.toolbox.retakes import Retake, RetakeConfig, render_retake
+from babyvlm.toolbox.rephotographs import Rephotograph, render_rephotograph
 from babyvlm.toolbox.sources import FrameSource
 from babyvlm.toolbox.tasks import in_table_order
-from babyvlm.toolbox.views import PictureConfig, View, load_pictures, parallel_map
+from babyvlm.toolbox.views import View, load_pictures
 from babyvlm.toolbox.vocabulary import WordConfig
 
 _RECIPES_PER_JOB = 64
@@ -35,7 +35,7 @@ _HARD_CROPS = "hard variants: "  # before reasons that concern the crops of hard
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
-    """Drafts in the order of tasks, the pictures they show, and what could not be had."""
+    """Drafts in the order of tasks, the pictures they show, and what was left out."""
 
     drafts: tuple[Draft, ...]
     pictures: dict[Shown, Picture]
@@ -58,16 +58,13 @@ def draw(
     wanted: Mapping[str, int],
     *,
     construction: str,
-    pictures: PictureConfig,
     crops: CropConfig,
-    exits: ExitConfig,
     seed: int,
     max_crops: int,
     max_reuse: int,
     workers: int,
     words: WordConfig | None = None,
     memory_tests: MemoryTests = "random",
-    retakes: RetakeConfig | None = None,
     augment: bool = False,
 ) -> Drawing:
     """Builds drafts of every wanted task, and their pictures.
@@ -76,16 +73,13 @@ def draw(
         source: Boxed frames of one split.
         wanted: Items to build, by task; ``left_right.hard`` names a hard variant, ``left_right.easy`` an easy one.
         construction: One of `babyvlm.toolbox.builders.CONSTRUCTIONS`.
-        pictures: How pictures of the balanced construction are cut.
         crops: How pictures of the published construction are cut.
-        exits: When an object has plainly left the frame.
         seed: Everything random follows from it.
         max_crops: Size of the pool of crops that items share.
         max_reuse: How many items of a task may turn on the same object in the same frame.
         workers: Processes besides this one; the result does not depend on it.
         words: What the word tasks know of words, and which foils they get.
         memory_tests: In which order Memory tests what it taught.
-        retakes: How pictures of hard items are re-photographed.
         augment: Show exits from different moments on and mirrored, and in the balanced construction mirror some
             frames: for training, never for a benchmark.
 
@@ -101,17 +95,14 @@ def draw(
     made_by = {row.construction.name: row.construction for row in rows.values()}
     benches: dict[str, Bench] = {}
     for name, made in made_by.items():
-        found = made.survey(source, pictures, crops)
+        found = made.find(source, crops)
         benches[name] = Bench(
             found=found,
-            pictures=pictures,
             cropping=crops,
-            exits=exits,
             seed=seed,
             max_reuse=max_reuse,
             words=words or WordConfig(),
             memory_tests=memory_tests,
-            retakes=retakes or RetakeConfig(),
             workers=workers,
             augment=augment,
             pool=choose_pool(found.sightings, max_crops, Random(f"{seed}/pool")),
@@ -136,7 +127,7 @@ def draw(
     shown.update(loaded.items())
     images = {image for drafts in whole.values() for draft in drafts for image in draft.images}
     recipes: list[Made] = []
-    for kind in (Composed, Pasted, Retake):
+    for kind in (Composed, Pasted, Rephotograph):
         recipes += sorted((image for image in images if isinstance(image, kind)), key=lambda recipe: recipe.order)
     shown.update(_make(recipes, loaded, workers))
     drafts: list[Draft] = []
@@ -210,4 +201,6 @@ def _make_chunk(job: tuple[Sequence[Made], dict[View, Picture]]) -> list[Picture
 def _make_one(recipe: Made, crops: Mapping[View, Picture]) -> Picture:
     if isinstance(recipe, Composed):
         return render_composition(recipe, crops)
-    return render_pasted(recipe, crops) if isinstance(recipe, Pasted) else render_retake(recipe, crops[recipe.view])
+    return (
+        render_pasted(recipe, crops) if isinstance(recipe, Pasted) else render_rephotograph(recipe, crops[recipe.view])
+    )

@@ -4,7 +4,8 @@
                  ├-> the builders of the toolbox ─┤ images/               every crop and frame once
     validation ──┘                                └ manifest.json
 
-Looking While Listening and Subitizing are left out, as in the paper, to probe generalisation.
+Looking While Listening and Subitizing are left out, as in the paper, to probe generalisation. Settings without a source
+are our choice.
 """
 
 from __future__ import annotations
@@ -20,13 +21,12 @@ from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.images import ImageStoreWriter
 from babyvlm.records import Conversation, Split
+from babyvlm.toolbox import balanced_cropping, departures
 from babyvlm.toolbox.builders import ConstructionName, construction_named
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.drawing import draw
-from babyvlm.toolbox.exits import ExitConfig
 from babyvlm.toolbox.sources import CorpusSource, boxes_digest
 from babyvlm.toolbox.tasks import REGISTRY, TASKS, task_named
-from babyvlm.toolbox.views import PictureConfig
 
 CONVERSATIONS = "instruction.parquet"
 IMAGE_STORE = "images"
@@ -44,6 +44,9 @@ def published_proportions(total: int) -> dict[str, int]:
     return {name: share for name, share in shares.items() if not TASKS[name].held_out}
 
 
+_MAX_REUSE = 1000  # items of a task that may turn on the same object in the same frame: unlimited in effect
+
+
 @dataclass(frozen=True, kw_only=True)
 class InstructionConfig:
     """What to build for instruction tuning."""
@@ -51,26 +54,22 @@ class InstructionConfig:
     items: Mapping[str, int] = field(default_factory=lambda: published_proportions(12000))
     """Training items by task (paper: the proportions; ours: the total)."""
     easy_matching: int = 0
-    """Further training items of Left/Right, and as many of Spatial Details, whose foils show other things (ours): where
+    """Further training items of Left/Right, and as many of Spatial Details, whose foils show other things: where
     too little is seen for mirror images and details to be compared from the start, they come first."""
     easy_words: int = 0
-    """Further training items of Picture Vocabulary in which few words come very often (ours): where too little is heard
+    """Further training items of Picture Vocabulary in which few words come very often: where too little is heard
     for all words to be learned at once, they come first."""
     easy_memory: int = 0
-    """Further training items of Memory with one or two objects to learn in place of five (ours)."""
+    """Further training items of Memory with one or two objects to learn in place of five."""
     validation_share: float = 0.03
-    """Items of the validation split, as a fraction of those for training (ours)."""
+    """Items of the validation split, as a fraction of those for training."""
     seed: int = 0
     """Everything random follows from it."""
     max_crops: int = 6000
-    """Crops of the training split that items share (ours)."""
-    max_reuse: int = 1000
-    """How many items of a task may turn on the same object in the same frame (ours: unlimited in effect)."""
+    """Crops of the training split that items share."""
     construction: ConstructionName = "published"
     """How items are built: the toolbox that is to be answered must be of the same construction."""
     crops: CropConfig = field(default_factory=CropConfig)
-    pictures: PictureConfig = field(default_factory=PictureConfig)
-    exits: ExitConfig = field(default_factory=ExitConfig)
 
     def __post_init__(self) -> None:
         construction_named(self.construction)
@@ -99,7 +98,7 @@ def write_instruction_set(
 
     Raises:
         OutputExistsError: ``out`` already holds something.
-        InputError: No training item can be built, for want of boxes.
+        InputError: No training item can be built, for lack of boxes.
         MediaError: A recording is missing or does not decode.
     """
     config = config or InstructionConfig()
@@ -121,11 +120,9 @@ def write_instruction_set(
             wanted[split],
             construction=config.construction,
             crops=config.crops,
-            pictures=config.pictures,
-            exits=config.exits,
             seed=config.seed,
             max_crops=max_crops[split],
-            max_reuse=config.max_reuse,
+            max_reuse=_MAX_REUSE,
             workers=workers,
             augment=split == "train",
         )
@@ -158,7 +155,12 @@ def write_instruction_set(
                 store.add(name, pictures[name])
         Manifest(
             kind=KIND,
-            configuration=asdict(config),
+            configuration={
+                **asdict(config),
+                "pictures": balanced_cropping.SETTINGS,
+                "exits": departures.SETTINGS,
+                "max_reuse": _MAX_REUSE,
+            },
             inputs={f"boxes of {split}": boxes_digest(source.frames) for split, source in sources.items()},
             counts={**dict(sorted(counts.items())), "images": len(pictures)},
             skipped=dict(sorted(skipped.items())),

@@ -4,8 +4,8 @@
                          ──> after 500 refusals of one copy: all a tenth smaller, from the first copy on
                          ──> some copies taken away again (the smaller picture of a pair)
 
-So size falls with number and the total area hardly changes, as in the published items. `babyvlm.toolbox.apart` and
-`babyvlm.toolbox.compose` hold number apart from area.
+So size falls with number and the total area hardly changes, as in the published items.
+`babyvlm.toolbox.magnitude_control` and `babyvlm.toolbox.compose` control for area.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Pasted:
     shown: tuple[int, ...]
     """Which of these places hold a copy; none in an empty picture."""
     seed: int
-    """Of the layout."""
+    """Seed of the layout."""
 
     @property
     def views(self) -> tuple[View, ...]:

@@ -1,4 +1,4 @@
-"""Where items come from: moments or photographs with boxes, whose pixels can be had.
+"""Sources of items: moments or photographs with boxes, and their pixels.
 
 corpus folder, one split    CorpusSource   boxes with tracks; pixels by decoding a recording once
 folder of photographs       PhotoSource    boxes only, every photograph a source of its own

@@ -7,63 +7,23 @@ Planning is done on views, from boxes alone; only what some item may show is eve
 
 from __future__ import annotations
 
-import multiprocessing
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Literal
 
 from PIL import Image
 
-from babyvlm.errors import ConfigError
+from babyvlm.executors import parallel_map
 from babyvlm.progress import progress
 from babyvlm.records import Origin
 from babyvlm.toolbox.pictures import Encoding, Picture
 from babyvlm.toolbox.sources import FrameSource, PixelReader
 
-Variant = Literal["plain", "mirror", "hue", "stretch", "cover"]
+CropVariant = Literal["plain", "mirror", "hue", "stretch", "cover"]
 """``plain`` as it is; ``mirror`` left for right; the others are near misses for Spatial Details."""
 
 _HUE_SHIFT = 90  # of 256: far enough that the colour has another name
-
-
-@dataclass(frozen=True, kw_only=True)
-class PictureConfig:
-    """How pictures are cut from frames for the balanced construction, and for hard variants."""
-
-    crop_px: int = 128
-    """Side of every crop, in pixels; one size for all, so that size tells nothing (ours)."""
-    frame_px: int = 320
-    """Longest side of a whole frame, in pixels; smaller frames are left as they are (ours)."""
-    crop_margin: float = 0.12
-    """Room left around a box on each side, as a fraction of its longer side (ours)."""
-    min_box_px: int = 24
-    """Shortest longer side of a box that is shown alone, in pixels of the source (ours)."""
-    min_count_box_px: int = 10
-    """Shortest longer side of a box that is counted or found, in pixels of the picture as shown (ours)."""
-    max_covered: float = 0.3
-    """Largest part of a box that another may cover before it is left out as occluded (ours)."""
-    max_count_overlap: float = 0.4
-    """Largest part of a counted box that another of its category may cover (ours)."""
-    min_mirror_difference: float = 22.0
-    """Left/Right: least mean absolute difference of the middles of a crop and its mirror image, of 255 (ours)."""
-    min_foil_difference: float = 22.0
-    """Spatial Details: least mean absolute difference between the middles of a target and a foil, of 255 (ours)."""
-    min_foil_colour_difference: float = 0.3
-    """Spatial Details: least part of the colours of another exemplar that the target has not. Tracks do not tell
-    whether two recordings show the same object, turned another way; colours do, for the most part (ours)."""
-    quadrant_margin: float = 0.08
-    """Localization: least distance of the object's centre from the midlines, as a fraction of the picture (ours)."""
-
-    def __post_init__(self) -> None:
-        if min(self.crop_px, self.frame_px) < 16:
-            raise ConfigError(f"crop_px and frame_px must be at least 16, not {self.crop_px} and {self.frame_px}")
-        for name in ("crop_margin", "max_covered", "max_count_overlap"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is a fraction between 0 and 1, not {getattr(self, name)}")
-        if not 0 <= self.quadrant_margin < 0.25:
-            raise ConfigError(f"quadrant_margin must lie between 0 and 0.25, not {self.quadrant_margin}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +37,7 @@ class View:
     """Left, top, right, bottom in pixels of the frame."""
     size: tuple[int, int]
     """Width and height of the picture."""
-    variant: Variant = "plain"
+    variant: CropVariant = "plain"
     is_photo: bool = False
     track: int | None = None
     """The object shown, where the source tracks objects."""
@@ -138,20 +98,6 @@ def _view_order(view: View) -> tuple[object, ...]:
         *(view.source, view.time_s, view.window, view.size, view.variant, view.encoding),
         *(view.track is None, view.track, *shown),
     )
-
-
-JobT = TypeVar("JobT")
-ResultT = TypeVar("ResultT")
-
-
-def parallel_map(work: Callable[[JobT], ResultT], jobs: Sequence[JobT], *, workers: int) -> Iterator[ResultT]:
-    """Results in the order of the jobs, whatever the number of workers."""
-    if workers <= 1 or len(jobs) < 2:
-        yield from map(work, jobs)
-        return
-    # Fresh processes: decoders and torch both hold threads that do not survive a fork.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(work, jobs, chunksize=max(1, len(jobs) // (workers * 8)))
 
 
 def _cut(job: tuple[PixelReader, tuple[View, ...]]) -> dict[View, Picture]:

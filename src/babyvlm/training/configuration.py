@@ -17,10 +17,10 @@ from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.processing import Template
 from babyvlm.names import STAGES
+from babyvlm.parts import Part
 from babyvlm.training.objectives import DISTILLATION
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 
-Part = Literal["vision", "connector", "language"]
 Sharding = Literal["ddp", "fsdp"]
 Precision = Literal["bf16", "bf16_weights", "no"]
 ClipOver = Literal["all", "module", "parameter"]

@@ -27,11 +27,11 @@ from babyvlm.training.colour import change_colours
 from babyvlm.training.configuration import Recipe
 from babyvlm.training.distribution import Shared
 from babyvlm.training.kernels import compile_layers, tower_attention
-from babyvlm.training.objective import Said, VisionObjective
+from babyvlm.training.objective import TeacherOutput, VisionObjective
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.optimizers import Optimizers, forget_gradient, tower_rates
 from babyvlm.training.probe import Probe
-from babyvlm.training.run import Run
+from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import cosine, learning_rate_factor, teacher_temperature, weight_decay
 from babyvlm.training.session import Session, StepFacts, measured_after, measured_every
@@ -72,7 +72,7 @@ def vision_steps(recipe: Recipe, frames: int) -> int:
 
 def train_tower(
     frames: Pictures,
-    run: Run,
+    run: RunContext,
     resume: Resume,
     probe: Probe | None = None,
     aspects_N: torch.Tensor | None = None,
@@ -96,8 +96,8 @@ def train_tower(
         ConfigError: The batch does not divide by the processes.
         TrainingError: The loss is not finite, it diverged, or the features collapsed.
     """
-    recipe, knobs, accelerator = run.recipe, run.recipe.vision, run.accelerator
-    device, optimisation = accelerator.device, knobs.optimisation
+    recipe, settings, accelerator = run.recipe, run.recipe.vision, run.accelerator
+    device, optimisation = accelerator.device, settings.optimisation
     share = _share(optimisation.batch_size, accelerator.num_processes)
     steps = vision_steps(recipe, len(frames))
     objective = new_objective(recipe).to(device)
@@ -136,23 +136,23 @@ def train_tower(
             factor = learning_rate_factor(step, steps, optimisation)
             optimizer.scale(factor)
             optimizer.set_weight_decay(weight_decay(step, steps, optimisation))
-            objective.teacher_temperature = teacher_temperature(step, steps, knobs)
-            if knobs.drop_path:
+            objective.teacher_temperature = teacher_temperature(step, steps, settings)
+            if settings.drop_path:
                 torch.manual_seed(_seed(recipe, step, accelerator.process_index))
             taken = ahead.take(step)
             views = views_of(taken, recipe, device)
             masks_VP = None
-            if knobs.masked_patch_weight:
-                masks_VP = draw_masks(2 * share, recipe.model.image_tokens - 1, knobs, taken.generator)
-            loss, said = _distil(shared, views, masks_VP, knobs.micro_batch)
+            if settings.masked_patch_weight:
+                masks_VP = draw_masks(2 * share, recipe.model.image_tokens - 1, settings, taken.generator)
+            loss, taught = _distil(shared, views, masks_VP, settings.micro_batch)
             masked = 0 if masks_VP is None else int((masks_VP > 0).sum())
             norm = shared.clip_gradients(optimisation.clip_norm, optimisation.clip_over)
-            if step < knobs.frozen_prototypes * steps:
+            if step < settings.frozen_prototypes * steps:
                 forget_gradient(trained, "prototypes")
             averaged = {
                 "loss": loss,
-                "teacher_entropy": said.entropy / (2 * share),
-                "feature_rank": feature_rank(said.tokens),
+                "teacher_entropy": taught.entropy / (2 * share),
+                "feature_rank": feature_rank(taught.tokens),
             }
             flops = objective.flops(recipe.model, share, masked)
             facts = StepFacts(
@@ -165,12 +165,12 @@ def train_tower(
             session.record(step + 1, averaged, norm, facts)
             optimizer.step()
             shared.refresh()
-            objective.update_centres(
-                accelerator.reduce(said.classes / (2 * share), "mean"),
-                accelerator.reduce(said.patches / max(1, masked), "mean"),
+            objective.update_centers(
+                accelerator.reduce(taught.classes / (2 * share), "mean"),
+                accelerator.reduce(taught.patches / max(1, masked), "mean"),
             )
-            objective.update_teacher(cosine(knobs.teacher_momentum, 1.0, step, steps), shared.masters)
-            with session.journal.paused():
+            objective.update_teacher(cosine(settings.teacher_momentum, 1.0, step, steps), shared.masters)
+            with session.metrics.paused():
                 if probe and measured_after(step + 1, steps, probe_every):
                     facts.held_out.update(_probed(probe, objective, shared))
                 if held_out is not None and measured_after(step + 1, steps, validate_every):
@@ -186,28 +186,29 @@ def views_of(taken: Frames, recipe: Recipe, device: torch.device) -> list[torch.
 
     On a CPU they are drawn by the generator that chose the frames, on a GPU by its own, begun with the same seed.
     """
-    knobs, generator = recipe.vision, taken.generator
+    settings, generator = recipe.vision, taken.generator
     if device.type != "cpu":
         generator = torch.Generator(device).manual_seed(generator.initial_seed())
     frames_BCSS = taken.pixels_BCSS.to(device, non_blocking=True).float() / 255
-    windows_BCSS = cut_windows(frames_BCSS, knobs.window_scale, knobs.window_tries, generator)
-    sizes = [(recipe.model.image_size, knobs.global_scale)] * 2
-    sizes += [(knobs.local_size, knobs.local_scale)] * knobs.local_views
+    windows_BCSS = cut_windows(frames_BCSS, settings.window_scale, settings.window_tries, generator)
+    sizes = [(recipe.model.image_size, settings.global_scale)] * 2
+    sizes += [(settings.local_size, settings.local_scale)] * settings.local_views
     aspects_B = None if taken.aspects_B is None else taken.aspects_B.to(device, non_blocking=True)
-    changes = [knobs.colour.first_global, knobs.colour.second_global] + [knobs.colour.local] * knobs.local_views
+    colour = settings.colour
+    changes = [colour.first_global, colour.second_global] + [colour.local] * settings.local_views
     views = []
     for (size, scale), change in zip(sizes, changes, strict=True):
-        cut = cut_views(windows_BCSS, size, scale, knobs.flip_probability, generator, aspects_B)
-        views.append(normalise(change_colours(cut, knobs.colour, change, generator) * 255))
+        cut = cut_views(windows_BCSS, size, scale, settings.flip_probability, generator, aspects_B)
+        views.append(normalise(change_colours(cut, colour, change, generator) * 255))
     return views
 
 
 def _distil(
     shared: Shared, views: Sequence[torch.Tensor], masks_VP: torch.Tensor | None, micro_batch: int | None
-) -> tuple[torch.Tensor, Said]:
-    """Adds up a step's gradients; returns its loss and what the teacher said, in this process."""
+) -> tuple[torch.Tensor, TeacherOutput]:
+    """Adds up a step's gradients; returns its loss and the output of the teacher, in this process."""
     device = views[0].device
-    loss, said = torch.zeros((), device=device), []
+    loss, taught = torch.zeros((), device=device), []
     passes = list(micro_batches(views, masks_VP, micro_batch))
     for number, (some_views, masks, share) in enumerate(passes):
         with shared.row(number, len(passes)):
@@ -215,12 +216,12 @@ def _distil(
             part, heard = shared.called(some_views, given, share)
             shared.backward(part)
         loss += part.detach()
-        said.append(heard)
-    return loss, Said(
-        classes=torch.stack([each.classes for each in said]).sum(0),
-        patches=torch.stack([each.patches for each in said]).sum(0),
-        entropy=torch.stack([each.entropy for each in said]).sum(),
-        tokens=torch.cat([each.tokens for each in said]),
+        taught.append(heard)
+    return loss, TeacherOutput(
+        classes=torch.stack([each.classes for each in taught]).sum(0),
+        patches=torch.stack([each.patches for each in taught]).sum(0),
+        entropy=torch.stack([each.entropy for each in taught]).sum(),
+        tokens=torch.cat([each.tokens for each in taught]),
     )
 
 
@@ -238,7 +239,7 @@ def _share(batch_size: int, processes: int) -> int:
 
 
 @torch.no_grad()
-def held_out_loss(frames: Pictures, shared: Shared, run: Run) -> float:
+def held_out_loss(frames: Pictures, shared: Shared, run: RunContext) -> float:
     """The stage's loss on frames it does not learn from; every process must call.
 
     The views are the same at every look, and squares are what they are cut from.
@@ -271,11 +272,11 @@ def held_out_loss(frames: Pictures, shared: Shared, run: Run) -> float:
 
 def _collapse_watch(recipe: Recipe, steps: int) -> Callable[[int, Mapping[str, float]], tuple[str, str] | None]:
     """Says what is wrong, and what to change, where the features collapse."""
-    knobs = recipe.vision
+    settings = recipe.vision
     watch = CollapseWatch(
-        knobs.prototypes,
-        warmup=math.ceil(steps * knobs.optimisation.warmup_fraction),
-        patience=max(_LEAST_PATIENCE, math.ceil(steps * knobs.collapse_patience)),
+        settings.prototypes,
+        warmup=math.ceil(steps * settings.optimisation.warmup_fraction),
+        patience=max(_LEAST_PATIENCE, math.ceil(steps * settings.collapse_patience)),
     )
 
     def look(step: int, figures: Mapping[str, float]) -> tuple[str, str] | None:

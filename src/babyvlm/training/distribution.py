@@ -136,7 +136,7 @@ class Shared:
             key = {"all": "", "module": name.partition(".")[0], "parameter": name}[over]
             groups.setdefault(key, []).append(parameter)
         largest = math.inf if clip_norm is None else clip_norm
-        norms = [whole(nn.utils.clip_grad_norm_(members, largest)) for members in groups.values()]
+        norms = [full_tensor(nn.utils.clip_grad_norm_(members, largest)) for members in groups.values()]
         return norms[0] if len(norms) == 1 else torch.stack(norms).norm()
 
     def refresh(self) -> None:
@@ -155,7 +155,7 @@ class Shared:
             self.masters.restore()
 
 
-def whole(tensor: torch.Tensor) -> torch.Tensor:
+def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor that shards are of; every process must ask. A whole tensor is returned as it is."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
@@ -177,7 +177,7 @@ def whole_weights(module: HasState, *, keep: bool = True) -> dict[str, torch.Ten
     """
     held: dict[str, torch.Tensor] = {}
     for name, tensor in module.state_dict().items():
-        gathered = whole(tensor)
+        gathered = full_tensor(tensor)
         if keep:
             held[name] = gathered.detach().cpu()
     return held

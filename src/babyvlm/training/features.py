@@ -7,14 +7,14 @@ import torch
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import normalise
 from babyvlm.progress import progress
-from babyvlm.training.run import Run
+from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures
 
 _ENCODE_IMAGES = 256
 
 
 @torch.no_grad()
-def encode_pictures(model: BabyLlavaForConditionalGeneration, pictures: Pictures, run: Run) -> torch.Tensor:
+def encode_pictures(model: BabyLlavaForConditionalGeneration, pictures: Pictures, run: RunContext) -> torch.Tensor:
     """The tower's output for every picture, UTD, on the CPU, in the precision the stage computes in.
 
     Args:

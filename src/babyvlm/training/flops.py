@@ -24,8 +24,9 @@ from torch import nn
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.stem import ConvolutionalStem
+from babyvlm.parts import Part
 from babyvlm.training.batches import Sample
-from babyvlm.training.configuration import Part, Precision, VisionStage
+from babyvlm.training.configuration import Precision, VisionStage
 from babyvlm.training.precision import has_bf16
 
 _BF16_TFLOPS = {
@@ -100,40 +101,40 @@ class StepFlops:
 
 
 def vision_flops(
-    tower: nn.Module, head: nn.Module, knobs: VisionStage, shape: ModelShape, frames: int, masked: int = 0
+    tower: nn.Module, head: nn.Module, settings: VisionStage, shape: ModelShape, frames: int, masked: int = 0
 ) -> float:
     """Operations of a step of the vision stage: the student forward and backward, the teacher forward.
 
     Args:
         tower: Student or teacher.
         head: Either's projection head.
-        knobs: The stage.
+        settings: The stage.
         shape: The tower's.
         frames: Of the step.
         masked: Masked patches, which pass the heads.
     """
-    views_taught, views_learned = _views_flops(tower, knobs, shape)
-    head_weights = _linear_weights(head) + knobs.prototypes * knobs.bottleneck
-    through_heads = frames * (3 * (2 + knobs.local_views) + 2) + 4 * masked
+    views_taught, views_learned = _views_flops(tower, settings, shape)
+    head_weights = _linear_weights(head) + settings.prototypes * settings.bottleneck
+    through_heads = frames * (3 * (2 + settings.local_views) + 2) + 4 * masked
     return frames * (3 * views_learned + views_taught) + 2.0 * head_weights * through_heads
 
 
-def tower_flops(tower: nn.Module, knobs: VisionStage, shape: ModelShape, frames: int) -> float:
+def tower_flops(tower: nn.Module, settings: VisionStage, shape: ModelShape, frames: int) -> float:
     """Operations of a tower forward and backward over all views of so many frames, without any head or teacher."""
-    _, views_learned = _views_flops(tower, knobs, shape)
+    _, views_learned = _views_flops(tower, settings, shape)
     return frames * 3 * views_learned
 
 
-def _views_flops(tower: nn.Module, knobs: VisionStage, shape: ModelShape) -> tuple[float, float]:
+def _views_flops(tower: nn.Module, settings: VisionStage, shape: ModelShape) -> tuple[float, float]:
     """Operations of a frame's global views forward, and of all its views."""
     weights, layers_width = _linear_weights(tower), shape.vision_layers * shape.vision_width
-    local_tokens = (knobs.local_size // shape.patch_size) ** 2 + 1
+    local_tokens = (settings.local_size // shape.patch_size) ** 2 + 1
 
     def forward(tokens: int) -> float:
         return 2.0 * weights * tokens + 4.0 * layers_width * tokens**2
 
     views_taught = 2 * forward(shape.image_tokens)
-    return views_taught, views_taught + knobs.local_views * forward(local_tokens)
+    return views_taught, views_taught + settings.local_views * forward(local_tokens)
 
 
 def _linear_weights(module: nn.Module) -> int:

@@ -19,17 +19,18 @@ from dataclasses import asdict, replace
 import torch
 
 from babyvlm.errors import ConfigError
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.parts import Part, parameter_counts, part_of
 from babyvlm.training.ahead import Ahead
 from babyvlm.training.batches import BatchPlan, Sample
 from babyvlm.training.checkpoints import Resume, ResumePoint
-from babyvlm.training.configuration import MixturePhase, Optimisation, Part
+from babyvlm.training.configuration import MixturePhase, Optimisation
 from babyvlm.training.distribution import Shared
 from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops
 from babyvlm.training.kernels import compile_layers
-from babyvlm.training.optimizers import Optimizers, part_of
-from babyvlm.training.run import Run
+from babyvlm.training.optimizers import Optimizers
+from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import learning_rate_factor, weight_decay
 from babyvlm.training.session import Session, StepFacts, measured_after, measured_every
@@ -42,7 +43,7 @@ def train_language_model(
     sources: Mapping[str, Sequence[Sample]],
     pictures: Pictures | None,
     *,
-    run: Run,
+    run: RunContext,
     stage: str,
     optimisation: Optimisation,
     trains: Sequence[Part],
@@ -138,7 +139,7 @@ def train_language_model(
             optimizer.step()
             shared.refresh()
             if validation and measured_after(number + 1, steps, validate_every):
-                with session.journal.paused():
+                with session.metrics.paused():
                     facts.held_out.update(validation.measure(shared, run))
             session.finish_step(number + 1, {"model": shared.state}, optimizer)
         log = session.close()
@@ -150,7 +151,7 @@ def _planned(
     sources: Mapping[str, Sequence[Sample]],
     mixture: Sequence[MixturePhase],
     optimisation: Optimisation,
-    run: Run,
+    run: RunContext,
     stage: str,
 ) -> tuple[list[MixturePhase], BatchPlan, int]:
     """The phases that have sources, the plan of the batches, and the number of steps."""
@@ -173,7 +174,7 @@ def _announce(
     model: BabyLlavaForConditionalGeneration,
     sources: Mapping[str, Sequence[Sample]],
     trains: Sequence[Part],
-    run: Run,
+    run: RunContext,
     begin: str,
 ) -> None:
     """Says what trains and what is frozen."""
@@ -190,7 +191,7 @@ def _fingerprint(
     optimisation: Optimisation,
     mixture: Sequence[MixturePhase],
     sources: Mapping[str, Sequence[Sample]],
-    run: Run,
+    run: RunContext,
 ) -> str:
     """Everything that the state of an interrupted stage depends on."""
     facts = [

@@ -25,8 +25,9 @@ import torch
 
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import ModelShape, model_config
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.names import StageName
+from babyvlm.parts import parameter_counts
 from babyvlm.training.configuration import LanguageStage, MultimodalStage, Recipe
 
 _GIB = 2**30
@@ -90,23 +91,23 @@ def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
     in_shards = recipe.sharding == "fsdp" and stage != "vision" and processes > 1
     shared = processes if in_shards else 1
     if stage == "vision":
-        knobs = recipe.vision
-        head = shape.vision_width * knobs.head_width + knobs.head_width**2 + knobs.head_width * knobs.bottleneck
-        trained = counts["vision"] + head + knobs.bottleneck * knobs.prototypes
+        settings = recipe.vision
+        head = settings.head_width * (shape.vision_width + settings.head_width + settings.bottleneck)
+        trained = counts["vision"] + head + settings.bottleneck * settings.prototypes
         held = exact = 2 * trained  # student and teacher, both in float32
-        local_tokens = (knobs.local_size // shape.patch_size) ** 2 + 1
-        tokens = 2 * shape.image_tokens + knobs.local_views * local_tokens
-        frames = max(1, knobs.optimisation.batch_size // processes)
-        frames = min(frames, knobs.micro_batch or frames)
+        local_tokens = (settings.local_size // shape.patch_size) ** 2 + 1
+        tokens = 2 * shape.image_tokens + settings.local_views * local_tokens
+        frames = max(1, settings.optimisation.batch_size // processes)
+        frames = min(frames, settings.micro_batch or frames)
         kept = _tower_activations(recipe, tokens * frames)
         # Of each view the head's output, in two precisions, and its log-probabilities.
-        kept += frames * (2 + knobs.local_views) * knobs.prototypes * (2 + 4 + 4)
+        kept += frames * (2 + settings.local_views) * settings.prototypes * (2 + 4 + 4)
     else:
-        stage_knobs: LanguageStage | MultimodalStage = getattr(recipe, stage)
-        trains = stage_knobs.trains if isinstance(stage_knobs, MultimodalStage) else ("language",)
+        stage_settings: LanguageStage | MultimodalStage = getattr(recipe, stage)
+        trains = stage_settings.trains if isinstance(stage_settings, MultimodalStage) else ("language",)
         held, trained = sum(counts.values()), sum(counts[part] for part in trains)
         exact = trained if recipe.precision == "bf16_weights" and not in_shards else held
-        tokens = stage_knobs.micro_batch_tokens
+        tokens = stage_settings.micro_batch_tokens
         kept = _text_activations(recipe, tokens)
         if "vision" in trains:
             kept += _tower_activations(recipe, tokens)

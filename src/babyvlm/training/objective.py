@@ -1,6 +1,6 @@
 """What an objective of the vision stage is: a module with the tower to train in it, which turns views into a loss.
 
-    frames -> views (distillation.py) -> objective(views) -> loss -> optimizer -> update_teacher, update_centres
+    frames -> views (distillation.py) -> objective(views) -> loss -> optimizer -> update_teacher, update_centers
                                                                                 -> finished_tower() at the end
 
 An objective without a teacher needs `VisionObjective.loss` alone. V views, B frames, D the tower's width.
@@ -21,8 +21,8 @@ from babyvlm.training.flops import tower_flops
 from babyvlm.training.masters import MasterWeights
 
 
-class Said(NamedTuple):
-    """What the teacher said of some frames."""
+class TeacherOutput(NamedTuple):
+    """What the teacher computed for some frames."""
 
     classes: torch.Tensor
     """Its output for class tokens, added up over the views, K."""
@@ -39,7 +39,7 @@ class VisionObjective(nn.Module):
 
     Args:
         tower: The vision tower to train, with drawn weights.
-        knobs: The stage. An objective may read any of its settings.
+        settings: The stage. An objective may read any of its settings.
     """
 
     teacher_temperature: float
@@ -47,10 +47,10 @@ class VisionObjective(nn.Module):
     uniform_loss: float = 0.0
     """Loss of one who guesses evenly, from which the stage tells that it diverged; 0 leaves that to the first step."""
 
-    def __init__(self, tower: ViTModel, knobs: VisionStage) -> None:
+    def __init__(self, tower: ViTModel, settings: VisionStage) -> None:
         super().__init__()
-        self.knobs, self.student = knobs, tower
-        self.teacher_temperature = knobs.teacher_temperature
+        self.settings, self.student = settings, tower
+        self.teacher_temperature = settings.teacher_temperature
 
     def loss(self, views: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """What some frames cost.
@@ -65,11 +65,13 @@ class VisionObjective(nn.Module):
 
     def forward(
         self, views: Sequence[torch.Tensor], masks_VP: torch.Tensor | None = None, share: float = 1.0
-    ) -> tuple[torch.Tensor, Said]:
+    ) -> tuple[torch.Tensor, TeacherOutput]:
         """The loss of some of a step's frames, weighted by their share of it, and what the log and the teacher need."""
         loss, tokens_VD = self.loss(views)
         nothing = loss.new_zeros(1)
-        return share * loss, Said(nothing, nothing, loss.new_full((), float("nan")), tokens_VD.detach().float())
+        return share * loss, TeacherOutput(
+            nothing, nothing, loss.new_full((), float("nan")), tokens_VD.detach().float()
+        )
 
     def held_out_loss(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
         """What some held-out frames cost, without a gradient; the mean over the frames.
@@ -86,7 +88,7 @@ class VisionObjective(nn.Module):
 
     def flops(self, shape: ModelShape, frames: int, masked: int = 0) -> float:
         """Operations of a step on so many frames; here the student's alone, forward and backward over all views."""
-        return tower_flops(self.student, self.knobs, shape, frames)
+        return tower_flops(self.student, self.settings, shape, frames)
 
     def probed_tower(self) -> ViTModel:
         """The tower that probes look at while the stage runs."""
@@ -96,8 +98,8 @@ class VisionObjective(nn.Module):
         """The tower that the stage leaves behind."""
         return self.student
 
-    def update_centres(self, mean_class_K: torch.Tensor, mean_patch_K: torch.Tensor) -> None:
-        """Called after each step with the means of what the teacher said, over all processes."""
+    def update_centers(self, mean_class_K: torch.Tensor, mean_patch_K: torch.Tensor) -> None:
+        """Called after each step with the means of the teacher's output over all processes."""
 
     def update_teacher(self, momentum: float, masters: MasterWeights | None = None) -> None:
         """Called after each step with how much of the teacher stays."""

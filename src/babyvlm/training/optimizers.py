@@ -13,16 +13,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from babyvlm.training.configuration import Optimisation, Part
-from babyvlm.training.distribution import as_shard_of, whole
+from babyvlm.parts import part_of
+from babyvlm.training.configuration import Optimisation
+from babyvlm.training.distribution import as_shard_of, full_tensor
 from babyvlm.training.precision import has_bf16
 
 _OUTSIDE_BLOCKS = ("embed", "lm_head", "prototypes")
-
-
-def part_of(name: str) -> Part:
-    """Which part of the model a parameter belongs to."""
-    return "vision" if "vision_tower." in name else "connector" if "projector" in name else "language"
 
 
 class Muon(torch.optim.Optimizer):
@@ -84,14 +80,14 @@ def _adamw(groups: list[dict[str, Any]], betas: tuple[float, float]) -> torch.op
     return torch.optim.AdamW(groups, betas=betas, fused=True if on_gpu else None)
 
 
-def tower_rates(parameters: Iterable[tuple[str, nn.Parameter]], knobs: Optimisation) -> dict[str, float]:
+def tower_rates(parameters: Iterable[tuple[str, nn.Parameter]], settings: Optimisation) -> dict[str, float]:
     """What the rate of each of a tower's parameters is multiplied by: less from each layer to the one before it.
 
     Args:
         parameters: Names and parameters of a student; its layers are numbered in their names.
-        knobs: The two factors.
+        settings: The two factors.
     """
-    if knobs.layerwise_decay == knobs.patch_embedding_rate == 1:
+    if settings.layerwise_decay == settings.patch_embedding_rate == 1:
         return {}
     names = [name for name, _ in parameters if name.startswith(("student.", "student_scale."))]
     layer_of = {name: int(found[1]) for name in names if (found := re.search(r"\.layers\.(\d+)\.", name))}
@@ -104,9 +100,9 @@ def tower_rates(parameters: Iterable[tuple[str, nn.Parameter]], knobs: Optimisat
             layer = -1
         else:
             layer = layer_of.get(name, layers)
-        rates[name] = knobs.layerwise_decay ** (layers - layer)
+        rates[name] = settings.layerwise_decay ** (layers - layer)
         if "patch_embeddings" in name:
-            rates[name] *= knobs.patch_embedding_rate
+            rates[name] *= settings.patch_embedding_rate
     return rates
 
 
@@ -122,27 +118,27 @@ class Optimizers:
 
     Args:
         parameters: Names and parameters to train.
-        knobs: Rates, decay and moments.
+        settings: Rates, decay and moments.
         rates: What the rates of some parameters are multiplied by, by name.
     """
 
     def __init__(
         self,
         parameters: Iterable[tuple[str, nn.Parameter]],
-        knobs: Optimisation,
+        settings: Optimisation,
         rates: Mapping[str, float] | None = None,
     ) -> None:
         groups: dict[tuple[bool, bool, float, float], list[nn.Parameter]] = {}
         for name, parameter in parameters:
             in_block = parameter.ndim == 2 and not any(word in name for word in _OUTSIDE_BLOCKS)
-            muon = knobs.matrix_learning_rate is not None and in_block
-            rate = knobs.matrix_learning_rate if muon else knobs.learning_rate
+            muon = settings.matrix_learning_rate is not None and in_block
+            rate = settings.matrix_learning_rate if muon else settings.learning_rate
             vision = part_of(name) == "vision"
-            if vision and knobs.vision_learning_rate is not None:
-                rate = (rate or 0.0) * knobs.vision_learning_rate / knobs.learning_rate
+            if vision and settings.vision_learning_rate is not None:
+                rate = (rate or 0.0) * settings.vision_learning_rate / settings.learning_rate
             rate = (rate or 0.0) * (rates or {}).get(name, 1.0)
             # A decay that rises from 0 is none of a bias's either.
-            decay = max(knobs.weight_decay, knobs.weight_decay_end or 0.0) if parameter.ndim >= 2 else 0.0
+            decay = max(settings.weight_decay, settings.weight_decay_end or 0.0) if parameter.ndim >= 2 else 0.0
             groups.setdefault((muon, vision, rate, decay), []).append(parameter)
         self._optimizers: list[torch.optim.Optimizer] = []
         for muon in (False, True):
@@ -159,7 +155,7 @@ class Optimizers:
                 if is_muon == muon
             ]
             if chosen:
-                self._optimizers.append(Muon(chosen) if muon else _adamw(chosen, (knobs.beta1, knobs.beta2)))
+                self._optimizers.append(Muon(chosen) if muon else _adamw(chosen, (settings.beta1, settings.beta2)))
 
     def scale(self, factor: float, vision_factor: float = 1.0) -> None:
         """Sets every group's rate to this share of its peak, the tower's to ``vision_factor`` of that."""
@@ -191,7 +187,7 @@ class Optimizers:
             held: dict[int, dict[str, torch.Tensor]] = {}
             for place, moments in state["state"].items():
                 for name, value in moments.items():  # one at a time: all together would not fit beside the model
-                    gathered = whole(value)
+                    gathered = full_tensor(value)
                     if keep:
                         held.setdefault(place, {})[name] = gathered.cpu()
             state["state"] = held

@@ -12,7 +12,7 @@ from accelerate.utils import DistributedDataParallelKwargs
 from babyvlm.training.checkpoints import ResumePoint
 from babyvlm.training.configuration import Recipe, saved_settings
 from babyvlm.training.flops import peak_flops
-from babyvlm.training.journal import Journal
+from babyvlm.training.metrics_logger import MetricsLogger
 from babyvlm.training.trackers import TensorBoard, Tracker, WeightsAndBiases
 
 
@@ -34,7 +34,7 @@ def _nothing(step: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class RunContext:
     """What all stages of a run have in common."""
 
     recipe: Recipe
@@ -52,7 +52,7 @@ class Run:
     before_step: Callable[[int], None] = _nothing
     """Called at the start of each step with its number, counted from 0: benchmarks measure from here."""
 
-    def journal(self, stage: str, steps: int, *, uniform_loss: float, point: ResumePoint) -> Journal:
+    def metrics(self, stage: str, steps: int, *, uniform_loss: float, point: ResumePoint) -> MetricsLogger:
         """The log of a stage that stands at ``point``; one process draws and tracks, all of them count."""
         main = self.accelerator.is_main_process
         trackers: list[Tracker] = []
@@ -60,7 +60,7 @@ class Run:
             trackers.append(TensorBoard(self.out / "tensorboard" / stage, point.step))
         if main and self.wandb is not None:
             trackers.append(WeightsAndBiases(self.wandb, self.out, stage, saved_settings(self.recipe)))
-        return Journal(
+        return MetricsLogger(
             stage,
             steps,
             self.recipe.log_every_steps,

@@ -22,26 +22,26 @@ def cosine(start: float, end: float, step: int, steps: int) -> float:
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * step / max(1, steps)))
 
 
-def learning_rate_factor(step: int, steps: int, knobs: Optimisation) -> float:
+def learning_rate_factor(step: int, steps: int, settings: Optimisation) -> float:
     """Share of the peak rate at a step, counted from 0.
 
     >>> usual = Optimisation(learning_rate=1.0, batch_size=1, steps=10, warmup_fraction=0.2)
     >>> [round(learning_rate_factor(step, 10, usual), 2) for step in (0, 1, 2, 6, 10)]
     [0.5, 1.0, 1.0, 0.5, 0.0]
     """
-    warmup = max(1, round(steps * knobs.warmup_fraction))
+    warmup = max(1, round(steps * settings.warmup_fraction))
     if step < warmup:
         return (step + 1) / warmup
-    if knobs.schedule == "constant":
+    if settings.schedule == "constant":
         return 1.0
     return cosine(1.0, 0.0, step - warmup, steps - warmup)
 
 
-def weight_decay(step: int, steps: int, knobs: Optimisation) -> float:
+def weight_decay(step: int, steps: int, settings: Optimisation) -> float:
     """The weight decay of matrices at a step."""
-    if knobs.weight_decay_end is None:
-        return knobs.weight_decay
-    return cosine(knobs.weight_decay, knobs.weight_decay_end, step, steps)
+    if settings.weight_decay_end is None:
+        return settings.weight_decay
+    return cosine(settings.weight_decay, settings.weight_decay_end, step, steps)
 
 
 def rising(start: float, end: float, step: int, until: int) -> float:
@@ -53,9 +53,9 @@ def rising(start: float, end: float, step: int, until: int) -> float:
     return end if step >= until else start + (end - start) * step / until
 
 
-def teacher_temperature(step: int, steps: int, knobs: VisionStage) -> float:
+def teacher_temperature(step: int, steps: int, settings: VisionStage) -> float:
     """The teacher's temperature at a step."""
-    if knobs.teacher_temperature_start is None:
-        return knobs.teacher_temperature
-    until = round(knobs.teacher_temperature_rise * steps)
-    return rising(knobs.teacher_temperature_start, knobs.teacher_temperature, step, until)
+    if settings.teacher_temperature_start is None:
+        return settings.teacher_temperature
+    until = round(settings.teacher_temperature_rise * steps)
+    return rising(settings.teacher_temperature_start, settings.teacher_temperature, step, until)

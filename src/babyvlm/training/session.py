@@ -19,7 +19,7 @@ from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.distribution import HasState
 from babyvlm.training.figures import Figures, LateFigures
 from babyvlm.training.optimizers import Optimizers
-from babyvlm.training.run import Run
+from babyvlm.training.run import RunContext
 
 _DECIMALS = {"loss": 5, "feature_rank": 2}
 
@@ -59,7 +59,7 @@ class Session:
 
     def __init__(
         self,
-        run: Run,
+        run: RunContext,
         stage: str,
         steps: int,
         *,
@@ -70,7 +70,7 @@ class Session:
     ) -> None:
         self._accelerator, self._resume, self._steps, self._watch = run.accelerator, resume, steps, watch
         self._checkpoint_every_s = run.recipe.checkpoint_every_s
-        self.journal = run.journal(stage, steps, uniform_loss=uniform_loss, point=point)
+        self.metrics = run.metrics(stage, steps, uniform_loss=uniform_loss, point=point)
         self._late = LateFigures[StepFacts](run.accelerator.device)
         self._names: tuple[str, ...] = ()
         self._arrived: Sequence[Figures[StepFacts]] = ()
@@ -108,14 +108,14 @@ class Session:
         """
         if self._write(self._arrived) and step < self._steps:
             self._finish()
-            self._resume.save(modules, optimizer, self.journal.point)
+            self._resume.save(modules, optimizer, self.metrics.point)
             self._saved_s = time.monotonic()
 
     def close(self) -> str:
         """Waits for the figures of all steps; returns the log as JSON lines."""
         self._finish()
-        self.journal.close()
-        return self.journal.log
+        self.metrics.close()
+        return self.metrics.log
 
     def _named(self, each: Figures[StepFacts]) -> dict[str, float]:
         return dict(zip(self._names, each.values, strict=True))
@@ -123,9 +123,9 @@ class Session:
     def _check(self, arrived: Sequence[Figures[StepFacts]]) -> None:
         for each in arrived:
             figures = self._named(each)
-            self.journal.check(each.step, loss=figures["loss"], gradient_norm=figures["gradient_norm"])
+            self.metrics.check(each.step, loss=figures["loss"], gradient_norm=figures["gradient_norm"])
             if self._watch and (wrong := self._watch(each.step, figures)):
-                self.journal.stop(*wrong)
+                self.metrics.stop(*wrong)
 
     def _write(self, arrived: Sequence[Figures[StepFacts]]) -> bool:
         """Writes lines; returns whether a checkpoint is due."""
@@ -136,7 +136,7 @@ class Session:
             # A figure of what an objective has not, such as a teacher, is not a number; loss and norm were checked.
             known = {name: value for name, value in figures.items() if not math.isnan(value)}
             rounded = {name: round(value, _DECIMALS.get(name, 4)) for name, value in known.items()}
-            self.journal.step(
+            self.metrics.step(
                 each.step,
                 samples=facts.samples,
                 tokens=facts.tokens,

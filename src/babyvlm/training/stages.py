@@ -4,7 +4,7 @@ OUT/tokenizer/     byte-level BPE of the training text
 OUT/vision/        the self-distilled tower
 OUT/language/      the whole model: that tower, the language model trained on text
 OUT/alignment/ ──> OUT/joint/ ──> OUT/instruction/     whole models
-OUT/recipe.json    every resolved knob
+OUT/recipe.json    every resolved setting
 OUT/inputs.json    the content of the set that all of it is of
 """
 
@@ -26,11 +26,12 @@ from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.model.configuration import model_config
 from babyvlm.model.llava_config import BabyLlavaConfig, Fit
 from babyvlm.model.loading import load_exactly, load_tokenizer, load_tower
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, processor
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.names import STAGES, StageName
+from babyvlm.parts import parameter_counts
 from babyvlm.records import Conversation
 from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume
@@ -44,12 +45,12 @@ from babyvlm.training.loop import train_language_model
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.precision import on_this_machine
 from babyvlm.training.probe import Probe
-from babyvlm.training.run import Run, accelerator_for
+from babyvlm.training.run import RunContext, accelerator_for
 from babyvlm.training.samples import PixelTable, encode_conversations, evenly, pack_utterances, training_frames
 from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
 from babyvlm.training.validation import Validation, some_of_each
-from babyvlm.weights.card import CardFacts, stage_facts, write_card
+from babyvlm.weights.card import CardFacts, stage_facts, write_model_card
 
 
 def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
@@ -96,7 +97,7 @@ class Trainer:
             self.claim(out, recipe, data, start)
         self.accelerator.wait_for_everyone()
         self._digest = data_digest(out)
-        self._run = Run(recipe=computed, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb)
+        self._run = RunContext(recipe=computed, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb)
 
     @staticmethod
     def claim(out: Path, recipe: Recipe, data: PretrainingSet, start: Path | None = None) -> None:
@@ -158,15 +159,15 @@ class Trainer:
         return load_tokenizer(folder)
 
     def _vision(self) -> None:
-        recipe, knobs, accelerator = self.recipe, self.recipe.vision, self.accelerator
-        images = training_frames(self.data, knobs.frames)
+        recipe, settings, accelerator = self.recipe, self.recipe.vision, self.accelerator
+        images = training_frames(self.data, settings.frames)
         if not images:
             raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
-        fit: Fit = "stretch" if knobs.uncropped else recipe.model.image_fit
-        frames, resume = self._pictures(images, knobs.source_size, fit), self._resume("vision")
-        aspects_N = frames.aspects_N if knobs.uncropped else None
+        fit: Fit = "stretch" if settings.uncropped else recipe.model.image_fit
+        frames, resume = self._pictures(images, settings.source_size, fit), self._resume("vision")
+        aspects_N = frames.aspects_N if settings.uncropped else None
         held_out = self._held_out_frames()
-        probe = Probe(self.data, recipe.model) if accelerator.is_main_process and knobs.probes != 0 else None
+        probe = Probe(self.data, recipe.model) if accelerator.is_main_process and settings.probes != 0 else None
         teacher, log = train_tower(frames, self._run, resume, probe, aspects_N, held_out)
         if accelerator.is_main_process:
             with fresh_folder(self.out / "vision") as partial:
@@ -209,27 +210,27 @@ class Trainer:
             )
         tower = load_tower(self.out / "vision")
         model.model.vision_tower.load_state_dict(tower.state_dict())
-        knobs = self.recipe.language
-        samples = pack_utterances(self.data.utterances("train"), tokenizer, knobs.packed_tokens)
+        settings = self.recipe.language
+        samples = pack_utterances(self.data.utterances("train"), tokenizer, settings.packed_tokens)
         spoken = self.data.utterances("validation")
-        held_out = pack_utterances(spoken, tokenizer, knobs.packed_tokens) if spoken else []
+        held_out = pack_utterances(spoken, tokenizer, settings.packed_tokens) if spoken else []
         log = train_language_model(
             model.to(self.accelerator.device),
             {"text": samples},
             None,
             run=self._run,
             stage="language",
-            optimisation=knobs.optimisation,
+            optimisation=settings.optimisation,
             trains=("language",),
             mixture=(MixturePhase(),),
-            micro_batch_tokens=knobs.micro_batch_tokens,
+            micro_batch_tokens=settings.micro_batch_tokens,
             cache_vision_features=False,
             validation=self._validated("language", {"text": evenly(held_out, self.recipe.validation_samples)}),
         )
         self._save(model, tokenizer, "language", log)
 
     def _multimodal(self, stage: StageName) -> None:
-        knobs: MultimodalStage = getattr(self.recipe, stage)
+        settings: MultimodalStage = getattr(self.recipe, stage)
         before = STAGES[STAGES.index(stage) - 1]
         if not (self.out / before).exists():
             raise CheckpointError(
@@ -240,19 +241,19 @@ class Trainer:
         tokenizer = self.tokenizer()
         attention = attention_of(self.recipe, self.accelerator.device)
         model = load_exactly(BabyLlavaForConditionalGeneration, self.out / before, attn_implementation=attention)
-        rows = [row for name in knobs.formats for row in self.data.conversations(name, "train")]
+        rows = [row for name in settings.formats for row in self.data.conversations(name, "train")]
         pictures = self._pictures((image for row in rows for image in row.images), self.recipe.model.image_size)
         shape = self.recipe.model
         encoder = ConversationEncoder(tokenizer, image_token_id=shape.vocabulary, image_tokens=shape.image_tokens)
-        sources, too_long = encode_conversations(rows, encoder, knobs, index=pictures.index, context=shape.context)
+        sources, too_long = encode_conversations(rows, encoder, settings, index=pictures.index, context=shape.context)
         if too_long:
-            done = "left out" if knobs.samples.too_long == "leave out" else "cut"
+            done = "left out" if settings.samples.too_long == "leave out" else "cut"
             self.accelerator.print(f"{stage}: {done} {too_long:,} conversations longer than {shape.context} tokens")
         if not sources:
-            raise DataFolderError(f"no training samples of {', '.join(knobs.formats)}", path=self.data.folder)
-        if knobs.connector_from is not None:
-            take_connector(model, self.out / knobs.connector_from)
-        if knobs.whiten_connector:
+            raise DataFolderError(f"no training samples of {', '.join(settings.formats)}", path=self.data.folder)
+        if settings.connector_from is not None:
+            take_connector(model, self.out / settings.connector_from)
+        if settings.whiten_connector:
             whiten_connector(model, pictures, self.recipe.seed)
         with self.accelerator.autocast():
             require_sight(model.to(self.accelerator.device), self.out / before)
@@ -262,28 +263,28 @@ class Trainer:
             pictures,
             run=self._run,
             stage=stage,
-            optimisation=knobs.optimisation,
-            trains=knobs.trains,
-            mixture=knobs.mixture,
-            micro_batch_tokens=knobs.micro_batch_tokens,
-            cache_vision_features=knobs.cache_vision_features,
+            optimisation=settings.optimisation,
+            trains=settings.trains,
+            mixture=settings.mixture,
+            micro_batch_tokens=settings.micro_batch_tokens,
+            cache_vision_features=settings.cache_vision_features,
             validation=self._held_out_samples(stage, encoder),
         )
         self._save(model, tokenizer, stage, log)
 
     def _held_out_samples(self, stage: StageName, encoder: ConversationEncoder) -> Validation | None:
         """Some samples of the validation split, of every source."""
-        knobs: MultimodalStage = getattr(self.recipe, stage)
+        settings: MultimodalStage = getattr(self.recipe, stage)
         rows: list[Conversation] = []
         if self.recipe.validations:
-            every = [row for name in knobs.formats for row in self.data.conversations(name, "validation")]
+            every = [row for name in settings.formats for row in self.data.conversations(name, "validation")]
             rows = some_of_each(every, self.recipe.validation_samples)
         images = (image for row in rows for image in row.images)
         if not rows:
             return self._validated(stage, {})
         pictures = self._pictures(images, self.recipe.model.image_size, name=_HELD_OUT)
         context = self.recipe.model.context
-        sources, _ = encode_conversations(rows, encoder, knobs, index=pictures.index, context=context)
+        sources, _ = encode_conversations(rows, encoder, settings, index=pictures.index, context=context)
         return self._validated(stage, sources, pictures)
 
     def _validated(
@@ -302,8 +303,12 @@ class Trainer:
         return config
 
     def _resume(self, stage: StageName) -> Resume:
-        knobs = {"stage": saved_settings(getattr(self.recipe, stage)), "seed": self.recipe.seed, "data": self._digest}
-        fingerprint = hashlib.sha256(json.dumps(knobs, sort_keys=True).encode()).hexdigest()
+        settings = {
+            "stage": saved_settings(getattr(self.recipe, stage)),
+            "seed": self.recipe.seed,
+            "data": self._digest,
+        }
+        fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         return Resume(self.out, stage, fingerprint, self.accelerator)
 
     def _save(
@@ -333,7 +338,7 @@ class Trainer:
         logs = {one: path.read_text(encoding="utf-8") for one, path in finished.items() if path.is_file()}
         began = read_run_start(self.out)
         licences = {recording.licence for recording in self.data.recordings} | licences_so_far(self.out)
-        write_card(
+        write_model_card(
             partial,
             CardFacts(
                 stage=stage,

@@ -67,14 +67,14 @@ def read_start(checkpoint: Path, recipe: Recipe) -> Start:
     if stage not in STAGES or not isinstance(config, ViTConfig if stage == "vision" else BabyLlavaConfig):
         raise CheckpointError(f"holds a model of type {config.model_type}, of stage {stage!r}", path=checkpoint)
     apart = {
-        f"model.{knob}": (getattr(recipe.model, knob), found)
-        for knob, found in _sizes(config).items()
-        if getattr(recipe.model, knob) != found
+        f"model.{setting}": (getattr(recipe.model, setting), found)
+        for setting, found in _sizes(config).items()
+        if getattr(recipe.model, setting) != found
     }
     if apart:
-        said = ", ".join(f"{knob} is {ours} here and {found} there" for knob, (ours, found) in apart.items())
-        knobs = " ".join(f"{knob}={found}" for knob, (_, found) in apart.items())
-        raise ConfigError(f"{checkpoint}: sizes that are not the {recipe.name} recipe's: {said}. Set {knobs}")
+        said = ", ".join(f"{setting} is {ours} here and {found} there" for setting, (ours, found) in apart.items())
+        settings = " ".join(f"{setting}={found}" for setting, (_, found) in apart.items())
+        raise ConfigError(f"{checkpoint}: sizes that are not the {recipe.name} recipe's: {said}. Set {settings}")
     start = Start(
         stage=stage,
         name=made.get("converted_from") or made.get("recipe", checkpoint.resolve().name),
@@ -132,7 +132,7 @@ def read_run_start(out: Path) -> Start | None:
 
 
 def _sizes(config: PretrainedConfig) -> dict[str, Any]:
-    """The knobs of ``recipe.model`` that a checkpoint settles."""
+    """The settings of ``recipe.model`` that a checkpoint settles."""
     vision: Any = config.vision_config if isinstance(config, BabyLlavaConfig) else config
     sizes = {
         "image_size": vision.image_size,

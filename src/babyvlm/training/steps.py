@@ -21,7 +21,7 @@ from babyvlm.training.ahead import gathered, pinned
 from babyvlm.training.balance import shared_out
 from babyvlm.training.batches import Row, Sample, pack
 from babyvlm.training.flops import StepFlops
-from babyvlm.training.run import Run
+from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures, collate
 
 
@@ -109,7 +109,7 @@ class StepMaker:
         pictures: Pictures | None,
         features_UTD: torch.Tensor | None,
         *,
-        run: Run,
+        run: RunContext,
         micro_batch_tokens: int,
         flops: StepFlops,
     ) -> None:

@@ -13,13 +13,13 @@ import torch
 from torch.nn import functional as F
 
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.parts import Part
 from babyvlm.records import Conversation
 from babyvlm.training.batches import Sample
-from babyvlm.training.configuration import Part
 from babyvlm.training.distribution import Shared
 from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops
-from babyvlm.training.run import Run
+from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures, evenly
 from babyvlm.training.steps import RowInputs, StepMaker
 
@@ -72,7 +72,7 @@ class Validation:
     def prepare(
         self,
         model: BabyLlavaForConditionalGeneration,
-        run: Run,
+        run: RunContext,
         *,
         trains: Sequence[Part],
         micro_batch_tokens: int,
@@ -102,7 +102,7 @@ class Validation:
         )
 
     @torch.no_grad()
-    def measure(self, shared: Shared, run: Run) -> dict[str, float]:
+    def measure(self, shared: Shared, run: RunContext) -> dict[str, float]:
         """Measures the model as it is; every process must call.
 
         Returns:

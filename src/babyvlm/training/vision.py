@@ -27,7 +27,7 @@ from babyvlm.training.configuration import VisionStage
 from babyvlm.training.depth import LayerScale, leave_out_branches
 from babyvlm.training.flops import vision_flops
 from babyvlm.training.masters import MasterWeights
-from babyvlm.training.objective import Said, VisionObjective
+from babyvlm.training.objective import TeacherOutput, VisionObjective
 
 _GLANCE = 16
 """Side at which a window's detail is told, pixels."""
@@ -36,16 +36,16 @@ _GLANCE = 16
 class ProjectionHead(nn.Module):
     """DINO's head: three layers, an l2-normalised bottleneck, and prototypes of unit length."""
 
-    def __init__(self, width: int, knobs: VisionStage) -> None:
+    def __init__(self, width: int, settings: VisionStage) -> None:
         super().__init__()
         self.mlp = nn.Sequential(
-            nn.Linear(width, knobs.head_width),
+            nn.Linear(width, settings.head_width),
             nn.GELU(),
-            nn.Linear(knobs.head_width, knobs.head_width),
+            nn.Linear(settings.head_width, settings.head_width),
             nn.GELU(),
-            nn.Linear(knobs.head_width, knobs.bottleneck),
+            nn.Linear(settings.head_width, settings.bottleneck),
         )
-        self.prototypes = nn.Parameter(torch.empty(knobs.prototypes, knobs.bottleneck))
+        self.prototypes = nn.Parameter(torch.empty(settings.prototypes, settings.bottleneck))
         for layer in self.mlp:
             if isinstance(layer, nn.Linear):
                 nn.init.trunc_normal_(layer.weight, std=0.02)
@@ -74,29 +74,29 @@ class SelfDistillation(VisionObjective):
 
     Args:
         tower: The vision tower to train; becomes the student.
-        knobs: The stage.
+        settings: The stage.
     """
 
-    def __init__(self, tower: ViTModel, knobs: VisionStage) -> None:
-        super().__init__(tower, knobs)
-        self.uniform_loss = math.log(knobs.prototypes)
-        self.student_head = ProjectionHead(tower.config.hidden_size, knobs)
+    def __init__(self, tower: ViTModel, settings: VisionStage) -> None:
+        super().__init__(tower, settings)
+        self.uniform_loss = math.log(settings.prototypes)
+        self.student_head = ProjectionHead(tower.config.hidden_size, settings)
         self.teacher, self.teacher_head = copy.deepcopy(tower), copy.deepcopy(self.student_head)
         for parameter in [*self.teacher.parameters(), *self.teacher_head.parameters()]:
             parameter.requires_grad_(False)
         self.student_scale = self.teacher_scale = None
-        if knobs.layer_scale is not None:
-            self.student_scale = LayerScale(self.student, knobs.layer_scale)
-            self.teacher_scale = LayerScale(self.teacher, knobs.layer_scale).requires_grad_(False)
-        if knobs.drop_path:
-            leave_out_branches(self.student, knobs.drop_path, uniform=knobs.drop_path_uniform)
+        if settings.layer_scale is not None:
+            self.student_scale = LayerScale(self.student, settings.layer_scale)
+            self.teacher_scale = LayerScale(self.teacher, settings.layer_scale).requires_grad_(False)
+        if settings.drop_path:
+            leave_out_branches(self.student, settings.drop_path, uniform=settings.drop_path_uniform)
         self.centre_K: torch.Tensor
         self.patch_centre_K: torch.Tensor
-        self.register_buffer("centre_K", torch.zeros(knobs.prototypes))
-        if knobs.masked_patch_weight:
+        self.register_buffer("centre_K", torch.zeros(settings.prototypes))
+        if settings.masked_patch_weight:
             # The student's alone: the teacher, which the stage leaves behind, sees every patch.
             tower.embeddings.mask_token = nn.Parameter(torch.zeros(1, 1, tower.config.hidden_size))
-            self.register_buffer("patch_centre_K", torch.zeros(knobs.prototypes))
+            self.register_buffer("patch_centre_K", torch.zeros(settings.prototypes))
 
     def trained(self) -> list[tuple[str, nn.Parameter]]:
         """The student's parameters, named."""
@@ -104,7 +104,7 @@ class SelfDistillation(VisionObjective):
 
     def forward(
         self, views: Sequence[torch.Tensor], masks_VP: torch.Tensor | None = None, share: float = 1.0
-    ) -> tuple[torch.Tensor, Said]:
+    ) -> tuple[torch.Tensor, TeacherOutput]:
         """The loss over all pairs of a global view and another view, and of DINOv2's terms that are asked for.
 
         Args:
@@ -117,7 +117,7 @@ class SelfDistillation(VisionObjective):
         Returns:
             The loss, and the teacher's output added up over the views.
         """
-        knobs, globals_VCHW = self.knobs, torch.cat(list(views[:2]))
+        settings, globals_VCHW = self.settings, torch.cat(list(views[:2]))
         masked_VP = None if masks_VP is None else masks_VP > 0
         with torch.no_grad():
             taught_VTD = _tokens(self.teacher, globals_VCHW)
@@ -132,14 +132,14 @@ class SelfDistillation(VisionObjective):
                 targets_MK = self._targets(seen_MK, self.patch_centre_K)
             predicted_MK = self._log_probabilities(learned_VTD[:, 1:][masked_VP])
             apart_M = (targets_MK * predicted_MK).sum(-1) * masks_VP[masked_VP]
-            loss = loss - knobs.masked_patch_weight * apart_M.sum()
+            loss = loss - settings.masked_patch_weight * apart_M.sum()
             patches_K = seen_MK.sum(0)
-        if knobs.koleo_weight:
+        if settings.koleo_weight:
             nearness = torch.stack([koleo(half) for half in learned_VTD[:, 0].chunk(2)]).mean()
-            loss = loss + share * knobs.koleo_weight * nearness
+            loss = loss + share * settings.koleo_weight * nearness
         with torch.no_grad():
             entropy = torch.special.entr(torch.cat(targets_2BK)).sum()
-        return loss, Said(seen_VK.sum(0), patches_K, entropy, taught_VTD[:, 0].float())
+        return loss, TeacherOutput(seen_VK.sum(0), patches_K, entropy, taught_VTD[:, 0].float())
 
     def held_out_loss(self, views: Sequence[torch.Tensor]) -> torch.Tensor:
         """The cross-entropy alone: no patch is masked, and KoLeo depends on how many frames there are."""
@@ -152,7 +152,7 @@ class SelfDistillation(VisionObjective):
         return F.softmax((seen_NK - centre_K) / self.teacher_temperature, dim=-1)
 
     def _log_probabilities(self, tokens_ND: torch.Tensor) -> torch.Tensor:
-        return F.log_softmax(self.student_head(tokens_ND).float() / self.knobs.student_temperature, dim=-1)
+        return F.log_softmax(self.student_head(tokens_ND).float() / self.settings.student_temperature, dim=-1)
 
     def _predictions(self, globals_VD: torch.Tensor, views: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Log-probabilities of each view, BK; the local views go through the tower together."""
@@ -163,7 +163,7 @@ class SelfDistillation(VisionObjective):
 
     def flops(self, shape: ModelShape, frames: int, masked: int = 0) -> float:
         """Operations of a step: the student forward and backward, the teacher forward."""
-        return vision_flops(self.student, self.student_head, self.knobs, shape, frames, masked)
+        return vision_flops(self.student, self.student_head, self.settings, shape, frames, masked)
 
     def probed_tower(self) -> ViTModel:
         """The teacher's tower."""
@@ -174,11 +174,11 @@ class SelfDistillation(VisionObjective):
         return self.teacher if self.teacher_scale is None else self.teacher_scale.folded(self.teacher)
 
     @torch.no_grad()
-    def update_centres(self, mean_class_K: torch.Tensor, mean_patch_K: torch.Tensor) -> None:
+    def update_centers(self, mean_class_K: torch.Tensor, mean_patch_K: torch.Tensor) -> None:
         """Moves the centres towards the means of the teacher's output over the whole batch."""
-        self.centre_K.lerp_(mean_class_K, 1 - self.knobs.centre_momentum)
-        if self.knobs.masked_patch_weight:
-            self.patch_centre_K.lerp_(mean_patch_K, 1 - self.knobs.centre_momentum)
+        self.centre_K.lerp_(mean_class_K, 1 - self.settings.centre_momentum)
+        if self.settings.masked_patch_weight:
+            self.patch_centre_K.lerp_(mean_patch_K, 1 - self.settings.centre_momentum)
 
     @torch.no_grad()
     def update_teacher(self, momentum: float, masters: MasterWeights | None = None) -> None:
@@ -251,7 +251,7 @@ def koleo(classes_BD: torch.Tensor) -> torch.Tensor:
     return -torch.log(F.pairwise_distance(unit_BD, nearest_BD) + 1e-8).mean()
 
 
-def draw_masks(views: int, patches: int, knobs: VisionStage, generator: torch.Generator) -> torch.Tensor:
+def draw_masks(views: int, patches: int, settings: VisionStage, generator: torch.Generator) -> torch.Tensor:
     """Patches to mask: of so many views a part, of each of them a part spread evenly over its range.
 
     DEVIATION: positions are drawn one by one, where iBOT masks blocks.
@@ -259,15 +259,15 @@ def draw_masks(views: int, patches: int, knobs: VisionStage, generator: torch.Ge
     Args:
         views: How many global views there are.
         patches: Of each.
-        knobs: The stage.
+        settings: The stage.
         generator: Source of all randomness, of the CPU.
 
     Returns:
         What each patch counts, 0 where it is not masked, (views, patches). Every view with masked patches counts alike,
         and all together 1.
     """
-    chosen = torch.randperm(views, generator=generator)[: max(1, round(views * knobs.masked_views))]
-    shares = torch.linspace(*knobs.masked_patches, len(chosen))
+    chosen = torch.randperm(views, generator=generator)[: max(1, round(views * settings.masked_views))]
+    shares = torch.linspace(*settings.masked_patches, len(chosen))
     ranks = torch.rand(len(chosen), patches, generator=generator).argsort(1)
     masked_VP = torch.zeros(views, patches, dtype=torch.bool)
     masked_VP[chosen] = ranks < (shares * patches).round().clamp(min=1)[:, None]

@@ -67,7 +67,7 @@ class CardFacts(Record):
         return self.stage != "vision"
 
 
-def write_card(folder: Path, facts: CardFacts) -> None:
+def write_model_card(folder: Path, facts: CardFacts) -> None:
     """Writes the card into a checkpoint's folder."""
     (folder / CARD).write_text(model_card(facts), encoding="utf-8")
 

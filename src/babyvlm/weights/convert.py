@@ -29,14 +29,15 @@ from babyvlm.errors import CheckpointError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.model.configuration import ModelShape, model_config, vision_config
 from babyvlm.model.llava_config import Fit
-from babyvlm.model.modeling import BabyLlavaForConditionalGeneration, parameter_counts
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import processor
 from babyvlm.model.tokenizer import SPECIAL_TOKENS, with_placeholder
 from babyvlm.names import WholeStage
+from babyvlm.parts import parameter_counts
 from babyvlm.records import IMAGE_TOKEN, Record
-from babyvlm.weights.card import CardFacts, write_card
+from babyvlm.weights.card import CardFacts, write_model_card
 from babyvlm.weights.layouts import Fate, KeyUse, Translation, is_whole_model, translate
-from babyvlm.weights.source import CONFIG, Source, read_source, shown
+from babyvlm.weights.source import CONFIG, PublishedCheckpoint, read_source, shown
 
 ACCOUNT = "conversion.json"
 _LICENCES = ("restricted: SAYCam (Databrary)",)
@@ -53,7 +54,7 @@ _SIZES = {
     "context": "max_position_embeddings",
     "text_norm_eps": "rms_norm_eps",
 }
-"""Our knob and the published name of it."""
+"""Our setting and the published name of it."""
 _AS_PUBLISHED: dict[str, tuple[Any, ...]] = {
     "hidden_act": ("silu",),
     "attention_bias": (False,),
@@ -176,7 +177,7 @@ def _tower_shape(translation: Translation, path: Path, prefix: str) -> ModelShap
     )
 
 
-def _whole_shape(translation: Translation, read: Source) -> ModelShape:
+def _whole_shape(translation: Translation, read: PublishedCheckpoint) -> ModelShape:
     """Sizes of the whole model, of which the configuration tells what the weights don't."""
     config, path = read.config(), read.path / CONFIG
     if absent := [name for name in _SIZES.values() if not isinstance(config.get(name), int | float)]:
@@ -193,13 +194,13 @@ def _whole_shape(translation: Translation, read: Source) -> ModelShape:
     rope = config.get("rope_parameters") or {}
     tower = _tower_shape(translation, read.path, "model.vision_tower.")
     vision = {name: value for name, value in vars(tower).items() if name.startswith(("vision_", "patch_", "image_"))}
-    text = {knob: config[name] for knob, name in _SIZES.items()}
+    text = {setting: config[name] for setting, name in _SIZES.items()}
     theta = config.get("rope_theta", rope.get("rope_theta", ModelShape.rope_theta))
     return ModelShape(**(vision | text | {"image_fit": _FITS[fit], "rope_theta": theta}))
 
 
 def _load(model: PreTrainedModel, tensors: Mapping[str, torch.Tensor], path: Path) -> None:
-    """Puts weights into a model, each of them, and each of its own."""
+    """Loads weights into a model; every tensor must be used and every parameter filled."""
     expected = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     problems = {
         "missing": [name for name in expected if name not in tensors],
@@ -219,7 +220,7 @@ def _load(model: PreTrainedModel, tensors: Mapping[str, torch.Tensor], path: Pat
     model.load_state_dict(dict(tensors), strict=True, assign=True)
 
 
-def _tokenizer(read: Source, shape: ModelShape) -> PreTrainedTokenizerBase:
+def _tokenizer(read: PublishedCheckpoint, shape: ModelShape) -> PreTrainedTokenizerBase:
     """The published tokenizer with the placeholder behind its last entry."""
     path = read.tokenizer
     if not path.is_file():
@@ -245,12 +246,12 @@ def _tokenizer(read: Source, shape: ModelShape) -> PreTrainedTokenizerBase:
     return with_placeholder(published, shape.context)
 
 
-def _finish(partial: Path, read: Source, conversion: Conversion, parameters: dict[str, int]) -> None:
+def _finish(partial: Path, read: PublishedCheckpoint, conversion: Conversion, parameters: dict[str, int]) -> None:
     """Writes the account, the card and the manifest."""
     account = conversion.model_dump(mode="json")
     (partial / ACCOUNT).write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")
     name = read.path.name
-    write_card(
+    write_model_card(
         partial,
         CardFacts(
             stage=conversion.stage,

@@ -25,7 +25,7 @@ import torch
 from babyvlm.records import Record
 
 Fate = Literal["mapped", "derived", "ignored"]
-Layout = Literal["torchvision", "timm", "timm with layer scale"]
+StateDictLayout = Literal["torchvision", "timm", "timm with layer scale"]
 
 TOWER_PREFIX = "model.vision_tower.vision_tower."
 _QKV, _SCALE = "qkv_proj", "layer_scale"
@@ -99,7 +99,7 @@ class Translation:
     uses: list[KeyUse] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     """Published keys that no rule names."""
-    layout: Layout = "timm"
+    layout: StateDictLayout = "timm"
     """Of the tower."""
 
 

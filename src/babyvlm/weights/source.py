@@ -24,6 +24,7 @@ from safetensors.torch import load_file
 
 from babyvlm.errors import CheckpointError
 from babyvlm.folders import MANIFEST
+from babyvlm.hub import download_snapshot, is_hub_name
 from babyvlm.regular_files import parse_json, read_regular
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
@@ -34,12 +35,11 @@ _TRAINING_STATE = frozenset(
 """What DINO's training scripts keep beside the teacher; whatever else is there is ignored by name."""
 _INDICES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _ONE_FILE = ("model.safetensors", "pytorch_model.bin")
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 _WANTED_OF_HUB = ["*.json", "*.safetensors", "*.bin", "*.pth"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class PublishedCheckpoint:
     """A published checkpoint, read."""
 
     path: Path
@@ -72,7 +72,7 @@ class Source:
         return _json(path)
 
 
-def read_source(source: str) -> Source:
+def read_source(source: str) -> PublishedCheckpoint:
     """Reads a published checkpoint.
 
     Args:
@@ -97,28 +97,21 @@ def read_source(source: str) -> Source:
     if not tensors:
         raise CheckpointError("there is no tensor in it", path=path)
     read = [*files, *(path / name for name in (CONFIG, TOKENIZER) if (path / name).is_file())]
-    return Source(path=path, tensors=tensors, beside=beside, digests={file.name: _digest(file) for file in read})
+    return PublishedCheckpoint(
+        path=path, tensors=tensors, beside=beside, digests={file.name: _digest(file) for file in read}
+    )
 
 
 def _downloaded(source: str) -> Path:
     path = Path(source)
     if path.exists():
         return path
-    if not _HUB_NAME.fullmatch(source):
+    if not is_hub_name(source):
         raise CheckpointError(
             "no such file or folder", path=path, remedy="Give a file, a folder, or owner/name of a model on the hub"
         )
-    import huggingface_hub
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(huggingface_hub.snapshot_download(source, allow_patterns=_WANTED_OF_HUB))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"there is no such file or folder, and the hub's model could not be had ({type(error).__name__}: {error})",
-            path=source,
-            remedy="Check the name and the network, log in where it is gated (hf auth login), or give a copy",
-        ) from error
+    problem = "there is no such file or folder, and the hub's model could not be downloaded"
+    return download_snapshot(source, kind="model", error=CheckpointError, problem=problem, patterns=_WANTED_OF_HUB)
 
 
 def _weight_files(path: Path) -> list[Path]:

@@ -309,7 +309,7 @@ def test_a_box_holds_the_pixels_of_its_object(corpus: Path) -> None:
     assert inside > 20
 
 
-def test_knobs_need_no_skia_and_rendering_says_how_to_get_it(tmp_path: Path) -> None:
+def test_settings_need_no_skia_and_rendering_says_how_to_get_it(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['skia'] = None\n"
         "from pathlib import Path\nfrom babyvlm.corpus.nursery import NurseryConfig, render_nursery\n"

@@ -10,7 +10,7 @@ import pytest
 
 from babyvlm.corpus import open_corpus, parse_webvtt
 from babyvlm.corpus.recognition import RecognitionConfig, transcribe_corpus, word_errors
-from babyvlm.corpus.recognition.engines import Said
+from babyvlm.corpus.recognition.engines import RecognisedUtterance
 from babyvlm.corpus.recognition.transcribe import as_webvtt
 from babyvlm.errors import CheckpointError, ConfigError, MediaError
 from babyvlm.media import SOUND_RATE, sound_blocks
@@ -93,12 +93,15 @@ def test_word_errors(truth: str, found: str, errors: int) -> None:
 
 
 def test_what_is_written_reads_back(tmp_path: Path) -> None:
-    said = [Said(start_s=1.0, end_s=2.5, text="x < y & <z>"), Said(start_s=3600, end_s=3601.25, text="again")]
+    said = [
+        RecognisedUtterance(start_s=1.0, end_s=2.5, text="x < y & <z>"),
+        RecognisedUtterance(start_s=3600, end_s=3601.25, text="again"),
+    ]
     (tmp_path / "a.vtt").write_text(as_webvtt(said, SPHINX))
     cues = parse_webvtt(tmp_path / "a.vtt")
     assert [(cue.start_s, cue.end_s, cue.text) for cue in cues] == [(s.start_s, s.end_s, s.text) for s in said]
 
 
-def test_knobs_that_contradict_are_refused() -> None:
+def test_settings_that_contradict_are_refused() -> None:
     with pytest.raises(ConfigError, match="faster-whisper"):
         RecognitionConfig(engine="pocketsphinx", language="es")

@@ -187,8 +187,8 @@ def test_a_budget_holds_and_no_reply_is_paid_twice(toolbox, tmp_path):
     with serving(fine) as (url, calls):
 
         def go(budget):
-            knobs = ask(url, budget=budget, prices=prices, max_new_tokens=64)
-            return evaluate(choose_respondent("openai:tiny", toolbox, ask=knobs), toolbox, run, model="openai:tiny")
+            settings = ask(url, budget=budget, prices=prices, max_new_tokens=64)
+            return evaluate(choose_respondent("openai:tiny", toolbox, ask=settings), toolbox, run, model="openai:tiny")
 
         for budget in (0.02, 0.04):
             with pytest.raises(BudgetError, match="items left"):

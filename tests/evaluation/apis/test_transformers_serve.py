@@ -27,11 +27,11 @@ def address(hub_model, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     code = "from transformers.cli.transformers import main; main()"
-    knobs = ["serve", str(hub_model("llava")), "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)]
+    settings = ["serve", str(hub_model("llava")), "--device", "cpu", "--host", "127.0.0.1", "--port", str(port)]
     log = tmp_path / "log"
     with log.open("w") as file:
         server = subprocess.Popen(
-            [sys.executable, "-c", code, *knobs], stdout=file, stderr=file, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+            [sys.executable, "-c", code, *settings], stdout=file, stderr=file, env={**os.environ, "HF_HUB_OFFLINE": "1"}
         )
     try:
         began_s = time.monotonic()

@@ -15,7 +15,7 @@ import pytest
 from babyvlm.errors import BabyVLMError, BudgetError, ConfigError
 from babyvlm.evaluation import AskConfig, evaluate
 from babyvlm.evaluation.apis import open_api, verdicts
-from babyvlm.evaluation.apis.client import Answer, Barred, Received, Rejected, Transient, Unsure, count_of, text_of
+from babyvlm.evaluation.apis.client import Barred, Completion, Received, Rejected, Transient, Unsure, count_of, text_of
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from servers import ANTHROPIC_REPLY, GEMINI_REPLY, openai_reply, serving
@@ -174,7 +174,7 @@ def judged(status, body, headers=None):
 def test_what_a_provider_says_is_understood(meant, status, body):
     verdict = judged(status, body)
     if meant == "refused":
-        assert isinstance(verdict, Answer) and verdict.refused and verdict.output_tokens == 0
+        assert isinstance(verdict, Completion) and verdict.refused and verdict.output_tokens == 0
     else:
         assert type(verdict) is KINDS[meant], verdict
         assert str(verdict).startswith("HTTP ")
@@ -478,11 +478,11 @@ def test_unknown_usage_is_charged_at_its_most_and_the_budget_holds(name, usage, 
 )
 def test_what_will_not_parse_is_charged_and_not_bought_twice(said, toolbox, tmp_path, prices):
     fine = (200, {}, openai_reply("A"), 0)
-    knobs = {"prices": prices, "max_new_tokens": 64, "concurrency": 1, "budget": 1.0}
+    settings = {"prices": prices, "max_new_tokens": 64, "concurrency": 1, "budget": 1.0}
     run, served = tmp_path / "run", []
     with serving(lambda n, _: (200, {}, said, 0) if n == 1 else fine) as (url, calls):
         for retry in (False, True):
-            respondent = open_api("openai:tiny", ask(url, **knobs))
+            respondent = open_api("openai:tiny", ask(url, **settings))
             respondent.sends_data_out = True
             evaluate(
                 respondent, toolbox, run, tasks=["left_right"], model="openai:tiny", share_restricted=True,
@@ -499,12 +499,14 @@ def test_what_will_not_parse_is_charged_and_not_bought_twice(said, toolbox, tmp_
 def test_calls_cut_short_by_a_kill_are_charged_when_the_run_resumes(toolbox, tmp_path, prices):
     """What a kill leaves: a call begun and not ended in charges.jsonl, which may have been paid."""
     run = tmp_path / "run"
-    knobs = {"prices": prices, "max_new_tokens": 64, "concurrency": 1}
+    settings = {"prices": prices, "max_new_tokens": 64, "concurrency": 1}
     with serving(lambda *_: (200, {}, openai_reply("A"), 0)) as (url, calls):
 
         def go(budget):
             with pytest.raises(BudgetError) as raised:
-                evaluate(open_api("openai:tiny", ask(url, budget=budget, **knobs)), toolbox, run, model="openai:tiny")
+                evaluate(
+                    open_api("openai:tiny", ask(url, budget=budget, **settings)), toolbox, run, model="openai:tiny"
+                )
             return str(raised.value)
 
         go(0.005)

@@ -385,7 +385,7 @@ def test_a_hub_name_works_like_a_folder(tree, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *a, **k: asked.append((a, k)) or str(tree))
     assert import_items("someone/devcv", tmp_path / "toolbox").records == 7
-    assert asked == [(("someone/devcv",), {"repo_type": "dataset"})]
+    assert asked == [(("someone/devcv",), {"repo_type": "dataset", "allow_patterns": None})]
 
     def offline(*_, **__):
         raise LocalEntryNotFoundError("no connection")

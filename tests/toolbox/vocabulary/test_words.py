@@ -3,7 +3,8 @@
 import pytest
 
 from babyvlm.errors import AnnotationError
-from babyvlm.toolbox.vocabulary import WordConfig, early_vocabulary, edit_distance, read_wordbank
+from babyvlm.toolbox.vocabulary import WordConfig, early_vocabulary, read_wordbank
+from babyvlm.words import edit_distance
 
 PHONEMES = "AA AE AH AO AW AY B CH D DH EH ER EY F G HH IH IY JH K L M N NG OW OY P R S SH T TH UH UW V W Y Z ZH"
 

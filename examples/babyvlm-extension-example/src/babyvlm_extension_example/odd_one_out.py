@@ -1,6 +1,6 @@
 """A task: four pictures, three of one category, and which one is of another kind?
 
-crops of the survey -> three objects of one category, one of another -> drafts -> babyvlm draws and saves them
+crops of the sightings -> three objects of one category, one of another -> drafts -> babyvlm draws and saves them
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from random import Random
 
 from babyvlm.toolbox.builders import Bench, Builder, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, TaskSpec
 
 PROMPT = "Which image shows another kind of thing? (A) <image> (B) <image> (C) <image> (D) <image>"

@@ -26,12 +26,12 @@ class VICReg(VisionObjective):
 
     Args:
         tower: The tower to train.
-        knobs: The stage; the expander is as wide as its ``head_width``.
+        settings: The stage; the expander is as wide as its ``head_width``.
     """
 
-    def __init__(self, tower: ViTModel, knobs: VisionStage) -> None:
-        super().__init__(tower, knobs)
-        width = knobs.head_width
+    def __init__(self, tower: ViTModel, settings: VisionStage) -> None:
+        super().__init__(tower, settings)
+        width = settings.head_width
         self.expander = nn.Sequential(
             nn.Linear(tower.config.hidden_size, width), nn.GELU(), nn.Linear(width, width), nn.GELU(),
             nn.Linear(width, width),

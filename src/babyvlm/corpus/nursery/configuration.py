@@ -1,4 +1,4 @@
-"""The knobs of the nursery, and the list of recordings that follows from them."""
+"""The settings of the nursery, all of them our choice, and the list of recordings that follows from them."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ class NurseryConfig:
     hours: float = 0.9
     """Video in all, in hours (ours; the published corpus has 478)."""
     seed: int = 0
-    """The same seed gives the same bytes (ours)."""
+    """The same seed gives the same bytes."""
     width: int = 320
     """Frame width, in pixels, even (ours; SAYCam has 640)."""
     height: int = 240
     """Frame height, in pixels, even (ours; SAYCam has 480)."""
     fps: int = 10
-    """Frames per second (ours)."""
+    """Frames per second."""
     recording_s: float = 75.0
-    """Length of one recording, in seconds (ours)."""
+    """Length of one recording, in seconds."""
     annotation_fps: int = 5
-    """Frames with boxes per second; divides ``fps`` (ours)."""
+    """Frames with boxes per second; divides ``fps``."""
     train_fraction: float = 0.77
-    """Share of the recordings in the training split (ours)."""
+    """Share of the recordings in the training split."""
     validation_fraction: float = 0.07
-    """Share of the recordings in the validation split (ours)."""
+    """Share of the recordings in the validation split."""
     test_fraction: float = 0.16
-    """Share of the recordings in the test split (ours)."""
+    """Share of the recordings in the test split."""
     utterances_per_minute: float = 18.0
     """How much is said (ours, about as dense as SAYCam's transcripts)."""
     speech: Literal["auto", "silence", "flite", "espeak-ng"] = "auto"
-    """What speaks the utterances; ``auto`` takes flite or espeak-ng where installed, else silence (ours)."""
+    """What speaks the utterances; ``auto`` takes flite or espeak-ng where installed, else silence."""
 
     def __post_init__(self) -> None:
         def refuse(bad: bool, problem: str) -> None:

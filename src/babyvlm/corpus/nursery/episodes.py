@@ -19,11 +19,11 @@ from babyvlm.corpus.nursery.camera import head_camera
 from babyvlm.corpus.nursery.groups import arrange
 from babyvlm.corpus.nursery.motion import Exit, Pose, Stay, tween
 from babyvlm.corpus.nursery.rooms import choose_room
-from babyvlm.corpus.nursery.scenes import Departure, Episode, EpisodeKind, Mention
+from babyvlm.corpus.nursery.scenes import Episode, EpisodeKind, Mention, SceneDeparture
 from babyvlm.corpus.nursery.staging import LARGEST_GROUP, LOTS, Staging
 
 _SHARES: dict[EpisodeKind, float] = {"naming": 0.27, "departures": 0.455, "groups": 0.215, "looking": 0.06}
-"""Of a recording's time."""
+"""Share of a recording's time."""
 _SPANS_S: dict[EpisodeKind, tuple[float, float]] = {
     "naming": (10.0, 12.0),
     "departures": (12.0, 14.0),
@@ -132,7 +132,7 @@ class Director(Staging):
                 Mention(start_s=begin_s + shown_s - 0.1, end_s=begin_s + down_s, kind="name", category=name)
             )
             if leaving is not None:
-                departures.append(Departure(tracks=(prop.track,), direction=leaving[0], start_s=begin_s + down_s))
+                departures.append(SceneDeparture(tracks=(prop.track,), direction=leaving[0], start_s=begin_s + down_s))
                 mentions.append(
                     Mention(
                         start_s=begin_s + down_s,
@@ -202,7 +202,7 @@ class Director(Staging):
                 tracks.append(prop.track)
             self._ways.take()
             end_s = leave_s + out.duration_s + delay_s
-            departures.append(Departure(tracks=tuple(tracks), direction=way, start_s=begin_s + leave_s))
+            departures.append(SceneDeparture(tracks=tuple(tracks), direction=way, start_s=begin_s + leave_s))
             mentions.append(
                 Mention(
                     start_s=begin_s + leave_s - 0.6,

@@ -52,7 +52,7 @@ class Exemplar:
     picture: skia.Image
     """Cut to the object."""
     width: float
-    """Of the object; the longer side is 1."""
+    """Size of the object; the longer side is 1."""
     height: float
     edge_P2: np.ndarray
     """Points along the silhouette."""

@@ -14,7 +14,6 @@ import concurrent.futures
 import csv
 import dataclasses
 import functools
-import multiprocessing
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from babyvlm.corpus.nursery.configuration import LICENCE, NurseryConfig, RecordingPlan, plan_recordings
 from babyvlm.errors import MissingExtraError
+from babyvlm.executors import process_pool
 from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.progress import progress
 
@@ -43,7 +43,7 @@ def render_nursery(config: NurseryConfig, out: Path, workers: int = 0) -> None:
         ConfigError: The speech engine asked for is not installed.
         MissingExtraError: Skia, which draws it, is not installed.
     """
-    # Here rather than above: the knobs of the nursery can be listed without what draws it.
+    # Here rather than above: the settings of the nursery can be listed without what draws it.
     try:
         from babyvlm.corpus.nursery.filming import render_recording
         from babyvlm.corpus.nursery.voice import choose_engine
@@ -77,13 +77,10 @@ def render_nursery(config: NurseryConfig, out: Path, workers: int = 0) -> None:
 def _filmed(
     film: Callable[[RecordingPlan], RecordingCounts], plans: list[RecordingPlan], workers: int
 ) -> Iterator[RecordingCounts]:
-    workers = min(workers or os.cpu_count() or 1, len(plans))
-    if workers == 1:
-        yield from map(film, plans)
-        return
-    # Spawn: a forked copy of a process that has threads (torch, Arrow) may hang.
-    context = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(workers, mp_context=context) as executor:
+    with process_pool(workers or os.cpu_count() or 1, len(plans)) as executor:
+        if executor is None:
+            yield from map(film, plans)
+            return
         jobs = [executor.submit(film, plan) for plan in plans]
         try:
             for job in concurrent.futures.as_completed(jobs):

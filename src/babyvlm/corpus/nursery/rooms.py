@@ -33,7 +33,7 @@ from babyvlm.corpus.nursery.pen import (
 
 RoomKind = Literal["room", "surface", "mat", "garden"]
 MARGIN = 0.45
-"""How far the picture of a room goes on beyond the resting frame, in frame heights."""
+"""How far the picture of a room extends beyond the resting frame, in frame heights."""
 
 _WALLS = (CREAM, SKY, PINK, (206, 226, 196), (224, 214, 236), WHITE, (240, 214, 160), (180, 208, 214))
 _FLOORS = (TAN, BROWN, (186, 150, 110), GREY, (196, 188, 172), (150, 110, 78))

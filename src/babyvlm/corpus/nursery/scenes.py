@@ -86,7 +86,7 @@ class Mention:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Departure:
+class SceneDeparture:
     """An object, or a group of a kind, leaving the frame."""
 
     tracks: tuple[int, ...]
@@ -106,7 +106,7 @@ class Episode:
     camera: Camera
     props: tuple[Prop, ...]
     mentions: tuple[Mention, ...]
-    departures: tuple[Departure, ...] = ()
+    departures: tuple[SceneDeparture, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,8 +153,8 @@ def visible_boxes(
         matrices: For each prop, its coordinates to pixels, (frames, 2, 3).
         seed: The nursery's.
         frame: Frame of the episode.
-        width: Of the frame, in pixels.
-        height: Of the frame, in pixels.
+        width: Width of the frame, in pixels.
+        height: Height of the frame, in pixels.
 
     Returns:
         Boxes of the props of which at least ``SMALLEST_VISIBLE`` can be seen.

@@ -1,4 +1,4 @@
-"""What is said: child-directed speech that grows with the child's age, and the child's own words.
+"""Generates speech: child-directed speech that grows with the child's age, and the child's own words.
 
 About half of the utterances name something in view; the rest is routine, or about what is not there.
 """
@@ -13,9 +13,9 @@ from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.corpus.nursery.scenes import Episode, Mention
 
 _SHOW_SHARE = 0.92
-"""Of the things held up, how many are named again and again until they are put down."""
+"""Share of the objects held up that are named repeatedly until they are put down."""
 _NAMES_SHARE = 0.35
-"""Of all other moments, while there is something to speak of."""
+"""Share of all other moments in which something in view is named."""
 _SIMPLER_SHARE, _SIMPLER_AGAIN_SHARE = 0.25, 0.8
 _ABSENT_SHARE = 0.3
 _CHILD_SHARE = 0.12
@@ -226,7 +226,7 @@ class Spoken:
 
 
 def converse(config: NurseryConfig, plan: RecordingPlan, episodes: list[Episode]) -> list[Spoken]:
-    """Everything that is said in a recording, in order, without overlap."""
+    """All utterances of a recording, in order, without overlap."""
     draw = random.Random(f"{config.seed}/{plan.id}/speech")
     stage = 0 if plan.age_months < 13 else 1 if plan.age_months < 21 else 2
     length_s = config.recording_frames / config.fps

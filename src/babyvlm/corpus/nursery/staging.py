@@ -16,7 +16,7 @@ from babyvlm.corpus.nursery.exemplars import EXEMPLARS, exemplar
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.corpus.nursery.motion import Exit, Pose, Stay, Track, plan_exit, tween
 from babyvlm.corpus.nursery.rooms import Room
-from babyvlm.corpus.nursery.scenes import DIRECTIONS, Departure, Episode, EpisodeKind, Mention, Prop
+from babyvlm.corpus.nursery.scenes import DIRECTIONS, Episode, EpisodeKind, Mention, Prop, SceneDeparture
 
 CardT = TypeVar("CardT")
 
@@ -164,7 +164,7 @@ class Staging:
         camera: Camera,
         props: list[Prop],
         mentions: list[Mention],
-        departures: list[Departure] | None = None,
+        departures: list[SceneDeparture] | None = None,
     ) -> Episode:
         return Episode(
             kind=kind,

@@ -16,6 +16,7 @@ from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.corpus.nursery.scenes import PropBox
 from babyvlm.corpus.nursery.speech import Spoken
 from babyvlm.corpus.nursery.voice import SAMPLE_RATE
+from babyvlm.corpus.webvtt_times import cue_times
 
 _AUDIO_CHUNK = 1024
 _QUALITY = "24"
@@ -81,22 +82,10 @@ def write_movie(
 def write_transcript(path: Path, spoken: Sequence[Spoken]) -> None:
     """Writes WebVTT, each utterance under a voice tag."""
     cues = [
-        f"{_clock(utterance.start_s)} --> {_clock(utterance.end_s)}\n<v {utterance.speaker}>{utterance.text}\n"
+        f"{cue_times(utterance.start_s, utterance.end_s)}\n<v {utterance.speaker}>{utterance.text}\n"
         for utterance in spoken
     ]
     path.write_text("\n".join(["WEBVTT\n", *cues]), encoding="utf-8")
-
-
-def _clock(time_s: float) -> str:
-    """
-    >>> _clock(3723.5)
-    '01:02:03.500'
-    """
-    milliseconds = round(time_s * 1000)
-    return (
-        f"{milliseconds // 3600000:02d}:{milliseconds // 60000 % 60:02d}:"
-        f"{milliseconds // 1000 % 60:02d}.{milliseconds % 1000:03d}"
-    )
 
 
 def write_boxes(path: Path, media: str, moments: Sequence[BoxedMoment], *, width: int, height: int) -> None:

@@ -1,4 +1,4 @@
-"""Every knob of speech recognition."""
+"""Every setting of speech recognition. Settings without a source are our choice."""
 
 from __future__ import annotations
 
@@ -13,28 +13,16 @@ class RecognitionConfig:
     """How speech becomes timed utterances."""
 
     engine: Literal["faster-whisper", "pocketsphinx"] = "faster-whisper"
-    """What recognises: faster-whisper fetches its model from the hub; pocketsphinx brings a small English one, makes
-    many more mistakes, and needs no network (ours)."""
+    """Recogniser: faster-whisper downloads its model from the hub; pocketsphinx includes a small English model, is much
+    less accurate, and needs no network."""
     model: str = "small"
-    """Of faster-whisper: a size (tiny, base, small, medium, large-v3), a name on the hub, or a folder (ours)."""
+    """Model of faster-whisper: a size (tiny, base, small, medium, large-v3), a name on the hub, or a folder."""
     language: str = ""
-    """Spoken language, such as en; empty lets the model tell for each stretch (ours)."""
+    """Spoken language, such as en; detected for each stretch when empty."""
     track: int = 0
-    """Which sound track, counted from 0 (ours)."""
-    voice_threshold: float = 0.5
-    """Probability of speech above which silero's voice activity detection hears a voice (its default)."""
-    min_silence_s: float = 0.4
-    """Seconds of silence that end an utterance (ours)."""
-    min_speech_s: float = 0.2
-    """Seconds that an utterance lasts at least (ours)."""
-    max_speech_s: float = 15.0
-    """Seconds after which an utterance is cut at its last pause: the longest clip (ours)."""
-    padding_s: float = 0.15
-    """Seconds kept around what the voice detection found (ours)."""
+    """Index of the sound track, from 0."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.voice_threshold < 1:
-            raise ConfigError(f"voice_threshold must lie between 0 and 1, not {self.voice_threshold}")
         if self.track < 0:
             raise ConfigError(f"track is counted from 0; it is {self.track}")
         if self.engine == "pocketsphinx" and self.model != "small":

@@ -23,7 +23,7 @@ _VARIANT = re.compile(r"\(\d+\)$")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
+class RecognisedUtterance:
     """One utterance within a stretch."""
 
     start_s: float
@@ -35,7 +35,7 @@ class Said:
 class Engine(Protocol):
     """Recognises one stretch of speech at a time."""
 
-    def recognise(self, samples: np.ndarray) -> Iterator[Said]:
+    def recognise(self, samples: np.ndarray) -> Iterator[RecognisedUtterance]:
         """What is said in mono samples at ``SOUND_RATE``, by time; nothing where no word is understood."""
 
 
@@ -70,14 +70,14 @@ class _FasterWhisper:
                 "--engine pocketsphinx needs neither",
             ) from error
 
-    def recognise(self, samples: np.ndarray) -> Iterator[Said]:
+    def recognise(self, samples: np.ndarray) -> Iterator[RecognisedUtterance]:
         # Stretches are told apart already, and each by itself: what was said before must not lead on.
         segments, _ = self._model.transcribe(samples, language=self._language, condition_on_previous_text=False)
         length_s = len(samples) / SOUND_RATE
         for segment in segments:
             text, end_s = segment.text.strip(), min(segment.end, length_s)
             if text and end_s > segment.start:
-                yield Said(start_s=segment.start, end_s=end_s, text=text)
+                yield RecognisedUtterance(start_s=segment.start, end_s=end_s, text=text)
 
 
 class _Pocketsphinx:
@@ -88,7 +88,7 @@ class _Pocketsphinx:
 
         self._decoder: Any = Decoder(samprate=SOUND_RATE, loglevel="FATAL")
 
-    def recognise(self, samples: np.ndarray) -> Iterator[Said]:
+    def recognise(self, samples: np.ndarray) -> Iterator[RecognisedUtterance]:
         sound = (np.clip(samples, -1, 1) * 32767).astype(np.int16)
         self._decoder.start_utt()
         self._decoder.process_raw(sound.tobytes(), full_utt=True)
@@ -97,4 +97,4 @@ class _Pocketsphinx:
             return
         words = [_VARIANT.sub("", part.word) for part in self._decoder.seg() if not _NO_WORD.fullmatch(part.word)]
         if words:
-            yield Said(start_s=0.0, end_s=len(samples) / SOUND_RATE, text=" ".join(words))
+            yield RecognisedUtterance(start_s=0.0, end_s=len(samples) / SOUND_RATE, text=" ".join(words))

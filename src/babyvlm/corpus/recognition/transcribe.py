@@ -2,7 +2,7 @@
 
     sound --voices.find_speech--> stretches --engines--> utterances --> <stem>.vtt, whole or absent
 
-A recording that has a transcript of any format is left alone, so the same command goes on after an interruption.
+A recording that has a transcript of any format is skipped; so running the same command again resumes it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 from babyvlm.corpus.corpus import Corpus
 from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.recognition.configuration import RecognitionConfig
-from babyvlm.corpus.recognition.engines import Said, load_engine
+from babyvlm.corpus.recognition.engines import RecognisedUtterance, load_engine
 from babyvlm.corpus.recognition.voices import BLOCK_S, find_speech
+from babyvlm.corpus.webvtt_times import cue_times
 from babyvlm.errors import MediaError
 from babyvlm.executors import in_order, process_pool
 from babyvlm.media import Damage, probe, sound_blocks
@@ -49,7 +50,7 @@ def transcribe_corpus(corpus: Corpus, config: RecognitionConfig, workers: int = 
 
     Args:
         corpus: The corpus; its folder is written to.
-        config: The knobs.
+        config: The settings.
         workers: Processes; each loads the model.
 
     Raises:
@@ -88,8 +89,10 @@ def _transcribe(config: RecognitionConfig, media: Path) -> _Outcome:
         engine = load_engine(config)
         damage = Damage()
         said = [
-            Said(start_s=stretch.start_s + each.start_s, end_s=stretch.start_s + each.end_s, text=each.text)
-            for stretch in find_speech(sound_blocks(media, block_s=BLOCK_S, track=config.track, damage=damage), config)
+            RecognisedUtterance(
+                start_s=stretch.start_s + each.start_s, end_s=stretch.start_s + each.end_s, text=each.text
+            )
+            for stretch in find_speech(sound_blocks(media, block_s=BLOCK_S, track=config.track, damage=damage))
             for each in engine.recognise(stretch.samples)
         ]
     except MediaError as error:
@@ -108,22 +111,12 @@ def _note_damage(media: Path, damage: Damage) -> Problem | None:
     return Problem(reason="damaged sound", error=error, used=True)
 
 
-def as_webvtt(said: Sequence[Said], config: RecognitionConfig) -> str:
+def as_webvtt(said: Sequence[RecognisedUtterance], config: RecognitionConfig) -> str:
     """A WebVTT file that says what wrote it."""
     header = ["WEBVTT"]
     if language := config.language or ("en" if config.engine == "pocketsphinx" else ""):
         header.append(f"Language: {language}")
     model = f", model {config.model}" if config.engine == "faster-whisper" else ""
     note = f"NOTE recognised by {config.engine}{model}; nobody has corrected it"
-    cues = [f"{_clock(each.start_s)} --> {_clock(each.end_s)}\n{html.escape(each.text, quote=False)}" for each in said]
+    cues = [f"{cue_times(each.start_s, each.end_s)}\n{html.escape(each.text, quote=False)}" for each in said]
     return "\n\n".join(["\n".join(header), note, *cues]) + "\n"
-
-
-def _clock(time_s: float) -> str:
-    """
-    >>> _clock(3723.5)
-    '01:02:03.500'
-    """
-    milliseconds = round(time_s * 1000)
-    seconds, milliseconds = divmod(milliseconds, 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{milliseconds:03d}"

@@ -1,4 +1,4 @@
-"""Where somebody speaks: silero's voice activity detection, by the model that faster-whisper's wheel carries.
+"""Voice activity detection with silero's model, as shipped with faster-whisper.
 
 The detector's own package needs torchaudio; this one needs onnxruntime alone.
 """
@@ -10,13 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from babyvlm.corpus.recognition.configuration import RecognitionConfig
 from babyvlm.errors import MissingExtraError
 from babyvlm.media import SOUND_RATE
 
 BLOCK_S = 120.0
 """Seconds of sound in memory at a time."""
 _AT_END_S = 1.0
+_THRESHOLD = 0.5  # probability of speech above which silero detects a voice (its default)
+# Ours:
+_MIN_SILENCE_MS = 400  # silence that ends an utterance
+_MIN_SPEECH_MS = 200  # shortest utterance
+_MAX_SPEECH_S = 15.0  # an utterance is cut at its last pause after so long: the longest clip
+_PADDING_MS = 150  # kept around each detected utterance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +33,11 @@ class Stretch:
     samples: np.ndarray
 
 
-def find_speech(blocks: Iterable[np.ndarray], config: RecognitionConfig) -> Iterator[Stretch]:
-    """Yields the stretches in which somebody speaks, by time.
+def find_speech(blocks: Iterable[np.ndarray]) -> Iterator[Stretch]:
+    """Yields the stretches of speech, by time.
 
     Args:
         blocks: A recording's sound, block after block, mono at ``SOUND_RATE``.
-        config: The knobs.
 
     Raises:
         MissingExtraError: What it needs is not installed.
@@ -43,11 +47,11 @@ def find_speech(blocks: Iterable[np.ndarray], config: RecognitionConfig) -> Iter
     except ModuleNotFoundError as error:
         raise MissingExtraError("Detecting voices", "asr") from error
     options = VadOptions(
-        threshold=config.voice_threshold,
-        min_speech_duration_ms=round(config.min_speech_s * 1000),
-        max_speech_duration_s=config.max_speech_s,
-        min_silence_duration_ms=round(config.min_silence_s * 1000),
-        speech_pad_ms=round(config.padding_s * 1000),
+        threshold=_THRESHOLD,
+        min_speech_duration_ms=_MIN_SPEECH_MS,
+        max_speech_duration_s=_MAX_SPEECH_S,
+        min_silence_duration_ms=_MIN_SILENCE_MS,
+        speech_pad_ms=_PADDING_MS,
     )
     carried, begins = np.zeros(0, dtype=np.float32), 0
     for block, is_last in _with_last(blocks):
@@ -55,7 +59,7 @@ def find_speech(blocks: Iterable[np.ndarray], config: RecognitionConfig) -> Iter
         found = [(each["start"], each["end"]) for each in get_speech_timestamps(sound, options)]
         cut = len(sound)
         if not is_last and len(found) > 1 and found[-1][1] > len(sound) - _AT_END_S * SOUND_RATE:
-            cut = found.pop()[0]  # it may go on in the next block
+            cut = found.pop()[0]  # it may continue in the next block
         for start, end in found:
             yield Stretch(start_s=(begins + start) / SOUND_RATE, samples=sound[start:end])
         carried, begins = sound[cut:], begins + cut

@@ -1,12 +1,10 @@
-"""Word error rate: how many words must be replaced, put in or taken out to make one text of another."""
+"""Word error rate: the fewest substitutions, insertions and deletions that turn one text into the other."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+from babyvlm.words import edit_distance, words_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +13,7 @@ class WordErrors:
 
     errors: int
     words: int
-    """Of the true text."""
+    """Words in the true text."""
 
     @property
     def rate(self) -> float:
@@ -23,23 +21,15 @@ class WordErrors:
 
 
 def word_errors(truth: str, recognised: str) -> WordErrors:
-    """Compares two texts, case and punctuation aside.
+    """Compares two texts, case, punctuation and hyphens aside.
 
     >>> word_errors("Look, a red ball!", "look at red balls").rate
     0.5
     """
     true_words, found_words = _words(truth), _words(recognised)
-    return WordErrors(errors=_distance(true_words, found_words), words=len(true_words))
+    return WordErrors(errors=edit_distance(true_words, found_words), words=len(true_words))
 
 
 def _words(text: str) -> list[str]:
-    return [word.replace("’", "'").lower() for word in _WORD.findall(text)]
-
-
-def _distance(first: Sequence[str], second: Sequence[str]) -> int:
-    row = list(range(len(second) + 1))
-    for number, word in enumerate(first, start=1):
-        above, row[0] = row[0], number
-        for index, other in enumerate(second, start=1):
-            above, row[index] = row[index], min(row[index] + 1, row[index - 1] + 1, above + (word != other))
-    return row[-1]
+    """The words of a text; recognisers differ in where they put hyphens, so that these separate words here."""
+    return words_of(text.replace("’", "'").replace("-", " "))

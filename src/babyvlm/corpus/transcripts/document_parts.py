@@ -38,7 +38,7 @@ class _Word(Phrase):
 
 
 class Segment(Phrase):
-    """Of Whisper and WhisperX, or one of their words."""
+    """A segment of Whisper or WhisperX, or one of their words."""
 
     start: float | None = None
     end: float | None = None
@@ -80,7 +80,7 @@ class Segment(Phrase):
 
 
 class HubChunk(Phrase):
-    """Of ``pipeline("automatic-speech-recognition", return_timestamps=True)``; the last may have no end."""
+    """A chunk of ``pipeline("automatic-speech-recognition", return_timestamps=True)``; the last may have no end."""
 
     timestamp: tuple[float | None, float | None]
     text: str
@@ -105,7 +105,7 @@ class _Offsets(BaseModel):
 
 
 class CppSegment(Phrase):
-    """Of whisper.cpp: offsets are milliseconds."""
+    """A segment of whisper.cpp: offsets are milliseconds."""
 
     offsets: _Offsets
     text: str
@@ -127,7 +127,7 @@ class _BatchAlternative(Phrase):
 
 
 class BatchPhrase(Phrase):
-    """Of Azure's batch transcription."""
+    """A phrase of Azure's batch transcription."""
 
     recognitionStatus: str = "Success"
     offset: str = ""
@@ -148,7 +148,7 @@ class BatchPhrase(Phrase):
 
 
 class SpokenPhrase(Phrase):
-    """Of Azure's real-time recognition, as its client libraries give it."""
+    """A phrase of Azure's real-time recognition, as its client libraries give it."""
 
     RecognitionStatus: str = "Success"
     Offset: float
@@ -167,7 +167,7 @@ class SpokenPhrase(Phrase):
 
 
 class FastPhrase(Phrase):
-    """Of Azure's fast transcription."""
+    """A phrase of Azure's fast transcription."""
 
     offsetMilliseconds: float
     durationMilliseconds: float
@@ -185,7 +185,7 @@ class _AmazonAlternative(BaseModel):
 
 
 class AmazonSegment(Phrase):
-    """Of Amazon Transcribe: a segment of sound, or one word or punctuation mark."""
+    """An item of Amazon Transcribe: a segment of sound, or one word or punctuation mark."""
 
     start_time: float | None = None
     end_time: float | None = None
@@ -227,7 +227,7 @@ class _GoogleAlternative(Phrase):
 
 
 class GoogleResult(Phrase):
-    """Of Google's Speech-to-Text, versions 1 and 2."""
+    """A result of Google's Speech-to-Text, versions 1 and 2."""
 
     alternatives: list[_GoogleAlternative] = []
     resultEndTime: str = ""

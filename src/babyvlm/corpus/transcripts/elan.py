@@ -36,7 +36,7 @@ def read_elan(path: Path) -> Parsed:
         raise TranscriptError(
             f"TIME_UNITS is {document.units!r}",
             path=path,
-            remedy=f"Known are {', '.join(_UNIT_S)}: save it anew in ELAN",
+            remedy=f"Known are {', '.join(_UNIT_S)}: save it again in ELAN",
         )
     origin_s = _origin_s(document, path, parsed)
     cues: list[Cue] = []

@@ -172,14 +172,14 @@ def read_table(path: Path, recording: str = "") -> Parsed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class TableRow:
     """The known cells of a row; those that hold nothing are left out."""
 
     place: str
     cells: Mapping[str, str]
 
 
-def _rows(text: str, first: int, header: Header, parsed: Parsed) -> Iterator[Row]:
+def _rows(text: str, first: int, header: Header, parsed: Parsed) -> Iterator[TableRow]:
     body = text.splitlines(keepends=True)[first:]
     strict = csv.reader(io.StringIO("".join(body), newline=""), delimiter=header.delimiter, strict=True)
     try:
@@ -199,7 +199,7 @@ def _rows(text: str, first: int, header: Header, parsed: Parsed) -> Iterator[Row
             if (at := places[column.name]) < len(record)
             and (cell := record[at].strip()) not in (_MISSING_TEXT if kind in ("text", "token") else _MISSING)
         }
-        yield Row(place=f"line {number}", cells=cells)
+        yield TableRow(place=f"line {number}", cells=cells)
 
 
 def _line_by_line(body: Sequence[str], first: int, delimiter: str, parsed: Parsed) -> Iterator[tuple[int, list[str]]]:
@@ -210,7 +210,7 @@ def _line_by_line(body: Sequence[str], first: int, delimiter: str, parsed: Parse
             parsed.skip(f"not CSV: {error}", f"line {number}", "Close its quotation marks")
 
 
-def _cue(row: Row, header: Header, whisper_tsv: bool) -> Cue:
+def _cue(row: TableRow, header: Header, whisper_tsv: bool) -> Cue:
     cells = row.cells
 
     def seconds(name: str) -> float | None:

@@ -8,10 +8,10 @@ from itertools import groupby
 from pathlib import PurePath
 
 from babyvlm.corpus.transcripts.cues import Cue, Parsed
-from babyvlm.corpus.transcripts.table import Row, read_seconds
+from babyvlm.corpus.transcripts.table import TableRow, read_seconds
 
 
-def rows_of_video(rows: Sequence[Row], recording: str, parsed: Parsed) -> Iterator[Row]:
+def rows_of_video(rows: Sequence[TableRow], recording: str, parsed: Parsed) -> Iterator[TableRow]:
     """The rows of a recording; where a table names one other video alone, all of them, with a note."""
     videos = Counter(PurePath(row.cells["video"]).stem for row in rows if "video" in row.cells)
     if not recording or not videos or set(videos) == {recording}:
@@ -32,7 +32,7 @@ def rows_of_video(rows: Sequence[Row], recording: str, parsed: Parsed) -> Iterat
             parsed.not_speech["row of another video"] += 1
 
 
-def token_cues(rows: Sequence[Row], parsed: Parsed) -> list[Cue]:
+def token_cues(rows: Sequence[TableRow], parsed: Parsed) -> list[Cue]:
     """One cue for each utterance, from the start of its first token to the end of its last."""
     cues: list[Cue] = []
     for group, tokens in groupby(rows, key=lambda row: row.cells.get("group", "")):

@@ -9,10 +9,10 @@ from typing import Any
 
 from babyvlm.errors import ConfigError, MissingExtraError
 from babyvlm.evaluation.apis.client import (
-    Answer,
+    Completion,
+    Message,
     ProvidersClient,
     Received,
-    Said,
     count_of,
     made,
     mapping,
@@ -29,10 +29,10 @@ class AnthropicClient(ProvidersClient):
     """One model of Anthropic.
 
     Args:
-        model: Its name.
-        address: Of the server; empty for the provider's own.
+        model: Name of the model.
+        address: Address of the server; empty for the provider's own.
         timeout_s: Longest wait for one call.
-        temperature: Of sampling; None for the provider's default.
+        temperature: Sampling temperature; None for the provider's default.
     """
 
     def __init__(self, model: str, address: str, timeout_s: float, temperature: float | None = None) -> None:
@@ -56,7 +56,7 @@ class AnthropicClient(ProvidersClient):
             ),
         )
 
-    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Received:
+    def _call(self, conversation: Sequence[Message], max_tokens: int) -> Received:
         messages: Any = [{"role": said.role, "content": [_part(part) for part in said.parts]} for said in conversation]
         raw = self._client.messages.with_raw_response.create(
             model=self._model, messages=messages, max_tokens=max_tokens, **self._sampling
@@ -66,19 +66,19 @@ class AnthropicClient(ProvidersClient):
     def _response_of(self, error: Exception) -> Received | None:
         return received(error.response) if isinstance(error, self._errors.APIStatusError) else None
 
-    def _usage(self, body: dict[str, Any]) -> Answer:
+    def _usage(self, body: dict[str, Any]) -> Completion:
         usage = mapping(body.get("usage"))
         cached = [usage.get(f"cache_{name}_input_tokens") or 0 for name in ("creation", "read")]
-        return Answer(
+        return Completion(
             text="",
             input_tokens=count_of(usage.get("input_tokens"), *cached),
             output_tokens=count_of(usage.get("output_tokens")),
             model=str(body.get("model") or ""),
         )
 
-    def _read(self, body: dict[str, Any]) -> Answer:
+    def _read(self, body: dict[str, Any]) -> Completion:
         reason = str(body.get("stop_reason") or "")
-        return Answer(
+        return Completion(
             text=text_of(body["content"]).said,
             refused=reason == "refusal",
             cut=reason in _CUT,

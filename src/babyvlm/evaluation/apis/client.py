@@ -22,7 +22,7 @@ from babyvlm.errors import BabyVLMError, ConfigError
 from babyvlm.records import Record
 
 
-class Said(Record):
+class Message(Record):
     """One side of one round: text and pictures in order."""
 
     role: str
@@ -31,7 +31,7 @@ class Said(Record):
     """Text, or the bytes of a JPEG."""
 
 
-class Answer(Record):
+class Completion(Record):
     """What came back from one call."""
 
     text: str
@@ -84,7 +84,7 @@ class Unreadable(Trouble):
 
     charged = True
 
-    def __init__(self, problem: str, usage: Answer | None = None) -> None:
+    def __init__(self, problem: str, usage: Completion | None = None) -> None:
         super().__init__(f"unreadable answer: {problem}")
         self.usage = usage
 
@@ -104,7 +104,7 @@ class Barred(Trouble):
 class Client(Protocol):
     """One model of one provider."""
 
-    def ask(self, conversation: Sequence[Said], max_tokens: int) -> Answer:
+    def ask(self, conversation: Sequence[Message], max_tokens: int) -> Completion:
         """One call, without any retry.
 
         Raises:
@@ -125,7 +125,7 @@ class Received(NamedTuple):
 class ProvidersClient(ABC):
     """A client through a provider's own package, which sends and receives; what is received is read here."""
 
-    def ask(self, conversation: Sequence[Said], max_tokens: int) -> Answer:
+    def ask(self, conversation: Sequence[Message], max_tokens: int) -> Completion:
         """One call, without any retry.
 
         Raises:
@@ -155,7 +155,7 @@ class ProvidersClient(ABC):
         )
 
     @abstractmethod
-    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Received:
+    def _call(self, conversation: Sequence[Message], max_tokens: int) -> Received:
         """The provider's response."""
 
     @abstractmethod
@@ -163,11 +163,11 @@ class ProvidersClient(ABC):
         """The response that an error of the package stands for; None where there was none."""
 
     @abstractmethod
-    def _usage(self, body: dict[str, Any]) -> Answer:
+    def _usage(self, body: dict[str, Any]) -> Completion:
         """Tokens and version, as far as the body gives them. Any body has a usage, be it an unknown one."""
 
     @abstractmethod
-    def _read(self, body: dict[str, Any]) -> Answer:
+    def _read(self, body: dict[str, Any]) -> Completion:
         """Text, refusal and the reason to end; whatever is missing or of another type makes it an unreadable one."""
 
 
@@ -178,8 +178,8 @@ def _is_error(body: object) -> bool:
     return isinstance(body, dict) and bool(body.get("error")) and not any(body.get(k) for k in ("choices", "output"))
 
 
-def _or_raise(verdict: Answer | Trouble) -> Answer:
-    if isinstance(verdict, Answer):
+def _or_raise(verdict: Completion | Trouble) -> Completion:
+    if isinstance(verdict, Completion):
         return verdict
     raise verdict
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from babyvlm.errors import ConfigError, MissingExtraError
 from babyvlm.evaluation.apis.client import (
-    Answer,
+    Completion,
+    Message,
     ProvidersClient,
     Received,
-    Said,
     count_of,
     made,
     mapping,
@@ -31,10 +31,10 @@ class GeminiClient(ProvidersClient):
     """One Gemini model.
 
     Args:
-        model: Its name.
-        address: Of the server; empty for the provider's own.
+        model: Name of the model.
+        address: Address of the server; empty for the provider's own.
         timeout_s: Longest wait for one call.
-        temperature: Of sampling; None for the provider's default.
+        temperature: Sampling temperature; None for the provider's default.
     """
 
     def __init__(self, model: str, address: str, timeout_s: float, temperature: float | None = None) -> None:
@@ -61,7 +61,7 @@ class GeminiClient(ProvidersClient):
 
         self._client = made("google-genai", address, make)
 
-    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Received:
+    def _call(self, conversation: Sequence[Message], max_tokens: int) -> Received:
         types = self._types
         contents: Any = [
             types.Content(
@@ -85,11 +85,11 @@ class GeminiClient(ProvidersClient):
             return self._types.Part(text=part)
         return self._types.Part(inline_data=self._types.Blob(mime_type="image/jpeg", data=part))
 
-    def _usage(self, body: dict[str, Any]) -> Answer:
+    def _usage(self, body: dict[str, Any]) -> Completion:
         usage = mapping(body.get("usageMetadata"))
         written = [usage.get(name) for name in ("candidatesTokenCount", "thoughtsTokenCount")]
         given = [count for count in written if count is not None]
-        return Answer(
+        return Completion(
             text="",
             input_tokens=count_of(usage.get("promptTokenCount")),
             # A count of zero is left out of the message, as protocol buffers have it.
@@ -97,16 +97,16 @@ class GeminiClient(ProvidersClient):
             model=str(body.get("modelVersion") or ""),
         )
 
-    def _read(self, body: dict[str, Any]) -> Answer:
+    def _read(self, body: dict[str, Any]) -> Completion:
         blocked = mapping(body.get("promptFeedback")).get("blockReason")
         if not body.get("candidates"):
             if not blocked:
                 raise ValueError("neither a candidate nor a reason for none")
-            return Answer(text="", refused=True, problem=f"blocked: {blocked}")
+            return Completion(text="", refused=True, problem=f"blocked: {blocked}")
         candidate = body["candidates"][0]
         reason = str(candidate.get("finishReason") or "")
         parts = mapping(candidate.get("content")).get("parts") or []
-        return Answer(
+        return Completion(
             text=text_of(_texts(parts)).said,
             refused=reason in _REFUSALS,
             cut=reason == "MAX_TOKENS",

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from babyvlm.errors import ConfigError, MissingExtraError
 from babyvlm.evaluation.apis.client import (
-    Answer,
+    Completion,
+    Message,
     ProvidersClient,
     Received,
-    Said,
     count_of,
     made,
     mapping,
@@ -31,10 +31,10 @@ class OpenAIClient(ProvidersClient):
     """One model of an OpenAI-compatible server.
 
     Args:
-        model: Its name there.
-        address: Of the server; empty for OpenAI's own.
+        model: Name of the model on the server.
+        address: Address of the server; empty for OpenAI's own.
         timeout_s: Longest wait for one call.
-        temperature: Of sampling; None for the provider's default.
+        temperature: Sampling temperature; None for the provider's default.
     """
 
     def __init__(self, model: str, address: str, timeout_s: float, temperature: float | None = None) -> None:
@@ -62,7 +62,7 @@ class OpenAIClient(ProvidersClient):
             ),
         )
 
-    def _call(self, conversation: Sequence[Said], max_tokens: int) -> Received:
+    def _call(self, conversation: Sequence[Message], max_tokens: int) -> Received:
         messages: Any = [
             {"role": said.role, "content": [_part(part) for part in said.parts]}
             if said.role == "user"
@@ -76,16 +76,16 @@ class OpenAIClient(ProvidersClient):
     def _response_of(self, error: Exception) -> Received | None:
         return received(error.response) if isinstance(error, self._errors.APIStatusError) else None
 
-    def _usage(self, body: dict[str, Any]) -> Answer:
+    def _usage(self, body: dict[str, Any]) -> Completion:
         usage = mapping(body.get("usage"))
-        return Answer(
+        return Completion(
             text="",
             input_tokens=count_of(usage.get("prompt_tokens", usage.get("input_tokens"))),
             output_tokens=count_of(usage.get("completion_tokens", usage.get("output_tokens"))),
             model=str(body.get("model") or ""),
         )
 
-    def _read(self, body: dict[str, Any]) -> Answer:
+    def _read(self, body: dict[str, Any]) -> Completion:
         if not body.get("choices") and isinstance(body.get("output"), list):
             return _read_output(body)
         choice = body["choices"][0]
@@ -94,7 +94,7 @@ class OpenAIClient(ProvidersClient):
         message = choice["message"]
         text = text_of(message.get("content"))
         refusal = text.refusal or str(message.get("refusal") or "")
-        return Answer(
+        return Completion(
             text=text.said,
             refused=bool(refusal) or bool(reasons & _REFUSED),
             cut=bool(reasons & _CUT),
@@ -102,11 +102,11 @@ class OpenAIClient(ProvidersClient):
         )
 
 
-def _read_output(body: dict[str, Any]) -> Answer:
+def _read_output(body: dict[str, Any]) -> Completion:
     """The form of the Responses API: a list of thoughts, calls and messages."""
     text = text_of([part for part in body["output"] if mapping(part).get("type") == "message"])
     reason = str(mapping(body.get("incomplete_details")).get("reason") or body.get("status") or "")
-    return Answer(
+    return Completion(
         text=text.said,
         refused=bool(text.refusal) or reason in _REFUSED,
         cut=reason in _CUT,

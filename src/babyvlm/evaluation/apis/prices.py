@@ -13,13 +13,13 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from babyvlm.errors import ConfigError
-from babyvlm.evaluation.apis.client import Said
+from babyvlm.evaluation.apis.client import Message
 from babyvlm.records import Record
 from babyvlm.regular_files import read_regular
 
 
 class Price(Record):
-    """Of one model."""
+    """The price of one model."""
 
     input: float = Field(ge=0)
     """US dollars for a million tokens read."""
@@ -28,7 +28,7 @@ class Price(Record):
     image_tokens: int = Field(default=1600, ge=0)
     """Most tokens that one picture of a toolbox takes; bounds what a call may cost before it is made."""
 
-    def most_read(self, conversation: Sequence[Said]) -> float:
+    def most_read(self, conversation: Sequence[Message]) -> float:
         """What a conversation may cost to read, US dollars: a token for each two bytes of text."""
         parts = [part for said in conversation for part in said.parts]
         texts = (len(part.encode()) // 2 + 8 for part in parts if isinstance(part, str))

@@ -1,4 +1,4 @@
-"""The money of a run: what was spent, what calls under way may cost, and no call that might pass the budget.
+"""The budget of a run: spent so far, committed to calls under way, and no call that might exceed it.
 
 before a call   spent + under way + what this one may cost <= budget, or wait for what is under way, or stop
 after it        its cost from the tokens that the server reports; its upper bound where it reports none that can be
@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from babyvlm.errors import BudgetError
-from babyvlm.evaluation.apis.client import Answer, Said
+from babyvlm.evaluation.apis.client import Completion, Message
 from babyvlm.evaluation.apis.prices import Price
 from babyvlm.evaluation.journal import RoundJournal
 
 
 @dataclass
 class Bill:
-    """Of one call, until it ends."""
+    """The bill of one call, until it ends."""
 
     price: Price | None
     most_input_usd: float
@@ -30,7 +30,7 @@ class Bill:
     bound: bool = False
     """Whether ``usd`` is an upper bound, not a figure of the server's."""
 
-    def pay(self, answer: Answer) -> None:
+    def pay(self, answer: Completion) -> None:
         """Charges what the server says was used, and the upper bound of what it does not say."""
         if self.price is None:
             return
@@ -51,7 +51,7 @@ class Purse:
 
     Args:
         name: Who is paid, for messages.
-        price: Of the model; None where unknown, then nothing is counted.
+        price: Price of the model; None where unknown, then nothing is counted.
         budget: Most to spend, US dollars; None for no bound.
         max_tokens: Longest reply.
     """
@@ -73,7 +73,7 @@ class Purse:
         self._bound_usd += journal.bound_usd
 
     @contextmanager
-    def call(self, conversation: Sequence[Said], stopped: Callable[[], None]) -> Iterator[Bill]:
+    def call(self, conversation: Sequence[Message], stopped: Callable[[], None]) -> Iterator[Bill]:
         """Room for one call, which charges the bill before it ends.
 
         Args:

@@ -1,4 +1,4 @@
-"""An API as a respondent: several items at a time, calls retried, replies kept as they are paid, a budget that holds.
+"""An API as a respondent: concurrent items, calls retried, replies stored as they arrive, a budget never exceeded.
 
 item ─ round 1 ─ call, retried ─ journal ─ round 2 ... ─ Response        one thread per item
                    └── purse: room in the budget, or stop
@@ -23,11 +23,11 @@ from typing import NamedTuple
 
 from babyvlm.errors import BudgetError, ConfigError
 from babyvlm.evaluation.apis.client import (
-    Answer,
     Barred,
     Client,
+    Completion,
+    Message,
     Rejected,
-    Said,
     Transient,
     Trouble,
     Unreached,
@@ -170,10 +170,10 @@ class ApiRespondent:
             problem = f"{shown} pictures, and the model takes {self._ask.max_images}"
             return _Asked(failed_response(question, problem), answered=False, trouble="")
         replies: list[Reply] = []
-        conversation: list[Said] = []
+        conversation: list[Message] = []
         answered, trouble = False, ""
         for number, turn in enumerate(question.turns):
-            conversation.append(Said(role="user", parts=_parts(turn, images)))
+            conversation.append(Message(role="user", parts=_parts(turn, images)))
             reply = self._journal.get(question.id, number) if self._journal else None
             if reply is None or not self._bought(reply):
                 reply, trouble = self._reply(conversation)
@@ -187,10 +187,10 @@ class ApiRespondent:
                 why = Reply(text=None, refused=reply.refused, problem=f"not asked: round {number + 1} had no reply")
                 replies += [why] * (len(question.turns) - len(replies))
                 break
-            conversation.append(Said(role="assistant", parts=(said,)))
+            conversation.append(Message(role="assistant", parts=(said,)))
         return _Asked(Response(item=question.id, replies=tuple(replies)), answered, trouble)
 
-    def _reply(self, conversation: Sequence[Said]) -> tuple[Reply, str]:
+    def _reply(self, conversation: Sequence[Message]) -> tuple[Reply, str]:
         """A reply, and the trouble that others may share where there is none."""
         began_s = time.monotonic()
         problem, cost_usd = "", 0.0
@@ -217,7 +217,7 @@ class ApiRespondent:
         problem = f"{self._ask.attempts} calls failed, last: {problem}"
         return Reply(text=None, problem=problem, latency_s=_since(began_s), cost_usd=cost_usd), problem
 
-    def _call(self, conversation: Sequence[Said]) -> tuple[Answer, float]:
+    def _call(self, conversation: Sequence[Message]) -> tuple[Completion, float]:
         self._raise_if_stopped()
         with self._purse.call(conversation, self._raise_if_stopped) as bill:
             try:
@@ -227,7 +227,7 @@ class ApiRespondent:
                 if usage is not None:
                     bill.pay(usage)
                 elif not error.charged:
-                    bill.pay(Answer(text="", input_tokens=0, output_tokens=0))
+                    bill.pay(Completion(text="", input_tokens=0, output_tokens=0))
                 error.usd = bill.usd
                 if isinstance(error, Unreached) and not self._answered:
                     raise Barred(str(error)) from error
@@ -254,7 +254,7 @@ class ApiRespondent:
             print(f"babyvlm: {self.name}: {problem[:200]}; tried again", file=sys.stderr)
 
 
-def _reply_of(answer: Answer, latency_s: float, cost_usd: float) -> Reply:
+def _reply_of(answer: Completion, latency_s: float, cost_usd: float) -> Reply:
     text = answer.text.strip()
     empty = not text and not answer.refused
     problem = ""

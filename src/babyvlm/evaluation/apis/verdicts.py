@@ -17,8 +17,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from babyvlm.evaluation.apis.client import (
-    Answer,
     Barred,
+    Completion,
     Received,
     Rejected,
     Transient,
@@ -116,7 +116,7 @@ def body_of(received: Received) -> Any:
 _ADDRESS = "is --base-url the address of the API?"
 
 
-def of_response(received: Received, body: Any) -> Answer | Trouble:
+def of_response(received: Received, body: Any) -> Completion | Trouble:
     """What a response without an answer stands for; an answer where it is a refusal."""
     status = received.status
     codes = {code.lower() for code in _codes(body)}
@@ -142,9 +142,9 @@ def of_response(received: Received, body: Any) -> Answer | Trouble:
     )
 
 
-def _by_code(said: str, codes: set[str], body: Any) -> Answer | Trouble | None:
+def _by_code(said: str, codes: set[str], body: Any) -> Completion | Trouble | None:
     if any(_REFUSED.fullmatch(code) for code in codes) or _flags(body):
-        return Answer(text="", refused=True, problem=f"refused: {said}", input_tokens=0, output_tokens=0)
+        return Completion(text="", refused=True, problem=f"refused: {said}", input_tokens=0, output_tokens=0)
     if any(_ITEM.fullmatch(code) for code in codes):
         return Rejected(said)
     if any(_BARRED.fullmatch(code) for code in codes) or _param(body) in _PARAMETERS:
@@ -152,13 +152,13 @@ def _by_code(said: str, codes: set[str], body: Any) -> Answer | Trouble | None:
     return None
 
 
-def _by_words(said: str, status: int, message: str, wait_s: float | None) -> Answer | Trouble | None:
+def _by_words(said: str, status: int, message: str, wait_s: float | None) -> Completion | Trouble | None:
     if status >= 500:
         return None
     if _BARRED_WORDS.search(message):
         return Barred(said)
     if status not in (401, 402, 404, 405, 407, 429) and _REFUSED_WORDS.search(message):
-        return Answer(text="", refused=True, problem=f"refused: {said}", input_tokens=0, output_tokens=0)
+        return Completion(text="", refused=True, problem=f"refused: {said}", input_tokens=0, output_tokens=0)
     if _ITEM_WORDS.search(message) and status != 401:
         return Rejected(said)
     return Barred(said) if wait_s is None and _SPENT_QUOTA_WORDS.search(message) else None

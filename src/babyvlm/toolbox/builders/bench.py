@@ -1,4 +1,4 @@
-"""What every builder works from: the survey, the pool of crops, and chance that depends on seed and task alone."""
+"""What every builder works from: the sightings, the pool of crops, and chance that depends on seed and task alone."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from babyvlm.toolbox.cropping import CropConfig
-from babyvlm.toolbox.drafts import Draft, spread
-from babyvlm.toolbox.exits import ExitConfig
+from babyvlm.toolbox.drafts import Draft, spread_out
 from babyvlm.toolbox.pictures import Picture
-from babyvlm.toolbox.retakes import RetakeConfig
+from babyvlm.toolbox.sightings import Sighting, Sightings
 from babyvlm.toolbox.sources import FrameSource
-from babyvlm.toolbox.survey import Sighting, Survey
-from babyvlm.toolbox.views import PictureConfig, View
+from babyvlm.toolbox.views import View
 from babyvlm.toolbox.vocabulary import WordConfig
 
 MemoryTests = Literal["random", "rotated"]
@@ -39,11 +37,9 @@ class Built(NamedTuple):
 class Bench:
     """The material of all builders."""
 
-    found: Survey
-    pictures: PictureConfig
+    found: Sightings
     cropping: CropConfig = field(default_factory=CropConfig)
     """How pictures of the published construction are cut, and which objects they show."""
-    exits: ExitConfig
     seed: int
     max_reuse: int
     """How many items of one task may turn on the same object in the same frame."""
@@ -52,8 +48,6 @@ class Bench:
     words: WordConfig = field(default_factory=WordConfig)
     memory_tests: MemoryTests = "random"
     """In which order a Memory item tests what it taught."""
-    retakes: RetakeConfig = field(default_factory=RetakeConfig)
-    """How pictures of hard items are re-photographed."""
     workers: int = 0
     """Processes that may look at pictures; what is built does not depend on it."""
     pool: tuple[Sighting, ...] = ()
@@ -83,7 +77,7 @@ class Bench:
 
     def targets(self, sightings: Iterable[Sighting], count: int, rng: Random) -> list[Sighting]:
         """At most ``count`` sightings to turn items on: categories alternate, none more than `max_reuse` times."""
-        order = spread(sightings, lambda sighting: sighting.label, rng)
+        order = spread_out(sightings, lambda sighting: sighting.label, rng)
         return (order * min(self.max_reuse, -(-count // max(1, len(order)))))[:count]
 
 
@@ -107,7 +101,7 @@ class Construction:
     """A way to build the items of all sub-tasks."""
 
     name: str
-    survey: Callable[[FrameSource, PictureConfig, CropConfig], Survey]
+    find: Callable[[FrameSource, CropConfig], Sightings]
     """Reads a source's boxes once."""
     builders: Mapping[str, Builder]
     """By row: the sub-tasks, their hard variants if they are of this construction, and their easy ones."""
@@ -120,7 +114,7 @@ def choose_pool(sightings: Sequence[Sighting], limit: int, rng: Random) -> tuple
     by_label: dict[str, list[Sighting]] = defaultdict(list)
     for sighting in sightings:
         by_label[sighting.label].append(sighting)
-    queues = [spread(by_label[label], lambda sighting: sighting.exemplar, rng) for label in sorted(by_label)]
+    queues = [spread_out(by_label[label], lambda sighting: sighting.exemplar, rng) for label in sorted(by_label)]
     chosen: list[Sighting] = []
     depth = 0
     while len(chosen) < limit and any(depth < len(queue) for queue in queues):

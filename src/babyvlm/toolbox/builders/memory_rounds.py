@@ -31,8 +31,8 @@ def memory_turns(
     """The rounds over some objects, in each of which the new one is right.
 
     Args:
-        views: Of the objects: those to learn first, then one for each test round.
-        names: Of the objects, no two alike.
+        views: Crops of the objects: those to learn first, then one for each test round.
+        names: Names of the objects, all different.
         beside: For each object to learn after the first, the one that stands beside it.
         rng: Source of chance.
         rotation: Tests the learned objects in a fixed order, begun at this one; None for a random order.

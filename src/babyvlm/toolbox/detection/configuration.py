@@ -1,4 +1,4 @@
-"""What a detector looks for."""
+"""Settings of detection, all of them our choice."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class DetectionConfig:
     detector: str = "IDEA-Research/grounding-dino-base"
     """A Grounding DINO checkpoint: hub name or local folder."""
     threshold: float = 0.35
-    """Least confidence of a box, 0 to 1 (ours)."""
+    """Least confidence of a box, 0 to 1."""
     max_overlap: float = 0.7
-    """Largest intersection over union of two boxes of a photograph; where more, the surer stays (ours)."""
+    """Largest intersection over union of two boxes of a photograph; where more, the surer stays."""
 
     def __post_init__(self) -> None:
         cleaned = [label.strip().lower() for label in self.labels]

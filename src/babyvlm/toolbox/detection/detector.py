@@ -45,7 +45,7 @@ class Detector:
     """Grounding DINO.
 
     Raises:
-        CheckpointError: The checkpoint is not to be had, or is of another kind.
+        CheckpointError: The checkpoint is not available, or is of another kind.
     """
 
     def __init__(self, config: DetectionConfig) -> None:

@@ -1,4 +1,4 @@
-"""How a source file is written, so that an export writes it again byte for byte: indentation, escapes, line ends."""
+"""The formatting of a source file, recorded so that an export reproduces it byte for byte."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ class Formatting(Record):
     """How a file of records is written. The defaults are those of an export in another layout."""
 
     indent: int | str | None = 2
-    """Of JSON: blanks a level, or the characters themselves; None for everything on one line."""
+    """JSON: spaces per level, or the characters themselves; None for everything on one line."""
     compact: bool = False
-    """Of JSON: without blanks behind commas and colons."""
+    """JSON: without spaces after commas and colons."""
     ascii: bool = False
-    """Of JSON: other characters as escapes."""
+    """JSON: non-ASCII characters as escapes."""
     end: str = "\n"
-    """Of JSON: what stands behind the last bracket."""
+    """JSON: the text after the last bracket."""
     newline: str = "\n"
-    """Of a table: between rows."""
+    """Table: line separator."""
     quoted: bool = False
-    """Of a table: every field in quotation marks."""
+    """Table: every field in quotation marks."""
 
 
 def json_formatting(content: bytes, records: Sequence[Any]) -> Formatting | None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from babyvlm.errors import InputError
-
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+from babyvlm.hub import download_snapshot, is_hub_name
 
 
 def local_folder(source: str | Path) -> Path:
@@ -20,16 +18,7 @@ def local_folder(source: str | Path) -> Path:
         InputError: Neither on disk nor, offline, in the cache, nor on the hub.
     """
     path = Path(source)
-    if path.exists() or isinstance(source, Path) or not _HUB_NAME.fullmatch(source):
+    if path.exists() or isinstance(source, Path) or not is_hub_name(source):
         return path
-    import huggingface_hub  # takes a while, and local folders need none of it
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    try:
-        return Path(huggingface_hub.snapshot_download(source, repo_type="dataset"))
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise InputError(
-            f"there is no such folder, and the hub data set could not be had ({type(error).__name__}: {error})",
-            path=str(source),
-            remedy="Check the name and the network, log in where the set is gated (hf auth login), or give a copy",
-        ) from error
+    problem = "there is no such folder, and the hub data set could not be downloaded"
+    return download_snapshot(source, kind="dataset", error=InputError, problem=problem)

@@ -28,7 +28,7 @@ from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
 from babyvlm.toolbox.published.boxes import BoxClue, BoxReading, box_reading, box_values
 from babyvlm.toolbox.published.hub import local_folder
 from babyvlm.toolbox.published.items import UnusableError, item_of
-from babyvlm.toolbox.published.layouts import Found, FoundFile, find_files, locate
+from babyvlm.toolbox.published.layouts import FoundFile, SourceFiles, find_files, locate
 from babyvlm.toolbox.published.notes import CONTRADICTED, contradicted, giveaways, unrecognised_prompts
 from babyvlm.toolbox.published.pictures import PictureStore
 from babyvlm.toolbox.published.records import (
@@ -291,7 +291,7 @@ def _problems(kept: Sequence[PublishedRecord]) -> tuple[Counter[str], dict[str, 
     return counts, dict(examples)
 
 
-def _source_notes(found: Found, kept: Sequence[PublishedRecord]) -> list[str]:
+def _source_notes(found: SourceFiles, kept: Sequence[PublishedRecord]) -> list[str]:
     """What is to be known of the files themselves."""
     notes = []
     if unplaced := sum(one.box is None and box_values(one.record) is not None for one in kept):

@@ -1,4 +1,4 @@
-"""What is asked, out of one published record: its rounds, options, answer and pictures.
+"""Reads the question of one published record: its rounds, options, answer and pictures.
 
 A record of which no item can be made raises `UnusableError`, with the reason by which it is counted.
 """
@@ -31,7 +31,7 @@ def item_of(
         file_task: The sub-task that its file or folder names.
         split: Its split.
         shown: Its pictures, by the names they are stored under.
-        licence: Of pictures whose record does not say.
+        licence: Licence of pictures whose record has none.
 
     Raises:
         UnusableError: There is none, for the reason it gives.

@@ -116,7 +116,7 @@ class FoundFile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SourceFiles:
     """Everything in a source."""
 
     files: tuple[FoundFile, ...]
@@ -126,7 +126,7 @@ class Found:
 
 def find_files(
     source: Path, *, image_root: Path | None = None, task: str | None = None, split: Split | None = None
-) -> Found:
+) -> SourceFiles:
     """Reads every file of records of a source.
 
     Args:
@@ -139,7 +139,7 @@ def find_files(
         InputError: There is nothing at ``source``, or no file of records in it, or one that does not parse.
     """
     if source.is_file() and source.suffix.lower() == ".csv":
-        return Found(files=(_table(source, source.name, image_root or source.parent, split),), passed_over=())
+        return SourceFiles(files=(_table(source, source.name, image_root or source.parent, split),), passed_over=())
     if source.is_file():
         stem_task, named_split = read_stem(source.stem)
         said = named_split or split
@@ -148,7 +148,7 @@ def find_files(
         if records is None:
             raise InputError("holds no list of conversation records", path=source)
         root = image_root or source.parent
-        return Found(
+        return SourceFiles(
             files=(_found(described, source, records, [root, root / "images"], root, said is not None),), passed_over=()
         )
     if not source.is_dir():
@@ -191,7 +191,7 @@ def find_files(
             path=source,
             remedy="Expected <task>/data.json, <split>/<task>/data.json, <task>_<split>.json or baby_winoground.csv",
         )
-    return Found(files=tuple(files), passed_over=tuple(passed_over))
+    return SourceFiles(files=tuple(files), passed_over=tuple(passed_over))
 
 
 def _found(

@@ -131,8 +131,8 @@ def pair_item(row: PairRow, pictures: Mapping[str, str | None], split: ItemSplit
     Args:
         row: One of the two of its pair.
         pictures: The stored names of the pair's pictures, by tag; empty where the pair is not whole.
-        split: Of the list.
-        licence: Of its pictures.
+        split: Split of the list.
+        licence: Licence of its pictures.
 
     Raises:
         UnusableError: The pair is not whole, or a picture of it is missing.

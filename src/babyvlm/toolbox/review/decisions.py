@@ -1,4 +1,4 @@
-"""Decisions about items: a file of one line an item, meant for version control, and what becomes of the items.
+"""Review decisions: a file with one line per item, meant for version control, and their application to the items.
 
     babyvlm toolbox review DIR  ->  decisions.jsonl  ->  babyvlm toolbox build ... --review decisions.jsonl
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import csv
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,6 +21,7 @@ from babyvlm.errors import AnnotationError
 from babyvlm.records import Record
 from babyvlm.regular_files import read_regular
 from babyvlm.spreadsheets import TableReader
+from babyvlm.words import edit_distance
 
 _PACKAGED = "early_words.tsv"
 _NEAR_SOUND = 0.5  # of the longer word's phonemes may differ in a minimal-pair-like foil
@@ -121,21 +122,6 @@ def _spellings(plain: str) -> Iterator[str]:
             yield _SPELLINGS.get(plain[: -len(ending)] + singular, "")
 
 
-def edit_distance(first: Iterable[str], second: Iterable[str]) -> int:
-    """Fewest insertions, deletions and replacements that turn one sequence into the other.
-
-    >>> edit_distance("cat", "hats")
-    2
-    """
-    other = list(second)
-    row = list(range(len(other) + 1))
-    for index, symbol in enumerate(first, start=1):
-        above, row[0] = row[0], index
-        for place, candidate in enumerate(other, start=1):
-            above, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, above + (symbol != candidate))
-    return row[-1]
-
-
 @functools.cache
 def early_vocabulary() -> Vocabulary:
     """The packaged list."""
@@ -154,7 +140,7 @@ _AGE_COLUMNS = ("aoa", "acquired_months", "age_of_acquisition")
 def read_wordbank(path: Path, *, share: float = 0.5) -> Vocabulary:
     """A vocabulary from a Wordbank export.
 
-    Two forms are read: by-item summaries with one column a month of age (the share of children who say the word; the
+    Two forms are read: by-item summaries with one column per month of age (the share of children who say the word; the
     age is the first month that reaches ``share``), and tables with a column of ages such as ``aoa``. Pronunciations
     come from the packaged list where it has the word.
 

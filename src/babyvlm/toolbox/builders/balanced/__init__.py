@@ -44,7 +44,7 @@ from babyvlm.toolbox.builders.hard.number import (
     subitizing_hard,
     who_has_more_synthetic_hard,
 )
-from babyvlm.toolbox.survey import survey
+from babyvlm.toolbox.sightings import find_sightings
 from babyvlm.toolbox.views import View
 
 
@@ -65,7 +65,7 @@ def _of_crops(build: Callable[[Bench, int], Built], looks_at: LooksAt = _pool) -
 BALANCED = Construction(
     name="balanced",
     variant="balanced",
-    survey=lambda source, pictures, _: survey(source, pictures),
+    find=lambda source, _: find_sightings(source),
     builders={
         "localization": Builder(build=localization),
         "visual_delayed_response_binary": Builder(build=delayed_response_binary),

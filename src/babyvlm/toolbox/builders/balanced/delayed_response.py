@@ -6,11 +6,12 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from random import Random
 
+from babyvlm.toolbox.balanced_cropping import FRAME_PX
 from babyvlm.toolbox.builders.bench import Bench, Built
+from babyvlm.toolbox.departures import MIN_FRAMES, Departure, find_departures
 from babyvlm.toolbox.directions import DIRECTIONS, is_corner, mirror_image, opposite
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
-from babyvlm.toolbox.exits import Exit, find_exits
-from babyvlm.toolbox.survey import frame_size, view_of
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread_out
+from babyvlm.toolbox.sightings import frame_size, view_of
 from babyvlm.toolbox.tasks import delayed_response_binary_prompt, delayed_response_open_prompt
 from babyvlm.toolbox.views import View
 
@@ -21,7 +22,7 @@ _STARTS = 2  # for training, moments from which an exit is shown
 class _Showing:
     """An exit as an item shows it."""
 
-    exit: Exit
+    exit: Departure
     direction: str
     mirror: bool
 
@@ -43,13 +44,13 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
     exits = [
         shown
         for frames in bench.found.by_source.values()
-        for found in find_exits(frames, bench.exits, refused)
+        for found in find_departures(frames, refused)
         for shown in _showings(found, bench, rng)
     ]
     if not exits:
         return Built([], "no object with a track plainly leaves a frame", refused)
     ways: dict[str, list[_Showing]] = {direction: [] for direction in DIRECTIONS}
-    for found in spread(exits, lambda showing: (showing.direction, showing.exit.label), rng):
+    for found in spread_out(exits, lambda showing: (showing.direction, showing.exit.label), rng):
         ways[found.direction].append(found)
     quotas = even_quotas({direction: len(found) for direction, found in ways.items()}, count)
     drafts = []
@@ -76,16 +77,14 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
     return Built(drafts, f"exits by direction: {supply}", refused)
 
 
-def _showings(found: Exit, bench: Bench, rng: Random) -> list[_Showing]:
+def _showings(found: Departure, bench: Bench, rng: Random) -> list[_Showing]:
     """An exit as it is; for training also mirrored, and from later moments on."""
     if not bench.augment:
         return [_Showing(exit=found, direction=found.direction, mirror=False)]
     showings = []
     for mirror in (False, True):
         longest = len(found.times_s)
-        for frames in rng.sample(
-            range(bench.exits.min_frames, longest + 1), min(_STARTS, longest + 1 - bench.exits.min_frames)
-        ):
+        for frames in rng.sample(range(MIN_FRAMES, longest + 1), min(_STARTS, longest + 1 - MIN_FRAMES)):
             cut = replace(found, times_s=found.times_s[-frames:])
             direction = mirror_image(found.direction) if mirror else found.direction
             showings.append(_Showing(exit=cut, direction=direction, mirror=mirror))
@@ -96,7 +95,7 @@ def _frames(showing: _Showing, bench: Bench) -> tuple[View, ...]:
     found = showing.exit
     frame = found.frame
     whole = (0, 0, frame.width, frame.height)
-    size = frame_size(frame.width, frame.height, bench.pictures.frame_px)
+    size = frame_size(frame.width, frame.height, FRAME_PX)
     views = (
         view_of(frame.model_copy(update={"time_s": time_s}), whole, size, track=found.track) for time_s in found.times_s
     )

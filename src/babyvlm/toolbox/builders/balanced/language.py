@@ -8,9 +8,10 @@ from dataclasses import replace
 from random import Random
 
 from babyvlm.records import Box, BoxedFrame
+from babyvlm.toolbox.balanced_cropping import FRAME_PX, QUADRANT_MARGIN
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
-from babyvlm.toolbox.survey import Sighting, Singleton, frame_size, view_of
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread_out
+from babyvlm.toolbox.sightings import Sighting, Singleton, frame_size, view_of
 from babyvlm.toolbox.tasks import (
     LETTERS,
     QUADRANTS,
@@ -127,7 +128,7 @@ def localization(bench: Bench, count: int) -> Built:
     Published pictures are cut so that the object lies in the corner: their size and shape follow from the answer.
     """
     rng = bench.rng("localization")
-    singles = spread(bench.found.singletons, lambda single: single.box.label, rng)
+    singles = spread_out(bench.found.singletons, lambda single: single.box.label, rng)
     windows: dict[str, list[tuple[Singleton, View]]] = {letter: [] for letter in LETTERS}
     order = balanced(LETTERS, len(singles), rng)
     for single, first in zip(singles, order, strict=True):
@@ -167,7 +168,7 @@ def localization(bench: Bench, count: int) -> Built:
 
 def _window_with(frame: BoxedFrame, box: Box, quadrant: str, rng: Random, bench: Bench) -> View | None:
     """A window of the frame's shape that holds the box, its centre plainly in the quadrant; None if there is none."""
-    margin = bench.pictures.quadrant_margin
+    margin = QUADRANT_MARGIN
     ranges = [(0.08, 0.5 - margin), (0.5 + margin, 0.92)]
     wanted_x, wanted_y = ranges["right" in quadrant], ranges["bottom" in quadrant]
     first = rng.randrange(3)  # not the whole frame wherever it would do
@@ -176,7 +177,7 @@ def _window_with(frame: BoxedFrame, box: Box, quadrant: str, rng: Random, bench:
         left = _slide(box.x, box.width, frame.width, width, wanted_x, rng)
         top = _slide(box.y, box.height, frame.height, height, wanted_y, rng)
         if left is not None and top is not None:
-            size = frame_size(frame.width, frame.height, bench.pictures.frame_px)
+            size = frame_size(frame.width, frame.height, FRAME_PX)
             return view_of(frame, (left, top, left + width, top + height), size, track=box.track)
     return None
 

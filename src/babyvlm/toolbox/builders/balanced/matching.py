@@ -10,14 +10,15 @@ from dataclasses import replace
 from random import Random
 
 from babyvlm.records import Difficulty
+from babyvlm.toolbox.balanced_cropping import MIN_FOIL_COLOUR_DIFFERENCE, MIN_FOIL_DIFFERENCE, MIN_MIRROR_DIFFERENCE
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.pictures import colour_difference, middle_difference
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, left_right_prompt, spatial_details_prompt
-from babyvlm.toolbox.views import Variant, View
+from babyvlm.toolbox.views import CropVariant, View
 
-NEAR_MISSES: tuple[Variant, ...] = ("hue", "cover", "stretch")
+NEAR_MISSES: tuple[CropVariant, ...] = ("hue", "cover", "stretch")
 """Foils made from the target itself, where too few exemplars are at hand."""
 MIN_EXEMPLARS = 3
 """Exemplars of a category from which on no near miss is needed."""
@@ -65,7 +66,7 @@ def left_right(bench: Bench, count: int) -> Built:
         drafts.append(
             replace(
                 matching_draft("left_right", left_right_prompt(), target, foils, labels, gold, rng),
-                difficulty=matching_difficulty(bench, target, foils[:1], bench.pictures.min_mirror_difference),
+                difficulty=matching_difficulty(bench, target, foils[:1], MIN_MIRROR_DIFFERENCE),
             )
         )
     return Built(drafts, f"{len(lopsided)} of {len(bench.pool)} objects differ enough from their mirror image")
@@ -76,7 +77,7 @@ def is_lopsided(bench: Bench, sighting: Sighting) -> bool:
     plain, mirrored = bench.crops.get(sighting.view), bench.crops.get(sighting.variant("mirror"))
     if plain is None or mirrored is None:
         return False
-    return middle_difference(plain, mirrored) >= bench.pictures.min_mirror_difference
+    return middle_difference(plain, mirrored) >= MIN_MIRROR_DIFFERENCE
 
 
 def spatial_details(bench: Bench, count: int) -> Built:
@@ -130,7 +131,7 @@ def spatial_detail_drafts(bench: Bench, count: int, rng: Random) -> list[Draft]:
             drafts.append(
                 replace(
                     matching_draft("spatial_details", spatial_details_prompt(), target, foils, labels, gold, rng),
-                    difficulty=matching_difficulty(bench, target, foils, bench.pictures.min_foil_difference),
+                    difficulty=matching_difficulty(bench, target, foils, MIN_FOIL_DIFFERENCE),
                 )
             )
     return drafts
@@ -146,7 +147,7 @@ def _is_told_apart(bench: Bench, target: Sighting, foil: View) -> bool:
     """Whether a foil was cut, and looks different enough."""
     if foil not in bench.crops:
         return False
-    return middle_difference(bench.crops[foil], bench.crops[target.view]) >= bench.pictures.min_foil_difference
+    return middle_difference(bench.crops[foil], bench.crops[target.view]) >= MIN_FOIL_DIFFERENCE
 
 
 def _other_exemplars(
@@ -160,7 +161,7 @@ def _other_exemplars(
         if foil.exemplar in exemplars or larger > _SIMILAR_SIZE * smaller:
             continue
         different = colour_difference(bench.crops[foil.view], bench.crops[target.view])
-        if different < bench.pictures.min_foil_colour_difference or not _is_told_apart(bench, target, foil.view):
+        if different < MIN_FOIL_COLOUR_DIFFERENCE or not _is_told_apart(bench, target, foil.view):
             continue
         foils.append(foil.view)
         exemplars.add(foil.exemplar)

@@ -13,7 +13,7 @@ from random import Random
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.memory_rounds import memory_turns, num_objects
 from babyvlm.toolbox.drafts import Draft
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import MEMORY_BASE
 
 _EASY_BASES = (1, 2)

@@ -8,8 +8,8 @@ from babyvlm.records import Difficulty
 from babyvlm.toolbox.builders.balanced.windows import CountedView, counted_views
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.compose import plan_composition
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread
-from babyvlm.toolbox.survey import MAX_COUNT
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, even_quotas, spread_out
+from babyvlm.toolbox.sightings import MAX_COUNT
 from babyvlm.toolbox.tasks import (
     LETTERS,
     TASKS,
@@ -109,7 +109,7 @@ def object_counting(bench: Bench, count: int) -> Built:
     quotas = even_quotas({number: len(frames) for number, frames in by_number.items()}, count)
     drafts = []
     for number, quota in quotas.items():
-        frames = spread(by_number[number], lambda counted: (counted.frame.source, counted.label), rng)
+        frames = spread_out(by_number[number], lambda counted: (counted.frame.source, counted.label), rng)
         for counted in frames[:quota]:
             turn = DraftTurn(
                 prompt=count_prompt(counted.label),
@@ -138,7 +138,7 @@ def who_has_more_naturalistic(bench: Bench, count: int) -> Built:
     for group in sorted(groups):
         numbers = sorted(groups[group])
         for number, frames in groups[group].items():
-            groups[group][number] = spread(frames, lambda counted: counted.frame.source, rng)
+            groups[group][number] = spread_out(frames, lambda counted: counted.frame.source, rng)
         for more in numbers:
             for fewer in (number for number in numbers if number < more):
                 # No more items than the rarer side has frames, `max_reuse` times over.

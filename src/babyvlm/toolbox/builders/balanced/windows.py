@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from random import Random
 
 from babyvlm.records import Box, BoxedFrame
+from babyvlm.toolbox.balanced_cropping import FRAME_PX, MIN_COUNT_BOX_PX
 from babyvlm.toolbox.builders.bench import Bench
-from babyvlm.toolbox.survey import frame_size, longest_side, overlap, view_of, whole_frame
+from babyvlm.toolbox.sightings import frame_size, longest_side, overlap, view_of, whole_frame
 from babyvlm.toolbox.views import View
 
 _SMALLEST_SCALE = 0.4  # of the frame's sides
@@ -33,8 +34,8 @@ def counted_views(bench: Bench, rng: Random) -> list[CountedView]:
     for counted in bench.found.counted:
         frame, label = counted.frame, counted.label
         boxes = [box for box in frame.boxes if box.label == label]
-        smallest_px = bench.pictures.min_count_box_px
-        whole = bench.mirrored(whole_frame(frame, bench.pictures), rng)
+        smallest_px = MIN_COUNT_BOX_PX
+        whole = bench.mirrored(whole_frame(frame), rng)
         if _smallest_shown(boxes, whole) >= smallest_px:
             views.append(CountedView(frame=frame, label=label, count=counted.count, view=whole))
         if counted.count == 1:
@@ -43,7 +44,7 @@ def counted_views(bench: Bench, rng: Random) -> list[CountedView]:
             found = _window(frame, boxes, rng)
             if found is not None:
                 window, count = found
-                size = frame_size(frame.width, frame.height, bench.pictures.frame_px)
+                size = frame_size(frame.width, frame.height, FRAME_PX)
                 view = bench.mirrored(view_of(frame, window, size), rng)
                 inside = [box for box in boxes if overlap(box, _as_box(window)) > 0]
                 if _smallest_shown(inside, view) >= smallest_px:

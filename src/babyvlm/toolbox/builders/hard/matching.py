@@ -1,6 +1,6 @@
-"""Hard variants of the tasks that published items let matching of pixels solve: every picture is taken anew.
+"""Hard variants of the tasks that published items let matching of pixels solve: every picture is a new re-photograph.
 
-    target, foils ──> which options are to look nearest, evenly over all items ──> retakes chosen accordingly
+    target, foils ──> which options are to look nearest, evenly over all items ──> re-photographs chosen accordingly
 
 The question, the options' kinds and chance are those of the published style. Which of the options looks most like the
 target, to each of several matchers, is spread evenly by construction; what remains is to see the object.
@@ -13,6 +13,8 @@ from dataclasses import replace
 from random import Random
 from typing import TypeVar
 
+from babyvlm.executors import parallel_map
+from babyvlm.toolbox.balanced_cropping import MIN_MIRROR_DIFFERENCE
 from babyvlm.toolbox.builders.balanced.matching import (
     is_lopsided,
     matching_difficulty,
@@ -22,12 +24,19 @@ from babyvlm.toolbox.builders.balanced.matching import (
 from babyvlm.toolbox.builders.balanced.memory import memory_drafts
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
-from babyvlm.toolbox.looks import MATCHERS
+from babyvlm.toolbox.image_features import MATCHERS
 from babyvlm.toolbox.pictures import Picture, colour_difference
-from babyvlm.toolbox.retakes import MEMORY_MATCHERS, MatchPlan, MemoryPlan, Retake, choose_match, choose_memory
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.rephotographs import (
+    MEMORY_MATCHERS,
+    MatchPlan,
+    MemoryPlan,
+    Rephotograph,
+    choose_match,
+    choose_memory,
+)
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, MEMORY_BASE, left_right_prompt
-from babyvlm.toolbox.views import View, parallel_map
+from babyvlm.toolbox.views import View
 
 _OTHERS_LOOKED_AT = 16
 _ITEMS_PER_JOB = 8
@@ -35,7 +44,7 @@ _JOBS_WORTH_WORKERS = 4
 
 
 def left_right_hard(bench: Bench, count: int) -> Built:
-    """The same object taken anew, its mirror image, and another object of the nearest colours."""
+    """Another re-photograph of the same object, its mirror image, and another object of the nearest colours."""
     rng = bench.rng("left_right.hard")
     lopsided = [sighting for sighting in bench.pool if is_lopsided(bench, sighting)]
     by_label = bench.by_label
@@ -49,21 +58,21 @@ def left_right_hard(bench: Bench, count: int) -> Built:
         other = _nearest_other(bench, target, by_label, rng)
         foils, labels = [target.variant("mirror"), other.view], ["mirrored", other.label]
         draft = matching_draft("left_right", left_right_prompt(), target, foils, labels, gold, rng)
-        least = bench.pictures.min_mirror_difference
+        least = MIN_MIRROR_DIFFERENCE
         drafts.append(replace(draft, difficulty=matching_difficulty(bench, target, foils[:1], least)))
     limit = f"{len(lopsided)} of {len(bench.pool)} objects differ enough from their mirror image"
     return Built(_taken_anew(bench, drafts, rng), limit)
 
 
 def _nearest_other(bench: Bench, target: Sighting, by_label: dict[str, list[Sighting]], rng: Random) -> Sighting:
-    """Of some objects of other categories, the one whose colours are nearest to the target's."""
+    """The object of another category, out of some, whose colours are nearest to the target's."""
     labels = [label for label in by_label if label != target.label]
     others = [rng.choice(by_label[rng.choice(labels)]) for _ in range(_OTHERS_LOOKED_AT)]
     return min(others, key=lambda other: colour_difference(bench.crops[other.view], bench.crops[target.view]))
 
 
 def spatial_details_hard(bench: Bench, count: int) -> Built:
-    """The same object taken anew and two that differ in detail, taken in the same way."""
+    """Another re-photograph of the same object, and re-photographs of two that differ in detail."""
     rng = bench.rng("spatial_details.hard")
     drafts = spatial_detail_drafts(bench, count, rng)
     return Built(
@@ -81,7 +90,6 @@ def _taken_anew(bench: Bench, drafts: Sequence[Draft], rng: Random) -> list[Draf
             views=tuple(_view(image) for image in turn.images),
             gold=turn.options.index(turn.gold),
             ranks=tuple(rank[number] for rank in ranks),
-            camera=bench.retakes,
             seed=rng.getrandbits(32),
         )
         jobs.append((plan, tuple(bench.crops[view] for view in plan.views)))
@@ -92,7 +100,7 @@ def _taken_anew(bench: Bench, drafts: Sequence[Draft], rng: Random) -> list[Draf
     ]
 
 
-def _choose_matches(jobs: list[tuple[MatchPlan, tuple[Picture, ...]]]) -> list[tuple[Retake, ...]]:
+def _choose_matches(jobs: list[tuple[MatchPlan, tuple[Picture, ...]]]) -> list[tuple[Rephotograph, ...]]:
     return [choose_match(plan, crops) for plan, crops in jobs]
 
 
@@ -117,9 +125,7 @@ def memory_hard(bench: Bench, count: int) -> Built:
             )
             for number, views in enumerate(rounds)
         ]
-        plan = MemoryPlan(
-            rounds=tuple(rounds), new_looks_newer=tuple(newer), camera=bench.retakes, seed=rng.getrandbits(32)
-        )
+        plan = MemoryPlan(rounds=tuple(rounds), new_looks_newer=tuple(newer), seed=rng.getrandbits(32))
         jobs.append((plan, tuple(tuple(bench.crops[view] for view in views) for views in rounds)))
     chosen = _in_parallel(_choose_memories, jobs, bench.workers)
     hard = [
@@ -138,7 +144,7 @@ def memory_hard(bench: Bench, count: int) -> Built:
 
 def _choose_memories(
     jobs: list[tuple[MemoryPlan, tuple[tuple[Picture, ...], ...]]],
-) -> list[tuple[tuple[Retake, ...], ...]]:
+) -> list[tuple[tuple[Rephotograph, ...], ...]]:
     return [choose_memory(plan, crops) for plan, crops in jobs]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from random import Random
 
-from babyvlm.toolbox.apart import COUNT_KINDS, Goes, pairs_to_compare, plan_count, plan_pair
 from babyvlm.toolbox.builders.balanced.number import (
     EXEMPLARS_IN_A_PICTURE,
     count_difficulty,
@@ -14,7 +13,8 @@ from babyvlm.toolbox.builders.balanced.number import (
 )
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
-from babyvlm.toolbox.survey import MAX_COUNT
+from babyvlm.toolbox.magnitude_control import COUNT_KINDS, Goes, pairs_to_compare, plan_count, plan_pair
+from babyvlm.toolbox.sightings import MAX_COUNT
 from babyvlm.toolbox.tasks import LETTERS, TASKS, count_prompt, who_has_more_synthetic_prompt
 from babyvlm.toolbox.views import View
 

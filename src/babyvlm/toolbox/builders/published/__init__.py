@@ -23,7 +23,7 @@ from babyvlm.toolbox.builders.published.composed import (
 from babyvlm.toolbox.builders.published.delayed_response import delayed_response_binary, delayed_response_open
 from babyvlm.toolbox.builders.published.left_right import left_right, left_right_crops, left_right_easy
 from babyvlm.toolbox.builders.published.localization import localization
-from babyvlm.toolbox.builders.published.material import published_survey
+from babyvlm.toolbox.builders.published.material import published_sightings
 from babyvlm.toolbox.builders.published.memory import memory, memory_easy
 from babyvlm.toolbox.builders.published.naturalistic import who_has_more_naturalistic
 from babyvlm.toolbox.builders.published.spatial_details import (
@@ -40,7 +40,7 @@ from babyvlm.toolbox.builders.published.words import (
 PUBLISHED = Construction(
     name="published",
     variant="published",
-    survey=published_survey,
+    find=published_sightings,
     builders={
         "looking_while_listening": Builder(build=looking_while_listening),
         "picture_vocabulary": Builder(build=picture_vocabulary),

@@ -21,7 +21,7 @@ from babyvlm.toolbox.builders.published.material import by_label, cast, frame_si
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.paste import Pasted
 from babyvlm.toolbox.pictures import Picture, open_picture
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, TASKS, count_prompt, who_has_more_synthetic_prompt
 from babyvlm.toolbox.views import View
 

@@ -1,6 +1,6 @@
 """Visual Delayed Response as published: the object in full view, then a burst of frames around its exit.
 
-    |first|      gap of up to 2 s      |burst, 5 frames a second ...|gone|        5 to 9 frames in all
+    |first|      gap of up to 2 s      |burst, 5 frames per second ...|gone|        5 to 9 frames in all
 
 Directions come as the recordings have them, corners up to a cap; the binary form asks of sides alone. Where several of
 a category leave the same way, one after another, they are asked about together.
@@ -16,11 +16,20 @@ from random import Random
 
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.builders.published.material import part_of
+from babyvlm.toolbox.builders.published.material import part_view
+from babyvlm.toolbox.departures import (
+    FIRST_GAP_S,
+    FPS,
+    MAX_CORNER_SHARE,
+    MAX_FRAMES,
+    MIN_FRAMES,
+    Departure,
+    TrackRun,
+    find_departures,
+)
 from babyvlm.toolbox.directions import DIRECTIONS, is_corner, mirror_image, opposite
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, spread
-from babyvlm.toolbox.exits import Exit, ExitConfig, Run, find_exits
-from babyvlm.toolbox.survey import touches_edge
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, spread_out
+from babyvlm.toolbox.sightings import touches_edge
 from babyvlm.toolbox.tasks import delayed_response_binary_prompt, delayed_response_open_prompt
 from babyvlm.toolbox.views import View
 
@@ -34,7 +43,7 @@ _AUGMENTED = 3  # for training, times that an exit is shown from another moment 
 class _Showing:
     """An exit as an item shows it."""
 
-    exit: Exit
+    exit: Departure
     direction: str
     mirror: bool = False
 
@@ -59,10 +68,10 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
     supply = Counter(showing.direction for showing in showings)
     binary = task.endswith("binary")
     # DEVIATION: directions come as they are, but corners, which published items hardly have, are capped.
-    corners = 0 if binary else int(bench.exits.max_corner_share * min(count, len(showings)))
+    corners = 0 if binary else int(MAX_CORNER_SHARE * min(count, len(showings)))
     chosen: list[_Showing] = []
     left_out = 0
-    for showing in spread(showings, lambda showing: showing.exit.label, rng):
+    for showing in spread_out(showings, lambda showing: showing.exit.label, rng):
         if is_corner(showing.direction):
             if corners == 0:
                 left_out += 1
@@ -104,7 +113,7 @@ def _showings(bench: Bench, rng: Random, refused: Counter[str]) -> list[_Showing
     for frames in bench.found.by_source.values():
         widths = {frame.time_s: frame for frame in frames}
         schedule = functools.partial(burst_moments, frames=widths, bench=bench, rng=rng)
-        for found in find_exits(frames, bench.exits, refused, schedule, together=True):
+        for found in find_departures(frames, refused, schedule, together=True):
             showings.append(_Showing(exit=found, direction=found.direction))
             if not bench.augment:
                 continue
@@ -123,7 +132,7 @@ def _showings(bench: Bench, rng: Random, refused: Counter[str]) -> list[_Showing
 
 
 def burst_moments(
-    run: Run,
+    run: TrackRun,
     gone_s: float,
     frame: BoxedFrame,
     *,
@@ -138,15 +147,14 @@ def burst_moments(
         gone_s: When it is gone.
         frame: The last frame with it.
         frames: The recording's boxed frames, by moment.
-        bench: Settings of exits and crops.
+        bench: Settings of crops.
         rng: Source of chance.
     """
-    config = bench.exits
-    for num_frames in _lengths(config, rng):
-        burst = [gone_s - step / config.fps for step in range(num_frames - 2, -1, -1)]
+    for num_frames in _lengths(rng):
+        burst = [gone_s - step / FPS for step in range(num_frames - 2, -1, -1)]
         if burst[0] < run[0][0] - _EXACT_S:
             continue
-        earliest, latest = burst[0] - config.first_gap_s[1], burst[0] - config.first_gap_s[0]
+        earliest, latest = burst[0] - FIRST_GAP_S[1], burst[0] - FIRST_GAP_S[0]
         open_s = [
             at_s
             for at_s, box in run
@@ -157,15 +165,13 @@ def burst_moments(
     return "exit: not in full view long enough before it"
 
 
-def _lengths(config: ExitConfig, rng: Random) -> Sequence[int]:
+def _lengths(rng: Random) -> Sequence[int]:
     """Numbers of frames in the order in which they are tried: one as often as published, then smaller ones."""
-    within = {
-        number: often for number, often in _NUM_FRAMES.items() if config.min_frames <= number <= config.max_frames
-    }
+    within = {number: often for number, often in _NUM_FRAMES.items() if MIN_FRAMES <= number <= MAX_FRAMES}
     if not within:
-        within = dict.fromkeys(range(config.min_frames, config.max_frames + 1), 1)
+        within = dict.fromkeys(range(MIN_FRAMES, MAX_FRAMES + 1), 1)
     (first,) = rng.choices(list(within), list(within.values()))
-    return range(first, config.min_frames - 1, -1)
+    return range(first, MIN_FRAMES - 1, -1)
 
 
 def _in_full_view(frame: BoxedFrame, box: Box, bench: Bench) -> bool:
@@ -177,6 +183,6 @@ def _views(showing: _Showing) -> tuple[View, ...]:
     views = []
     for time_s in found.times_s:
         frame = found.frame.model_copy(update={"time_s": time_s})
-        view = part_of(frame, (0, 0, frame.width, frame.height), "jpeg-90")
+        view = part_view(frame, (0, 0, frame.width, frame.height), "jpeg-90")
         views.append(replace(view, track=found.track, variant="mirror" if showing.mirror else "plain"))
     return tuple(views)

@@ -14,7 +14,7 @@ from babyvlm.toolbox.builders.bench import Bench, Built, choose_pool
 from babyvlm.toolbox.builders.published.material import by_label, cast, letterboxed_view, usual_crops
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.pictures import mean_difference
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, left_right_prompt
 from babyvlm.toolbox.views import View
 

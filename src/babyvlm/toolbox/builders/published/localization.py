@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.builders.published.material import Window, off_midlines, part_of, window_around
-from babyvlm.toolbox.drafts import Draft, DraftTurn, even_quotas, spread
-from babyvlm.toolbox.survey import Singleton
+from babyvlm.toolbox.builders.published.material import Window, off_midlines, part_view, window_around
+from babyvlm.toolbox.drafts import Draft, DraftTurn, even_quotas, spread_out
+from babyvlm.toolbox.sightings import Singleton
 from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, localization_prompt
 
 # DEVIATION: training items are built likewise; the published ones have boxes that fill the frame, and so no answer.
@@ -25,7 +25,7 @@ def localization(bench: Bench, count: int) -> Built:
     rng = bench.rng("localization")
     plain: dict[str, list[Singleton]] = {letter: [] for letter in LETTERS}
     nearer: dict[str, list[Singleton]] = {letter: [] for letter in LETTERS}
-    for single in spread(bench.found.singletons, lambda one: (one.box.label, one.frame.source, one.box.track), rng):
+    for single in spread_out(bench.found.singletons, lambda one: (one.box.label, one.frame.source, one.box.track), rng):
         window, size = _window(single, bench), (single.frame.width, single.frame.height)
         found = plain if off_midlines(window, size) >= bench.cropping.quadrant_margin else nearer
         found[quadrant(window, size)].append(single)
@@ -88,7 +88,7 @@ def _draft(single: Singleton, letter: str, bench: Bench) -> Draft:
     frame, box = single.frame, single.box
     window = _window(single, bench)
     left, top, right, bottom = window
-    shown = part_of(frame, corner_cut(window, letter, (frame.width, frame.height)), "jpeg-75", box)
+    shown = part_view(frame, corner_cut(window, letter, (frame.width, frame.height)), "jpeg-75", box)
     view = replace(shown, box=(left, top, right - left, bottom - top))
     turn = DraftTurn(
         prompt=localization_prompt(box.label), images=(view,), options=LETTERS, gold=letter, labels=(box.label,)

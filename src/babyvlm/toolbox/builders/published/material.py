@@ -20,18 +20,18 @@ from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox.builders.bench import Bench, choose_pool
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.pictures import Encoding
-from babyvlm.toolbox.sources import FrameSource
-from babyvlm.toolbox.survey import (
+from babyvlm.toolbox.sightings import (
     CountedFrame,
     Sighting,
+    Sightings,
     Singleton,
-    Survey,
     covered,
     longest_side,
     overlap,
     touches_edge,
 )
-from babyvlm.toolbox.views import PictureConfig, View
+from babyvlm.toolbox.sources import FrameSource
+from babyvlm.toolbox.views import View
 
 # DEVIATION: published items that cannot be answered (a box that fills its frame, a hidden object) are left out here.
 _IN_VIEW = 0.05  # of a box, or of the crop, from which on it shows another object
@@ -40,9 +40,9 @@ _FILLS = 0.98  # of the frame
 Window = tuple[int, int, int, int]
 
 
-def published_survey(source: FrameSource, _: PictureConfig, config: CropConfig) -> Survey:
+def published_sightings(source: FrameSource, config: CropConfig) -> Sightings:
     """Reads all boxes once."""
-    found = Survey()
+    found = Sightings()
     for name, frames in groupby(source.frames, key=lambda frame: frame.source):
         found.by_source[name] = found.by_source.get(name, ()) + tuple(frames)
     for frame in source.frames:
@@ -109,7 +109,7 @@ def off_midlines(window: Window, frame: tuple[int, int]) -> float:
     return min(abs((left + right) / 2 / frame[0] - 0.5), abs((top + bottom) / 2 / frame[1] - 0.5))
 
 
-def part_of(frame: BoxedFrame, window: Window, encoding: Encoding, box: Box | None = None) -> View:
+def part_view(frame: BoxedFrame, window: Window, encoding: Encoding, box: Box | None = None) -> View:
     """The view of a window at native size, which tells where in its frame it is."""
     left, top, right, bottom = window
     return View(
@@ -175,7 +175,7 @@ def _sighting(frame: BoxedFrame, index: int, box: Box, window: Window) -> Sighti
     return Sighting(
         label=box.label,
         exemplar=f"{frame.source} {thing}",
-        view=part_of(frame, window, "jpeg-75", box),
+        view=part_view(frame, window, "jpeg-75", box),
         side_px=longest_side(box),
         labels_in_view=frozenset(one.label for one in shown),
         is_alone=sum(one.label == box.label for one in shown) == 1,

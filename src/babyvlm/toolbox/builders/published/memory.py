@@ -14,14 +14,14 @@ from random import Random
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.memory_rounds import memory_turns, num_objects
 from babyvlm.toolbox.builders.published.material import by_label, missing_categories, usual_crops
-from babyvlm.toolbox.builders.published.sizes import SizedCrops, Spread
+from babyvlm.toolbox.builders.published.sizes import PublishedRange, SizedCrops
 from babyvlm.toolbox.drafts import Draft
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import MEMORY_BASE
 
 _EASY_BASES = (1, 2)
 """Objects to learn in easy items, which are for training alone."""
-_SIZES = Spread(0.08, 0.31, 1.0)
+_SIZES = PublishedRange(0.08, 0.31, 1.0)
 """Parts of the frame that crops take up (published, 270 pictures)."""
 
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.published.composed import ratio_difficulty
-from babyvlm.toolbox.builders.published.material import is_counted_exactly, part_of
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, spread
-from babyvlm.toolbox.survey import CountedFrame
+from babyvlm.toolbox.builders.published.material import is_counted_exactly, part_view
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, spread_out
+from babyvlm.toolbox.sightings import CountedFrame
 from babyvlm.toolbox.tasks import LETTERS, who_has_more_naturalistic_prompt
 
 _TASK = "who_has_more_naturalistic"
@@ -39,7 +39,7 @@ def who_has_more_naturalistic(bench: Bench, count: int) -> Built:
         for fewer in range(1, more):
             # One more or less must be sure; a larger difference shows all the same.
             of = exact if more - fewer == 1 else groups
-            sides = tuple(spread(of[label, number], lambda one: one.frame.source, rng) for number in (more, fewer))
+            sides = tuple(spread_out(of[label, number], lambda one: one.frame.source, rng) for number in (more, fewer))
             sources = {counted.frame.source for side in sides for counted in side}
             if all(sides) and not (across and len(sources) < 2):
                 places[more - fewer][label, more, fewer] = sides[0], sides[1]
@@ -50,7 +50,7 @@ def who_has_more_naturalistic(bench: Bench, count: int) -> Built:
     used: Counter[tuple[str, float | None]] = Counter()
     made: set[object] = set()
     golds = balanced(LETTERS[:2], len(steps), rng)
-    turns = {step: itertools.cycle(spread(places[step], lambda place: place[0], rng)) for step in sorted(places)}
+    turns = {step: itertools.cycle(spread_out(places[step], lambda place: place[0], rng)) for step in sorted(places)}
     for step in steps:
         for _ in places[step]:
             more_frames, fewer_frames = places[step][next(turns[step])]
@@ -125,7 +125,7 @@ def _draft(pair: tuple[CountedFrame, CountedFrame], gold: str) -> Draft:
     turn = DraftTurn(
         prompt=who_has_more_naturalistic_prompt(pair[0].label),
         images=tuple(
-            part_of(counted.frame, (0, 0, counted.frame.width, counted.frame.height), "jpeg-95") for counted in shown
+            part_view(counted.frame, (0, 0, counted.frame.width, counted.frame.height), "jpeg-95") for counted in shown
         ),
         options=LETTERS[:2],
         gold=gold,

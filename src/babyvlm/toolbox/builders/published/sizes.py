@@ -13,13 +13,13 @@ from random import Random
 from typing import NamedTuple
 
 from babyvlm.toolbox.builders.published.material import area_share, by_label, frame_size_of
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 
 _NEAREST = 5
 _NEAREST_PART = 0.2  # of a category's crops
 
 
-class Spread(NamedTuple):
+class PublishedRange(NamedTuple):
     """Least, median and most of what is published."""
 
     least: float
@@ -29,7 +29,7 @@ class Spread(NamedTuple):
     def at(self, quantile: float) -> float:
         """The value at a quantile from 0 to 1, straight lines between the three.
 
-        >>> Spread(0.1, 0.3, 1.0).at(0.25)
+        >>> PublishedRange(0.1, 0.3, 1.0).at(0.25)
         0.2
         """
         below = quantile < 0.5
@@ -52,7 +52,9 @@ class SizedCrops:
         most: How often one crop may be drawn; None for any number of times.
     """
 
-    def __init__(self, sightings: Iterable[Sighting], spread: Spread, rng: Random, *, most: int | None = None) -> None:
+    def __init__(
+        self, sightings: Iterable[Sighting], spread: PublishedRange, rng: Random, *, most: int | None = None
+    ) -> None:
         self._groups = {label: sorted(of, key=frame_share) for label, of in by_label(sightings).items()}
         self._shares = {label: [frame_share(one) for one in of] for label, of in self._groups.items()}
         self._spread, self._rng, self._most = spread, rng, most

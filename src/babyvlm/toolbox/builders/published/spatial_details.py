@@ -21,17 +21,17 @@ from babyvlm.toolbox.builders.published.material import (
     usual_crops,
     whole_frame_of,
 )
-from babyvlm.toolbox.builders.published.sizes import SizedCrops, Spread
+from babyvlm.toolbox.builders.published.sizes import PublishedRange, SizedCrops
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
 from babyvlm.toolbox.pictures import object_colour_difference
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, spatial_details_prompt
 from babyvlm.toolbox.views import View
 
 _TASK = "spatial_details"
 _SPARE = 2.0  # sets of frames looked at for each that is wanted: some foils may show the query's object
 _FOILS_TRIED = 40
-_SIZES = Spread(0.14, 0.30, 0.49)
+_SIZES = PublishedRange(0.14, 0.30, 0.49)
 """Parts of the frame that queries take up (published, 15 items)."""
 
 

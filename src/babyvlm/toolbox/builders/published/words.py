@@ -14,15 +14,15 @@ from random import Random
 from babyvlm.toolbox.builders.bench import Bench, Built
 from babyvlm.toolbox.builders.published.composed import lossless
 from babyvlm.toolbox.builders.published.material import by_label, usual_crops
-from babyvlm.toolbox.builders.published.sizes import SizedCrops, Spread
+from babyvlm.toolbox.builders.published.sizes import PublishedRange, SizedCrops
 from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
-from babyvlm.toolbox.survey import Sighting
+from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, looking_while_listening_prompt, picture_vocabulary_prompt
 
 _NEAR = 5 / 6  # of items have a foil near in meaning (published: 15 of 18), where the source has one
 _ALIKE = 1 / 4  # of items have a foil that begins like the word (published: 4 to 6 of 18)
 _WORD_EXPONENTS = (3.0, 1.5)
-_SIZES = Spread(0.10, 0.51, 1.0)
+_SIZES = PublishedRange(0.10, 0.51, 1.0)
 """Parts of the frame that crops take up (published, 60 pictures)."""
 
 

@@ -1,4 +1,4 @@
-"""The same model with something taken away: what it earns then, it earns without seeing, or by its habits.
+"""Control conditions: the same model without part of its input. Its score without the input shows bias or shortcuts.
 
 ================  ===================================================================================
 text-only         no pictures at all
@@ -7,7 +7,7 @@ shuffled-options  the pictures of the options in another order; the letter repli
                   model that looks keeps its accuracy, and one that prefers a letter changes its reply
 ================  ===================================================================================
 
-A null is a respondent around a respondent, and a run of its own.
+A control wraps a respondent, and is a run of its own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BLANK_COLOUR = (123, 116, 103)
 
 
 class _Around:
-    """What every null shares: it is a baseline, and whatever else its respondent is."""
+    """What every control shares: it is a baseline, and otherwise like the respondent that it wraps."""
 
     family: Family = "baseline"
 
@@ -131,9 +131,9 @@ def _without_pictures(question: Question) -> Question:
     return question.model_copy(update={"turns": tuple(map(bare, question.turns))})
 
 
-NULLS: dict[str, Callable[[Respondent, int], Respondent]] = {
+CONTROLS: dict[str, Callable[[Respondent, int], Respondent]] = {
     "text-only": lambda inner, seed: TextOnly(inner),
     "blank-image": lambda inner, seed: BlankImage(inner),
     "shuffled-options": lambda inner, seed: ShuffledOptions(inner, seed),
 }
-"""Name of a null -> the null of a respondent, with a seed."""
+"""Name of a control -> the control of a respondent, with a seed."""

@@ -1,4 +1,4 @@
-"""Null rows, right replies as history, likelihoods, and locks."""
+"""Control conditions, right replies as history, likelihoods, and locks."""
 
 import pytest
 
@@ -6,9 +6,9 @@ from babyvlm.cli import main
 from babyvlm.errors import DataFolderError
 from babyvlm.evaluation import AskConfig, evaluate, read_run
 from babyvlm.evaluation.baselines import BlindMatch, RandomGuess
+from babyvlm.evaluation.controls import BlankImage, ShuffledOptions, TextOnly
 from babyvlm.evaluation.durable import only_process
 from babyvlm.evaluation.local import LocalModel
-from babyvlm.evaluation.nulls import BlankImage, ShuffledOptions, TextOnly
 from babyvlm.toolbox import score
 
 

@@ -1,4 +1,4 @@
-"""The log of a stage: a progress bar, ``metrics.jsonl``, and whatever trackers there are; and when to stop it."""
+"""The metrics logger of a stage: progress bar, ``metrics.jsonl`` and trackers; stops a stage that diverges."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _DIVERGED = 1.5
 """The average loss, as a multiple of that of guessing or of the first step's, at which training has diverged."""
 
 
-class Journal:
-    """Keeps a stage's figures.
+class MetricsLogger:
+    """Logs the metrics of a stage.
 
     Args:
         stage: Its name.
-        steps: How many it will take.
-        every: Steps between two lines.
-        trackers: Where the lines go besides the log.
-        uniform_loss: The loss of one who guesses evenly.
-        peak_flops: Operations a second that all devices together can do.
-        begin: Where an interrupted stage stands.
-        silent: Draw no bar: another process does.
+        steps: Total number of steps.
+        every: Number of steps between two lines.
+        trackers: Optional loggers in addition to the log.
+        uniform_loss: The loss of a uniform guess.
+        peak_flops: Peak FLOP/s of all devices together.
+        begin: The point that an interrupted stage resumes from.
+        silent: Draw no progress bar, because another process does.
     """
 
     def __init__(
@@ -122,12 +122,12 @@ class Journal:
 
         Args:
             step: Its number, counted from 1.
-            samples: Of the step.
-            tokens: Of the step.
-            flops: Operations of the step, over all processes.
-            waited_s: How long it waited for its inputs, seconds.
-            kept: Whether it gets a line where none is due.
-            **figures: What else the line says.
+            samples: Number of samples in the step.
+            tokens: Number of tokens in the step.
+            flops: Floating-point operations of the step, over all processes.
+            waited_s: Time spent waiting for inputs, in seconds.
+            kept: Write a line even where none is due.
+            **figures: Further metrics of the line.
         """
         self._samples, self._tokens, self._flops = self._samples + samples, self._tokens + tokens, self._flops + flops
         self._waited_s += waited_s
@@ -142,8 +142,9 @@ class Journal:
         line |= {"samples_per_s": round(self._samples / elapsed_s, 1), "tokens_per_s": round(self._tokens / elapsed_s)}
         shown = f"loss {figures['loss']:.3f}, {line['tokens_per_s']:,} tok/s"
         if self._flops:
-            line["flop_use"] = round(self._flops / elapsed_s / self._peak_flops, 4)
-            shown += f", {line['flop_use']:.0%} of peak FLOP/s"
+            mfu = round(self._flops / elapsed_s / self._peak_flops, 4)
+            line["flop_use"] = mfu
+            shown += f", {mfu:.0%} of peak FLOP/s"
         self._samples, self._tokens, self._flops, self._waited_s, self._since_s = 0, 0, 0.0, 0.0, now_s
         self._lines.append(json.dumps(line))
         for tracker in self._trackers:

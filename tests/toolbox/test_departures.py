@@ -6,8 +6,8 @@ from collections import Counter
 import pytest
 
 from babyvlm.records import Box, BoxedFrame
+from babyvlm.toolbox.departures import departure_direction, find_departures
 from babyvlm.toolbox.directions import DIRECTIONS, neighbours, opposite
-from babyvlm.toolbox.exits import ExitConfig, exit_direction, find_exits
 
 WIDTH, HEIGHT, SIDE = 320, 240, 40
 STEP = {"top": (0, -1), "bottom": (0, 1), "left": (-1, 0), "right": (1, 0)}
@@ -32,7 +32,7 @@ def test_every_direction_is_read_at_every_rate_of_boxes(direction, step_s):
     moves = [STEP[word] for word in direction.split()]
     right, down = (sum(move[axis] for move in moves) for axis in (0, 1))
     boxes = run(140, 100, right * 80, down * 58, step_s)
-    assert exit_direction(boxes, WIDTH, HEIGHT, step_s, ExitConfig()) == direction
+    assert departure_direction(boxes, WIDTH, HEIGHT, step_s) == direction
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_every_direction_is_read_at_every_rate_of_boxes(direction, step_s):
 )
 def test_exits_that_are_not_plain_are_refused(boxes, reason):
     boxes = [(0.2 * index, box) for index, (_, box) in enumerate(boxes)]
-    found = exit_direction(boxes, WIDTH, HEIGHT, 0.2, ExitConfig())
+    found = departure_direction(boxes, WIDTH, HEIGHT, 0.2)
     assert found.startswith("exit:") and reason in found
 
 
@@ -79,7 +79,7 @@ def filmed(*tracks, moments=16, step_s=0.2):
 
 def found(frames, **how):
     skipped = Counter()
-    return list(find_exits(frames, ExitConfig(), skipped, **how)), skipped
+    return list(find_departures(frames, skipped, **how)), skipped
 
 
 def test_an_exit_is_over_once_nothing_of_the_object_is_left():

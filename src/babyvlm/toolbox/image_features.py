@@ -1,4 +1,4 @@
-"""What matchers that know nothing of objects see of a picture: brightness by place, colours, contours.
+"""Low-level image features, and matchers that compare pictures by them: brightness by place, colours, contours.
 
     picture ──> appearance   luminance by place and colours together: what blind matching compares
             ──> colours      which colours there are, wherever they are
@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Look = NDArray[np.float32]
-"""What one matcher sees of one picture."""
+Features = NDArray[np.float32]
+"""The features by which one matcher compares a picture."""
 
 _THUMBNAIL = 32
 _BINS = 8
@@ -27,7 +27,7 @@ _PARTS = 4
 _SHIFT = 4  # cells of the thumbnail, either way
 
 
-def appearance(image: Image.Image) -> Look:
+def appearance(image: Image.Image) -> Features:
     """What blind matching sees of a picture: 32x32 luminance and an 8-bin histogram of each colour, weighed alike.
 
     Returns:
@@ -41,14 +41,14 @@ def appearance(image: Image.Image) -> Look:
     return np.concatenate([luminance, weighed])
 
 
-def colours(image: Image.Image) -> Look:
+def colours(image: Image.Image) -> Features:
     """Shares of 4 x 4 x 4 colours, (64,); they add up to 1."""
     small = np.asarray(image.convert("RGB").resize((_THUMBNAIL, _THUMBNAIL), Image.Resampling.BOX)) >> 6
     joined = (small[..., 0].astype(np.int64) * 4 + small[..., 1]) * 4 + small[..., 2]
     return np.bincount(joined.ravel(), minlength=64).astype(np.float32) / joined.size
 
 
-def contours(image: Image.Image) -> Look:
+def contours(image: Image.Image) -> Features:
     """Histograms of contour directions in 4 x 4 parts of the picture, of length 1 together, (128,)."""
     grey = _thumbnail(image, 2 * _THUMBNAIL)
     down, across = np.gradient(grey)
@@ -59,21 +59,21 @@ def contours(image: Image.Image) -> Look:
     return (strength / max(1e-6, float(np.linalg.norm(strength)))).astype(np.float32)
 
 
-def grey(image: Image.Image) -> Look:
+def grey(image: Image.Image) -> Features:
     """Luminance by place, (32, 32), 0 to 1."""
     return _thumbnail(image, _THUMBNAIL) / np.float32(255)
 
 
-def _thumbnail(image: Image.Image, side_px: int) -> Look:
+def _thumbnail(image: Image.Image, side_px: int) -> Features:
     return np.asarray(image.convert("L").resize((side_px, side_px), Image.Resampling.BOX), np.float32)
 
 
-def mean_difference(first: Look, second: Look) -> float:
-    """Mean absolute difference of two looks."""
+def mean_difference(first: Features, second: Features) -> float:
+    """Mean absolute difference of two pictures' features."""
     return float(np.abs(first - second).mean())
 
 
-def shifted_difference(first: Look, second: Look) -> float:
+def shifted_difference(first: Features, second: Features) -> float:
     """1 less the best correlation of two thumbnails over small shifts: blind to brightness and contrast."""
     middle = first[_SHIFT:-_SHIFT, _SHIFT:-_SHIFT]
     windows = np.lib.stride_tricks.sliding_window_view(second, middle.shape)[::2, ::2]
@@ -86,14 +86,14 @@ def shifted_difference(first: Look, second: Look) -> float:
 
 @dataclass(frozen=True)
 class Matcher:
-    """One way to say how unlike two pictures are."""
+    """A measure of how different two pictures are."""
 
     name: str
-    look: Callable[[Image.Image], Look]
-    difference: Callable[[Look, Look], float]
+    features: Callable[[Image.Image], Features]
+    difference: Callable[[Features, Features], float]
 
-    def order(self, target: Look, options: Sequence[Look]) -> list[int]:
-        """The options' places, most like the target first."""
+    def order(self, target: Features, options: Sequence[Features]) -> list[int]:
+        """Indices of the options, most similar to the target first."""
         return sorted(range(len(options)), key=lambda place: self.difference(target, options[place]))
 
 

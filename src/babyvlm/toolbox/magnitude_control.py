@@ -1,4 +1,4 @@
-"""Composed pictures in which number is held apart from what usually goes with it.
+"""Magnitude control: composed pictures in which number does not predict the magnitudes that usually go with it.
 
 More things cover more area, fill a larger part of the picture and have more contour. As in developmental studies of
 number, these magnitudes are set by plan and not left to go along:
@@ -131,7 +131,7 @@ def plan_pair(views: Sequence[View], more: int, fewer: int, goes: Goes, rng: Ran
 
 
 def pairs_to_compare(most: int) -> list[tuple[int, int]]:
-    """Every (more, fewer) that can be held apart."""
+    """Every (more, fewer) whose magnitudes can be controlled."""
     return [(more, fewer) for more in range(3, most + 1) for fewer in range(2, more) if more <= MAX_RATIO * fewer]
 
 

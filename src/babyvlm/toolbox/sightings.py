@@ -1,4 +1,4 @@
-"""What a source's boxes make possible, before any pixel is decoded.
+"""Sightings: what a source's boxes can be used for, found before any pixel is decoded.
 
     boxed frames -> objects to show alone      (crops: picture vocabulary, matching, memory, composed pictures)
                  -> objects alone of their kind (localization)
@@ -15,8 +15,17 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from babyvlm.records import Box, BoxedFrame
+from babyvlm.toolbox.balanced_cropping import (
+    CROP_MARGIN,
+    CROP_PX,
+    FRAME_PX,
+    MAX_COUNT_OVERLAP,
+    MAX_COVERED,
+    MIN_BOX_PX,
+    MIN_COUNT_BOX_PX,
+)
 from babyvlm.toolbox.sources import FrameSource
-from babyvlm.toolbox.views import PictureConfig, Variant, View
+from babyvlm.toolbox.views import CropVariant, View
 
 MAX_COUNT = 12
 # A much larger box is taken for what the object stands on or in front of, not for something that hides it.
@@ -42,7 +51,7 @@ class Sighting:
     is_alone: bool
     """Whether the crop shows no good part of any other object."""
 
-    def variant(self, variant: Variant) -> View:
+    def variant(self, variant: CropVariant) -> View:
         """The crop in another variant."""
         return View(**{**self.view.__dict__, "variant": variant})
 
@@ -65,7 +74,7 @@ class CountedFrame:
 
 
 @dataclass(kw_only=True)
-class Survey:
+class Sightings:
     """Everything found, in the order of the source."""
 
     sightings: list[Sighting] = field(default_factory=list)
@@ -76,17 +85,17 @@ class Survey:
     """Boxes, or frames of a category, passed over, by reason."""
 
 
-def survey(source: FrameSource, config: PictureConfig) -> Survey:
-    """Reads all boxes once."""
-    found = Survey()
+def find_sightings(source: FrameSource) -> Sightings:
+    """Finds everything usable in one pass over the boxes."""
+    found = Sightings()
     for name, frames in groupby(source.frames, key=lambda frame: frame.source):
         found.by_source[name] = found.by_source.get(name, ()) + tuple(frames)
     for frame in source.frames:
         kinds: dict[str, list[Box]] = defaultdict(list)
         for index, box in enumerate(frame.boxes):
             kinds[box.label].append(box)
-            reason = _why_not_shown(frame, box, config)
-            window = square_window(frame, box, config.crop_margin)
+            reason = _why_not_shown(frame, box)
+            window = square_window(frame, box, CROP_MARGIN)
             if reason is None and window is None:
                 reason = "box: larger than any square of its frame"
             if reason is not None or window is None:
@@ -94,7 +103,7 @@ def survey(source: FrameSource, config: PictureConfig) -> Survey:
                 continue
             # Without tracks, every box is its own object.
             thing = f"track {box.track}" if box.track is not None else f"{frame.time_s} box {index}"
-            size = (config.crop_px, config.crop_px)
+            size = (CROP_PX, CROP_PX)
             in_view = _in_view(frame, window)
             found.sightings.append(
                 Sighting(
@@ -107,20 +116,20 @@ def survey(source: FrameSource, config: PictureConfig) -> Survey:
                 )
             )
         for label, boxes in kinds.items():
-            shown = min(1.0, config.frame_px / max(frame.width, frame.height))
-            if len(boxes) == 1 and longest_side(boxes[0]) >= config.min_box_px:
-                if longest_side(boxes[0]) * shown < config.min_count_box_px:
+            shown = min(1.0, FRAME_PX / max(frame.width, frame.height))
+            if len(boxes) == 1 and longest_side(boxes[0]) >= MIN_BOX_PX:
+                if longest_side(boxes[0]) * shown < MIN_COUNT_BOX_PX:
                     found.skipped["localization: smaller than min_count_box_px in the picture as shown"] += 1
                 elif touches_edge(frame, boxes[0]):
                     found.skipped["localization: cut off by the frame"] += 1
-                elif covered(boxes[0], frame.boxes) <= config.max_covered:
+                elif covered(boxes[0], frame.boxes) <= MAX_COVERED:
                     found.singletons.append(Singleton(frame=frame, box=boxes[0]))
                 else:
                     found.skipped["localization: covered by another box"] += 1
-            reason = _why_not_counted(frame, boxes, config)
+            reason = _why_not_counted(frame, boxes)
             if reason is None:
                 found.counted.append(CountedFrame(frame=frame, label=label, count=len(boxes)))
-                if any(longest_side(box) * shown < config.min_count_box_px for box in boxes):
+                if any(longest_side(box) * shown < MIN_COUNT_BOX_PX for box in boxes):
                     found.skipped["count: whole frame in which an object is smaller than min_count_box_px"] += 1
             else:
                 found.skipped[reason] += 1
@@ -151,9 +160,9 @@ def frame_size(width: int, height: int, longest_px: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def whole_frame(frame: BoxedFrame, config: PictureConfig) -> View:
+def whole_frame(frame: BoxedFrame) -> View:
     """The view of all of a frame."""
-    return view_of(frame, (0, 0, frame.width, frame.height), frame_size(frame.width, frame.height, config.frame_px))
+    return view_of(frame, (0, 0, frame.width, frame.height), frame_size(frame.width, frame.height, FRAME_PX))
 
 
 def square_window(frame: BoxedFrame, box: Box, margin: float) -> tuple[int, int, int, int] | None:
@@ -214,25 +223,25 @@ def _is_single(frame: BoxedFrame, box: Box, window: tuple[int, int, int, int]) -
     return all(overlap(other, seen) <= _HINT_IN_VIEW * min(other.area, seen.area) for other in alike)
 
 
-def _why_not_shown(frame: BoxedFrame, box: Box, config: PictureConfig) -> str | None:
-    if longest_side(box) < config.min_box_px or min(box.width, box.height) < config.min_box_px / 3:
+def _why_not_shown(frame: BoxedFrame, box: Box) -> str | None:
+    if longest_side(box) < MIN_BOX_PX or min(box.width, box.height) < MIN_BOX_PX / 3:
         return "box: smaller than min_box_px"
     if touches_edge(frame, box):
         return "box: cut off by the frame"
-    if covered(box, frame.boxes) > config.max_covered:
+    if covered(box, frame.boxes) > MAX_COVERED:
         return "box: covered by another box"
     return None
 
 
-def _why_not_counted(frame: BoxedFrame, boxes: Sequence[Box], config: PictureConfig) -> str | None:
+def _why_not_counted(frame: BoxedFrame, boxes: Sequence[Box]) -> str | None:
     if len(boxes) > MAX_COUNT:
         return f"count: more than {MAX_COUNT} of a category"
     if any(touches_edge(frame, box) for box in boxes):
         return "count: an object cut off by the frame"
     for index, box in enumerate(boxes):
         for other in boxes[index + 1 :]:
-            if overlap(box, other) > config.max_count_overlap * min(box.area, other.area):
+            if overlap(box, other) > MAX_COUNT_OVERLAP * min(box.area, other.area):
                 return "count: objects of the category overlap"
-        if covered(box, frame.boxes) > 2 * config.max_covered:
+        if covered(box, frame.boxes) > 2 * MAX_COVERED:
             return "count: an object is hidden by another box"
     return None
