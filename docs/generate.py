@@ -59,7 +59,7 @@ update of the program:
 ```text
 bash:  babyvlm --tyro-write-completion bash ~/.local/share/bash-completion/completions/babyvlm
 zsh:   babyvlm --tyro-write-completion zsh ~/.zfunc/_babyvlm      with fpath+=~/.zfunc before compinit in ~/.zshrc
-tcsh:  babyvlm --tyro-write-completion tcsh ~/.babyvlm.tcsh       with source ~/.babyvlm.tcsh in ~/.tcshrc
+fish:  babyvlm --tyro-write-completion fish ~/.config/fish/completions/babyvlm.fish
 ```
 """.strip()
 

@@ -1,10 +1,13 @@
 """The demonstration's recipes and what they are given to learn from fit each other."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from babyvlm.cli.demo import run_demo
+from babyvlm.cli.index import find
+from babyvlm.cli.parsing import parse
 from babyvlm.errors import ConfigError
 from babyvlm.recipes import resolve
 from babyvlm.recipes.material import MATERIAL
@@ -31,3 +34,17 @@ def test_another_recipe_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="demo and nursery, not for 'saycam'"):
         run_demo(tmp_path / "out", seed=0, recipe="saycam", run=pytest.fail)
     assert not (tmp_path / "out").exists()
+
+
+def test_every_step_is_a_command_that_parses(tmp_path, capsys):
+    typed = []
+    run_demo(tmp_path / "out", seed=3, run=typed.append, hours=0.1)
+    for words in typed:
+        command, length = find(words)
+        assert command is not None
+        parse(command, words[length:])  # SystemExit where it does not
+    assert [find(words)[0].name for words in typed] == [
+        "corpus render", "curate", "toolbox build", "train", *["evaluate"] * 4, "report",
+    ]  # fmt: skip
+    assert set(json.loads((tmp_path / "out" / "times.json").read_text())) >= {"render", "train", "ask model"}
+    assert "report.html" in capsys.readouterr().out

@@ -16,11 +16,13 @@ Each function is a command of the same name or nearly so, makes the same files, 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
 
 from babyvlm.auto_classes import register_when_needed
 
+TYPE_CHECKING = False  # what type checkers take for True; importing typing takes longer than all else here
 if TYPE_CHECKING:
+    from typing import Any
+
     from babyvlm.audits import AuditConfig as AuditConfig
     from babyvlm.chain.data import curate as curate
     from babyvlm.chain.data import export_set as export_set

@@ -89,7 +89,7 @@ def test_only_the_module_of_the_command_is_imported():
 
 def test_a_family_lists_its_commands(capsys):
     out, _ = typed(capsys, "study", "--help", code=0)
-    assert all(f"  {name} " in out for name in COMMANDS if name.startswith("study ")) and "toolbox" not in out
+    assert all(f"  {name} " in out for name in COMMANDS if name.startswith("study ")) and "toolbox build" not in out
     _, err = typed(capsys, "study", code=2)
     assert "study serve" in err and err.endswith("babyvlm: error: name a command\n")
 
@@ -134,7 +134,7 @@ def test_rare_settings_are_shown_on_request_and_always_work(capsys):
     every, _ = typed(capsys, "toolbox", "build", "--help-all", code=0)
     for setting in ("--pictures.crop-px", "--exits.", "--retakes.", "--max-reuse"):
         assert setting not in out and setting in every
-    assert "--help-all" in out and "left out" not in every
+    assert "--help-all" in out and "left out here" not in every
     assert "--items-per-task" in out and "--words.foils" in out
     refused = typed(capsys, "toolbox", "build", "nowhere", "--out", "x", "--pictures.crop-px", "99", code=2)[1]
     assert "nowhere" in refused and "crop" not in refused
@@ -195,7 +195,9 @@ def test_the_closing_line_says_what_to_do_next(small_corpus, tmp_path, capsys):
     assert err.splitlines()[-1].endswith(f"Next: babyvlm train RECIPE --data '{out}' --out MODEL")
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_a_shell_completes_every_command(shell, capsys):
-    script, _ = typed(capsys, "--tyro-print-completion", shell, code=0)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_every_command(shell):
+    """In a process of its own: making an argparse parser, as the documentation does, changes tyro's completions."""
+    print_it = [sys.executable, "-m", "babyvlm", "--tyro-print-completion", shell]
+    script = subprocess.run(print_it, capture_output=True, text=True, check=True).stdout
     assert all(word in script for name in COMMANDS for word in name.split())

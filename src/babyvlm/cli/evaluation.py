@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from tyro.conf import Positional, arg
 
 import babyvlm
-from babyvlm.cli.shared import Sharing, closing
+from babyvlm.cli.shared import Runs, Sharing, closing
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.toolbox import Scoring
 
@@ -79,7 +79,7 @@ def score(run: Positional[Path], *, scoring: Scoring = "default") -> str:
 
 
 def compare_runs(
-    runs: Positional[tuple[Path, ...]],
+    runs: Positional[Runs],
     *,
     seeds: bool = False,
     out: Path | None = None,

@@ -8,12 +8,12 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 import babyvlm
-from babyvlm.cli.shared import Sharing, closing
+from babyvlm.cli.shared import Runs, Sharing, closing
 from babyvlm.leaderboard import SubmissionConfig
 
 
 def report(
-    runs: Positional[tuple[Path, ...]],
+    runs: Positional[Runs],
     *,
     out: Path,
     training: Path | None = None,

@@ -10,6 +10,10 @@ from tyro.conf import arg
 
 Layout = Annotated[str, arg(metavar="auto|saycam|babyview|ego4d|plain|NAME")]
 """How recordings are named; NAME is one that another package adds."""
+Changes = Annotated[tuple[str, ...], arg(metavar="[KEY=VALUE ...]")]
+"""Settings of a recipe to change."""
+Runs = Annotated[tuple[Path, ...], arg(metavar="RUN [RUN ...]")]
+"""Run folders."""
 Sharing = Literal["", "restricted"]
 """Whether restricted pictures may be shown to others."""
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from tyro.conf import Positional
 
 import babyvlm
-from babyvlm.cli.shared import closing
+from babyvlm.cli.shared import Changes, closing
 from babyvlm.names import StageName, WholeStage
 
 
 def train(
     recipe: Positional[str],
-    changes: Positional[tuple[str, ...]] = (),
+    changes: Positional[Changes] = (),
     *,
     data: Path,
     out: Path,
@@ -42,7 +42,7 @@ def train(
     return closing(f"{last} is trained", "train", recipe, "--data", data, "--out", out)
 
 
-def config(recipe: Positional[str], changes: Positional[tuple[str, ...]] = ()) -> str:
+def config(recipe: Positional[str], changes: Positional[Changes] = ()) -> str:
     """Print every resolved knob of a recipe, with its meaning, unit and source.
 
     Args:

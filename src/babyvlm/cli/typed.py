@@ -39,7 +39,7 @@ class Typed(NamedTuple):
         if self.command is not None or not self.rest or self.family:
             return ""
         words = [word for word in self.rest[:2] if not word.startswith("-")]
-        if not words:
+        if self.rest[0].startswith("-"):
             return f"{self.rest[0]!r} is no option of babyvlm itself. Options of a command stand behind its name"
         typed = " ".join(words if words[0] in FAMILIES else words[:1])
         near = nearest(typed)
