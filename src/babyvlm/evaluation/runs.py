@@ -319,11 +319,11 @@ def _toolbox_of(out: Path, run: Run, toolbox: Toolbox | None = None) -> Toolbox:
 
 
 def refuse_foreign(out: Path) -> None:
-    """Raises ConfigError where ``out`` holds something that is no run."""
+    """Raises ConfigError where ``out`` holds something that is not a run."""
     if (out / "run.json").is_file():
         return
     if out.is_file() or (out.is_dir() and any(path.name not in (LOCK, _PARTIAL_RUN) for path in out.iterdir())):
-        raise ConfigError(f"{out}: already holds something that is no run. Choose another --out")
+        raise ConfigError(f"{out}: already holds something that is not a run. Choose another --out")
 
 
 def _claim(out: Path, run: Run) -> None:

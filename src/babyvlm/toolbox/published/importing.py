@@ -308,13 +308,13 @@ def _some(names: Sequence[str]) -> str:
 
 
 def refuse_too_few(source: Path, config: ImportConfig, records: int, problems: Counter[str]) -> None:
-    """Raises InputError where too many of a source's records come to no item."""
+    """Raises InputError where too many of a source's records yield no item."""
     unusable = sum(problems.values())
     if records and unusable < records and unusable <= config.max_unusable * records:
         return
     reasons = "; ".join(f"{count} x {reason}" for reason, count in problems.most_common())
     raise InputError(
-        f"{unusable} of {records} records come to no item ({reasons or 'there is no record'})",
+        f"{unusable} of {records} records yield no item ({reasons or 'there is no record'})",
         path=source,
         remedy="Give --image-root where pictures are missing, --task where no file names one, "
         "or --max-unusable to import the rest",
