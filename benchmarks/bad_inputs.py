@@ -33,13 +33,13 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "study"), str(Path(__file__).parents[1] / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import fuzzed  # noqa: E402
-import kills  # noqa: E402
-from babyvlm.errors import BabyVLMError  # noqa: E402
-from fuzzed import STAGES, Stage  # noqa: E402
-from fuzzed.damage import NEUTRAL  # noqa: E402
+import fuzzed
+import kills
+from babyvlm.errors import BabyVLMError
+from fuzzed import STAGES, Stage
+from fuzzed.damage import NEUTRAL
 
 RESULTS = Path(__file__).parent / "results"
 LONGEST_MESSAGE = 6000

@@ -35,19 +35,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / "study"), str(Path(__file__).parents[1] / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import study_world  # noqa: E402
-from safetensors.torch import load_file  # noqa: E402
-from sqlalchemy import create_engine, text  # noqa: E402
+from safetensors.torch import load_file
+from sqlalchemy import create_engine, text
 
-import babyvlm.cli  # noqa: E402
-import babyvlm.curation  # noqa: E402
-import babyvlm.evaluation.local  # noqa: E402
-import babyvlm.reports.report  # noqa: E402
-import babyvlm.study.server  # noqa: E402
-import babyvlm.training  # noqa: E402
-from babyvlm.study.store import Store  # noqa: E402
+import babyvlm.cli
+import babyvlm.curation
+import babyvlm.evaluation.local
+import babyvlm.reports.report
+import babyvlm.study.server
+import babyvlm.training
+from babyvlm.study.store import Store
+from tests.study import study_world
 
 RESULTS = Path(__file__).parent / "results"
 SHAPE = {

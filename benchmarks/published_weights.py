@@ -27,8 +27,8 @@ from babyvlm.model import ConversationEncoder
 from babyvlm.weights.convert import convert
 from harness import peak_mib
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "weights"))
-from published_weights import (
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.weights.published_weights import (
     FULL,
     TOWER,
     multimodal_logits,

@@ -19,18 +19,16 @@ import tempfile
 from collections import defaultdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "study"))
-
-from study_world import PASSWORD, PIN, SHORT, build, running
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import babyvlm
 from babyvlm.study import StudyConfig
 from babyvlm.study.service import StudyService
 from babyvlm.study.store import Store
 from babyvlm.toolbox import Toolbox
-from pages import PHONE, TABLET, chromium
-from study_browser import BrowserTaker, save_screenshot
+from tests.pages import PHONE, TABLET, chromium
+from tests.study.study_browser import BrowserTaker, save_screenshot
+from tests.study.study_world import PASSWORD, PIN, SHORT, build, running
 
 SCREENS = {
     "tablet upright": TABLET,

@@ -29,14 +29,13 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "study"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx
-from postgresql_server import own_postgresql
-from study_world import PASSWORD, PIN, build
 
 from babyvlm.study.store import Store
+from tests.study.postgresql_server import own_postgresql
+from tests.study.study_world import PASSWORD, PIN, build
 
 EVERY_S = 2.0
 

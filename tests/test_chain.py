@@ -10,7 +10,7 @@ import pytest
 
 import babyvlm
 from babyvlm.cli import main
-from elsewhere import asked_elsewhere
+from tests.elsewhere import asked_elsewhere
 
 SHORT = [f"{stage}.optimisation.{setting}" for stage in ("vision", "language", "alignment", "joint", "instruction")
          for setting in ("steps=2", "batch_size=4")]  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,9 +24,7 @@ from babyvlm.shown_pictures import open_image
 from babyvlm.toolbox.published.layouts import read_records
 from babyvlm.toolbox.review.decisions import read_decisions
 from babyvlm.toolbox.vocabulary.words import read_wordbank
-
-sys.path.insert(0, str(Path(__file__).parent / "study"))
-import study_world
+from tests.study import study_world
 
 PLACES: dict[str, Callable[[Path], None]] = {
     "nothing": lambda path: None,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from typed_commands import Given, Reader, commands_of, needs_of
+from tests.typed_commands import Given, Reader, commands_of, needs_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from babyvlm.connections import Bounds
 from babyvlm.errors import ConfigError
 from babyvlm.refusals import refuse_in_sentences
 from babyvlm.web import Guard, Site
-from pages import serving
+from tests.pages import serving
 
 LOCAL, ROOM = Site(), Site(host="0.0.0.0")
 NAMED, PUBLIC = Site(host="lab.example.org"), Site(public_url="https://study.example.org")

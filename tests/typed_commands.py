@@ -36,10 +36,7 @@ from babyvlm.evaluation import read_run
 from babyvlm.media import frames_at
 from babyvlm.toolbox import open_toolbox
 
-HERE = Path(__file__).parent
-ROOT = HERE.parent
-for folder in ("study", "evaluation", "weights", "toolbox/detection"):
-    sys.path.insert(0, str(HERE / folder))
+ROOT = Path(__file__).parents[1]
 
 STAGES = ("vision", "language", "alignment", "joint", "instruction")
 SMALL_MODEL = [
@@ -167,7 +164,7 @@ class Given:
 
     def _lab_model(self, out: Path) -> None:
         """A model of the hub, as a folder of that name holds it."""
-        import hub_models
+        from tests.evaluation import hub_models
 
         hub_models.llava(out)
 
@@ -183,12 +180,12 @@ class Given:
         out.write_text("You may stop at any time.\n", encoding="utf-8")
 
     def _detector(self, out: Path) -> None:
-        import tiny_detector
+        from tests.toolbox.detection import tiny_detector
 
         tiny_detector.save(out)
 
     def _weights(self, out: Path) -> None:
-        import published_weights
+        from tests.weights import published_weights
 
         tensors = published_weights.whole_model(published_weights.torchvision_tower())
         published_weights.write_whole_model(out, tensors, published_weights.published_tokenizer())
@@ -381,7 +378,7 @@ class Reader:
         if verb == "evaluate" and words[2].startswith("hf:"):  # random weights never end a reply
             return [*words, "--max-new-tokens", "3", "--tasks", "left_right", "localization"]
         if verb == "evaluate" and words[2].startswith("openai:"):
-            import servers
+            from tests.evaluation import servers
 
             entered = servers.serving(lambda number, body: (200, {}, servers.openai_reply("A"), 0))
             address, _ = entered.__enter__()
@@ -406,9 +403,8 @@ class Reader:
 
     def _visit_study_serve(self, address: str) -> None:
         """One participant takes the whole study."""
-        from study_world import Taker
-
         from babyvlm.study.store import Store
+        from tests.study.study_world import Taker
 
         store = Store.open(str(self.folder / "my-study.db"))
         invited = store.invite("adult", "main" if not store.config.sites else store.config.sites[0])[0]

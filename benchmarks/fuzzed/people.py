@@ -10,7 +10,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-import study_world
 from fastapi.testclient import TestClient
 
 import babyvlm.cli
@@ -19,6 +18,7 @@ from babyvlm.study.service import StudyService
 from babyvlm.study.store import Store
 from babyvlm.toolbox import open_toolbox
 from fuzzed.damage import WEIRD, damage
+from tests.study import study_world
 
 ADDRESS = "http://127.0.0.1:8330"
 

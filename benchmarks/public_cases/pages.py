@@ -13,16 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "study"))
-
-from study_world import PASSWORD, PIN, SHORT, build, running
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from babyvlm.study import StudyConfig
 from babyvlm.study.service import StudyService
 from babyvlm.study.store import Store
-from pages import TABLET, chromium
-from study_browser import BrowserTaker
+from tests.pages import TABLET, chromium
+from tests.study.study_browser import BrowserTaker
+from tests.study.study_world import PASSWORD, PIN, SHORT, build, running
 
 ONE_TASK = {"tasks": ("picture_vocabulary",), "items_per_task": 6, "practice_per_task": 0, "attention_every": 0}
 CONFIG = StudyConfig(**(vars(SHORT) | ONE_TASK))

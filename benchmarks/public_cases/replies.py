@@ -44,12 +44,11 @@ def replies(case: Path, _work: Path) -> str:
 def _asked(
     work: Path, name: str, behave: Callable[[int, object], tuple], provider: str, **ask: object
 ) -> tuple[str, list, list[dict]]:
-    from servers import serving
-
     from babyvlm.errors import BabyVLMError
     from babyvlm.evaluation import AskConfig, evaluate
     from babyvlm.evaluation.apis import open_api
     from babyvlm.toolbox import open_toolbox
+    from tests.evaluation.servers import serving
 
     for key in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY"):
         os.environ.setdefault(key, "placeholder-not-a-key")
@@ -101,7 +100,7 @@ SPENT = "You exceeded your current quota, please check your plan and billing det
 
 def account_troubles(_case: Path, work: Path) -> str:
     """An account that runs dry stops the run; the items stay unasked, and a full account resumes them."""
-    from servers import ANTHROPIC_REPLY, openai_reply
+    from tests.evaluation.servers import ANTHROPIC_REPLY, openai_reply
 
     quota = {"message": SPENT, "type": "insufficient_quota", "param": None, "code": "insufficient_quota"}
     credit = {"type": "invalid_request_error", "message": LOW}
@@ -122,7 +121,7 @@ def account_troubles(_case: Path, work: Path) -> str:
 
 def paid_unreadable_answers(_case: Path, work: Path) -> str:
     """Content in parts is read; the budget holds; what cannot be read is not bought twice."""
-    from servers import openai_reply
+    from tests.evaluation.servers import openai_reply
 
     prices = work / "prices.json"
     table = {"openai:tiny": {"input": 1.0, "output": 1.0, "image_tokens": 400}}

@@ -69,7 +69,7 @@ def parse_json(text: str | bytes, *, half: str = "\ufffd") -> Any:
     True
 
     Raises:
-        ValueError: It is no JSON, or of another encoding than UTF-8, UTF-16 and UTF-32.
+        ValueError: It is not JSON, or of another encoding than UTF-8, UTF-16 and UTF-32.
         RecursionError: It is too deep.
     """
     if isinstance(text, bytes):

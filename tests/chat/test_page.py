@@ -5,7 +5,7 @@ from PIL import Image
 
 from babyvlm.chat.server import chat_app
 from babyvlm.records import Reply, Response
-from pages import PHONE, TABLET, chromium, fits_across, serious_findings, serving
+from tests.pages import PHONE, TABLET, chromium, fits_across, serious_findings, serving
 
 
 class Counting:

@@ -1,11 +1,11 @@
 """The examples' extensions, installed while a contract suite runs, and a small toolbox of every task."""
 
 import pytest
-from drawn_toolbox import config_of, draw_corpus
 
 from babyvlm.toolbox import CorpusSource, build_toolbox
 from babyvlm.toolbox.tasks import REGISTRY
-from extensions import install_examples, names_of, on_the_path
+from tests.contracts.drawn_toolbox import config_of, draw_corpus
+from tests.extensions import install_examples, names_of, on_the_path
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,14 +1,10 @@
 """A small drawn corpus with boxes, and how the contract suites build toolboxes from it."""
 
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 from babyvlm.records import BoxedFrame, Recording
 from babyvlm.toolbox import CropConfig, ToolboxConfig
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "toolbox"))
-from drawn_corpus import FPS, HEIGHT, WIDTH, DrawnCorpus, boxes_of, draw_scene, film, scene
+from tests.toolbox.drawn_corpus import FPS, HEIGHT, WIDTH, DrawnCorpus, boxes_of, draw_scene, film, scene
 
 SECONDS, RECORDINGS = 12, 4
 

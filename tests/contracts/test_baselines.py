@@ -1,12 +1,12 @@
 """What every baseline holds: the contract of respondents, and a row of its own beside a model's."""
 
 import pytest
-from test_respondent_kinds import holds_the_contract, replies
 
 from babyvlm.errors import ConfigError
 from babyvlm.evaluation import BASELINES, choose_controls, choose_respondent, evaluate
 from babyvlm.evaluation.choose import BASELINE_KINDS, extensions_in
-from extensions import example_names, names_of
+from tests.contracts.test_respondent_kinds import holds_the_contract, replies
+from tests.extensions import example_names, names_of
 
 NAMES = names_of(BASELINE_KINDS)
 

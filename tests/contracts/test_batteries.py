@@ -10,7 +10,7 @@ from babyvlm.records import Item
 from babyvlm.toolbox import score
 from babyvlm.toolbox.batteries import REGISTRY, Battery, BatteryRecord, BatteryTurn
 from babyvlm.toolbox.published import ImportConfig, export_items
-from extensions import example_names, names_of
+from tests.extensions import example_names, names_of
 
 NAMES = names_of(REGISTRY)
 

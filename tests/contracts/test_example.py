@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from babyvlm.registry import GROUPS
 from babyvlm.toolbox.tasks import TASKS
-from extensions import EXAMPLES, example_names, install_examples
+from tests.extensions import EXAMPLES, example_names, install_examples
 
 LONGEST = 80
 RELEASE = "babyvlm-extension-example 0.1.0"

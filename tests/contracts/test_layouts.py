@@ -10,7 +10,7 @@ from babyvlm.curation import PretrainingSet, curate
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.licences import is_restricted
 from babyvlm.records import Recording
-from extensions import example_names, names_of
+from tests.extensions import example_names, names_of
 
 NAMES = names_of(REGISTRY)
 STEMS = ["", "visit", "a/b", "2014-02-31", "x" * 300, "\u00e9t\u00e9", "hc--1d-1", "S_20149999_9999_01"]

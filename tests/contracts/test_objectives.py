@@ -2,9 +2,7 @@
 
 import json
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,10 +16,8 @@ from babyvlm.training.configuration import saved_settings
 from babyvlm.training.distillation import new_objective, train_tower
 from babyvlm.training.objectives import DISTILLATION, REGISTRY
 from babyvlm.training.run import RunContext, accelerator_for
-from extensions import example_names, names_of
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "training"))
-from tiny import TINY, tiny_recipe
+from tests.extensions import example_names, names_of
+from tests.training.tiny import TINY, tiny_recipe
 
 NAMES = names_of(REGISTRY)
 STEPS = 5

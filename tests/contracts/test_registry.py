@@ -10,7 +10,7 @@ from babyvlm.doctor import registries
 from babyvlm.errors import ConfigError, ExtensionError
 from babyvlm.registry import GROUPS, faults, installed_extensions
 from babyvlm.toolbox.tasks import REGISTRY, TASKS
-from extensions import on_the_path, write_metadata
+from tests.extensions import on_the_path, write_metadata
 
 REGISTRIES = {registry.group: registry for registry in registries()}
 GROUP = REGISTRY.group

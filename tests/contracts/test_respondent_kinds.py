@@ -9,7 +9,7 @@ from babyvlm.evaluation.choose import BASELINE_KINDS, RESPONDENTS
 from babyvlm.evaluation.respondents import Family, RespondentKind
 from babyvlm.records import Response, read_jsonl
 from babyvlm.toolbox import score
-from extensions import example_names, names_of
+from tests.extensions import example_names, names_of
 
 WITHOUT_EXAMPLE = ("hf", "openai", "anthropic", "gemini")
 NAMES = [name for name in names_of(RESPONDENTS) if name not in WITHOUT_EXAMPLE]

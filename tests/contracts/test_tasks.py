@@ -3,14 +3,14 @@
 import math
 
 import pytest
-from drawn_toolbox import config_of, without_boxes
 
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.evaluation.baselines import RandomGuess
 from babyvlm.records import Item, Reply, Response
 from babyvlm.toolbox import TASKS, CorpusSource, build_toolbox, open_toolbox, score
 from babyvlm.toolbox.tasks import REGISTRY, in_table_order, is_extra, task_named
-from extensions import example_names, names_of
+from tests.contracts.drawn_toolbox import config_of, without_boxes
+from tests.extensions import example_names, names_of
 
 NAMES = names_of(REGISTRY)
 ADDED = example_names(REGISTRY.group)

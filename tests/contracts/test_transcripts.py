@@ -10,7 +10,7 @@ from babyvlm.corpus.transcripts.kinds import REGISTRY
 from babyvlm.curation import PretrainingSet, curate
 from babyvlm.errors import TranscriptError
 from babyvlm.records import Utterance
-from extensions import example_names, names_of
+from tests.extensions import example_names, names_of
 
 NAMES = names_of(REGISTRY)
 

@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from folders_alike import same_bytes
 
 from babyvlm.curation import CurationConfig, PretrainingSet, curate, write_conversations
 from babyvlm.curation.shards import ClipScores
 from babyvlm.errors import DataFolderError, InputError, MediaError, OutputExistsError, TranscriptError
 from babyvlm.images import ImageStoreWriter
 from babyvlm.records import Conversation, Turn
+from tests.curation.folders_alike import same_bytes
 
 NAMES = ("S_20140320_1703_04", "S_20140327_1710_01", "A_20130531_0818_01")
 

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from babyvlm.curation import own_encoder
-from babyvlm.curation.alignment import RecordingShard, SeenAndSaid, score_shard
+from babyvlm.curation.alignment import ClipTextPair, RecordingShard, score_shard
 from babyvlm.curation.candidates import Candidate, CandidateFrame, RecordingSpeech
 from babyvlm.curation.configuration import OwnEncoderConfig
 from babyvlm.curation.own_encoder import OwnAligner
@@ -90,7 +90,7 @@ def test_nothing_is_scored_by_a_model_that_learned_it(corpus: list[RecordingShar
 def test_same_seed_same_scores_and_another_corpus_another_name(corpus: list[RecordingShard]) -> None:
     config = OwnEncoderConfig(folds=2, steps=3, batch=8, width=8)
     first, second = OwnAligner(config), OwnAligner(config)
-    clip = SeenAndSaid(pictures=(picture("red", 0), picture("blue", 1)), text="the red ball")
+    clip = ClipTextPair(pictures=(picture("red", 0), picture("blue", 1)), text="the red ball")
     before = torch.random.get_rng_state()
     for aligner in (first, second):
         aligner.fit(corpus)

@@ -34,7 +34,7 @@ def curated(small_corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
         (["--aligner", "self", "--models.x-clip", "somewhere"], "--models"),
         (["--own.steps", "7"], "--own"),
         (["--aligner", "clip", "--own.width", "8"], "--own"),
-        (["--languages", "en"], "no transcript declares one"),
+        (["--languages", "en"], "no transcript declares a language"),
         (["--child-speakers", "Anna"], "no transcript has a speaker 'Anna'.*mother"),
         (["--instruction.seed", "7"], "no recording has boxes"),
     ],
@@ -90,7 +90,7 @@ def test_commands_end_with_what_they_made(
 
 @pytest.mark.case("promises")
 def test_pocketsphinx_has_no_choice_of_models() -> None:
-    with pytest.raises(ConfigError, match="brings its own model"):
+    with pytest.raises(ConfigError, match="has its own model"):
         RecognitionConfig(engine="pocketsphinx", model="large-v3")
 
 

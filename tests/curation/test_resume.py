@@ -9,13 +9,13 @@ import time
 from pathlib import Path
 
 import pytest
-from folders_alike import same_bytes
 
 from babyvlm.cli import main
 from babyvlm.curation import PretrainingSet, curate
 from babyvlm.curation.pipeline import shards_beside
 from babyvlm.errors import ConfigError, OutputExistsError
 from babyvlm.executors import dask_executor
+from tests.curation.folders_alike import same_bytes
 
 
 def killed_after(seconds: float, corpus: Path, out: Path) -> bool:

@@ -12,7 +12,7 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPTokenizer, XCLIPConfig, XCLIPModel
 
 from babyvlm.cli import main
-from babyvlm.curation.alignment import SeenAndSaid
+from babyvlm.curation.alignment import ClipTextPair
 from babyvlm.curation.configuration import ClipModels
 from babyvlm.curation.similarity import ClipAligner, require_models
 from babyvlm.errors import CheckpointError
@@ -59,7 +59,7 @@ def picture(seed: int) -> Image.Image:
 def test_scores_are_the_models_cosines_whatever_the_batch(folders: tuple[Path, Path]) -> None:
     clip_folder, x_clip_folder = map(str, folders)
     clips = [
-        SeenAndSaid(pictures=tuple(picture(10 * n + k) for k in range(count)), text=text)
+        ClipTextPair(pictures=tuple(picture(10 * n + k) for k in range(count)), text=text)
         for n, (count, text) in enumerate([(2, "a dog"), (5, "look at the red ball there"), (0, "gone"), (1, "cup")])
     ]
     aligner = ClipAligner(ClipModels(clip=clip_folder, x_clip=x_clip_folder))
@@ -81,14 +81,14 @@ def test_scores_are_the_models_cosines_whatever_the_batch(folders: tuple[Path, P
 
 def test_either_model_may_be_left_out(folders: tuple[Path, Path]) -> None:
     (scores,) = ClipAligner(ClipModels(clip=str(folders[0]), x_clip="")).score(
-        "r", [SeenAndSaid(pictures=(picture(0),), text="a")]
+        "r", [ClipTextPair(pictures=(picture(0),), text="a")]
     )
     assert scores.clip is None and scores.frames is not None
 
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=rf"{tmp_path}: does not load as CLIPModel"):
-        list(ClipAligner(ClipModels(clip=str(tmp_path))).score("r", [SeenAndSaid(pictures=(picture(0),), text="a")]))
+        list(ClipAligner(ClipModels(clip=str(tmp_path))).score("r", [ClipTextPair(pictures=(picture(0),), text="a")]))
 
 
 @pytest.mark.case("promises")

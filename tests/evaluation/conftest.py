@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from hub_models import KINDS
 from PIL import Image
 
 from babyvlm.folders import Manifest
@@ -11,6 +10,7 @@ from babyvlm.images import encode_jpeg
 from babyvlm.model import BabyLlavaForConditionalGeneration, ModelShape, model_config, processor, train_tokenizer
 from babyvlm.records import Item, ItemTurn, content_id, write_jsonl
 from babyvlm.toolbox import open_toolbox
+from tests.evaluation.hub_models import KINDS
 
 SHAPE = ModelShape(
     image_size=32, patch_size=16, vision_width=32, vision_layers=1, vision_heads=2, text_width=32, text_layers=2,

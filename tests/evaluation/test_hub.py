@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 import torch
-from hub_models import USUAL_KINDS
 from transformers import AutoModelForImageTextToText
 
 from babyvlm.cli import main
@@ -14,6 +13,7 @@ from babyvlm.errors import CheckpointError
 from babyvlm.evaluation import AskConfig, choose_respondent
 from babyvlm.evaluation.hub import HubModel, load_processor
 from babyvlm.records import Response, read_jsonl
+from tests.evaluation.hub_models import USUAL_KINDS
 
 KEEPS_CACHE = {"llava", "idefics3", "smolvlm"}
 """The others count positions, or let the tokens of a picture see each other, from a whole conversation only."""

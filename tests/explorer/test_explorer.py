@@ -17,7 +17,7 @@ from babyvlm.explorer.sources import find_sources
 from babyvlm.folders import Manifest
 from babyvlm.images import ImageStoreWriter, encode_jpeg
 from babyvlm.records import Conversation, Item, ItemTurn, Origin, Recording, Turn, write_jsonl
-from pages import PHONE, TABLET, chromium, fits_across, serious_findings, serving
+from tests.pages import PHONE, TABLET, chromium, fits_across, serious_findings, serving
 
 WORDS = ("cup", "ball", "shoe")
 PAIRS = 3 * PAGE

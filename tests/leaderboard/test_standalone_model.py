@@ -19,8 +19,8 @@ from babyvlm.leaderboard import standalone_model_file
 from babyvlm.model import BabyLlavaForConditionalGeneration, ModelShape, model_config, processor, train_tokenizer
 from babyvlm.model.processing import normalise, square_pixels
 from babyvlm.weights.convert import convert
-from leaderboard.runner import Request, taken_class
-from weights.published_weights import (
+from tests.leaderboard.runner import Request, taken_class
+from tests.weights.published_weights import (
     published_tokenizer,
     scaled_tower,
     torchvision_tower,

@@ -7,9 +7,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from films import film, levels
 
 from babyvlm.media import SOUND_RATE, frames_at, probe, read_timeline, sound_blocks
+from tests.media.films import film, levels
 
 
 def first_sound_s(path: Path) -> float:

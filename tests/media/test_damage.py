@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import damaged, film, levels
 
 from babyvlm.corpus import index, open_corpus
 from babyvlm.curation import CurationConfig, PretrainingSet, curate
 from babyvlm.errors import InputError, MediaError
 from babyvlm.media import Damage, find_damage, frames_at, probe, sound_blocks
+from tests.media.films import damaged, film, levels
 
 MOMENTS = [n / 10 + 0.05 for n in range(40)]
 

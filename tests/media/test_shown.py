@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from films import SIGNS, corner_picture, film
 from PIL import Image
 
 from babyvlm.corpus import open_corpus
 from babyvlm.media import Orientation, frames_at, probe
+from tests.media.films import SIGNS, corner_picture, film
 
 TURNED = {
     "as it is": lambda image: image,

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from report_inputs import DISJOINT, ITEMS_PER_TASK, Scripted, make_items
 
 from babyvlm.evaluation import evaluate
 from babyvlm.evaluation.baselines import Majority, RandomGuess
 from babyvlm.folders import Manifest
 from babyvlm.records import write_jsonl
 from babyvlm.toolbox import TASKS, Toolbox, open_toolbox
+from tests.reports.report_inputs import DISJOINT, ITEMS_PER_TASK, Scripted, make_items
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-from report_inputs import ITEMS_PER_TASK, RESTRICTED, Scripted, make_items
 
 from babyvlm.errors import ConfigError
 from babyvlm.evaluation import evaluate
@@ -19,6 +18,7 @@ from babyvlm.reports import write_report
 from babyvlm.reports.breakdowns import agreements, is_right, memory_by_lag
 from babyvlm.reports.results import read_elsewhere, read_results
 from babyvlm.toolbox import TASKS, Toolbox, open_toolbox
+from tests.reports.report_inputs import ITEMS_PER_TASK, RESTRICTED, Scripted, make_items
 
 ROUNDS = (("a",), ("b", "a"), ("c", "b"), ("d", "b"), ("e", "d"), ("x", "c"), ("y", "a"))  # the new object first
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from report_inputs import DISJOINT, RESTRICTED, Scripted
 
 from babyvlm.curation.sets import UTTERANCE_SCHEMA, RowWriter
 from babyvlm.errors import ConfigError, DataFolderError, OutputExistsError
@@ -30,6 +29,7 @@ from babyvlm.reports.examples import choose_examples
 from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES
 from babyvlm.reports.results import read_results
 from babyvlm.toolbox import TASKS, Toolbox
+from tests.reports.report_inputs import DISJOINT, RESTRICTED, Scripted
 
 OUTCOMES = ("right", "wrong", "unparsed", "refused", "failed")
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub import fake_hub
 from PIL import Image
 
 from babyvlm.cli import main
@@ -18,6 +17,7 @@ from babyvlm.folders import Manifest
 from babyvlm.records import Item, ItemTurn, content_id, write_jsonl
 from babyvlm.sharing import push
 from babyvlm.toolbox import open_toolbox
+from tests.sharing.hub import fake_hub
 
 FREE, GATED = "CC0", "restricted: SAYCam"
 

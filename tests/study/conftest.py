@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from postgresql_server import NoPostgresqlError, own_postgresql
-from study_world import PASSWORD, PIN, SHORT, build, running
 
 from babyvlm.study.service import StudyService
 from babyvlm.study.store import Store
+from tests.study.postgresql_server import NoPostgresqlError, own_postgresql
+from tests.study.study_world import PASSWORD, PIN, SHORT, build, running
 
 
 @pytest.fixture(scope="session")

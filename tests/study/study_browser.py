@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from study_world import planned_choice
-
-from pages import serious_findings
+from tests.pages import serious_findings
+from tests.study.study_world import planned_choice
 
 
 class BrowserTaker:

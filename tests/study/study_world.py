@@ -18,7 +18,7 @@ from babyvlm.study.server import study_app
 from babyvlm.toolbox import TASKS, Toolbox, open_toolbox
 from babyvlm.toolbox import tasks as prompts
 from babyvlm.toolbox.directions import DIRECTIONS
-from pages import serving
+from tests.pages import serving
 
 PASSWORD, PIN = "a long password", "2468"
 SHORT = StudyConfig(

@@ -4,13 +4,13 @@ import re
 import wave
 
 import pytest
-from study_world import PASSWORD, PIN, SHORT
 
 from babyvlm.study import StudyConfig
 from babyvlm.study.voices import Voices, sentences_of
 from babyvlm.toolbox import TASKS
-from pages import PHONE, TABLET, chromium
-from study_browser import BrowserTaker
+from tests.pages import PHONE, TABLET, chromium
+from tests.study.study_browser import BrowserTaker
+from tests.study.study_world import PASSWORD, PIN, SHORT
 
 QUICK = StudyConfig(**(vars(SHORT) | {"items_per_task": 1, "practice_per_task": 0, "attention_every": 0}))
 LEAST_TARGET_PX = 44

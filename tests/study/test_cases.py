@@ -12,7 +12,6 @@ import sys
 
 import httpx
 import pytest
-from study_world import PASSWORD, PIN, SHORT, Taker
 
 from babyvlm.cli import main
 from babyvlm.errors import ConfigError
@@ -22,6 +21,7 @@ from babyvlm.study.begin import open_study
 from babyvlm.study.export import export_study
 from babyvlm.study.serving import ServingLock
 from babyvlm.study.tables import open_engine
+from tests.study.study_world import PASSWORD, PIN, SHORT, Taker
 
 
 @pytest.fixture

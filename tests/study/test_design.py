@@ -4,7 +4,6 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-from study_world import SHORT
 
 from babyvlm.errors import ConfigError
 from babyvlm.study import StudyConfig, plan_session
@@ -12,6 +11,7 @@ from babyvlm.study.design import answers_in_turn, choose_items, williams_order
 from babyvlm.study.presentation import present
 from babyvlm.study.wording import spoken
 from babyvlm.toolbox import TASKS
+from tests.study.study_world import SHORT
 
 
 def session(toolbox, config=SHORT, *, group="adult", age_months=None, list_number=0):

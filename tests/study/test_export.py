@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean
 
 import pytest
-from study_world import PIN, SHORT, Taker, planned_choice
 
 from babyvlm.cli import main
 from babyvlm.errors import DataFolderError
@@ -16,6 +15,7 @@ from babyvlm.reports.results import read_results
 from babyvlm.study import StudyConfig
 from babyvlm.study.export import export_study
 from babyvlm.toolbox import TASKS
+from tests.study.study_world import PIN, SHORT, Taker, planned_choice
 
 PEOPLE = 30
 
@@ -55,11 +55,10 @@ def value(task, right):
 @pytest.fixture(scope="module")
 def group(toolbox, tmp_path_factory):
     """The thirty, and the export of their answers."""
-    from study_world import PASSWORD, running
-
     from babyvlm.study import ExclusionRules
     from babyvlm.study.service import StudyService
     from babyvlm.study.store import Store
+    from tests.study.study_world import PASSWORD, running
 
     folder = tmp_path_factory.mktemp("group")
     settings = {"rules": ExclusionRules(max_hasty=1.0), "items_per_task": 1, "practice_per_task": 0}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 
 import pytest
-from study_world import PASSWORD, PIN, SHORT, running
 
 from babyvlm.study import StudyConfig
 from babyvlm.study.service import StudyService
 from babyvlm.study.store import Store
-from pages import TABLET, chromium
-from study_browser import BrowserTaker
+from tests.pages import TABLET, chromium
+from tests.study.study_browser import BrowserTaker
+from tests.study.study_world import PASSWORD, PIN, SHORT, running
 
 GAP_MS, READING_MS = 250, 120
 CONFIG = StudyConfig(

@@ -6,11 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from sqlalchemy import text
-from study_world import Taker
 
 from babyvlm.study.export import export_study
 from babyvlm.study.store import Store
 from babyvlm.study.tables import metadata, open_engine
+from tests.study.study_world import Taker
 
 
 @pytest.fixture

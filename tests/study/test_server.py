@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from study_world import PASSWORD, PIN, SHORT, Taker, build, planned_choice
 
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.study import ServeConfig, StudyConfig
@@ -19,6 +18,7 @@ from babyvlm.study.presentation import bare_jpeg
 from babyvlm.study.records import Consent
 from babyvlm.study.server import serve_study
 from babyvlm.study.store import Store
+from tests.study.study_world import PASSWORD, PIN, SHORT, Taker, build, planned_choice
 
 
 @pytest.fixture

@@ -1,13 +1,13 @@
 """Recorded prompts: what there is to record, what is found, and that it reaches the participant of the trial alone."""
 
 import pytest
-from study_world import PASSWORD, PIN, SHORT, Taker
 
 from babyvlm.cli import main
 from babyvlm.errors import ConfigError
 from babyvlm.study import ServeConfig, StudyConfig
 from babyvlm.study.begin import open_study
 from babyvlm.study.voices import Voices, sentences_of
+from tests.study.study_world import PASSWORD, PIN, SHORT, Taker
 
 RECORDED = StudyConfig(**(vars(SHORT) | {"speech": "recorded", "tasks": ("visual_delayed_response_open",)}))
 

@@ -6,13 +6,13 @@ import json
 import shutil
 
 import pytest
-from study_world import PASSWORD, PIN, SHORT, running
 
 from babyvlm.study import StudyConfig
 from babyvlm.study.service import StudyService
 from babyvlm.study.store import Store
-from pages import TABLET, chromium
-from study_browser import BrowserTaker
+from tests.pages import TABLET, chromium
+from tests.study.study_browser import BrowserTaker
+from tests.study.study_world import PASSWORD, PIN, SHORT, running
 
 CONFIG = StudyConfig(
     **(

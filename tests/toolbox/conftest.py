@@ -1,10 +1,10 @@
 """The drawn corpus, filmed once, and the toolboxes built from its test split."""
 
 import pytest
-from drawn_corpus import FPS, HEIGHT, WIDTH, DrawnCorpus, boxes_of, draw_scene, film, scene
 
 from babyvlm.records import BoxedFrame, Recording
 from babyvlm.toolbox import CorpusSource, CropConfig, ToolboxConfig, build_toolbox
+from tests.toolbox.drawn_corpus import FPS, HEIGHT, WIDTH, DrawnCorpus, boxes_of, draw_scene, film, scene
 
 # Flags of a category have one colour: only their tracks tell them apart.
 PUBLISHED = ToolboxConfig(items_per_task=24, max_crops=300, crops=CropConfig(min_other_colours=0.0))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_corpus import FPS, LABELS, colour, exit_of
 from PIL import Image, ImageOps
 
 from babyvlm.errors import AnnotationError, ConfigError, DataFolderError, InputError, OutputExistsError
@@ -23,6 +22,7 @@ from babyvlm.toolbox import (
     score,
 )
 from babyvlm.toolbox.directions import opposite
+from tests.toolbox.drawn_corpus import FPS, LABELS, colour, exit_of
 
 ROOMS = Path(__file__).parents[2] / "../shared/data/rooms"
 

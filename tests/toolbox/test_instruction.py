@@ -118,7 +118,7 @@ def test_the_proof_finds_shared_recordings_and_near_duplicates(toolbox, instruct
         prove_disjoint(toolbox.items, images, TrainingSet(recordings=frozenset({"R2"}), prints=training.prints))
     item = next(item for item in toolbox.items if item.task == "who_has_more_naturalistic")
     picture = toolbox.image(item.turns[0].images[0])
-    none = TrainingSet(recordings=frozenset(), prints=training.prints.some([]))
+    none = TrainingSet(recordings=frozenset(), prints=Fingerprints.of([]))
     assert prove_disjoint([item], images, none).near_duplicates == 0
     rescaled = TrainingSet(recordings=frozenset(), prints=Fingerprints.of([picture.resize((200, 150))]))
     assert prove_disjoint([item], images, rescaled).near_duplicates == 1

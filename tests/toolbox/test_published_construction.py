@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from drawn_corpus import FPS, HEIGHT, WIDTH, colour, exit_of
 from PIL import Image, ImageOps
 
 from babyvlm.errors import ConfigError, DataFolderError
@@ -16,6 +15,7 @@ from babyvlm.records import Box, BoxedFrame
 from babyvlm.toolbox import TASKS, CorpusSource, CropConfig, PhotoSource, ToolboxConfig, build_toolbox, open_toolbox
 from babyvlm.toolbox.builders.published.material import published_sightings
 from babyvlm.toolbox.directions import is_corner, opposite
+from tests.toolbox.drawn_corpus import FPS, HEIGHT, WIDTH, colour, exit_of
 
 MARGIN, SIDE = 30 / 640 * WIDTH, 150 / 640 * WIDTH
 

@@ -2,13 +2,13 @@
 
 import pytest
 from accelerate.state import AcceleratorState
-from tiny import tiny_recipe
 
 from babyvlm.curation import PretrainingSet, curate
 from babyvlm.curation.sets import write_conversations
 from babyvlm.images import ImageStoreWriter
 from babyvlm.records import Conversation, Turn
 from babyvlm.training import Trainer
+from tests.training.tiny import tiny_recipe
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from tiny import TINY, fork, tiny_recipe, weights
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -18,6 +17,7 @@ from babyvlm.training.collapse import CollapseWatch, feature_rank
 from babyvlm.training.distillation import Frames, new_objective, train_tower, views_of
 from babyvlm.training.flops import vision_flops
 from babyvlm.training.run import RunContext, accelerator_for
+from tests.training.tiny import TINY, fork, tiny_recipe, weights
 
 
 class Noise:

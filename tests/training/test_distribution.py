@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import tiny_recipe, weights
 
 from babyvlm.errors import ConfigError
 from babyvlm.recipes import nursery
 from babyvlm.training import Trainer
+from tests.training.tiny import tiny_recipe, weights
 
 pytestmark = pytest.mark.usefixtures("another_precision")
 
@@ -31,8 +31,8 @@ def plain_recipe(**changes):
 START = """
 import json, os, signal, sys
 from pathlib import Path
-from tiny import *
-from test_distribution import plain_recipe
+from tests.training.tiny import *
+from tests.training.test_distribution import plain_recipe
 from babyvlm.training import train_in_process, checkpoints
 stage, killed_at = sys.argv[3], int(sys.argv[4])
 real, saved = checkpoints.torch.save, []

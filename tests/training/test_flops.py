@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import TINY
 from torch.utils.flop_counter import FlopCounterMode
 
 from babyvlm.model import BabyLlavaForConditionalGeneration
@@ -13,6 +12,7 @@ from babyvlm.model.configuration import model_config
 from babyvlm.training.batches import Sample
 from babyvlm.training.flops import StepFlops, peak_flops
 from babyvlm.training.optimizers import part_of
+from tests.training.tiny import TINY
 
 
 @pytest.mark.parametrize("stem", [(), (6, 8)], ids=["patches", "stem"])

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import tiny_recipe
 
 from babyvlm.training import STAGES, Trainer
+from tests.training.tiny import tiny_recipe
 
 GOLDEN = Path(__file__).with_name("golden_losses.json")
 STEPS = (1, 2, 5, 10, 15, 20)

@@ -4,7 +4,6 @@ import json
 import shutil
 
 import pytest
-from tiny import tiny_recipe
 
 from babyvlm.curation import PretrainingSet
 from babyvlm.curation.content import content_of
@@ -13,6 +12,7 @@ from babyvlm.errors import ConfigError
 from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.images import ImageStoreWriter
 from babyvlm.training import Trainer
+from tests.training.tiny import tiny_recipe
 
 
 def relabelled(folder):

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import TINY, tiny_recipe
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from babyvlm.model import BabyLlavaForConditionalGeneration
@@ -17,6 +16,7 @@ from babyvlm.training.batches import Row, Sample
 from babyvlm.training.distribution import layers_of
 from babyvlm.training.samples import collate
 from babyvlm.training.steps import RowInputs
+from tests.training.tiny import TINY, tiny_recipe
 
 SHAPE = replace(TINY, text_layers=3, text_heads=4, text_kv_heads=2, vision_layers=2, context=1024)
 

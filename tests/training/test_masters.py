@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from tiny import TINY
 from torch import distributed, multiprocessing, nn
 
 from babyvlm.model import BabyLlavaForConditionalGeneration
@@ -13,6 +12,7 @@ from babyvlm.model.packed_attention import packed
 from babyvlm.training.configuration import Optimisation
 from babyvlm.training.masters import MasterWeights
 from babyvlm.training.optimizers import Optimizers, part_of
+from tests.training.tiny import TINY
 
 SETTINGS = Optimisation(learning_rate=1e-3, weight_decay=0.1, batch_size=1, steps=1)
 BLOCKS = ((2, 24), (1, 16))

@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from tiny import tiny_recipe
 
 from babyvlm.reports.curves import read_training
 from babyvlm.training import Trainer, precision
 from babyvlm.training.optimizers import orthogonalise
+from tests.training.tiny import tiny_recipe
 
 pytestmark = pytest.mark.usefixtures("another_precision")
 

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import TINY
 
 from babyvlm.curation import PretrainingSet
 from babyvlm.records import Conversation, Turn
 from babyvlm.training import probe as training_probe
 from babyvlm.training.probe import Probe
+from tests.training.tiny import TINY
 
 
 class Colours(torch.nn.Module):

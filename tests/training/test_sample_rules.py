@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import TINY, tiny_recipe, weights
 
 from babyvlm.errors import CheckpointError
 from babyvlm.model import BabyLlavaForConditionalGeneration, ConversationEncoder, model_config, train_tokenizer
@@ -17,6 +16,7 @@ from babyvlm.training.configuration import SampleRules
 from babyvlm.training.connector import take_connector
 from babyvlm.training.distribution import Shared
 from babyvlm.training.samples import encode_conversations
+from tests.training.tiny import TINY, tiny_recipe, weights
 
 IMAGE, PER_IMAGE = 300, 5
 PUBLISHED = saycam_published()

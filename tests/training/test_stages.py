@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import fork, tiny_recipe, weights
 
 from babyvlm.curation import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, TrainingError
@@ -15,6 +14,7 @@ from babyvlm.training import STAGES, Trainer, possible_stages, run_in_processes,
 from babyvlm.training import loop as training_loop
 from babyvlm.training.batches import BatchPlan
 from babyvlm.training.configuration import MixturePhase
+from tests.training.tiny import fork, tiny_recipe, weights
 
 
 def changed_parts(before, after):

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 from safetensors.torch import save_file
-from tiny import TINY, tiny_recipe, weights
 
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
 from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.model import train_tokenizer
 from babyvlm.training import Trainer
+from tests.training.tiny import TINY, tiny_recipe, weights
 
 
 def test_a_run_goes_on_from_anothers_stage_as_that_one_did(data, trained, tmp_path):

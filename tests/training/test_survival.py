@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 from accelerate import Accelerator
-from tiny import fork, tiny_recipe, weights
 from torch import nn
 
 from babyvlm.errors import CheckpointError, DataFolderError, TrainingError
@@ -22,6 +21,7 @@ from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import Optimisation
 from babyvlm.training.metrics_logger import MetricsLogger
 from babyvlm.training.optimizers import Optimizers
+from tests.training.tiny import fork, tiny_recipe, weights
 
 
 def train_until_killed(recipe, data, out, stage, step):

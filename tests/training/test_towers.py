@@ -9,7 +9,6 @@ import pytest
 import torch
 from accelerate import Accelerator
 from PIL import Image
-from tiny import TINY, tiny_recipe, weights
 from transformers import ViTModel
 
 from babyvlm.curation.sets import PretrainingSet
@@ -19,6 +18,7 @@ from babyvlm.recipes.towers import dino_fork, dinov2_large
 from babyvlm.training import Trainer
 from babyvlm.training.samples import PixelTable, training_frames
 from babyvlm.training.vision import cut_views
+from tests.training.tiny import TINY, tiny_recipe, weights
 
 SMALL = {
     "prototypes": 32, "head_width": 16, "bottleneck": 8, "local_views": 2, "local_size": 16, "source_size": 40,

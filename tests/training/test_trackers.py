@@ -5,10 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tiny import fork, tiny_recipe
 
 from babyvlm.errors import MissingExtraError
 from babyvlm.training import STAGES, Trainer
+from tests.training.tiny import fork, tiny_recipe
 
 
 def test_every_stage_leaves_event_files(trained):

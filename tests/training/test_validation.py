@@ -8,9 +8,6 @@ from dataclasses import replace
 import pytest
 import torch
 from accelerate.state import AcceleratorState
-from held_out import with_validation
-from test_distribution import torchrun
-from tiny import TINY, tiny_recipe, weights
 from torch.nn import functional as F
 
 from babyvlm.model.loading import load_exactly, load_tokenizer
@@ -20,6 +17,9 @@ from babyvlm.records import Conversation, Turn
 from babyvlm.training import STAGES, Trainer
 from babyvlm.training.samples import evenly
 from babyvlm.training.validation import some_of_each
+from tests.training.held_out import with_validation
+from tests.training.test_distribution import torchrun
+from tests.training.tiny import TINY, tiny_recipe, weights
 
 pytestmark = pytest.mark.usefixtures("another_precision")
 
@@ -116,14 +116,14 @@ def test_two_processes_measure_what_one_does(run, held_out, tmp_path, sharding):
     """Before the first step they have the same weights; after it, nearly."""
     script = tmp_path / "start.py"
     script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom test_distribution import plain_recipe\n"
+        "import sys\nfrom pathlib import Path\nfrom tests.training.test_distribution import plain_recipe\n"
         "from babyvlm.training import STAGES, train_in_process\n"
         f"recipe = plain_recipe(sharding='{sharding}', validations=2)\n"
         "train_in_process(recipe, Path(sys.argv[1]), Path(sys.argv[2]), STAGES)\n"
     )
     done = torchrun(script, held_out.folder, tmp_path / "two")
     assert done.returncode == 0, done.stderr[-9000:]
-    from test_distribution import plain_recipe
+    from tests.training.test_distribution import plain_recipe
 
     Trainer(plain_recipe(validations=2), held_out, tmp_path / "one").run(STAGES)
     for stage in STAGES[1:]:

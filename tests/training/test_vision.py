@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import TINY, fork, tiny_recipe, weights
 from transformers import ViTModel
 
 from babyvlm.errors import ConfigError
@@ -13,6 +12,7 @@ from babyvlm.model.configuration import vision_config
 from babyvlm.training import Trainer
 from babyvlm.training.configuration import VisionStage
 from babyvlm.training.vision import SelfDistillation, cut_windows, draw_masks, koleo, micro_batches
+from tests.training.tiny import TINY, fork, tiny_recipe, weights
 
 SETTINGS = replace(tiny_recipe().vision, masked_patch_weight=1.0, koleo_weight=0.1)
 

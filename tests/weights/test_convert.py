@@ -15,7 +15,7 @@ from babyvlm.errors import CheckpointError, OutputExistsError
 from babyvlm.folders import read_manifest
 from babyvlm.model import ConversationEncoder
 from babyvlm.weights.convert import convert
-from published_weights import (
+from tests.weights.published_weights import (
     SMALL,
     TOWER,
     multimodal_logits,

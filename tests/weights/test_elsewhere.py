@@ -11,8 +11,14 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 import babyvlm
 from babyvlm.weights.convert import convert
-from elsewhere import asked_elsewhere
-from published_weights import SMALL, published_tokenizer, torchvision_tower, whole_model, write_whole_model
+from tests.elsewhere import asked_elsewhere
+from tests.weights.published_weights import (
+    SMALL,
+    published_tokenizer,
+    torchvision_tower,
+    whole_model,
+    write_whole_model,
+)
 
 QUESTION = " How many cups of milk do you see?"
 

@@ -14,7 +14,6 @@ from babyvlm.audits.records import Audit, Copies, Duplicates, RowAudit, Strategy
 from babyvlm.audits.statistics import answer_balance, chance_of_as_much
 from babyvlm.audits.strategies import STRATEGIES, Facts, option_pictures
 from babyvlm.errors import ConfigError
-from babyvlm.evaluation.runs import toolbox_hash
 from babyvlm.evaluation.statistics import holm
 from babyvlm.folders import code_revision, package_versions
 from babyvlm.records import Item, Reply, Response
@@ -27,6 +26,7 @@ from babyvlm.toolbox import (
     score_item,
     wilson_interval,
 )
+from babyvlm.toolbox.folder import toolbox_hash
 from babyvlm.toolbox.scoring import effective_size, memory_base
 from babyvlm.toolbox.tasks import in_table_order, row_name
 

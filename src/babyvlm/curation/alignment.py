@@ -23,8 +23,8 @@ from babyvlm.curation.shards import ClipScores, Shard
 
 
 @dataclass(frozen=True, kw_only=True)
-class SeenAndSaid:
-    """A candidate clip with its pictures."""
+class ClipTextPair:
+    """The pictures of a candidate clip and its text."""
 
     pictures: tuple[Image.Image, ...]
     text: str
@@ -49,7 +49,7 @@ class Aligner(Protocol):
     def fit(self, recordings: Sequence[RecordingShard]) -> None:
         """Trains on the corpus before scoring, if the aligner needs training."""
 
-    def score(self, recording: str, clips: Iterable[SeenAndSaid]) -> Iterator[ClipScores]:
+    def score(self, recording: str, clips: Iterable[ClipTextPair]) -> Iterator[ClipScores]:
         """Similarity of each clip, and of each of its frames, to its text, in order; None where there is no score."""
 
 
@@ -61,7 +61,7 @@ class NoAligner:
     def fit(self, recordings: Sequence[RecordingShard]) -> None:
         return None
 
-    def score(self, recording: str, clips: Iterable[SeenAndSaid]) -> Iterator[ClipScores]:
+    def score(self, recording: str, clips: Iterable[ClipTextPair]) -> Iterator[ClipScores]:
         for _ in clips:
             yield ClipScores()
 
@@ -74,11 +74,11 @@ def aligner_thresholds(aligner: Aligner) -> tuple[str, ...]:
     return (FRAME_THRESHOLD, CLIP_THRESHOLD) if isinstance(aligner, NoAligner) else ()
 
 
-def pictures_of(shard: Shard) -> Iterator[SeenAndSaid]:
+def pictures_of(shard: Shard) -> Iterator[ClipTextPair]:
     """The candidate clips of a shard with their pictures decoded, one clip in memory at a time."""
     images = shard.images()
     for candidate in shard.candidates():
-        yield SeenAndSaid(pictures=tuple(images.read(frame.image) for frame in candidate.frames), text=candidate.text)
+        yield ClipTextPair(pictures=tuple(images.read(frame.image) for frame in candidate.frames), text=candidate.text)
 
 
 def score_shard(aligner: Aligner, recording: RecordingShard) -> None:

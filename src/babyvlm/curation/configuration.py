@@ -11,7 +11,7 @@ from babyvlm.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class CurationConfig:
-    """How recordings become a pretraining set."""
+    """Settings of the curation of a pretraining set."""
 
     speakers: tuple[Who, ...] = ("caregiver", "unlabelled", "unrecognised")
     """Kinds of speakers to learn from. The child's ``own`` speech, ``other child`` and ``device`` are left out: the
@@ -23,13 +23,13 @@ class CurationConfig:
     lower_case: bool = False
     """Whether texts are lower-cased; the tokenizer lower-cases in any case."""
     min_words: int = 1
-    """Fewest words of an utterance that gets a clip; the language corpus keeps them all."""
+    """Fewest words of an utterance that gets a clip; the language corpus keeps shorter ones too."""
     max_words: int = 60
-    """Most words of an utterance that gets a clip; longer ones are mostly faults of transcription."""
+    """Most words of an utterance that gets a clip; longer ones are mostly transcription errors."""
     min_clip_s: float = 2.0
-    """Seconds to which shorter clips are extended, about their middle, so that one word has two frames."""
+    """Shortest clip, seconds; shorter ones are extended around their middle, so that one word has two frames."""
     max_clip_s: float = 15.0
-    """Seconds after which longer clips are cut off."""
+    """Longest clip, seconds; longer ones are cut off."""
     fps: float = 1.0
     """Frames per second of a clip; a clip has at least one (paper)."""
     frame_size: int = 224
@@ -37,12 +37,12 @@ class CurationConfig:
     min_sharpness: float = 0.0
     """Least sharpness of a frame, as variance of its Laplacian in squared grey levels; 0 keeps all."""
     duplicate_bits: int = -1
-    """Frames are left out whose perceptual hash differs by so many of 64 bits, or fewer, from an earlier frame of their
-    clip; -1 keeps them all, as the paper does."""
+    """A frame is left out if its perceptual hash differs by at most so many of 64 bits from an earlier frame of its
+    clip; -1 keeps all frames, as the paper does."""
     min_clip_alignment: float = 0.1
-    """Clips must score more, where there is an aligner (paper: X-CLIP similarity)."""
+    """Threshold on the score of a clip, if there is an aligner (paper: X-CLIP similarity)."""
     min_frame_alignment: float = 0.2
-    """Frames must score more, where there is an aligner (paper: CLIP similarity)."""
+    """Threshold on the score of a frame, if there is an aligner (paper: CLIP similarity)."""
     clip_frames: int = 4
     """Most frames of one video record, spread evenly over the frames of its clip."""
     min_window: int = 4

@@ -28,7 +28,7 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from babyvlm.curation.alignment import RecordingShard, SeenAndSaid
+from babyvlm.curation.alignment import ClipTextPair, RecordingShard
 from babyvlm.curation.configuration import OwnEncoderConfig
 from babyvlm.curation.shards import ClipScores
 from babyvlm.errors import InputError
@@ -82,7 +82,7 @@ class OwnAligner:
             pairs = _read_pairs(learned, self._config)
             self._models[fold] = _train(pairs, self._config, fold)
 
-    def score(self, recording: str, clips: Iterable[SeenAndSaid]) -> Iterator[ClipScores]:
+    def score(self, recording: str, clips: Iterable[ClipTextPair]) -> Iterator[ClipScores]:
         model = self._models[self._fold(recording)]
         for clip in clips:
             if not clip.pictures:
@@ -97,7 +97,7 @@ class OwnAligner:
 
 
 class _DualEncoder(nn.Module):
-    """Pictures and texts into one space."""
+    """Encodes pictures and texts into one space."""
 
     def __init__(self, vocabulary: int, width: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class _DualEncoder(nn.Module):
                 nn.GroupNorm(8, after),
                 nn.GELU(),
             ]
-        self.seeing = nn.Sequential(*layers)
+        self.vision = nn.Sequential(*layers)
         self.picture = nn.Linear(channels[-1], width)
         self.words = nn.Embedding(vocabulary, width, padding_idx=_PAD)
         self.gates = nn.Embedding(vocabulary, 1, padding_idx=_PAD)
@@ -117,19 +117,19 @@ class _DualEncoder(nn.Module):
         nn.init.zeros_(self.gates.weight)
         self.log_scale = nn.Parameter(torch.tensor(math.log(10.0)))
 
-    def see(self, pictures_BCHW: torch.Tensor) -> torch.Tensor:
-        """Unit vectors of pictures, 8 bits."""
-        features_BCHW = self.seeing(pictures_BCHW.float() / 127.5 - 1)
+    def encode_image(self, pictures_BCHW: torch.Tensor) -> torch.Tensor:
+        """Unit vectors of pictures given in 8 bits."""
+        features_BCHW = self.vision(pictures_BCHW.float() / 127.5 - 1)
         # Any part of the picture may hold what is named: the largest response counts as well as the mean.
         pooled_BC = features_BCHW.mean((2, 3)) + features_BCHW.amax((2, 3))
         return functional.normalize(self.picture(pooled_BC), dim=-1)
 
-    def read(self, words_BL: torch.Tensor) -> torch.Tensor:
+    def encode_text(self, words_BL: torch.Tensor) -> torch.Tensor:
         """Vectors of texts. They are short where no word of the text says anything about pictures."""
         gates_BL1 = torch.sigmoid(self.gates(words_BL)) * (words_BL != _PAD).unsqueeze(-1)
         return (gates_BL1 * self.words(words_BL)).sum(1)
 
-    def compare(self, pictures_BD: torch.Tensor, texts_BD: torch.Tensor) -> torch.Tensor:
+    def similarity(self, pictures_BD: torch.Tensor, texts_BD: torch.Tensor) -> torch.Tensor:
         return self.log_scale.exp() * pictures_BD @ texts_BD.T
 
 
@@ -144,9 +144,9 @@ class _FoldModel:
 
     @torch.no_grad()
     def scores(self, pictures_BCHW: torch.Tensor, text: str) -> list[float]:
-        pictures_BD = self.encoder.see(pictures_BCHW)
-        own_B = self.encoder.compare(pictures_BD, self.encoder.read(_ids([text], self.vocabulary)))[:, 0]
-        others_BR = self.encoder.compare(pictures_BD, self.references_RD)
+        pictures_BD = self.encoder.encode_image(pictures_BCHW)
+        own_B = self.encoder.similarity(pictures_BD, self.encoder.encode_text(_ids([text], self.vocabulary)))[:, 0]
+        others_BR = self.encoder.similarity(pictures_BD, self.references_RD)
         information_B = own_B - (others_BR.logsumexp(1) - math.log(len(self.references_RD)))
         return torch.tanh(information_B / 2).tolist()
 
@@ -168,8 +168,10 @@ def _train(pairs: _Pairs, config: OwnEncoderConfig, fold: int) -> _FoldModel:
         clips_B = torch.randperm(len(pairs.texts), generator=draw)[:batch]
         shares_B = torch.rand(batch, generator=draw).tolist()
         chosen = [_one_of(pairs.frames[clip], share) for clip, share in zip(clips_B.tolist(), shares_B, strict=True)]
-        pictures_BD = encoder.see(_jitter(pairs.pictures_NCHW[chosen], draw))
-        loss = _contrast(encoder.compare(pictures_BD, encoder.read(words_NL[clips_B])), words_NL[clips_B])
+        pictures_BD = encoder.encode_image(_jitter(pairs.pictures_NCHW[chosen], draw))
+        loss = _contrastive_loss(
+            encoder.similarity(pictures_BD, encoder.encode_text(words_NL[clips_B])), words_NL[clips_B]
+        )
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
@@ -178,12 +180,12 @@ def _train(pairs: _Pairs, config: OwnEncoderConfig, fold: int) -> _FoldModel:
     encoder.eval()
     references = random.Random(config.seed).sample(pairs.texts, min(_REFERENCE_TEXTS, len(pairs.texts)))
     with torch.no_grad():
-        references_RD = encoder.read(_ids(references, vocabulary))
+        references_RD = encoder.encode_text(_ids(references, vocabulary))
     return _FoldModel(encoder=encoder, vocabulary=vocabulary, references_RD=references_RD)
 
 
-def _contrast(logits_BB: torch.Tensor, words_BL: torch.Tensor) -> torch.Tensor:
-    """Cross entropy in both directions, in which equal texts are not each other's counterexamples."""
+def _contrastive_loss(logits_BB: torch.Tensor, words_BL: torch.Tensor) -> torch.Tensor:
+    """Cross entropy in both directions, in which equal texts are no negatives of each other."""
     same_BB = (words_BL[:, None] == words_BL[None]).all(-1)
     same_BB.fill_diagonal_(False)
     logits_BB = logits_BB.masked_fill(same_BB, -math.inf)
@@ -192,7 +194,7 @@ def _contrast(logits_BB: torch.Tensor, words_BL: torch.Tensor) -> torch.Tensor:
 
 
 def _jitter(pictures_BCHW: torch.Tensor, draw: torch.Generator) -> torch.Tensor:
-    """Pictures mirrored or not, and cut a little differently each time."""
+    """Augments pictures: a random flip and a random crop."""
     if torch.rand((), generator=draw) < 0.5:
         pictures_BCHW = pictures_BCHW.flip(3)
     size = pictures_BCHW.shape[-1]

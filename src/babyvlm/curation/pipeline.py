@@ -211,7 +211,7 @@ def _read(corpus: Corpus, config: CurationConfig, shards: Path, tally: Tally, in
 def _check_filters(config: CurationConfig, speakers: set[str], languages: set[str]) -> None:
     """Refuses filters that would leave out nothing because the transcripts do not say what they ask about."""
     if config.languages and not languages - {""}:
-        raise ConfigError("languages cannot be told apart: no transcript declares one. Leave --languages out")
+        raise ConfigError("--languages cannot apply: no transcript declares a language. Leave it out")
     unknown = [label for label in config.child_speakers if label.lower() not in speakers]
     if speakers and unknown:
         known = ", ".join(sorted(speakers - {""})[:20]) or "none"

@@ -27,13 +27,13 @@ class SelectionChanges:
     """Settings that can change without decoding; those not given keep the values of the set."""
 
     min_clip_alignment: float | None = None
-    """Clips must score more, where they are scored (paper: 0.1)."""
+    """Threshold on the score of a clip, if scored (paper: 0.1)."""
     min_frame_alignment: float | None = None
-    """Frames must score more, where they are scored (paper: 0.2)."""
+    """Threshold on the score of a frame, if scored (paper: 0.2)."""
     min_sharpness: float | None = None
     """Least sharpness of a frame, squared grey levels."""
     duplicate_bits: int | None = None
-    """Frames are left out that differ by so few bits from an earlier one of their clip; -1 keeps them all."""
+    """A frame is left out if it differs by at most so many bits from an earlier one of its clip; -1 keeps all."""
     clip_frames: int | None = None
     """Most frames of one video record."""
     min_window: int | None = None

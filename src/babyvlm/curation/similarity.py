@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, CLIPModel, XCLIPModel
 
-from babyvlm.curation.alignment import RecordingShard, SeenAndSaid
+from babyvlm.curation.alignment import ClipTextPair, RecordingShard
 from babyvlm.curation.configuration import ClipModels
 from babyvlm.curation.shards import ClipScores
 from babyvlm.errors import CheckpointError
@@ -44,7 +44,7 @@ class ClipAligner:
         return None
 
     @torch.no_grad()
-    def score(self, recording: str, clips: Iterable[SeenAndSaid]) -> Iterator[ClipScores]:
+    def score(self, recording: str, clips: Iterable[ClipTextPair]) -> Iterator[ClipScores]:
         remaining = iter(clips)
         while batch := list(islice(remaining, _CLIPS_AT_ONCE)):
             frames = (
@@ -68,7 +68,7 @@ class _Loaded:
     image_processor: Any
     device: torch.device
 
-    def tokens(self, clips: Sequence[SeenAndSaid]) -> dict[str, torch.Tensor]:
+    def tokens(self, clips: Sequence[ClipTextPair]) -> dict[str, torch.Tensor]:
         longest = self.model.config.text_config.max_position_embeddings
         encoded = self.tokenizer(
             [clip.text for clip in clips], padding=True, truncation=True, max_length=longest, return_tensors="pt"
@@ -118,7 +118,7 @@ def _load(name: str, kind: type[Any]) -> _Loaded:
     return _Loaded(model=model.to(device), tokenizer=tokenizer, image_processor=image_processor, device=device)
 
 
-def _frame_scores(loaded: _Loaded, clips: Sequence[SeenAndSaid]) -> list[tuple[float, ...] | None]:
+def _frame_scores(loaded: _Loaded, clips: Sequence[ClipTextPair]) -> list[tuple[float, ...] | None]:
     """Cosines of every frame with its clip's text."""
     pictures = [picture for clip in clips for picture in clip.pictures]
     if not pictures:
@@ -130,7 +130,7 @@ def _frame_scores(loaded: _Loaded, clips: Sequence[SeenAndSaid]) -> list[tuple[f
     return [tuple(round(next(cosines), 5) for _ in clip.pictures) for clip in clips]
 
 
-def _clip_scores(loaded: _Loaded, clips: Sequence[SeenAndSaid]) -> list[float | None]:
+def _clip_scores(loaded: _Loaded, clips: Sequence[ClipTextPair]) -> list[float | None]:
     """Cosines of every clip with its text, the text as X-CLIP adapts it to the clip; None for a clip without frames."""
     seen = [index for index, clip in enumerate(clips) if clip.pictures]
     scores: list[float | None] = [None] * len(clips)

@@ -1,4 +1,4 @@
-"""What a batch of conversations has read so far, and the one pass that reads on.
+"""The state of a batch of conversations, and the forward pass that extends it.
 
     read:  [left padding | new tokens] ── cache ── logits
 

@@ -1,4 +1,4 @@
-"""What every respondent is: a name, a family, and replies to questions.
+"""The interface of respondents: a name, a family, and replies to questions.
 
 Models, baselines and people are all respondents. A respondent sees a :class:`~babyvlm.records.Question`, which holds no
 answer, and replies to each of its turns; whether the replies are right is for scoring to say.

@@ -12,7 +12,6 @@ RUN/
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -38,6 +37,7 @@ from babyvlm.licences import refuse_restricted, summary
 from babyvlm.progress import progress
 from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, read_jsonl, read_record
 from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
+from babyvlm.toolbox.folder import toolbox_hash
 from babyvlm.toolbox.tasks import REGISTRY as TASK_REGISTRY
 from babyvlm.toolbox.tasks import row_name
 
@@ -318,17 +318,12 @@ def _toolbox_of(out: Path, run: Run, toolbox: Toolbox | None = None) -> Toolbox:
     return toolbox
 
 
-def toolbox_hash(toolbox: Toolbox) -> str:
-    """The same for toolboxes with the same items."""
-    return hashlib.sha256("\n".join(item.id for item in toolbox.items).encode()).hexdigest()[:16]
-
-
 def refuse_foreign(out: Path) -> None:
-    """Raises ConfigError where ``out`` holds something that is no run."""
+    """Raises ConfigError where ``out`` holds something that is not a run."""
     if (out / "run.json").is_file():
         return
     if out.is_file() or (out.is_dir() and any(path.name not in (LOCK, _PARTIAL_RUN) for path in out.iterdir())):
-        raise ConfigError(f"{out}: already holds something that is no run. Choose another --out")
+        raise ConfigError(f"{out}: already holds something that is not a run. Choose another --out")
 
 
 def _claim(out: Path, run: Run) -> None:

@@ -20,13 +20,14 @@ from pydantic import ValidationError
 from babyvlm.curation.sets import CANDIDATES, INSTRUCTION, KIND, PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.evaluation.people import typical_responses, typical_scores
-from babyvlm.evaluation.runs import read_run, toolbox_hash
+from babyvlm.evaluation.runs import read_run
 from babyvlm.explorer.sources import Sources
 from babyvlm.folders import read_manifest
 from babyvlm.images import image_batches
 from babyvlm.progress import progress
 from babyvlm.records import IMAGE_TOKEN, Conversation, Item, Recording, Response, Utterance, read_jsonl
 from babyvlm.toolbox import open_toolbox, score_item, task_named
+from babyvlm.toolbox.folder import toolbox_hash
 from babyvlm.toolbox.tasks import row_name
 
 _SCHEMA = """

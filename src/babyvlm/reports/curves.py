@@ -1,4 +1,4 @@
-"""What a training run left behind, read without torch: the log of each stage, its recipe, its parameters.
+"""Logs, recipe and parameters of a training run, read without torch.
 
 training/recipe.json, training/<stage>/metrics.jsonl, training/<stage>/*.safetensors -> StageLog
 """

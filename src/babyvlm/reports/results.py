@@ -25,7 +25,7 @@ from pydantic import ValidationError
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.evaluation.people import typical_responses, typical_scores
 from babyvlm.evaluation.respondents import Family
-from babyvlm.evaluation.runs import Run, judge, read_run, toolbox_hash
+from babyvlm.evaluation.runs import Run, judge, read_run
 from babyvlm.evaluation.statistics import (
     Comparison,
     Interval,
@@ -39,6 +39,7 @@ from babyvlm.evaluation.statistics import (
 )
 from babyvlm.records import Item, Outcome, Response, read_jsonl
 from babyvlm.toolbox import TASKS, ItemScore, Scores, TaskScore, Toolbox, open_toolbox
+from babyvlm.toolbox.folder import toolbox_hash
 from babyvlm.toolbox.tasks import in_table_order, is_extra, is_hard, row_name
 
 FAMILIES: tuple[Family, ...] = get_args(Family)

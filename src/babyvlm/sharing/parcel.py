@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Literal
 
 from babyvlm.errors import BabyVLMError, ConfigError, DataFolderError
-from babyvlm.evaluation.runs import Run, read_run, run_scores, toolbox_hash
+from babyvlm.evaluation.runs import Run, read_run, run_scores
 from babyvlm.folders import MANIFEST, Manifest, read_manifest
 from babyvlm.licences import UNKNOWN, is_restricted, joint_licence, refuse_restricted, remedy
 from babyvlm.records import Item, read_record
 from babyvlm.sharing.cards import run_card, toolbox_card
 from babyvlm.toolbox import Toolbox, open_toolbox
+from babyvlm.toolbox.folder import toolbox_hash
 from babyvlm.weights.card import CARD
 
 Kind = Literal["checkpoint", "toolbox", "run"]

@@ -21,10 +21,10 @@ Speech = Literal["browser", "recorded", "silent"]
 
 @dataclass(frozen=True, kw_only=True)
 class ExclusionRules:
-    """Whose answers are left out of the pooled result. They are frozen with the study, before anybody takes part."""
+    """Rules that exclude participants from the pooled result, frozen before anybody takes part."""
 
     min_attention: float = 0.75
-    """Least share of attention checks answered rightly, 0 to 1."""
+    """Least share of attention checks answered correctly, 0 to 1."""
     max_hasty: float = 0.2
     """Largest share of test answers faster than ``hasty_ms``, 0 to 1."""
     hasty_ms: float = 200.0
@@ -42,10 +42,10 @@ class ExclusionRules:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
-    """One study."""
+    """The design of a study."""
 
     title: str = "Pictures and words"
-    """What participants see at the top."""
+    """Title at the top of the page."""
     tasks: tuple[str, ...] = ()
     """Sub-tasks to give; all of the toolbox when empty. ``left_right.hard`` names a hard variant."""
     items_per_task: int = 8
@@ -55,7 +55,7 @@ class StudyConfig:
     memory_items: int = 1
     """Memory items for anybody; each has fifteen rounds."""
     practice_per_task: int = 1
-    """Items of each sub-task, Memory aside, that come first, tell right from wrong and do not count."""
+    """Items of each sub-task, Memory aside, that come first, give feedback and do not count."""
     lists: int = 12
     """Counterbalanced lists: which items, and the order of the tasks. A participant gets the list least used at their
     site."""
@@ -66,31 +66,31 @@ class StudyConfig:
     break_every: int = 24
     """Trials after which a break is offered; 0 for none."""
     sites: tuple[str, ...] = ("main",)
-    """Where people take part; every site is balanced in itself."""
+    """Sites where people take part; lists are balanced within each site."""
     seed: int = 0
     """Seed of lists and orders."""
     gate: Gate = "children"
-    """Whose session a caregiver or experimenter opens, and leaves, by PIN."""
+    """Participants whose sessions are opened and closed with a PIN, by a caregiver or experimenter."""
     speech: Speech = "browser"
-    """Who says the prompt: the browser's voice, recorded files, nobody."""
+    """Source of the spoken prompt: the browser's voice, recorded files, or none."""
     language: str = "en"
-    """Language of the browser's voice, as BCP 47 writes it."""
+    """Language of the browser's voice, as a BCP 47 tag."""
     frame_ms: int = 600
-    """How long each frame of a clip stands, milliseconds."""
+    """Display time of each frame of a clip, milliseconds."""
     delay_ms: int = 2000
-    """How long the curtain stays closed after a clip, before the answer, milliseconds."""
+    """Delay with the curtain closed between a clip and the answer, milliseconds."""
     round_delay_ms: int = 800
-    """How long the curtain stays closed between two rounds of Memory, milliseconds."""
+    """Delay with the curtain closed between two rounds of Memory, milliseconds."""
     test_delay_ms: int = 5000
-    """How long it stays closed between learning and test of Memory, milliseconds."""
+    """Delay with the curtain closed between learning and test of Memory, milliseconds."""
     gap_ms: int = 700
-    """Empty screen between an answer and what follows, in which touches count for nothing, milliseconds."""
+    """Empty screen after an answer, during which touches are ignored, milliseconds."""
     reading_ms: int = 300
-    """Where nobody says the question: how long answers stay closed for each of its words, milliseconds."""
+    """Without a spoken question: reading time per word before answers open, milliseconds."""
     rules: ExclusionRules = field(default_factory=ExclusionRules)
-    """Which adults are left out of the pooled result."""
+    """Exclusion rules for adults."""
     child_rules: ExclusionRules = field(default_factory=ExclusionRules)
-    """Which children are left out of theirs."""
+    """Exclusion rules for children."""
 
     def __post_init__(self) -> None:
         for name in ("items_per_task", "child_items_per_task", "memory_items", "lists"):
@@ -112,7 +112,7 @@ class StudyConfig:
         return self.gate == "everyone" or (self.gate == "children" and group == "child")
 
     def as_json(self) -> str:
-        """The same text for the same study."""
+        """The design as JSON, deterministic."""
         return json.dumps(asdict(self), sort_keys=True)
 
     def attention_checks_every(self, group: Group) -> int:
@@ -120,7 +120,7 @@ class StudyConfig:
         return self.attention_every if group == "adult" else self.child_attention_every
 
     def rules_for(self, group: Group) -> ExclusionRules:
-        """Whose answers are left out among people of this group."""
+        """The exclusion rules of this group."""
         return self.rules if group == "adult" else self.child_rules
 
     def settings(self) -> dict[str, object]:
@@ -167,16 +167,16 @@ class StudyConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ServeConfig:
-    """Where and to whom a study is served. None of it decides what participants are shown."""
+    """Where and to whom a study is served. No setting here changes what participants are shown."""
 
     host: str = "127.0.0.1"
-    """Address to listen at; the default lets no other machine in, ``0.0.0.0`` lets the network in."""
+    """Address to listen at; by default only this machine can connect, with ``0.0.0.0`` the network can."""
     port: int = 8330
     """Port to listen at; 0 for a free one."""
     public_url: str = ""
-    """How participants reach the server, where something stands in front of it: ``https://study.example.org``."""
+    """Public address of the server behind a proxy: ``https://study.example.org``."""
     certificate: Path | None = None
-    """TLS certificate (PEM). Without one, passwords and answers cross the network readable."""
+    """TLS certificate (PEM). Without one, passwords and answers cross the network in clear text."""
     key: Path | None = None
     """The certificate's private key (PEM)."""
     consent: Path | None = None

@@ -11,13 +11,13 @@ from sqlalchemy import Engine, RowMapping, insert, inspect, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from babyvlm.errors import DataFolderError
-from babyvlm.evaluation.runs import toolbox_hash
 from babyvlm.records import SCHEMA_VERSION
 from babyvlm.study.access import hash_secret
 from babyvlm.study.configuration import StudyConfig
 from babyvlm.study.rows import utc_now
 from babyvlm.study.tables import WRITES, add_what_came_later, metadata, study
 from babyvlm.toolbox import Toolbox
+from babyvlm.toolbox.folder import toolbox_hash
 
 
 def freeze(engine: Engine, toolbox: Toolbox, config: StudyConfig, *, password: str, pin: str) -> None:

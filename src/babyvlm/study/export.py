@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from babyvlm.errors import DataFolderError
-from babyvlm.evaluation.runs import Run, score_run, toolbox_hash
+from babyvlm.evaluation.runs import Run, score_run
 from babyvlm.folders import Manifest, code_revision, fresh_folder, package_versions
 from babyvlm.records import Item, Reply, Response, write_jsonl
 from babyvlm.spreadsheets import write_table
@@ -33,6 +33,7 @@ from babyvlm.study.presentation import ATTENTION_OPTIONS
 from babyvlm.study.records import Event, Participant, StoredAnswer, StoredTrial
 from babyvlm.study.store import Store
 from babyvlm.toolbox import Toolbox, open_toolbox
+from babyvlm.toolbox.folder import toolbox_hash
 from babyvlm.toolbox.tasks import in_table_order, row_name
 
 _NOT_REACHED = "the session ended before"

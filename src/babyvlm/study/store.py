@@ -16,7 +16,6 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy.exc import IntegrityError
 
 from babyvlm.errors import ConfigError, DataFolderError
-from babyvlm.evaluation.runs import toolbox_hash
 from babyvlm.study.access import check_password, check_pin, hash_secret, new_code, new_token, token_hash
 from babyvlm.study.configuration import Group, StudyConfig
 from babyvlm.study.databases import damage_named, freeze, is_absent, read_study, require_tables, shown_address
@@ -45,6 +44,7 @@ from babyvlm.study.tables import (
 )
 from babyvlm.study.writing import Writing
 from babyvlm.toolbox import Toolbox
+from babyvlm.toolbox.folder import toolbox_hash
 
 
 class Store:

@@ -32,28 +32,28 @@ _MAX_REUSE = 4  # items of a task that may turn on the same object in the same f
 
 @dataclass(frozen=True, kw_only=True)
 class ToolboxConfig:
-    """What to build."""
+    """Settings of a toolbox to build."""
 
     tasks: tuple[str, ...] = tuple(TASKS)
-    """Sub-tasks to build items for: the twelve; those of other packages are built where they are named."""
+    """Sub-tasks to build items for: the twelve by default; those of other packages only if named."""
     construction: ConstructionName = "published"
-    """How items are built: ``published``, as the published ones are, or ``balanced``, so that nothing but what is asked
-    tells the answer. A toolbox has one construction, since figures of different ones belong in no one mean."""
+    """How items are built: ``published`` follows the published items; ``balanced`` removes other cues to the
+    answer. A toolbox has one construction, since a mean over different ones has no meaning."""
     variants: tuple[Variant, ...] = ("published",)
-    """``published`` for the items of the construction, ``hard`` or both: hard items are built so that matching pixels,
-    or adding up areas, falls to chance. They are scored in rows of their own, outside the overall mean."""
+    """``published`` for the items of the construction, ``hard`` or both: hard items are built so that pixel matching
+    and summed area are at chance. They are scored in rows of their own, outside the overall mean."""
     items_per_task: int = 120
-    """Items of each sub-task (ours; published test sets hold 250 to 3019)."""
+    """Items per sub-task (published test sets hold 250 to 3019)."""
     items: Mapping[str, int] = field(default_factory=dict)
-    """Sub-tasks that get another number of items than the rest."""
+    """Items of single sub-tasks, overriding ``items_per_task``."""
     seed: int = 0
-    """Everything random follows from it."""
+    """Random seed."""
     max_crops: int = 2500
-    """Crops cut for items to share."""
+    """Most crops in the pool that items share."""
     words: WordConfig = field(default_factory=WordConfig)
     memory_tests: MemoryTests = "random"
-    """In which order a Memory item tests what it taught: ``random``, or ``rotated``, which gives every serial position
-    every lag equally often over five items."""
+    """Order of test in a Memory item: ``random``, or ``rotated``, in which every serial position has every lag equally
+    often over five items."""
     crops: CropConfig = field(default_factory=CropConfig)
 
     def __post_init__(self) -> None:

@@ -87,11 +87,6 @@ class Fingerprints:
             thumbnails=np.concatenate([part.thumbnails for part in parts]),
         )
 
-    def some(self, places: NDArray[np.intp] | Sequence[int]) -> Fingerprints:
-        """Those of some of the images."""
-        places = np.asarray(places, np.intp)
-        return Fingerprints(hashes=self.hashes[places], thumbnails=self.thumbnails[places])
-
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSet:

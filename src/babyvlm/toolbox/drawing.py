@@ -1,4 +1,4 @@
-"""From a source to drafts with their pictures: what the benchmark and the instruction set have in common.
+"""Draws items from a source: the part that the benchmark and the instruction set share.
 
 boxes -> sightings of each construction -> drafts of builders that need boxes alone ─┐
                                      -> pictures that other builders look at ─────┴-> pictures, every recording decoded

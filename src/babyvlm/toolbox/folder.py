@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,3 +103,8 @@ def open_toolbox(folder: Path) -> Toolbox:
         if problem:
             raise DataFolderError(problem, path=folder / ITEMS, place=f"line {line}", remedy=remedy)
     return Toolbox(folder=folder, items=items, manifest=manifest)
+
+
+def toolbox_hash(toolbox: Toolbox) -> str:
+    """Identifies a toolbox by its items: equal for toolboxes with the same items."""
+    return hashlib.sha256("\n".join(item.id for item in toolbox.items).encode()).hexdigest()[:16]

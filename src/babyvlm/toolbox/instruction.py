@@ -49,26 +49,25 @@ _MAX_REUSE = 1000  # items of a task that may turn on the same object in the sam
 
 @dataclass(frozen=True, kw_only=True)
 class InstructionConfig:
-    """What to build for instruction tuning."""
+    """Settings of the instruction set."""
 
     items: Mapping[str, int] = field(default_factory=lambda: published_proportions(12000))
     """Training items by task (paper: the proportions; ours: the total)."""
     easy_matching: int = 0
-    """Further training items of Left/Right, and as many of Spatial Details, whose foils show other things: where
-    too little is seen for mirror images and details to be compared from the start, they come first."""
+    """Additional training items of Left/Right, and as many of Spatial Details, whose foils show other objects: a
+    curriculum for small corpora, where mirror images and details are too hard to begin with."""
     easy_words: int = 0
-    """Further training items of Picture Vocabulary in which few words come very often: where too little is heard
-    for all words to be learned at once, they come first."""
+    """Additional training items of Picture Vocabulary with few, very frequent words: a curriculum for small corpora."""
     easy_memory: int = 0
-    """Further training items of Memory with one or two objects to learn in place of five."""
+    """Additional training items of Memory with one or two objects to learn instead of five."""
     validation_share: float = 0.03
     """Items of the validation split, as a fraction of those for training."""
     seed: int = 0
-    """Everything random follows from it."""
+    """Random seed."""
     max_crops: int = 6000
-    """Crops of the training split that items share."""
+    """Most crops of the training split in the pool that items share."""
     construction: ConstructionName = "published"
-    """How items are built: the toolbox that is to be answered must be of the same construction."""
+    """How items are built; must match the construction of the toolbox to be answered."""
     crops: CropConfig = field(default_factory=CropConfig)
 
     def __post_init__(self) -> None:

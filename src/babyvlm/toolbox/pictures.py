@@ -1,4 +1,4 @@
-"""Pictures as items show them: encoded bytes, named by their content, and how unlike two of them are.
+"""Pictures as items show them: encoded bytes, named by their content, and measures of how two of them differ.
 
     crops and composed pictures      JPEG 75   .jpeg
     frames                           JPEG 95   .jpg      (of Visual Delayed Response JPEG 90)

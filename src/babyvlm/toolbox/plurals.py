@@ -1,4 +1,4 @@
-"""Several of a thing, in English: number questions name the plural, as the published ones do."""
+"""English plurals: number questions name the plural, as the published ones do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ten tasks of the DevCV Toolbox, in twelve sub-tasks: what each measures, how it asks, and what guessing earns.
+"""The ten tasks of the DevCV Toolbox, in twelve sub-tasks: measure, prompt, and chance level of each.
 
 Every sub-task descends from a measure of the NIH Baby Toolbox. Prompts are the first published variant of each, word
 for word, except where a DEVIATION is marked.

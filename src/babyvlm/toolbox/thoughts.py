@@ -1,4 +1,4 @@
-"""What a model thinks aloud before it replies, set aside, in the marks that models and servers put around it.
+"""Separates a model's reasoning from its reply, by the markers that models and servers put around it.
 
     <think>...</think>  <thinking> <thought> <reasoning> <reflection> <seed:think> ...   ◁think▷   [THINK]
     <|begin_of_thought|>   <|channel|>analysis ... <|channel|>final   Thinking... ...done thinking.

@@ -3,8 +3,6 @@
 import base64
 import io
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -12,9 +10,7 @@ from PIL import Image
 from babyvlm.errors import BudgetError, ConfigError
 from babyvlm.evaluation import AskConfig, choose_respondent, evaluate
 from babyvlm.evaluation.apis import open_api
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from servers import ANTHROPIC_REPLY, GEMINI_REPLY, openai_reply, serving
+from tests.evaluation.servers import ANTHROPIC_REPLY, GEMINI_REPLY, openai_reply, serving
 
 pytest.importorskip("openai", reason="the api extra is not installed")
 

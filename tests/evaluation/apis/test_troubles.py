@@ -6,9 +6,7 @@ The bodies are those of the providers' references and of their users' reports; e
 
 import json
 import socket
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -16,9 +14,7 @@ from babyvlm.errors import BabyVLMError, BudgetError, ConfigError
 from babyvlm.evaluation import AskConfig, evaluate
 from babyvlm.evaluation.apis import open_api, verdicts
 from babyvlm.evaluation.apis.client import Barred, Completion, Received, Rejected, Transient, Unsure, count_of, text_of
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from servers import ANTHROPIC_REPLY, GEMINI_REPLY, openai_reply, serving
+from tests.evaluation.servers import ANTHROPIC_REPLY, GEMINI_REPLY, openai_reply, serving
 
 pytest.importorskip("openai", reason="the api extra is not installed")
 

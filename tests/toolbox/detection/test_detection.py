@@ -7,13 +7,13 @@ import json
 
 import numpy as np
 import pytest
-import tiny_detector
 import torch
 from PIL import Image
 
 from babyvlm.errors import CheckpointError, ConfigError, InputError, OutputExistsError
 from babyvlm.toolbox.detection import DetectionConfig
 from babyvlm.toolbox.detection.detector import Detector, detect
+from tests.toolbox.detection import tiny_detector
 
 
 @pytest.fixture(scope="module")

@@ -397,7 +397,7 @@ def test_a_hub_name_works_like_a_folder(tree, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("{", "is no JSON"), ('{"a": 1}', "no list of conversation records"), ('[{"conversations": []}, 3]', r"\[1\]")],
+    [("{", "is not JSON"), ('{"a": 1}', "no list of conversation records"), ('[{"conversations": []}, 3]', r"\[1\]")],
 )
 def test_files_that_hold_no_records_are_named(tmp_path, content, message):
     (tmp_path / "x.json").write_text(content)

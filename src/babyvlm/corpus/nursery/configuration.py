@@ -23,16 +23,16 @@ _FIRST_MONTH, _LAST_MONTH = 6, 32
 
 @dataclass(frozen=True, kw_only=True)
 class NurseryConfig:
-    """What to render."""
+    """Settings of the rendering."""
 
     hours: float = 0.9
-    """Video in all, in hours (ours; the published corpus has 478)."""
+    """Total duration of the videos, in hours (the published corpus has 478)."""
     seed: int = 0
     """The same seed gives the same bytes."""
     width: int = 320
-    """Frame width, in pixels, even (ours; SAYCam has 640)."""
+    """Frame width, in pixels, even (SAYCam has 640)."""
     height: int = 240
-    """Frame height, in pixels, even (ours; SAYCam has 480)."""
+    """Frame height, in pixels, even (SAYCam has 480)."""
     fps: int = 10
     """Frames per second."""
     recording_s: float = 75.0
@@ -46,9 +46,9 @@ class NurseryConfig:
     test_fraction: float = 0.16
     """Share of the recordings in the test split."""
     utterances_per_minute: float = 18.0
-    """How much is said (ours, about as dense as SAYCam's transcripts)."""
+    """Density of speech (about that of SAYCam's transcripts)."""
     speech: Literal["auto", "silence", "flite", "espeak-ng"] = "auto"
-    """What speaks the utterances; ``auto`` takes flite or espeak-ng where installed, else silence."""
+    """Speech synthesiser; ``auto`` takes flite or espeak-ng if installed, else silence."""
 
     def __post_init__(self) -> None:
         def refuse(bad: bool, problem: str) -> None:

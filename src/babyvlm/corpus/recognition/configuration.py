@@ -26,6 +26,6 @@ class RecognitionConfig:
         if self.track < 0:
             raise ConfigError(f"track is counted from 0; it is {self.track}")
         if self.engine == "pocketsphinx" and self.model != "small":
-            raise ConfigError(f"pocketsphinx brings its own model; for {self.model!r} choose faster-whisper")
+            raise ConfigError(f"pocketsphinx has its own model; for {self.model!r} choose faster-whisper")
         if self.engine == "pocketsphinx" and self.language not in ("", "en"):
-            raise ConfigError(f"pocketsphinx brings an English model; for {self.language!r} choose faster-whisper")
+            raise ConfigError(f"pocketsphinx has an English model; for {self.language!r} choose faster-whisper")

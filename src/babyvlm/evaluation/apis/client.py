@@ -1,4 +1,4 @@
-"""What every API is reduced to: a conversation goes in, one reply comes out or one of a few named troubles.
+"""The common interface of APIs: a conversation in; a reply, or one of a few errors, out.
 
 Trouble
 ├── Transient     may be gone later: 429, 5xx, a time-out, a broken connection, an answer that was cut short

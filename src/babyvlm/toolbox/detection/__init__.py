@@ -1,4 +1,4 @@
-"""Boxes proposed by a detector, where there are none. The detector itself needs torch and is imported apart."""
+"""Boxes proposed by a detector, for photographs without. The detector needs torch and is imported separately."""
 
 from babyvlm.toolbox.detection.configuration import DetectionConfig
 

@@ -53,14 +53,14 @@ class ImportConfig:
     """How published items are read."""
 
     licence: str = _UNSTATED
-    """Licence of pictures whose record does not say; one that begins with ``restricted`` keeps them on this machine
-    (ours: the published sets come from gated corpora)."""
+    """Licence of pictures whose record has none; one that begins with ``restricted`` keeps them on this machine, as
+    the published sets come from gated corpora."""
     task: str = ""
-    """The sub-task of records whose file and folder names do not say (ours)."""
+    """The sub-task of records whose file and folder names do not show it."""
     split: Literal["", "train", "validation", "test"] = ""
-    """The split of records whose file and folder names do not say (ours)."""
+    """The split of records whose file and folder names do not show it."""
     max_unusable: float = 0.5
-    """Share of records that may come to no item before the import is given up (ours)."""
+    """Largest share of unusable records; above it the import fails."""
 
     def __post_init__(self) -> None:
         if self.task:
@@ -308,13 +308,13 @@ def _some(names: Sequence[str]) -> str:
 
 
 def refuse_too_few(source: Path, config: ImportConfig, records: int, problems: Counter[str]) -> None:
-    """Raises InputError where too many of a source's records come to no item."""
+    """Raises InputError where too many of a source's records yield no item."""
     unusable = sum(problems.values())
     if records and unusable < records and unusable <= config.max_unusable * records:
         return
     reasons = "; ".join(f"{count} x {reason}" for reason, count in problems.most_common())
     raise InputError(
-        f"{unusable} of {records} records come to no item ({reasons or 'there is no record'})",
+        f"{unusable} of {records} records yield no item ({reasons or 'there is no record'})",
         path=source,
         remedy="Give --image-root where pictures are missing, --task where no file names one, "
         "or --max-unusable to import the rest",

@@ -241,12 +241,12 @@ def read_records(path: Path) -> tuple[dict[str, Any], ...] | None:
     """The conversation records of a JSON file; None where it holds something else.
 
     Raises:
-        InputError: The file is no JSON, or one of its records is not like the others.
+        InputError: The file is not JSON, or one of its records is not like the others.
     """
     try:
         loaded = parse_json(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(f"is no JSON ({error})", path=path, remedy="Was it copied whole?") from error
+        raise InputError(f"is not JSON ({error})", path=path, remedy="Was it copied whole?") from error
     if not isinstance(loaded, list) or not any(
         isinstance(entry, dict) and "conversations" in entry for entry in loaded
     ):

@@ -1,4 +1,4 @@
-"""What an import finds odd: contradictory answers, prompts of no published wording, what gives answers away."""
+"""Notes of an import: contradictory answers, prompts of no published wording, cues that give answers away."""
 
 from __future__ import annotations
 

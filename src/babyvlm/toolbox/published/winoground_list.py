@@ -79,7 +79,7 @@ def read_pair_list(path: Path) -> list[dict[str, str]]:
         reader = csv.DictReader(io.StringIO(read_regular(path).decode("utf-8-sig"), newline=""), strict=True)
         rows = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"is no CSV file ({error})", path=path, remedy="Was it copied whole?") from error
+        raise InputError(f"is not a CSV file ({error})", path=path, remedy="Was it copied whole?") from error
     head = list(reader.fieldnames or [])
     if missing := [name for name in _SPELLINGS if name not in _columns(head)]:
         raise InputError(

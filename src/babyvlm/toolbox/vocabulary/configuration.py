@@ -1,4 +1,4 @@
-"""Which words are known about, and which foils the word tasks get."""
+"""The vocabulary, and the choice of foils in the word tasks."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ Foils = Literal["mixed", "far", "meaning", "sound"]
 
 @dataclass(frozen=True, kw_only=True)
 class WordConfig:
-    """What Picture Vocabulary and Looking While Listening know of words."""
+    """Words and foils of Picture Vocabulary and Looking While Listening."""
 
     foils: Foils = "mixed"
-    """Which other categories stand beside the one asked for, as far as the source shows them: ``mixed`` any, in the
-    published construction mostly one of its semantic field and at times one that begins like it; ``far`` neither of its
-    semantic field nor like it in sound; ``meaning`` of its semantic field; ``sound`` like it in sound (at most half of
-    the phonemes differ)."""
+    """Foil categories, as far as the source has them: ``mixed`` any (in the published construction mostly of the
+    same semantic field, at times with the same onset); ``far`` of another semantic field and unlike in sound;
+    ``meaning`` of the same semantic field; ``sound`` alike in sound (at most half of the phonemes differ)."""
     wordbank: Path | None = None
-    """Wordbank CSV with the words to know instead of the packaged early vocabulary."""
+    """Wordbank CSV to use instead of the packaged early vocabulary."""
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -33,7 +32,7 @@ class WordConfig:
         return early_vocabulary() if self.wordbank is None else read_wordbank(self.wordbank)
 
     def distance(self, target: str, foil: str) -> int:
-        """0 for a foil as wished for, 1 for any other."""
+        """0 for a foil of the kind asked for, 1 for any other."""
         if self.foils == "mixed":
             return 0
         meaning = self.vocabulary.same_field(target, foil)

@@ -1,4 +1,4 @@
-"""Crops drawn so that their sizes are spread as the published ones' are, as far as the source has such.
+"""Draws crops whose sizes follow the published distribution, as far as the source has them.
 
 least, median and most of the published crops' parts of the frame ──> a size for each draw
 crops of a category, by size ──> some of those nearest to it ──> the one drawn least often so far
