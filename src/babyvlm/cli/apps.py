@@ -10,7 +10,7 @@ from tyro.extras import SubcommandApp
 
 Layout = Annotated[str, arg(metavar="auto|saycam|babyview|ego4d|plain|NAME")]
 """How recordings are named; NAME is one that another package adds."""
-Stage = Literal["vision", "language", "alignment", "joint", "instruction"]
+Stage = Literal["vision", "language", "contrastive", "alignment", "joint", "instruction"]
 
 app = SubcommandApp()
 corpus_app = SubcommandApp()

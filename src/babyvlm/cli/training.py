@@ -50,7 +50,7 @@ def train(
     )
 
     resolved, opened = resolve(recipe, changes), PretrainingSet(data)
-    stages = stage or possible_stages(opened)
+    stages = stage or possible_stages(opened, resolved)
     if start:
         later = read_start(start, resolved).later_stages
         if before := [one for one in stage if one not in later]:

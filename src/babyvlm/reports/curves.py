@@ -18,7 +18,7 @@ from babyvlm.errors import DataFolderError
 from babyvlm.folders import MANIFEST, Manifest
 from babyvlm.records import read_record
 
-_STAGES = ("vision", "language", "alignment", "joint", "instruction")
+_STAGES = ("vision", "language", "contrastive", "alignment", "joint", "instruction")
 _PRECISIONS = {"bf16": "bfloat16 (autocast)", "bf16_weights": "bfloat16 with float32 weights", "no": "float32"}
 _TRAINED_ALONE = {"vision": ("vision",), "language": ("language",)}
 
