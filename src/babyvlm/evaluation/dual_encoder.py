@@ -132,7 +132,7 @@ class DualEncoderModel:
         return [self._features[name] for name in names]
 
     def _pixels(self, picture: Image.Image) -> torch.Tensor:
-        return torch.from_numpy(square_pixels(picture, self._size, self._fit))
+        return torch.tensor(square_pixels(picture, self._size, self._fit))
 
 
 def _cosines(options_OE: torch.Tensor, others_SE: torch.Tensor) -> torch.Tensor:
