@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-StageName = Literal["vision", "language", "alignment", "joint", "instruction"]
-"""A stage of training (paper)."""
+StageName = Literal["vision", "language", "contrastive", "alignment", "joint", "instruction"]
+"""A stage of training (paper, but for the contrastive one, which is ours)."""
 STAGES: tuple[StageName, ...] = get_args(StageName)
 """The stages in the order in which they run."""
+MODEL_STAGES: tuple[StageName, ...] = ("language", "alignment", "joint", "instruction")
+"""Those that leave a vision-language model, each made of the one before."""
 WholeStage = Literal["joint", "instruction"]
-"""A stage whose checkpoint is a whole model."""
+"""A stage that published checkpoints are of."""
 LayoutName = Literal["saycam", "babyview", "ego4d", "plain"]
 """A built-in way of naming recordings."""
 LAYOUTS: tuple[LayoutName, ...] = get_args(LayoutName)

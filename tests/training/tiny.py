@@ -26,6 +26,7 @@ def tiny_recipe(**changes):
     }
     short["vision"] = replace(short["vision"], prototypes=32, head_width=16, bottleneck=8, local_views=2, local_size=16)
     short["language"] = replace(short["language"], packed_tokens=32)
+    short["contrastive"] = replace(short["contrastive"], least_count=1, width=16)
     short["instruction"] = replace(short["instruction"], mixture=(MixturePhase(),))
     return replace(recipe, name="tiny", model=TINY, log_every_steps=1, **short, **changes)
 

@@ -67,7 +67,7 @@ def train(
     elif changes:
         raise ConfigError("changes are for a recipe by name; a complete one is changed with dataclasses.replace")
     opened = PretrainingSet(data)
-    wanted = tuple(stages) or possible_stages(opened)
+    wanted = tuple(stages) or possible_stages(opened, recipe)
     if start:
         later = read_start(start, recipe).later_stages
         if before := [one for one in stages if one not in later]:

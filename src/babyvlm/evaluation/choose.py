@@ -15,7 +15,7 @@ from babyvlm.evaluation.baselines import BlindMatch, Majority, RandomGuess
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.controls import CONTROLS
 from babyvlm.evaluation.respondents import Opening, Respondent, RespondentKind
-from babyvlm.folders import MANIFEST
+from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.registry import Registry, instance_of
 from babyvlm.toolbox import Toolbox
 
@@ -62,6 +62,12 @@ def _open_hub(name: str, opening: Opening) -> Respondent:
     return HubModel(name, ask=opening.ask)
 
 
+def _open_dual_encoder(folder: str, opening: Opening) -> Respondent:
+    from babyvlm.evaluation.dual_encoder import DualEncoderModel
+
+    return DualEncoderModel(Path(folder), seed=opening.seed)
+
+
 def _api(provider: str) -> RespondentKind:
     return RespondentKind(open=lambda name, opening: open_api(f"{provider}:{name}", opening.ask), rest="NAME")
 
@@ -70,6 +76,7 @@ RESPONDENTS: Registry[RespondentKind] = Registry(
     "babyvlm.respondents",
     {
         "hf": RespondentKind(open=_open_hub, rest="NAME"),
+        "clip": RespondentKind(open=_open_dual_encoder, rest="FOLDER"),
         **{provider: _api(provider) for provider in APIS},
         _BASELINE: RespondentKind(open=_open_baseline, rest="NAME", example="random"),
     },
@@ -80,10 +87,10 @@ RESPONDENTS: Registry[RespondentKind] = Registry(
 
 def _kinds() -> str:
     """What ``MODEL`` may be, in words."""
-    others = [name for name in RESPONDENTS.names() if name not in ("hf", _BASELINE)]
+    others = [name for name in RESPONDENTS.names() if name not in ("hf", "clip", _BASELINE)]
     baselines = [f"{name}:MODEL" if name in CONTROLS else name for name in BASELINE_KINDS.names()]
     return (
-        "a checkpoint folder, hf:NAME of a model on the hub, "
+        "a checkpoint folder, clip:FOLDER of a contrastive stage, hf:NAME of a model on the hub, "
         + ", ".join(f"{name}:NAME" for name in others)
         + ", or baseline: and one of "
         + ", ".join(baselines)
@@ -124,6 +131,9 @@ def choose_respondent(
         return _open_hub(model, opening)
     if not folder.exists() and model.count("/") == 1 and not model.startswith((".", "/", "~")):
         raise CheckpointError("no such folder", path=model, remedy=f"For a model on the hub, write hf:{model}")
+    known = read_manifest(folder, "checkpoint").configuration if (folder / MANIFEST).is_file() else {}
+    if known.get("stage") == "contrastive":
+        return _open_dual_encoder(model, opening)
     from babyvlm.evaluation.local import LocalModel
 
     return LocalModel(

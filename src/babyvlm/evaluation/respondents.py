@@ -75,6 +75,15 @@ class KeepsRounds(Protocol):
 
 
 @runtime_checkable
+class TakesSomeTasks(Protocol):
+    """A respondent that can answer some sub-tasks only."""
+
+    def takes(self, row: str) -> bool:
+        """Whether it can answer the items of a row (``memory``, ``memory.hard``)."""
+        ...
+
+
+@runtime_checkable
 class JudgesPhrases(Protocol):
     """A respondent that can say how likely a phrase is beside a picture, which Baby Winoground is scored by."""
 

@@ -31,7 +31,7 @@ from babyvlm.evaluation.durable import LOCK, DurableLines, cut_torn_line, only_p
 from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.people import typical_scores
 from babyvlm.evaluation.phrases import judge_phrases, with_phrases
-from babyvlm.evaluation.respondents import Family, JudgesPhrases, KeepsRounds, KnowsRevision, Respondent
+from babyvlm.evaluation.respondents import Family, JudgesPhrases, KeepsRounds, KnowsRevision, Respondent, TakesSomeTasks
 from babyvlm.folders import NamesExtensions, code_revision, package_versions, whole_file
 from babyvlm.licences import refuse_restricted, summary
 from babyvlm.progress import progress
@@ -111,6 +111,22 @@ def select_items(
     return chosen
 
 
+def answerable(respondent: Respondent, toolbox: Toolbox, tasks: Sequence[str]) -> Sequence[str]:
+    """The tasks to ask a respondent; those it cannot answer are left out, and named.
+
+    Raises:
+        ConfigError: A task was asked for that it cannot answer, or it can answer none.
+    """
+    if not isinstance(respondent, TakesSomeTasks):
+        return tasks
+    taken = [row for row in tasks or toolbox.tasks if respondent.takes(row)]
+    if left := [row for row in tasks or toolbox.tasks if row not in taken]:
+        if tasks or not taken:
+            raise ConfigError(f"{respondent.name} cannot answer {', '.join(left)}. Leave them out of --tasks")
+        print(f"{respondent.name}: left out, for it cannot answer them: {', '.join(left)}", file=sys.stderr)
+    return taken
+
+
 def evaluate(
     respondent: Respondent,
     toolbox: Toolbox,
@@ -145,7 +161,7 @@ def evaluate(
         ConfigError: ``out`` holds another run, or the respondent would send restricted pictures out.
         DataFolderError: Another process is at it, or there is no room.
     """
-    items = select_items(toolbox, tasks, limit)
+    items = select_items(toolbox, answerable(respondent, toolbox, tasks), limit)
     if respondent.sends_data_out:
         if not share_restricted:
             refuse_restricted(items, f"{respondent.name} sends them out")

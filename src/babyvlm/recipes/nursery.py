@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from babyvlm.model.configuration import ModelShape
 from babyvlm.training.configuration import (
+    ContrastiveStage,
     LanguageStage,
     MixturePhase,
     MultimodalStage,
@@ -257,6 +258,12 @@ def nursery() -> Recipe:
             mixture=mixture,
             micro_batch_tokens=16384,
             whiten_connector=True,
+        ),
+        contrastive=ContrastiveStage(
+            optimisation=Optimisation(
+                learning_rate=2e-3, batch_size=64, steps=400, warmup_fraction=0.1, weight_decay=0.05
+            ),
+            width=128,
         ),
         attention="eager",
         validations=4,

@@ -1,8 +1,8 @@
 """What can be set about training: one dataclass for each kind of stage, and the recipe that holds them all.
 
-    vision ──┐
-             ├── alignment ── joint ── instruction
+    vision ──┬── alignment ── joint ── instruction
     language ┘
+        └─ contrastive, where a recipe asks for it
 
 Paper, section on the training recipe; the figures are those of the published training scripts.
 """
@@ -16,7 +16,7 @@ from typing import Any, Literal
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.processing import Template
-from babyvlm.names import STAGES
+from babyvlm.names import MODEL_STAGES
 from babyvlm.parts import Part
 from babyvlm.training.objectives import DISTILLATION
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
@@ -253,6 +253,64 @@ class LanguageStage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContrastiveStage:
+    """Between the vision stage and alignment, where a recipe asks for it: pictures and utterances into one space (ours;
+    as CVCL, Vong et al. 2024)."""
+
+    included: bool = False
+    """Whether the stage is run where no stages are named; ``--stage contrastive`` runs it in any case."""
+    optimisation: Optimisation = Optimisation(
+        learning_rate=5e-4, batch_size=512, epochs=20, warmup_fraction=0.05, weight_decay=0.1
+    )
+    """AdamW (CVCL; the rate and the batch are ours)."""
+    formats: tuple[Literal["image", "video"], ...] = ("image", "video")
+    """Which pairs are learned from; of a clip each draw takes one frame (CVCL)."""
+    trains: tuple[Part, ...] = ("vision",)
+    """Encoders that learn, besides what puts them into one space; with a frozen tower every picture is encoded once."""
+    text: Literal["words", "language"] = "words"
+    """What reads an utterance: averaged word vectors (CVCL), or the language stage's model."""
+    least_count: int = 2
+    """How often a word must be heard in training to have a vector (ours)."""
+    width: int = 512
+    """Width of the common space (CVCL)."""
+    loss: Literal["infonce", "sigmoid"] = "infonce"
+    """What is minimised (CVCL: InfoNCE)."""
+    largest_scale: float = 100.0
+    """What cosines are multiplied by at most; the scale is learned (CLIP)."""
+    noise_weight: float = 0.0
+    """How much less pairs count that the model does not find: a power of the probability (ours); 0 for all alike."""
+    regions: int = 1
+    """Parts of each frame that are compared with the text; those most like it answer for the frame (ours)."""
+    region_scale: tuple[float, float] = (0.1, 0.6)
+    """Area of a part, fraction of the frame, where there are several (ours)."""
+    view_scale: tuple[float, float] = (0.4, 1.0)
+    """Area of the part that is seen where there is one, fraction of the frame (ours)."""
+    flip_probability: float = 0.5
+    """How often a view is mirrored (CVCL)."""
+
+    def __post_init__(self) -> None:
+        _refuse(not self.formats, "contrastive.formats: name at least one of image, video")
+        _refuse("connector" in self.trains, "contrastive.trains: the connector has no part in this stage")
+        _refuse(
+            "language" in self.trains and self.text == "words",
+            "contrastive.trains names language, but contrastive.text=words reads without a language model",
+        )
+        _refuse(self.regions < 1, f"contrastive.regions={self.regions} must be at least 1")
+        _refuse(
+            self.regions > 1 and "vision" not in self.trains,
+            "contrastive.regions: parts of a frame need a tower that learns; add vision to contrastive.trains",
+        )
+        _refuse(self.least_count < 1, f"contrastive.least_count={self.least_count} must be at least 1")
+        _refuse(self.width < 1, f"contrastive.width={self.width} must be at least 1")
+        _refuse(self.noise_weight < 0, f"contrastive.noise_weight={self.noise_weight} must not be negative")
+        _refuse(self.largest_scale <= 1, f"contrastive.largest_scale={self.largest_scale} must be above 1")
+        _refuse(not 0 <= self.flip_probability <= 1, "contrastive.flip_probability must be in [0, 1]")
+        for name in ("region_scale", "view_scale"):
+            low, high = getattr(self, name)
+            _refuse(not 0 < low <= high <= 1, f"contrastive.{name}={(low, high)}: two fractions, in order")
+
+
+@dataclass(frozen=True, kw_only=True)
 class MixturePhase:
     """How often each source is drawn during one part of a stage."""
 
@@ -337,6 +395,10 @@ class Recipe:
     alignment: MultimodalStage
     joint: MultimodalStage
     instruction: MultimodalStage
+    contrastive: ContrastiveStage = ContrastiveStage()
+    """Pictures and utterances into one space, after the language stage (ours; not among the published stages)."""
+    tower_from: Literal["vision", "contrastive"] = "vision"
+    """Stage whose tower the whole model is given before alignment (published: vision)."""
     seed: int = 0
     """Seed of the weights, the order of the data and the views."""
     precision: Precision = "bf16"
@@ -376,9 +438,13 @@ class Recipe:
         _refuse(self.validation_samples < 1, f"validation_samples={self.validation_samples} must be at least 1")
         if self.cpu_processes < 1:
             raise ConfigError(f"cpu_processes={self.cpu_processes} must be at least 1")
-        for stage in STAGES:
+        _refuse(
+            self.tower_from == "contrastive" and "vision" not in self.contrastive.trains,
+            "tower_from=contrastive: the stage does not train the tower; add vision to contrastive.trains",
+        )
+        for stage in MODEL_STAGES:
             optimisation: Optimisation = getattr(self, stage).optimisation
-            if self.sharding == "fsdp" and stage != "vision" and optimisation.matrix_learning_rate is not None:
+            if self.sharding == "fsdp" and optimisation.matrix_learning_rate is not None:
                 raise ConfigError(
                     f"sharding=fsdp: Muon needs whole matrices; set {stage}.optimisation.matrix_learning_rate=none"
                 )
@@ -388,12 +454,16 @@ class Recipe:
             )
 
 
-def saved_settings(settings: Recipe | VisionStage | LanguageStage | MultimodalStage) -> dict[str, Any]:
+def saved_settings(
+    settings: Recipe | VisionStage | ContrastiveStage | LanguageStage | MultimodalStage,
+) -> dict[str, Any]:
     """Every setting as a run saves and compares it.
 
-    The objective is left out where it is the published one: what was begun before there was a choice resumes.
+    What recipes had no choice of at first is left out where it is as it was then: what was begun before resumes.
     """
     saved = asdict(settings)
+    if isinstance(settings, Recipe) and (settings.contrastive, settings.tower_from) == (ContrastiveStage(), "vision"):
+        del saved["contrastive"], saved["tower_from"]
     vision = saved["vision"] if isinstance(settings, Recipe) else saved
     if vision.get("objective") == DISTILLATION:
         del vision["objective"]

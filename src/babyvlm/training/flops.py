@@ -65,10 +65,10 @@ class StepFlops:
         *,
         cached_features: bool,
     ) -> None:
-        self._text = _linear_weights(model.model.language_model), shape.text_layers * shape.text_width
+        self._text = linear_weights(model.model.language_model), shape.text_layers * shape.text_width
         self._output = model.lm_head.weight.numel()
-        self._tower = _linear_weights(model.model.vision_tower), shape.vision_layers * shape.vision_width
-        self._connector = _linear_weights(model.model.multi_modal_projector)
+        self._tower = linear_weights(model.model.vision_tower), shape.vision_layers * shape.vision_width
+        self._connector = linear_weights(model.model.multi_modal_projector)
         self._image_tokens = shape.image_tokens
         self._runs_tower = not cached_features
         sees, speaks, joins = "vision" in trains, "language" in trains, "connector" in trains
@@ -114,7 +114,7 @@ def vision_flops(
         masked: Masked patches, which pass the heads.
     """
     views_taught, views_learned = _views_flops(tower, settings, shape)
-    head_weights = _linear_weights(head) + settings.prototypes * settings.bottleneck
+    head_weights = linear_weights(head) + settings.prototypes * settings.bottleneck
     through_heads = frames * (3 * (2 + settings.local_views) + 2) + 4 * masked
     return frames * (3 * views_learned + views_taught) + 2.0 * head_weights * through_heads
 
@@ -127,7 +127,7 @@ def tower_flops(tower: nn.Module, settings: VisionStage, shape: ModelShape, fram
 
 def _views_flops(tower: nn.Module, settings: VisionStage, shape: ModelShape) -> tuple[float, float]:
     """Operations of a frame's global views forward, and of all its views."""
-    weights, layers_width = _linear_weights(tower), shape.vision_layers * shape.vision_width
+    weights, layers_width = linear_weights(tower), shape.vision_layers * shape.vision_width
     local_tokens = (settings.local_size // shape.patch_size) ** 2 + 1
 
     def forward(tokens: int) -> float:
@@ -137,7 +137,7 @@ def _views_flops(tower: nn.Module, settings: VisionStage, shape: ModelShape) -> 
     return views_taught, views_taught + settings.local_views * forward(local_tokens)
 
 
-def _linear_weights(module: nn.Module) -> int:
+def linear_weights(module: nn.Module) -> int:
     """Weights that every token passes; the tower's patch convolution is a linear layer of patches.
 
     Those of a stem's layers count once for each place of a patch that they are applied to.

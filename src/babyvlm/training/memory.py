@@ -53,6 +53,8 @@ _TOWER = {
     "autocast": _Kept(of_width=12.1, of_mlp=2),
     "compiled": _Kept(of_width=8.1, of_mlp=2),
 }
+_UTTERANCE_TOKENS = 32
+"""Tokens of a long utterance."""
 _USUAL_TOKENS = 256
 """Tokens of a sample, for the squares of eager attention."""
 
@@ -90,6 +92,8 @@ def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
     shape, counts = recipe.model, parameters(recipe.model)
     in_shards = recipe.sharding == "fsdp" and stage != "vision" and processes > 1
     shared = processes if in_shards else 1
+    if stage == "contrastive":
+        return _needed_by_pairs(recipe, counts, processes)
     if stage == "vision":
         settings = recipe.vision
         head = settings.head_width * (shape.vision_width + settings.head_width + settings.bottleneck)
@@ -117,6 +121,28 @@ def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
         weights_gib=(4 * exact / shared + copies) / _GIB,
         gradients_gib=4 * trained / _GIB,
         moments_gib=8 * trained / shared / _GIB,
+        activations_gib=kept / _GIB,
+    )
+
+
+def _needed_by_pairs(recipe: Recipe, counts: dict[str, int], processes: int) -> Need:
+    """Of the contrastive stage. Word vectors are not counted: how many there will be is not known beforehand."""
+    settings, shape = recipe.contrastive, recipe.model
+    batch = settings.optimisation.batch_size
+    held = counts["vision"] + (counts["language"] if settings.text == "language" else 0)
+    trained = sum(counts[part] for part in settings.trains)
+    exact = trained if recipe.precision == "bf16_weights" else held
+    kept = 4.0 * batch * (6 * batch + 4 * settings.regions * settings.width)  # of the comparison, in float32
+    if "vision" in settings.trains:
+        kept += _tower_activations(recipe, max(1, batch // processes) * settings.regions * shape.image_tokens)
+    if "language" in settings.trains:
+        kept += _text_activations(recipe, max(1, batch // processes) * _UTTERANCE_TOKENS)
+    copies = 0 if recipe.precision == "no" else 2 * held
+    return Need(
+        stage="contrastive",
+        weights_gib=(4 * exact + copies) / _GIB,
+        gradients_gib=4 * trained / _GIB,
+        moments_gib=8 * trained / _GIB,
         activations_gib=kept / _GIB,
     )
 
@@ -202,6 +228,8 @@ def _remedy(recipe: Recipe, most: Need) -> str:
         steps.append("set gradient_checkpointing=true")
     if most.stage == "vision":
         steps.append("lower vision.micro_batch")
+    elif most.stage == "contrastive":
+        steps.append("lower contrastive.optimisation.batch_size")
     else:
         steps.append(f"lower {most.stage}.micro_batch_tokens")
         steps.append("start several processes with sharding=fsdp")

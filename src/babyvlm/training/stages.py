@@ -1,7 +1,8 @@
-"""The five stages in order, each one's output the next one's declared input.
+"""The stages in order, each one's output the next one's declared input.
 
 OUT/tokenizer/     byte-level BPE of the training text
 OUT/vision/        the self-distilled tower
+OUT/contrastive/   on request, that tower and an encoder of utterances
 OUT/language/      the whole model: that tower, the language model trained on text
 OUT/alignment/ ──> OUT/joint/ ──> OUT/instruction/     whole models
 OUT/recipe.json    every resolved setting
@@ -24,25 +25,28 @@ from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, TrainingError
 from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.model.configuration import model_config
+from babyvlm.model.dual_encoder import TextReader, load_dual_encoder
 from babyvlm.model.llava_config import BabyLlavaConfig, Fit
 from babyvlm.model.loading import load_exactly, load_tokenizer, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, processor
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
-from babyvlm.names import STAGES, StageName
+from babyvlm.names import MODEL_STAGES, STAGES, StageName
 from babyvlm.parts import parameter_counts
 from babyvlm.records import Conversation
 from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume
 from babyvlm.training.configuration import MixturePhase, MultimodalStage, Recipe, saved_settings
 from babyvlm.training.connector import take_connector, whiten_connector
+from babyvlm.training.contrastive_loop import HeldOutPairs, new_dual_encoder, train_dual_encoder
 from babyvlm.training.distillation import train_tower
 from babyvlm.training.distribution import whole_weights
 from babyvlm.training.inputs import claim_inputs, data_digest, licences_so_far, stage_inputs
 from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.loop import train_language_model
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
+from babyvlm.training.pairs import Pairs
 from babyvlm.training.precision import on_this_machine
 from babyvlm.training.probe import Probe
 from babyvlm.training.run import RunContext, accelerator_for
@@ -53,9 +57,20 @@ from babyvlm.training.validation import Validation, some_of_each
 from babyvlm.weights.card import CardFacts, stage_facts, write_model_card
 
 
-def possible_stages(data: PretrainingSet) -> tuple[StageName, ...]:
-    """All stages, or all but the last where the set has no instruction samples."""
-    return STAGES if data.has_instruction else STAGES[:-1]
+def possible_stages(data: PretrainingSet, recipe: Recipe) -> tuple[StageName, ...]:
+    """The recipe's stages, without the last where the set has no instruction samples."""
+    left_out = {"contrastive": not recipe.contrastive.included, "instruction": not data.has_instruction}
+    return tuple(stage for stage in STAGES if not left_out.get(stage))
+
+
+def stages_behind(stage: StageName, recipe: Recipe) -> tuple[StageName, ...]:
+    """The earlier stages that went into a stage's model, in order."""
+    before = set(STAGES[: STAGES.index(stage)])
+    if stage == "contrastive" and recipe.contrastive.text == "words":
+        before.discard("language")
+    if recipe.tower_from == "vision":
+        before.discard("contrastive")
+    return tuple(one for one in STAGES if one in before)
 
 
 _PICTURES, _HELD_OUT = ".pictures.npy", ".validation.npy"
@@ -140,6 +155,8 @@ class Trainer:
             self._vision()
         elif stage == "language":
             self._language()
+        elif stage == "contrastive":
+            self._contrastive()
         else:
             self._multimodal(stage)
 
@@ -229,15 +246,54 @@ class Trainer:
         )
         self._save(model, tokenizer, "language", log)
 
-    def _multimodal(self, stage: StageName) -> None:
-        settings: MultimodalStage = getattr(self.recipe, stage)
-        before = STAGES[STAGES.index(stage) - 1]
+    def _contrastive(self) -> None:
+        recipe, settings, accelerator = self.recipe, self.recipe.contrastive, self.accelerator
+        needed: StageName = "language" if settings.text == "language" else "vision"
+        self._require("contrastive", needed)
+        encoder, reader = new_dual_encoder(recipe, self.out, self.data, self.tokenizer)
+        rows = [row for name in settings.formats for row in self.data.conversations(name, "train")]
+        size = recipe.vision.source_size if "vision" in settings.trains else recipe.model.image_size
+        pictures = self._pictures((image for row in rows for image in row.images), size)
+        pairs, unknown = Pairs.of(rows, reader, pictures.index)
+        if unknown:
+            accelerator.print(f"contrastive: left out {unknown:,} pairs of which no word is known")
+        resume = self._resume("contrastive")
+        log = train_dual_encoder(encoder, pairs, pictures, self._run, settings, resume, self._held_out_pairs(reader))
+        if accelerator.is_main_process:
+            with fresh_folder(self.out / "contrastive") as partial:
+                encoder.cpu().save_pretrained(partial)
+                if settings.text == "language":
+                    self.tokenizer().save_pretrained(partial)
+                counts = {"vision": encoder.vision_tower.num_parameters()}
+                self._finish(
+                    partial, "contrastive", log, counts | {"language": encoder.num_parameters() - counts["vision"]}
+                )
+        accelerator.wait_for_everyone()
+
+    def _held_out_pairs(self, reader: TextReader) -> HeldOutPairs | None:
+        formats = self.recipe.contrastive.formats if self.recipe.validations else ()
+        every = [row for name in formats for row in self.data.conversations(name, "validation")]
+        rows = some_of_each(every, self.recipe.validation_samples)
+        pictures = (image for row in rows for image in row.images)
+        table = self._pictures(pictures, self.recipe.model.image_size, name=_HELD_OUT) if rows else None
+        pairs, _ = Pairs.of(rows, reader, table.index if table else {})
+        if table is None or not len(pairs):
+            self._say_no_validation("contrastive")
+            return None
+        return HeldOutPairs(pairs=pairs, pictures=table)
+
+    def _require(self, stage: StageName, before: StageName) -> None:
         if not (self.out / before).exists():
             raise CheckpointError(
                 f"the {stage} stage begins with the {before} stage's model, and there is none",
                 path=self.out / before,
                 remedy=f"Run --stage {before} first",
             )
+
+    def _multimodal(self, stage: StageName) -> None:
+        settings: MultimodalStage = getattr(self.recipe, stage)
+        before = MODEL_STAGES[MODEL_STAGES.index(stage) - 1]
+        self._require(stage, before)
         tokenizer = self.tokenizer()
         attention = attention_of(self.recipe, self.accelerator.device)
         model = load_exactly(BabyLlavaForConditionalGeneration, self.out / before, attn_implementation=attention)
@@ -251,6 +307,10 @@ class Trainer:
             self.accelerator.print(f"{stage}: {done} {too_long:,} conversations longer than {shape.context} tokens")
         if not sources:
             raise DataFolderError(f"no training samples of {', '.join(settings.formats)}", path=self.data.folder)
+        if stage == "alignment" and self.recipe.tower_from == "contrastive":
+            self._require(stage, "contrastive")
+            encoded, _ = load_dual_encoder(self.out / "contrastive")
+            model.model.vision_tower.load_state_dict(encoded.vision_tower.state_dict())
         if settings.connector_from is not None:
             take_connector(model, self.out / settings.connector_from)
         if settings.whiten_connector:
@@ -334,7 +394,7 @@ class Trainer:
 
     def _finish(self, partial: Path, stage: StageName, log: str, parameters: dict[str, int]) -> None:
         (partial / "metrics.jsonl").write_text(log, encoding="utf-8")
-        finished = {one: self.out / one / "metrics.jsonl" for one in STAGES[: STAGES.index(stage)]}
+        finished = {one: self.out / one / "metrics.jsonl" for one in stages_behind(stage, self.recipe)}
         logs = {one: path.read_text(encoding="utf-8") for one, path in finished.items() if path.is_file()}
         began = read_run_start(self.out)
         licences = {recording.licence for recording in self.data.recordings} | licences_so_far(self.out)

@@ -63,8 +63,8 @@ class CardFacts(Record):
 
     @property
     def takes_text(self) -> bool:
-        """Whether this is a whole model, not a tower by itself."""
-        return self.stage != "vision"
+        """Whether this is a whole model, not a tower by itself or a dual encoder."""
+        return self.stage not in ("vision", "contrastive")
 
 
 def write_model_card(folder: Path, facts: CardFacts) -> None:

@@ -1,0 +1,154 @@
+"""The contrastive stage's objective: pictures and the utterances that go with them, close together in one space.
+
+    pair ─┬─ frame ── whole, or regions of it ── dual encoder ── R unit vectors ─┐
+          │                                                                      ├─ logits_BB ── InfoNCE or sigmoid
+          └─ utterance ───────────────────────── dual encoder ── unit vector ────┘
+
+With regions, those of a frame that are most like a text answer for it: their similarities are joined by a soft maximum
+(log of the mean of exponentials). InfoNCE: Oord et al. 2018, as CVCL and CLIP have it; sigmoid: Zhai et al. 2023.
+
+Of several processes each encodes its share of a batch, and all pairs of the whole batch are compared.
+
+B pairs of a step, R regions of a frame, E width of the tower, D width of the space, L words or tokens.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.nn.functional import all_gather
+from torch.nn import functional as F
+
+from babyvlm.model.dual_encoder import DualEncoder
+from babyvlm.training.configuration import ContrastiveStage
+
+
+class Compared(NamedTuple):
+    """What a step found, over the pairs of all processes."""
+
+    loss: torch.Tensor
+    right: torch.Tensor
+    """Share of the pictures to which their own text is the likest."""
+
+
+class ContrastiveObjective(nn.Module):
+    """A dual encoder and what it learns by.
+
+    Args:
+        encoder: Both encoders.
+        settings: The stage.
+    """
+
+    def __init__(self, encoder: DualEncoder, settings: ContrastiveStage) -> None:
+        super().__init__()
+        self.encoder, self.settings = encoder, settings
+
+    def forward(self, seen: torch.Tensor, texts_BL: torch.Tensor, groups_B: torch.Tensor, regions: int = 1) -> Compared:
+        """The loss of a batch.
+
+        Args:
+            seen: Pixels as ``normalise`` leaves them, (B R, C, H, W), regions of a frame next to each other; or the
+                tower's class tokens, (B R, E).
+            texts_BL: As the encoder's text reader makes them.
+            groups_B: A number for each text; pairs with the same text are not each other's counterexamples.
+            regions: R.
+        """
+        features_PE = self.encoder.features(seen) if seen.ndim == 4 else seen
+        placed_PD, read_BD = self.encoder.placed(features_PE), self.encoder.read(texts_BL)
+        placed_PD, read_BD, groups_B = everyones(placed_PD), everyones(read_BD), everyones(groups_B)
+        with torch.autocast(placed_PD.device.type, enabled=False):  # cosines times 100 need more than 8 bits
+            return self._compare(placed_PD, read_BD, groups_B, regions)
+
+    def _compare(
+        self, placed_PD: torch.Tensor, read_BD: torch.Tensor, groups_B: torch.Tensor, regions: int
+    ) -> Compared:
+        scale = self.encoder.log_scale.float().clamp(max=math.log(self.settings.largest_scale)).exp()
+        logits_BB = scale * likeness(placed_PD, read_BD, regions, scale)
+        same_BB = groups_B[:, None] == groups_B[None]
+        same_BB.fill_diagonal_(False)
+        weights_B = noise_weights(logits_BB.detach(), same_BB, self.settings.noise_weight)
+        if self.settings.loss == "infonce":
+            loss = infonce(logits_BB, same_BB, weights_B)
+        else:
+            loss = sigmoid_loss(logits_BB + self.encoder.bias, same_BB, weights_B)
+        own_B = logits_BB.masked_fill(same_BB, -math.inf).argmax(1)
+        right = (own_B == torch.arange(len(own_B), device=own_B.device)).float().mean()
+        return Compared(loss=loss, right=right)
+
+
+def everyones(own: torch.Tensor) -> torch.Tensor:
+    """Rows of all processes, in their order; gradients find their way back to each."""
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return own
+    if own.requires_grad:
+        return torch.cat(list(all_gather(own)))  # type: ignore[no-untyped-call]
+    rows = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+    dist.all_gather(rows, own.contiguous())
+    return torch.cat(rows)
+
+
+def likeness(placed_PD: torch.Tensor, read_BD: torch.Tensor, regions: int, scale: torch.Tensor) -> torch.Tensor:
+    """How like each frame is to each text, (frames, texts).
+
+    Args:
+        placed_PD: Unit vectors of the frames' regions, ``regions`` of a frame next to each other.
+        read_BD: Unit vectors of the texts.
+        regions: R; with one it is the cosine.
+        scale: What cosines are multiplied by in the soft maximum over regions.
+    """
+    cosine_PB = placed_PD @ read_BD.T
+    if regions == 1:
+        return cosine_PB
+    cosine_BRB = cosine_PB.unflatten(0, (-1, regions))
+    return ((scale * cosine_BRB).logsumexp(1) - math.log(regions)) / scale
+
+
+def infonce(logits_BB: torch.Tensor, same_BB: torch.Tensor, weights_B: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of the own text among all texts, and of the own picture among all pictures, halved.
+
+    Args:
+        logits_BB: Pictures by texts.
+        same_BB: Pairs other than a picture's own whose text is the same; they count neither way.
+        weights_B: What each pair counts; 1 on average.
+    """
+    logits_BB = logits_BB.masked_fill(same_BB, -math.inf)
+    own_B = torch.arange(len(logits_BB), device=logits_BB.device)
+    to_text_B = F.cross_entropy(logits_BB, own_B, reduction="none")
+    to_picture_B = F.cross_entropy(logits_BB.T, own_B, reduction="none")
+    return (weights_B * (to_text_B + to_picture_B)).mean() / 2
+
+
+def sigmoid_loss(logits_BB: torch.Tensor, same_BB: torch.Tensor, weights_B: torch.Tensor) -> torch.Tensor:
+    """Binary cross-entropy of whether a picture and a text belong together, over all of a batch, per picture.
+
+    Args:
+        logits_BB: Pictures by texts, with their bias.
+        same_BB: As in :func:`infonce`.
+        weights_B: What each picture counts; 1 on average.
+    """
+    signs_BB = 2 * torch.eye(len(logits_BB), device=logits_BB.device) - 1
+    each_BB = -F.logsigmoid(signs_BB * logits_BB).masked_fill(same_BB, 0.0)
+    return (weights_B * each_BB.sum(1)).mean()
+
+
+def noise_weights(logits_BB: torch.Tensor, same_BB: torch.Tensor, power: float) -> torch.Tensor:
+    """What each pair counts: the more, the surer the model is that it belongs together; 1 on average.
+
+    Many utterances name nothing in view. A pair that is found less often than its counterexamples is likely one of
+    them.
+
+    Args:
+        logits_BB: Pictures by texts, without gradient.
+        same_BB: As in :func:`infonce`.
+        power: Of the probability that the pair is found; 0 for equal weights.
+    """
+    if power == 0:
+        return logits_BB.new_ones(len(logits_BB))
+    logits_BB = logits_BB.masked_fill(same_BB, -math.inf)
+    found_B = (logits_BB.softmax(1).diagonal() * logits_BB.softmax(0).diagonal()).sqrt()
+    weights_B = found_B.clamp(min=1e-6) ** power
+    return weights_B / weights_B.mean()
