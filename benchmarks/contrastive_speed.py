@@ -31,7 +31,7 @@ from babyvlm.training import contrastive_loop
 from babyvlm.training.checkpoints import Resume
 from babyvlm.training.configuration import ContrastiveStage, Optimisation
 from babyvlm.training.pairs import Pairs
-from babyvlm.training.run import Run, accelerator_for
+from babyvlm.training.run import RunContext, accelerator_for
 
 MAX_MINUTES = 10.0
 KINDS, FILLERS, WORDS_A_TEXT = 256, 2000, 5
@@ -94,7 +94,7 @@ def main() -> None:
     contrastive_loop._class_tokens = lambda *_: features_NE  # what encoding the pictures once would leave
     with tempfile.TemporaryDirectory() as folder:
         accelerator = accelerator_for(recipe, cpu=True)
-        run = Run(recipe=recipe, accelerator=accelerator, out=Path(folder), data="drawn", tensorboard=False)
+        run = RunContext(recipe=recipe, accelerator=accelerator, out=Path(folder), data="drawn", tensorboard=False)
         resume = Resume(run.out, "contrastive", "drawn", accelerator)
         began_s = time.monotonic()
         contrastive_loop.train_dual_encoder(encoder, pairs, KeptFeatures(), run, settings, resume)

@@ -31,8 +31,8 @@ class Evaluation:
     scores: Scores
     failures: str
     """Items of which nothing came back, and why, in a few lines; empty where there is none."""
-    nulls: Mapping[str, Evaluation] = field(default_factory=dict)
-    """The null rows by name, where they were asked for."""
+    controls: Mapping[str, Evaluation] = field(default_factory=dict)
+    """The control rows by name, where they were asked for."""
 
 
 def evaluate(
@@ -43,7 +43,7 @@ def evaluate(
     tasks: Sequence[str] = (),
     limit: int | None = None,
     seed: int = 0,
-    nulls: bool = False,
+    controls: bool = False,
     retry_failed: bool = False,
     share_restricted: bool = False,
     ask: AskConfig | None = None,
@@ -55,19 +55,19 @@ def evaluate(
         model: A checkpoint folder, or a name as ``babyvlm evaluate`` takes it: ``hf:NAME``, ``openai:NAME``,
             ``baseline:random`` and so on.
         toolbox: Folder written by `build_toolbox` or `import_toolbox`.
-        out: The run folder; null rows go to ``nulls/NAME`` in it.
+        out: The run folder; control rows go to ``nulls/NAME`` in it.
         tasks: Tasks to ask; all when empty.
         limit: Items a task; None for all.
         seed: Seed of the random baseline and of shuffled options.
-        nulls: Whether every null row is run too: random, majority, blind matching, and the same model with text only,
-            with blank images and with shuffled options (ours).
+        controls: Whether every control row is run too: random, majority, blind matching, and the same model with text
+            only, with blank images and with shuffled options (ours).
         retry_failed: Whether to ask again the items of which nothing came back.
         share_restricted: Whether restricted pictures may go to a respondent outside this machine.
         ask: How the respondent is asked.
-        on_run: Called after each run, the model's and then those of the null rows.
+        on_run: Called after each run, the model's and then those of the control rows.
 
     Returns:
-        Folder, scores and failures of the run, with those of its null rows.
+        Folder, scores and failures of the run, with those of its control rows.
 
     Raises:
         ConfigError: An unknown respondent, ``out`` holds another run, or restricted pictures would leave this machine.
@@ -82,9 +82,9 @@ def evaluate(
     opened = open_toolbox(Path(toolbox))
     respondent = evaluation.choose_respondent(model, opened, seed=seed, ask=ask)
 
-    def run(who: Respondent, folder: Path, named: str) -> Evaluation:
+    def run(who: Respondent, folder: Path, named: str, rows: Sequence[str]) -> Evaluation:
         scores = evaluation.evaluate(
-            who, opened, folder, model=named, tasks=tasks, limit=limit, share_restricted=share_restricted, ask=ask,
+            who, opened, folder, model=named, tasks=rows, limit=limit, share_restricted=share_restricted, ask=ask,
             seed=seed, retry_failed=retry_failed,
         )  # fmt: skip
         failures = describe_failures(read_jsonl(folder / "responses.jsonl", Response))
@@ -95,12 +95,12 @@ def evaluate(
             raise DataFolderError(f"no item was answered, so there is no figure.\n{failures}", path=folder)
         return made
 
-    main = run(respondent, out, model)
-    rows = {}
-    for name, null in evaluation.choose_nulls(respondent, opened, seed=seed).items() if nulls else ():
+    main = run(respondent, out, model, tasks)
+    made, asked = {}, [task.task for task in main.scores.tasks]
+    for name, control in evaluation.choose_controls(respondent, opened, seed=seed).items() if controls else ():
         named = f"baseline:{name}" if name in evaluation.BASELINES else f"baseline:{name}:{model}"
-        rows[name] = run(null, out / "nulls" / name, named)
-    return dataclasses.replace(main, nulls=rows)
+        made[name] = run(control, out / "nulls" / name, named, asked)
+    return dataclasses.replace(main, controls=made)
 
 
 def score(run: Place, scoring: Scoring = "default") -> Scores:

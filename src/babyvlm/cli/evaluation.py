@@ -41,8 +41,8 @@ def evaluate_command(
         tasks: Tasks to ask; all when not given.
         limit: Items a task; all when not given.
         seed: Seed of the random baseline and of shuffled options.
-        nulls: Run every null row too, into RUN/nulls/NAME: random, majority, blind-match, and the same model with text
-            only, with blank images and with shuffled options.
+        nulls: Run every control row too, into RUN/nulls/NAME: random, majority, blind-match, and the same model with
+            text only, with blank images and with shuffled options.
         retry_failed: Ask again the items of which nothing came back.
         i_may_share: ``restricted`` lets restricted pictures go to a respondent outside this machine.
         ask: How the respondent is asked.
@@ -57,7 +57,7 @@ def evaluate_command(
             print(made.failures)
 
     babyvlm.evaluate(
-        model, toolbox, out, tasks=tasks, limit=limit, seed=seed, nulls=nulls, retry_failed=retry_failed,
+        model, toolbox, out, tasks=tasks, limit=limit, seed=seed, controls=nulls, retry_failed=retry_failed,
         share_restricted=i_may_share == "restricted", ask=ask, on_run=show,
     )  # fmt: skip
     return closing(f"{out} is a run", "report", out, "--out", "PAGE.html")

@@ -18,6 +18,7 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -65,7 +66,8 @@ class DualEncoderModel:
         self.name = f"dual encoder {made.get('recipe', checkpoint.resolve().name)}"
         self.revision = weights_revision(checkpoint)
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._encoder, self._seed = encoder.to(self._device).eval(), seed
+        placed: Any = encoder
+        self._encoder, self._seed = placed.to(self._device).eval(), seed
         self._size, self._fit = encoder.config.vision_config["image_size"], encoder.config.image_fit
         self._features: dict[str, torch.Tensor] = {}
 
@@ -115,9 +117,9 @@ class DualEncoderModel:
             cosines: list[float] = (self._encoder.placed(tokens_UE) @ text_1D.T)[:, 0].tolist()
             return cosines
         if len(tokens_UE) == options + 1:
-            return _cosines(tokens_UE[1:], tokens_UE[:1]).tolist()  # type: ignore[no-any-return]
+            return _cosines(tokens_UE[1:], tokens_UE[:1]).tolist()
         if seen and len(tokens_UE) == options:
-            return (-_cosines(tokens_UE, torch.stack(list(seen)))).tolist()  # type: ignore[no-any-return]
+            return (-_cosines(tokens_UE, torch.stack(list(seen)))).tolist()
         return [0.0] * options
 
     @torch.inference_mode()

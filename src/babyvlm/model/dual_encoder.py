@@ -39,7 +39,7 @@ _FIRST_BIAS = -10.0
 _LARGEST_GATE = 4.0
 
 
-class DualEncoderConfig(PreTrainedConfig):  # type: ignore[misc]
+class DualEncoderConfig(PreTrainedConfig):
     """Sizes of both encoders, and the words that are known.
 
     Args:
@@ -76,7 +76,6 @@ class DualEncoder(PreTrainedModel):
 
     config_class = DualEncoderConfig
     base_model_prefix = "dual_encoder"
-    _no_split_modules: Sequence[str] = ()
 
     def __init__(self, config: DualEncoderConfig) -> None:
         super().__init__(config)
@@ -179,6 +178,7 @@ def load_dual_encoder(checkpoint: Path) -> tuple[DualEncoder, TextReader]:
     if config.model_type != DualEncoderConfig.model_type:
         raise CheckpointError(f"holds a model of type {config.model_type}, not a dual encoder of ours", path=checkpoint)
     model = load_exactly(DualEncoder, checkpoint)
+    assert isinstance(model.config, DualEncoderConfig)
     tokenizer = None if model.config.text_config is None else load_tokenizer(checkpoint)
     return model, TextReader(model.config, tokenizer)
 

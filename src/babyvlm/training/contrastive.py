@@ -85,7 +85,7 @@ def everyones(own: torch.Tensor) -> torch.Tensor:
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return own
     if own.requires_grad:
-        return torch.cat(list(all_gather(own)))  # type: ignore[no-untyped-call]
+        return torch.cat(list(all_gather(own)))
     rows = [torch.empty_like(own) for _ in range(dist.get_world_size())]
     dist.all_gather(rows, own.contiguous())
     return torch.cat(rows)

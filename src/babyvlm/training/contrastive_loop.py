@@ -33,7 +33,7 @@ from babyvlm.training.distribution import Shared
 from babyvlm.training.flops import linear_weights
 from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.pairs import Pairs, frequent_words, pair_order
-from babyvlm.training.run import Run
+from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import learning_rate_factor, weight_decay
 from babyvlm.training.session import Session, StepFacts, measured_after, measured_every
@@ -101,7 +101,7 @@ def train_dual_encoder(
     encoder: DualEncoder,
     pairs: Pairs,
     pictures: Pictures,
-    run: Run,
+    run: RunContext,
     settings: ContrastiveStage,
     resume: Resume,
     held_out: HeldOutPairs | None = None,
@@ -204,7 +204,7 @@ def train_dual_encoder(
     return log
 
 
-def regions_of(taken: PairInputs, run: Run, settings: ContrastiveStage) -> torch.Tensor:
+def regions_of(taken: PairInputs, run: RunContext, settings: ContrastiveStage) -> torch.Tensor:
     """Cuts a view of each frame, or its regions next to each other, on the device: (B R, C, H, W), normalised."""
     device, generator = run.accelerator.device, taken.generator
     if device.type != "cpu":
@@ -219,7 +219,7 @@ def regions_of(taken: PairInputs, run: Run, settings: ContrastiveStage) -> torch
 
 
 @torch.no_grad()
-def held_out_figures(encoder: DualEncoder, held_out: HeldOutPairs, run: Run, pad: int) -> dict[str, float]:
+def held_out_figures(encoder: DualEncoder, held_out: HeldOutPairs, run: RunContext, pad: int) -> dict[str, float]:
     """How well whole frames of held-out pairs and their texts are matched, among 64 pairs at a time.
 
     Args:
@@ -252,7 +252,7 @@ def held_out_figures(encoder: DualEncoder, held_out: HeldOutPairs, run: Run, pad
 
 
 @torch.no_grad()
-def _class_tokens(encoder: DualEncoder, pictures: Pictures, run: Run) -> torch.Tensor:
+def _class_tokens(encoder: DualEncoder, pictures: Pictures, run: RunContext) -> torch.Tensor:
     """A frozen tower's class token of every picture, NE, on the CPU."""
     encoder.eval()
     tokens = []
@@ -264,7 +264,7 @@ def _class_tokens(encoder: DualEncoder, pictures: Pictures, run: Run) -> torch.T
     return torch.cat(tokens)
 
 
-def _flops_a_pair(encoder: DualEncoder, run: Run, settings: ContrastiveStage) -> float:
+def _flops_a_pair(encoder: DualEncoder, run: RunContext, settings: ContrastiveStage) -> float:
     """Operations for one pair, forward and backward, of the tower and of what is compared with a whole batch."""
     shape, batch = run.recipe.model, settings.optimisation.batch_size
     total = 6.0 * settings.regions * settings.width * (shape.vision_width + batch)
