@@ -29,7 +29,8 @@ from babyvlm.model.dual_encoder import DualEncoder, DualEncoderConfig
 from babyvlm.recipes import nursery
 from babyvlm.training import contrastive_loop
 from babyvlm.training.checkpoints import Resume
-from babyvlm.training.configuration import ContrastiveStage, Optimisation
+from babyvlm.training.contrastive_configuration import ContrastiveStage
+from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.pairs import Pairs
 from babyvlm.training.run import RunContext, accelerator_for
 

@@ -21,7 +21,7 @@ from babyvlm.model.modeling import IGNORED, BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import normalise
 from babyvlm.model.tokenizer import PAD
 from babyvlm.training.batches import Sample
-from babyvlm.training.configuration import Optimisation
+from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.run import learning_rate_factor
 
 

@@ -16,8 +16,8 @@ from babyvlm.model.loading import load_exactly, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.records import Conversation, Turn
 from babyvlm.training import Trainer, run_in_processes, train_in_process
-from babyvlm.training.configuration import ContrastiveStage
 from babyvlm.training.contrastive import infonce, likeness, noise_weights, sigmoid_loss
+from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.pairs import Pairs, pair_order
 from babyvlm.training.session import Session
 

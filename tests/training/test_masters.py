@@ -9,8 +9,8 @@ from torch import distributed, multiprocessing, nn
 from babyvlm.model import BabyLlavaForConditionalGeneration
 from babyvlm.model.configuration import model_config
 from babyvlm.model.packed_attention import packed
-from babyvlm.training.configuration import Optimisation
 from babyvlm.training.masters import MasterWeights
+from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.optimizers import Optimizers, part_of
 from tests.training.tiny import TINY
 

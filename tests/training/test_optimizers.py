@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from babyvlm.training.configuration import Optimisation
+from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.optimizers import Muon, Optimizers, orthogonalise
 
 

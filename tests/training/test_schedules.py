@@ -11,7 +11,8 @@ from torch import nn
 from transformers import ViTConfig, ViTModel
 
 from babyvlm.errors import ConfigError
-from babyvlm.training.configuration import Optimisation, VisionStage
+from babyvlm.training.configuration import VisionStage
+from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.optimizers import Optimizers, forget_gradient, tower_rates
 from babyvlm.training.schedules import cosine, learning_rate_factor, teacher_temperature, weight_decay
 

@@ -18,8 +18,8 @@ from babyvlm.errors import CheckpointError, DataFolderError, TrainingError
 from babyvlm.training import Trainer, run_in_processes, train_in_process
 from babyvlm.training import checkpoints as training_checkpoints
 from babyvlm.training.checkpoints import Resume, ResumePoint
-from babyvlm.training.configuration import Optimisation
 from babyvlm.training.metrics_logger import MetricsLogger
+from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.optimizers import Optimizers
 from tests.training.tiny import fork, tiny_recipe, weights
 

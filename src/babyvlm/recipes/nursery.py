@@ -6,15 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from babyvlm.model.configuration import ModelShape
-from babyvlm.training.configuration import (
-    ContrastiveStage,
-    LanguageStage,
-    MixturePhase,
-    MultimodalStage,
-    Optimisation,
-    Recipe,
-    VisionStage,
-)
+from babyvlm.training.configuration import LanguageStage, MixturePhase, MultimodalStage, Recipe, VisionStage
+from babyvlm.training.contrastive_configuration import ContrastiveStage
+from babyvlm.training.optimisation import Optimisation
 
 _ALIKE = {"left_right.easy": 0.5, "spatial_details.easy": 0.5}
 _SAME = {
@@ -143,6 +137,12 @@ _LONG: _Phases = (
 )
 
 
+_CONTRASTIVE = ContrastiveStage(
+    optimisation=Optimisation(learning_rate=2e-3, batch_size=64, steps=400, warmup_fraction=0.1, weight_decay=0.05),
+    width=128,
+)
+
+
 def _one_after_another(phases: _Phases) -> tuple[int, tuple[MixturePhase, ...]]:
     """All steps, and the phases by the fractions at which they end."""
     steps, done = sum(steps for steps, _, _ in phases), 0
@@ -259,12 +259,7 @@ def nursery() -> Recipe:
             micro_batch_tokens=16384,
             whiten_connector=True,
         ),
-        contrastive=ContrastiveStage(
-            optimisation=Optimisation(
-                learning_rate=2e-3, batch_size=64, steps=400, warmup_fraction=0.1, weight_decay=0.05
-            ),
-            width=128,
-        ),
+        contrastive=_CONTRASTIVE,
         attention="eager",
         validations=4,
         validation_samples=128,

@@ -10,13 +10,8 @@ from dataclasses import replace
 
 from babyvlm.model.configuration import ModelShape
 from babyvlm.recipes.towers import dino_fork, dinov2_large
-from babyvlm.training.configuration import (
-    LanguageStage,
-    MultimodalStage,
-    Optimisation,
-    Recipe,
-    SampleRules,
-)
+from babyvlm.training.configuration import LanguageStage, MultimodalStage, Recipe, SampleRules
+from babyvlm.training.optimisation import Optimisation
 
 _DEVICES = 8  # ours: the scripts set samples for each device, and do not say how many there were
 

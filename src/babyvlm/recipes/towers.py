@@ -9,7 +9,8 @@ The public DINO pipeline was published for towers up to ViT-B; with its settings
 
 from __future__ import annotations
 
-from babyvlm.training.configuration import ColourChanges, Optimisation, ViewChanges, VisionStage
+from babyvlm.training.configuration import ColourChanges, ViewChanges, VisionStage
+from babyvlm.training.optimisation import Optimisation
 
 _DINO_COLOURS = ColourChanges(
     jitter_probability=0.8,

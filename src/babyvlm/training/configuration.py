@@ -18,71 +18,13 @@ from babyvlm.model.configuration import ModelShape
 from babyvlm.model.processing import Template
 from babyvlm.names import MODEL_STAGES
 from babyvlm.parts import Part
+from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.objectives import DISTILLATION
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
+from babyvlm.training.optimisation import Optimisation, refuse_if
 
 Sharding = Literal["ddp", "fsdp"]
 Precision = Literal["bf16", "bf16_weights", "no"]
-ClipOver = Literal["all", "module", "parameter"]
-
-
-def _refuse(condition: bool, message: str) -> None:
-    if condition:
-        raise ConfigError(message)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Optimisation:
-    """Linear warm-up and cosine decay to zero (published scripts)."""
-
-    learning_rate: float
-    """Peak learning rate of the trained parts."""
-    vision_learning_rate: float | None = None
-    """Peak learning rate of the vision tower where it differs (published: 1e-5 asked for in the instruction stage, and
-    never applied, for no parameter has the name that is looked for)."""
-    batch_size: int
-    """Samples an optimizer step, over all devices."""
-    steps: int | None = None
-    """Optimizer steps. Set this or ``epochs``."""
-    epochs: float | None = None
-    """Passes over the data. Set this or ``steps``."""
-    warmup_fraction: float = 0.03
-    """Part of the steps over which the rate rises from zero (published: 3%)."""
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """The rate after the warm-up: along a cosine to zero (published for stages with a language model), or constant."""
-    weight_decay: float = 0.0
-    """Decoupled weight decay of matrices; biases and norms have none (published: 0, language stage 0.1)."""
-    weight_decay_end: float | None = None
-    """What the weight decay comes to along a cosine; None keeps it constant (DINO and DINOv2: 0.4)."""
-    beta1: float = 0.9
-    """AdamW's first moment (published)."""
-    beta2: float = 0.95
-    """AdamW's second moment (published for the language stage)."""
-    clip_norm: float | None = 1.0
-    """Largest gradient norm; None for no clipping (published: 1 in the language stage, none in the later ones)."""
-    clip_over: ClipOver = "all"
-    """What has that norm at most: all gradients together, those of the tower and of its head each (DINOv2), or those of
-    each parameter (DINO)."""
-    layerwise_decay: float = 1.0
-    """What the tower's rate is multiplied by from each layer to the one before it (DINOv2: 0.9)."""
-    patch_embedding_rate: float = 1.0
-    """What the rate of the tower's patch embedding is multiplied by, besides (DINOv2: 0.2)."""
-    matrix_learning_rate: float | None = None
-    """Peak learning rate of Muon (Jordan et al. 2024) for the matrices inside the blocks; AdamW keeps the rest. None
-    for AdamW throughout, as published."""
-
-    def __post_init__(self) -> None:
-        _refuse((self.steps is None) == (self.epochs is None), "set either steps or epochs of a stage, not both")
-        _refuse(self.steps is not None and self.steps < 1, f"steps={self.steps} must be at least 1")
-        _refuse(self.batch_size < 1, f"batch_size={self.batch_size} must be at least 1")
-        _refuse(
-            self.clip_norm is not None and self.clip_norm <= 0,
-            f"clip_norm={self.clip_norm} must be above 0, or none for no clipping",
-        )
-        _refuse(self.learning_rate <= 0, f"learning_rate={self.learning_rate} must be above 0")
-        _refuse(not 0 <= self.warmup_fraction < 1, f"warmup_fraction={self.warmup_fraction} must be in [0, 1)")
-        _refuse(not 0 < self.layerwise_decay <= 1, f"layerwise_decay={self.layerwise_decay} must be in (0, 1]")
-        _refuse(self.patch_embedding_rate <= 0, f"patch_embedding_rate={self.patch_embedding_rate} must be above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +38,7 @@ class ViewChanges:
 
     def __post_init__(self) -> None:
         for name in ("blur_probability", "solarise_probability"):
-            _refuse(not 0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name)} must be in [0, 1]")
+            refuse_if(not 0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name)} must be in [0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,12 +68,12 @@ class ColourChanges:
 
     def __post_init__(self) -> None:
         for name in ("jitter_probability", "grey_probability"):
-            _refuse(not 0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name)} must be in [0, 1]")
+            refuse_if(not 0 <= getattr(self, name) <= 1, f"{name}={getattr(self, name)} must be in [0, 1]")
         for name in ("brightness", "contrast", "saturation"):
-            _refuse(getattr(self, name) < 0, f"{name}={getattr(self, name)} must not be negative")
-        _refuse(not 0 <= self.hue <= 0.5, f"hue={self.hue} must be in [0, 0.5]")
+            refuse_if(getattr(self, name) < 0, f"{name}={getattr(self, name)} must not be negative")
+        refuse_if(not 0 <= self.hue <= 0.5, f"hue={self.hue} must be in [0, 0.5]")
         low, high = self.blur_deviation
-        _refuse(not 0 < low <= high, f"blur_deviation={self.blur_deviation}: two numbers above 0, in order")
+        refuse_if(not 0 < low <= high, f"blur_deviation={self.blur_deviation}: two numbers above 0, in order")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,31 +156,31 @@ class VisionStage:
     def __post_init__(self) -> None:
         if self.objective not in OBJECTIVES:
             OBJECTIVES.get(self.objective)  # says which there are
-        _refuse(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")
-        _refuse(
+        refuse_if(self.optimisation.steps is None and self.optimisation.epochs is None, "vision: set steps or epochs")
+        refuse_if(
             self.micro_batch is not None and self.micro_batch < 1,
             f"vision.micro_batch={self.micro_batch} must be at least 1",
         )
-        _refuse(not 0 <= self.drop_path < 1, f"vision.drop_path={self.drop_path} must be in [0, 1)")
+        refuse_if(not 0 <= self.drop_path < 1, f"vision.drop_path={self.drop_path} must be in [0, 1)")
         for name in ("teacher_temperature_rise", "frozen_prototypes"):
-            _refuse(not 0 <= getattr(self, name) <= 1, f"vision.{name}={getattr(self, name)} must be in [0, 1]")
-        _refuse(
+            refuse_if(not 0 <= getattr(self, name) <= 1, f"vision.{name}={getattr(self, name)} must be in [0, 1]")
+        refuse_if(
             (self.teacher_temperature_start is None) != (self.teacher_temperature_rise == 0),
             "vision: set teacher_temperature_start and teacher_temperature_rise together",
         )
-        _refuse(self.local_views < 0, f"vision.local_views={self.local_views} must not be negative")
+        refuse_if(self.local_views < 0, f"vision.local_views={self.local_views} must not be negative")
         low, high = self.window_scale
-        _refuse(not 0 < low <= high <= 1, f"vision.window_scale={self.window_scale}: two fractions, in order")
-        _refuse(
+        refuse_if(not 0 < low <= high <= 1, f"vision.window_scale={self.window_scale}: two fractions, in order")
+        refuse_if(
             not 0 < self.collapse_patience <= 1,
             f"vision.collapse_patience={self.collapse_patience} is a fraction above 0",
         )
-        _refuse(self.window_tries < 1, f"vision.window_tries={self.window_tries} must be at least 1")
+        refuse_if(self.window_tries < 1, f"vision.window_tries={self.window_tries} must be at least 1")
         for name in ("masked_patch_weight", "koleo_weight"):
-            _refuse(getattr(self, name) < 0, f"vision.{name}={getattr(self, name)} must not be negative")
+            refuse_if(getattr(self, name) < 0, f"vision.{name}={getattr(self, name)} must not be negative")
         low, high = self.masked_patches
-        _refuse(not 0 < low <= high < 1, f"vision.masked_patches={self.masked_patches}: two fractions, in order")
-        _refuse(not 0 < self.masked_views <= 1, f"vision.masked_views={self.masked_views} is a fraction above 0")
+        refuse_if(not 0 < low <= high < 1, f"vision.masked_patches={self.masked_patches}: two fractions, in order")
+        refuse_if(not 0 < self.masked_views <= 1, f"vision.masked_views={self.masked_views} is a fraction above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,64 +192,6 @@ class LanguageStage:
     """Length of a packed sequence, tokens (published)."""
     micro_batch_tokens: int = 32768
     """Largest forward pass, padded tokens (ours)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContrastiveStage:
-    """Between the vision stage and alignment, where a recipe asks for it: pictures and utterances into one space (ours;
-    as CVCL, Vong et al. 2024)."""
-
-    included: bool = False
-    """Whether the stage is run where no stages are named; ``--stage contrastive`` runs it in any case."""
-    optimisation: Optimisation = Optimisation(
-        learning_rate=5e-4, batch_size=512, epochs=20, warmup_fraction=0.05, weight_decay=0.1
-    )
-    """AdamW (CVCL; the rate and the batch are ours)."""
-    formats: tuple[Literal["image", "video"], ...] = ("image", "video")
-    """Which pairs are learned from; of a clip each draw takes one frame (CVCL)."""
-    trains: tuple[Part, ...] = ("vision",)
-    """Encoders that learn, besides what puts them into one space; with a frozen tower every picture is encoded once."""
-    text: Literal["words", "language"] = "words"
-    """What reads an utterance: averaged word vectors (CVCL), or the language stage's model."""
-    least_count: int = 2
-    """How often a word must be heard in training to have a vector (ours)."""
-    width: int = 512
-    """Width of the common space (CVCL)."""
-    loss: Literal["infonce", "sigmoid"] = "infonce"
-    """What is minimised (CVCL: InfoNCE)."""
-    largest_scale: float = 100.0
-    """What cosines are multiplied by at most; the scale is learned (CLIP)."""
-    noise_weight: float = 0.0
-    """How much less pairs count that the model does not find: a power of the probability (ours); 0 for all alike."""
-    regions: int = 1
-    """Parts of each frame that are compared with the text; those most like it answer for the frame (ours)."""
-    region_scale: tuple[float, float] = (0.1, 0.6)
-    """Area of a part, fraction of the frame, where there are several (ours)."""
-    view_scale: tuple[float, float] = (0.4, 1.0)
-    """Area of the part that is seen where there is one, fraction of the frame (ours)."""
-    flip_probability: float = 0.5
-    """How often a view is mirrored (CVCL)."""
-
-    def __post_init__(self) -> None:
-        _refuse(not self.formats, "contrastive.formats: name at least one of image, video")
-        _refuse("connector" in self.trains, "contrastive.trains: the connector has no part in this stage")
-        _refuse(
-            "language" in self.trains and self.text == "words",
-            "contrastive.trains names language, but contrastive.text=words reads without a language model",
-        )
-        _refuse(self.regions < 1, f"contrastive.regions={self.regions} must be at least 1")
-        _refuse(
-            self.regions > 1 and "vision" not in self.trains,
-            "contrastive.regions: parts of a frame need a tower that learns; add vision to contrastive.trains",
-        )
-        _refuse(self.least_count < 1, f"contrastive.least_count={self.least_count} must be at least 1")
-        _refuse(self.width < 1, f"contrastive.width={self.width} must be at least 1")
-        _refuse(self.noise_weight < 0, f"contrastive.noise_weight={self.noise_weight} must not be negative")
-        _refuse(self.largest_scale <= 1, f"contrastive.largest_scale={self.largest_scale} must be above 1")
-        _refuse(not 0 <= self.flip_probability <= 1, "contrastive.flip_probability must be in [0, 1]")
-        for name in ("region_scale", "view_scale"):
-            low, high = getattr(self, name)
-            _refuse(not 0 < low <= high <= 1, f"contrastive.{name}={(low, high)}: two fractions, in order")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,9 +207,9 @@ class MixturePhase:
     """What the tower's learning rate is multiplied by in this phase (ours)."""
 
     def __post_init__(self) -> None:
-        _refuse(self.vision_rate < 0, f"vision_rate={self.vision_rate} must not be negative")
-        _refuse(not 0 < self.until <= 1, f"until={self.until} must be in (0, 1]")
-        _refuse(any(weight < 0 for weight in self.weights.values()), "mixture weights must not be negative")
+        refuse_if(self.vision_rate < 0, f"vision_rate={self.vision_rate} must not be negative")
+        refuse_if(not 0 < self.until <= 1, f"until={self.until} must be in (0, 1]")
+        refuse_if(any(weight < 0 for weight in self.weights.values()), "mixture weights must not be negative")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -371,13 +255,13 @@ class MultimodalStage:
     """Centre and whiten the connector's output before the stage (ours; not done in the published scripts)."""
 
     def __post_init__(self) -> None:
-        _refuse(not self.trains, "a stage must train something")
-        _refuse(
+        refuse_if(not self.trains, "a stage must train something")
+        refuse_if(
             self.cache_vision_features and "vision" in self.trains,
             "cache_vision_features needs a frozen vision tower, but the stage trains it",
         )
         ends = [phase.until for phase in self.mixture]
-        _refuse(
+        refuse_if(
             not ends or ends != sorted(ends) or ends[-1] != 1.0,
             f"mixture phases must end at ascending fractions, the last at 1; they end at {ends}",
         )
@@ -395,7 +279,7 @@ class Recipe:
     alignment: MultimodalStage
     joint: MultimodalStage
     instruction: MultimodalStage
-    contrastive: ContrastiveStage = ContrastiveStage()
+    contrastive: ContrastiveStage = field(default_factory=ContrastiveStage)
     """Pictures and utterances into one space, after the language stage (ours; not among the published stages)."""
     tower_from: Literal["vision", "contrastive"] = "vision"
     """Stage whose tower the whole model is given before alignment (published: vision)."""
@@ -434,11 +318,11 @@ class Recipe:
             raise ConfigError(
                 f"vision.local_size={self.vision.local_size} is no multiple of model.patch_size={self.model.patch_size}"
             )
-        _refuse(self.validations < 0, f"validations={self.validations} must not be negative")
-        _refuse(self.validation_samples < 1, f"validation_samples={self.validation_samples} must be at least 1")
+        refuse_if(self.validations < 0, f"validations={self.validations} must not be negative")
+        refuse_if(self.validation_samples < 1, f"validation_samples={self.validation_samples} must be at least 1")
         if self.cpu_processes < 1:
             raise ConfigError(f"cpu_processes={self.cpu_processes} must be at least 1")
-        _refuse(
+        refuse_if(
             self.tower_from == "contrastive" and "vision" not in self.contrastive.trains,
             "tower_from=contrastive: the stage does not train the tower; add vision to contrastive.trains",
         )

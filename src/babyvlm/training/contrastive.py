@@ -24,7 +24,7 @@ from torch.distributed.nn.functional import all_gather
 from torch.nn import functional as F
 
 from babyvlm.model.dual_encoder import DualEncoder
-from babyvlm.training.configuration import ContrastiveStage
+from babyvlm.training.contrastive_configuration import ContrastiveStage
 
 
 class Compared(NamedTuple):

@@ -27,8 +27,9 @@ from babyvlm.model.processing import normalise
 from babyvlm.progress import progress
 from babyvlm.training.ahead import Ahead, gathered
 from babyvlm.training.checkpoints import Resume, ResumePoint
-from babyvlm.training.configuration import ContrastiveStage, Recipe
+from babyvlm.training.configuration import Recipe
 from babyvlm.training.contrastive import ContrastiveObjective
+from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.distribution import Shared
 from babyvlm.training.flops import linear_weights
 from babyvlm.training.optimizers import Optimizers

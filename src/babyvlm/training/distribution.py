@@ -26,8 +26,9 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
-from babyvlm.training.configuration import ClipOver, Precision, Sharding
+from babyvlm.training.configuration import Precision, Sharding
 from babyvlm.training.masters import MasterWeights
+from babyvlm.training.optimisation import ClipOver
 
 
 class HasState(Protocol):

@@ -24,11 +24,12 @@ from babyvlm.parts import Part, parameter_counts, part_of
 from babyvlm.training.ahead import Ahead
 from babyvlm.training.batches import BatchPlan, Sample
 from babyvlm.training.checkpoints import Resume, ResumePoint
-from babyvlm.training.configuration import MixturePhase, Optimisation
+from babyvlm.training.configuration import MixturePhase
 from babyvlm.training.distribution import Shared
 from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops
 from babyvlm.training.kernels import compile_layers
+from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.optimizers import Optimizers
 from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures

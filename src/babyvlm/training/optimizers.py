@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from babyvlm.parts import part_of
-from babyvlm.training.configuration import Optimisation
 from babyvlm.training.distribution import as_shard_of, full_tensor
+from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.precision import has_bf16
 
 _OUTSIDE_BLOCKS = ("embed", "lm_head", "prototypes")

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 
-from babyvlm.training.configuration import Optimisation, VisionStage
+from babyvlm.training.configuration import VisionStage
+from babyvlm.training.optimisation import Optimisation
 
 
 def cosine(start: float, end: float, step: int, steps: int) -> float:

@@ -1,0 +1,69 @@
+"""What can be set about the contrastive stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from babyvlm.parts import Part
+from babyvlm.training.optimisation import Optimisation, refuse_if
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContrastiveStage:
+    """Between the vision stage and alignment, where a recipe asks for it: pictures and utterances into one space (ours;
+    as CVCL, Vong et al. 2024)."""
+
+    included: bool = False
+    """Whether the stage is run where no stages are named; ``--stage contrastive`` runs it in any case."""
+    optimisation: Optimisation = field(
+        default_factory=lambda: Optimisation(
+            learning_rate=5e-4, batch_size=512, epochs=20, warmup_fraction=0.05, weight_decay=0.1
+        )
+    )
+    """AdamW (CVCL; the rate and the batch are ours)."""
+    formats: tuple[Literal["image", "video"], ...] = ("image", "video")
+    """Which pairs are learned from; of a clip each draw takes one frame (CVCL)."""
+    trains: tuple[Part, ...] = ("vision",)
+    """Encoders that learn, besides what puts them into one space; with a frozen tower every picture is encoded once."""
+    text: Literal["words", "language"] = "words"
+    """What reads an utterance: averaged word vectors (CVCL), or the language stage's model."""
+    least_count: int = 2
+    """How often a word must be heard in training to have a vector (ours)."""
+    width: int = 512
+    """Width of the common space (CVCL)."""
+    loss: Literal["infonce", "sigmoid"] = "infonce"
+    """What is minimised (CVCL: InfoNCE)."""
+    largest_scale: float = 100.0
+    """What cosines are multiplied by at most; the scale is learned (CLIP)."""
+    noise_weight: float = 0.0
+    """How much less pairs count that the model does not find: a power of the probability (ours); 0 for all alike."""
+    regions: int = 1
+    """Parts of each frame that are compared with the text; those most like it answer for the frame (ours)."""
+    region_scale: tuple[float, float] = (0.1, 0.6)
+    """Area of a part, fraction of the frame, where there are several (ours)."""
+    view_scale: tuple[float, float] = (0.4, 1.0)
+    """Area of the part that is seen where there is one, fraction of the frame (ours)."""
+    flip_probability: float = 0.5
+    """How often a view is mirrored (CVCL)."""
+
+    def __post_init__(self) -> None:
+        refuse_if(not self.formats, "contrastive.formats: name at least one of image, video")
+        refuse_if("connector" in self.trains, "contrastive.trains: the connector has no part in this stage")
+        refuse_if(
+            "language" in self.trains and self.text == "words",
+            "contrastive.trains names language, but contrastive.text=words reads without a language model",
+        )
+        refuse_if(self.regions < 1, f"contrastive.regions={self.regions} must be at least 1")
+        refuse_if(
+            self.regions > 1 and "vision" not in self.trains,
+            "contrastive.regions: parts of a frame need a tower that learns; add vision to contrastive.trains",
+        )
+        refuse_if(self.least_count < 1, f"contrastive.least_count={self.least_count} must be at least 1")
+        refuse_if(self.width < 1, f"contrastive.width={self.width} must be at least 1")
+        refuse_if(self.noise_weight < 0, f"contrastive.noise_weight={self.noise_weight} must not be negative")
+        refuse_if(self.largest_scale <= 1, f"contrastive.largest_scale={self.largest_scale} must be above 1")
+        refuse_if(not 0 <= self.flip_probability <= 1, "contrastive.flip_probability must be in [0, 1]")
+        for name in ("region_scale", "view_scale"):
+            low, high = getattr(self, name)
+            refuse_if(not 0 < low <= high <= 1, f"contrastive.{name}={(low, high)}: two fractions, in order")
