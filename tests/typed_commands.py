@@ -34,6 +34,7 @@ from babyvlm.corpus import open_corpus
 from babyvlm.curation import PretrainingSet
 from babyvlm.evaluation import read_run
 from babyvlm.media import frames_at
+from babyvlm.names import STAGES
 from babyvlm.toolbox import open_toolbox
 
 HERE = Path(__file__).parent
@@ -41,7 +42,6 @@ ROOT = HERE.parent
 for folder in ("study", "evaluation", "weights", "toolbox/detection"):
     sys.path.insert(0, str(HERE / folder))
 
-STAGES = ("vision", "language", "alignment", "joint", "instruction")
 SMALL_MODEL = [
     "cpu_processes=1", "model.image_size=32", "model.patch_size=16", "model.stem=()", "model.vision_width=32",
     "model.vision_layers=1", "model.vision_heads=2", "model.text_width=32", "model.text_layers=1",
