@@ -34,11 +34,11 @@ from babyvlm.corpus import open_corpus
 from babyvlm.curation import PretrainingSet
 from babyvlm.evaluation import read_run
 from babyvlm.media import frames_at
+from babyvlm.names import STAGES
 from babyvlm.toolbox import open_toolbox
 
 ROOT = Path(__file__).parents[1]
 
-STAGES = ("vision", "language", "alignment", "joint", "instruction")
 SMALL_MODEL = [
     "cpu_processes=1", "model.image_size=32", "model.patch_size=16", "model.stem=()", "model.vision_width=32",
     "model.vision_layers=1", "model.vision_heads=2", "model.text_width=32", "model.text_layers=1",

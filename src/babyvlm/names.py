@@ -1,7 +1,7 @@
 """Names that the command line, the records on disk and the code share, in a module that imports nothing heavy.
 
-The rooms that give them their meaning are `babyvlm.training` (stages), `babyvlm.corpus.layouts` and `babyvlm.recipes`,
-and need torch or much of the program; listing or parsing a name does not.
+The rooms that give them their meaning, `babyvlm.training` and `babyvlm.corpus.layouts`, need torch or much of the
+program; listing or parsing a name does not.
 """
 
 from __future__ import annotations
@@ -20,8 +20,5 @@ LayoutName = Literal["saycam", "babyview", "ego4d", "plain"]
 """A built-in way of naming recordings."""
 LAYOUTS: tuple[LayoutName, ...] = get_args(LayoutName)
 """The built-in layouts in the order in which ``auto`` tries them."""
-RecipeName = Literal["nursery", "saycam", "saycam-published", "demo"]
-"""A complete configuration of training."""
-RECIPES: tuple[RecipeName, ...] = get_args(RecipeName)
 QUIET = "BABYVLM_QUIET"
 """Environment variable that is set while a command is to show no progress; processes that it starts see it too."""

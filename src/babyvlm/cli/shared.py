@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from tyro.conf import arg
 
-Layout = Annotated[str, arg(metavar="auto|saycam|babyview|ego4d|plain|NAME")]
+from babyvlm.names import LAYOUTS
+
+Layout = Annotated[str, arg(metavar="|".join(("auto", *LAYOUTS, "NAME")))]
 """How recordings are named; NAME is one that another package adds."""
 Changes = Annotated[tuple[str, ...], arg(metavar="[KEY=VALUE ...]")]
 """Settings of a recipe to change."""
