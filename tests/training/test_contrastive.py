@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import fork, tiny_recipe, weights
 from torch.nn import functional as F
 
 from babyvlm.errors import CheckpointError, ConfigError
@@ -20,6 +19,7 @@ from babyvlm.training.contrastive import infonce, likeness, noise_weights, sigmo
 from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.pairs import Pairs, pair_order
 from babyvlm.training.session import Session
+from tests.training.tiny import fork, tiny_recipe, weights
 
 
 @pytest.fixture
