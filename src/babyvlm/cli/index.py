@@ -68,7 +68,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
     "Training": (
         Command(
             "config",
-            "Print every resolved knob of a recipe, with its meaning, unit and source.",
+            "Print every resolved setting of a recipe, with its meaning, unit and source.",
             "training:config",
             is_data=True,
         ),

@@ -27,7 +27,7 @@ def train(
 
     Args:
         recipe: ``nursery``, ``saycam``, ``saycam-published`` or ``demo``.
-        changes: Knobs to change, as key=value; ``babyvlm config RECIPE`` lists them.
+        changes: Settings to override, as key=value; ``babyvlm config RECIPE`` lists them.
         data: Folder written by ``babyvlm curate``.
         out: Folder of the run.
         stage: Stages to run; all that the data allow when not given.
@@ -43,11 +43,11 @@ def train(
 
 
 def config(recipe: Positional[str], changes: Positional[Changes] = ()) -> str:
-    """Print every resolved knob of a recipe, with its meaning, unit and source.
+    """Print every resolved setting of a recipe, with its meaning, unit and source.
 
     Args:
         recipe: ``nursery``, ``saycam``, ``saycam-published`` or ``demo``.
-        changes: Knobs to change, as key=value.
+        changes: Settings to override, as key=value.
     """
     from babyvlm.recipes import describe, resolve
 
