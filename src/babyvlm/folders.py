@@ -217,7 +217,7 @@ def no_room(path: Path, error: OSError) -> DataFolderError:
     return DataFolderError(
         f"no room left to write ({os.strerror(error.errno or errno.ENOSPC)})",
         path=path,
-        remedy="Make room and give the same command again",
+        remedy="Make room and run the same command again",
     )
 
 

@@ -47,7 +47,7 @@ def test_a_full_disk_is_named_nothing_is_half_written_and_the_run_goes_on(toolbo
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("babyvlm.evaluation.durable.os.write", fills_up)
-    with pytest.raises(DataFolderError, match=r"responses.jsonl: no room left .*Make room and give the same command"):
+    with pytest.raises(DataFolderError, match=r"responses.jsonl: no room left .*Make room and run the same command"):
         evaluate(RandomGuess(), toolbox, run)
     assert len((run / "responses.jsonl").read_bytes().splitlines()) == 7
     assert (run / "responses.jsonl").read_bytes().endswith(b"}\n")

@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         _fail(sentence, error, typed)
     except KeyboardInterrupt:
-        print("babyvlm: interrupted; give the same command again to go on or begin anew", file=sys.stderr)
+        print("babyvlm: interrupted; run the same command again to resume", file=sys.stderr)
         raise SystemExit(130) from None
 
 

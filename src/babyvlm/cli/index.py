@@ -74,7 +74,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         ),
         Command(
             "train",
-            "Train one or all stages of a recipe. Interrupted, the same command goes on where it stopped.",
+            "Train one or all stages of a recipe. Interrupted, the same command resumes where it stopped.",
             "training:train",
         ),
         Command(

@@ -21,7 +21,7 @@ def train(
     start: Path | None = None,
     wandb: str | None = None,
 ) -> str:
-    """Train one or all stages of a recipe. Interrupted, the same command goes on where it stopped.
+    """Train one or all stages of a recipe. Interrupted, the same command resumes where it stopped.
 
     On several GPUs or machines: torchrun --nproc-per-node 8 -m babyvlm train saycam ... (sharding=fsdp for shards).
 

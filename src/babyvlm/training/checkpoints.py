@@ -1,4 +1,4 @@
-"""Checkpoints: the finished one of a stage, and the one from which an interrupted stage goes on.
+"""Checkpoints: the finished one of a stage, and the one that an interrupted stage resumes from.
 
 OUT/joint/                finished: config, weights (safetensors), tokenizer, processor, metrics.jsonl, manifest.json
 OUT/.joint.resume/        unfinished: weights, optimizer, step, metrics.jsonl; replaced as a whole, so never torn

@@ -311,7 +311,7 @@ class Recipe:
     compile: bool = False
     """Compile each layer of the language model with torch.compile; the first steps take minutes (ours)."""
     checkpoint_every_s: float = 300.0
-    """Seconds between two checkpoints from which an interrupted stage goes on."""
+    """Seconds between two checkpoints that an interrupted stage resumes from."""
 
     def __post_init__(self) -> None:
         if self.vision.local_size % self.model.patch_size:
