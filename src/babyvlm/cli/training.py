@@ -20,6 +20,7 @@ def train(
     stage: tuple[Stage, ...] = (),
     start: Path | None = None,
     wandb: str | None = None,
+    cache: Path | None = None,
 ) -> None:
     """Train one or all stages of a recipe. Interrupted, the same command goes on where it stopped.
 
@@ -34,16 +35,21 @@ def train(
         start: Checkpoint to begin with, in place of the stage it is of and those before: a finished stage's folder of
             another run, or what ``babyvlm convert`` wrote.
         wandb: Project at Weights & Biases that gets the figures too; TensorBoard's files are always written.
+        cache: Folder on a disk of this machine for decoded pictures, kept for other runs on the same data; by default
+            in the run's folder, on several machines in the folder for temporary files, and removed after use.
     """
     from babyvlm.curation.sets import PretrainingSet
     from babyvlm.errors import ConfigError
     from babyvlm.recipes import resolve
     from babyvlm.training import (
         Trainer,
+        leads_node,
+        nodes_started,
         possible_stages,
         processes_started,
         read_start,
         require_memory,
+        require_room,
         run_in_processes,
         train_in_process,
         worth_starting,
@@ -60,11 +66,13 @@ def train(
             raise ConfigError(f"{data}: no instruction samples, and no other stage comes after that of --start")
     processes = worth_starting(resolved.cpu_processes)
     require_memory(resolved, stages, processes_started() or processes)
+    if leads_node():
+        require_room(resolved, opened, stages, out, cache, nodes_started())
     if processes == 1:
-        Trainer(resolved, opened, out, wandb, start).run(stages)
+        Trainer(resolved, opened, out, wandb, start, cache).run(stages)
     else:
         Trainer.claim(out, resolved, opened, start)
-        run_in_processes(train_in_process, (resolved, data, out, stages, wandb), processes)
+        run_in_processes(train_in_process, (resolved, data, out, stages, wandb, cache), processes)
 
 
 @app.command(name="config")
