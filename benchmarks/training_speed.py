@@ -43,8 +43,10 @@ from babyvlm.recipes import resolve
 from babyvlm.training import Trainer, run_in_processes
 from babyvlm.training.batches import BatchPlan
 from babyvlm.training.configuration import MixturePhase, Recipe
+from babyvlm.training.nodes import NodeCache
 from babyvlm.training.optimizers import part_of
-from babyvlm.training.samples import PixelTable, encode_conversations
+from babyvlm.training.pictures import PixelTable
+from babyvlm.training.samples import encode_conversations
 from padded_trainer import Curve, PlainLlava, train_padded
 
 BABYVLM = [sys.executable, "-m", "babyvlm.cli"]
@@ -150,20 +152,22 @@ def drawn(
     """The samples of each step, one step after the other, as ours draws them, and the pictures."""
     settings, shape = getattr(recipe, stage), recipe.model
     rows = [row for name in settings.formats for row in data.conversations(name, "train")]
+    index = {image: number for number, image in enumerate(dict.fromkeys(i for row in rows for i in row.images))}
+    accelerator = Accelerator(cpu=True)
     pictures = PixelTable(
         data,
-        (image for row in rows for image in row.images),
+        lambda: index,
         size=shape.image_size,
         fit=shape.image_fit,
-        path=out / "pictures.npy",
-        accelerator=Accelerator(cpu=True),
+        cache=NodeCache(out / "cache", accelerator, kept=True),
+        accelerator=accelerator,
     )
     encoder = ConversationEncoder(
         AutoTokenizer.from_pretrained(model / "tokenizer"),
         image_token_id=shape.vocabulary,
         image_tokens=shape.image_tokens,
     )
-    sources, _ = encode_conversations(rows, encoder, settings, index=pictures.index, context=shape.context)
+    sources, _ = encode_conversations(rows, encoder, settings, index=index, context=shape.context)
     sizes = {name: len(samples) for name, samples in sources.items()}
     plan = BatchPlan(sizes, (MixturePhase(),), settings.optimisation.batch_size, plan_steps, recipe.seed)
     in_order = []

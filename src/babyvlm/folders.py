@@ -27,7 +27,8 @@ from babyvlm.errors import DataFolderError, OutputExistsError
 from babyvlm.records import SCHEMA_VERSION, read_record
 
 MANIFEST = "manifest.json"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What a full disk, quota or file is told by."""
 _filling: set[Path] = set()
 """Folders that this process makes into outputs at the moment."""
 _RECORDED_PACKAGES = ("babyvlm", "torch", "transformers", "numpy", "av", "pillow", "pyarrow", "skia-python")
@@ -208,8 +209,8 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 def is_no_room(error: OSError) -> bool:
     """Whether something could not be written because a disk, a quota or a file is full."""
     if isinstance(error, shutil.Error):  # a list of what could not be copied, and why, in words
-        return any(f"[Errno {code}]" in str(error) for code in _NO_ROOM)
-    return error.errno in _NO_ROOM
+        return any(f"[Errno {code}]" in str(error) for code in NO_ROOM)
+    return error.errno in NO_ROOM
 
 
 def no_room(path: Path, error: OSError) -> DataFolderError:

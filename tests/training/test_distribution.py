@@ -12,7 +12,8 @@ import torch
 
 from babyvlm.errors import ConfigError
 from babyvlm.recipes import nursery
-from babyvlm.training import Trainer
+from babyvlm.training import Trainer, checkpoints
+from tests.training.ranks import start_ranks
 from tests.training.tiny import tiny_recipe, weights
 
 pytestmark = pytest.mark.usefixtures("another_precision")
@@ -35,14 +36,14 @@ from tests.training.tiny import *
 from tests.training.test_distribution import plain_recipe
 from babyvlm.training import train_in_process, checkpoints
 stage, killed_at = sys.argv[3], int(sys.argv[4])
-real, saved = checkpoints.torch.save, []
-def kill_at(value, path):
+real, saved = checkpoints.write_pieces, []
+def kill_at(path, pieces):
     saved.append(path)
-    real(value, path)
+    real(path, pieces)
     if len(saved) == killed_at:
         os.kill(os.getpid(), signal.SIGKILL)
-checkpoints.torch.save = kill_at
-train_in_process(plain_recipe(sharding="fsdp"), Path(sys.argv[1]), Path(sys.argv[2]), [stage])
+checkpoints.write_pieces = kill_at
+train_in_process(plain_recipe(sharding=sys.argv[5]), Path(sys.argv[1]), Path(sys.argv[2]), [stage])
 """
 
 
@@ -65,27 +66,72 @@ def begun(done, out, recipe, data, *, with_stages):
 
 
 @pytest.mark.slow
-def test_shards_lose_what_one_process_loses_and_a_killed_run_goes_on(data, trained, tmp_path):
+@pytest.mark.parametrize(("sharding", "nodes"), [("ddp", 1), ("fsdp", 1), ("hybrid", 2)])
+def test_several_processes_lose_what_one_loses_and_a_killed_run_resumes(sharding, nodes, data, trained, tmp_path):
+    """Two processes with copies or shards; four on two nodes, in shards within a node and copies between them."""
     stage, before = "instruction", "joint"  # in which every part learns
     one = begun(trained, tmp_path / "one", plain_recipe(), data, with_stages=[before])
     Trainer(plain_recipe(), data, one).run([stage])
-    script = tmp_path / "start.py"
+    script, recipe = tmp_path / "start.py", plain_recipe(sharding=sharding)
     script.write_text(START)
     runs = {}
     for name, killed_at in (("undisturbed", 0), ("killed", 2)):
-        runs[name] = begun(trained, tmp_path / name, plain_recipe(sharding="fsdp"), data, with_stages=[before])
-        done = torchrun(script, data.folder, runs[name], stage, killed_at)
-        assert (done.returncode != 0) == bool(killed_at), done.stderr[-2000:]
+        runs[name] = begun(trained, tmp_path / name, recipe, data, with_stages=[before])
+        done = start_ranks(script, data.folder, runs[name], stage, killed_at, sharding, nodes=nodes)
+        assert any(each.returncode for each in done) == bool(killed_at), done[0].stderr[-2000:]
     assert not (runs["killed"] / stage).exists()
-    done = torchrun(script, data.folder, runs["killed"], stage, 0)
-    assert done.returncode == 0, done.stderr[-2000:]
+    held = runs["killed"] / f".{stage}.resume"
+    sizes = [path.stat().st_size for path in sorted(held.glob("rank-*.safetensors"))]
+    assert len(sizes) == 2 * nodes and max(sizes[:2]) < 0.6 * sum(sizes), "each process writes its share"
+    done = start_ranks(script, data.folder, runs["killed"], stage, 0, sharding, nodes=nodes)
+    assert not any(each.returncode for each in done), done[0].stderr[-2000:]
     # float32, four steps of AdamW: what is left is the order of additions.
     assert losses(runs["undisturbed"] / stage) == pytest.approx(losses(one / stage), abs=2e-4)
-    sharded, resumed = weights(runs["undisturbed"] / stage), weights(runs["killed"] / stage)
-    assert sharded.keys() == weights(one / stage).keys()
-    assert all(torch.equal(tensor, resumed[name]) for name, tensor in sharded.items())
+    several, resumed = weights(runs["undisturbed"] / stage), weights(runs["killed"] / stage)
+    assert several.keys() == weights(one / stage).keys()
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in several.items())
     files = {path.name for path in (one / stage).iterdir()}
     assert files == {path.name for path in (runs["undisturbed"] / stage).iterdir()}
+
+
+LAGS = """
+import os, sys
+from pathlib import Path
+from tests.training.tiny import *
+from tests.training.test_distribution import plain_recipe
+from babyvlm.training import train_in_process
+if os.environ["RANK"] == "1":  # its machine does not see what was made a moment ago
+    for look in ("exists", "is_file", "is_dir"):
+        real = getattr(Path, look)
+        def lagging(self, *rest, real=real, **options):
+            return Path(sys.argv[2]) not in self.parents and real(self, *rest, **options)
+        setattr(Path, look, lagging)
+train_in_process(plain_recipe(), Path(sys.argv[1]), Path(sys.argv[2]), ["joint", "instruction"])
+"""
+
+
+def test_one_process_decides_what_is_there_and_two_resume_what_one_began(data, trained, tmp_path, monkeypatch):
+    recipe, stage = plain_recipe(), "instruction"
+    one = begun(trained, tmp_path / "one", recipe, data, with_stages=["joint"])
+    Trainer(recipe, data, one).run([stage])
+    run = begun(trained, tmp_path / "run", recipe, data, with_stages=["joint"])
+    finish, finished = checkpoints.Resume.finish, []
+
+    def killed(self):
+        finish(self)
+        finished.append(self._point.step)
+        if finished[-1] == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints.Resume, "finish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(recipe, data, run).run([stage])
+    script = tmp_path / "lags.py"
+    script.write_text(LAGS)
+    done = start_ranks(script, data.folder, run)
+    assert not any(each.returncode for each in done), done[1].stderr[-2000:]
+    assert "resumes after step 2" in done[0].stdout
+    assert losses(run / stage) == pytest.approx(losses(one / stage), abs=2e-4)
 
 
 @pytest.mark.slow

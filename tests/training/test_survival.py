@@ -6,36 +6,39 @@ import os
 import random
 import shutil
 import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
 import torch
 from accelerate import Accelerator
+from safetensors import SafetensorError
 from torch import nn
 
 from babyvlm.errors import CheckpointError, DataFolderError, TrainingError
-from babyvlm.training import Trainer, run_in_processes, train_in_process
+from babyvlm.training import Trainer, run_in_processes, shards, train_in_process
 from babyvlm.training import checkpoints as training_checkpoints
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.metrics_logger import MetricsLogger
 from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.optimizers import Optimizers
+from babyvlm.training.shards import Piece, Pieces, own_pieces, write_pieces
 from tests.training.tiny import fork, tiny_recipe, weights
 
 
 def train_until_killed(recipe, data, out, stage, step):
     """In a process of its own: the kill comes while the checkpoint of ``step`` is being written."""
     saved = []
-    real = training_checkpoints.torch.save
+    real = training_checkpoints.write_pieces
 
-    def kill_at(value, path):
+    def kill_at(path, pieces):
         saved.append(path)
-        real(value, path)
+        real(path, pieces)
         if len(saved) == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    training_checkpoints.torch.save = kill_at
+    training_checkpoints.write_pieces = kill_at
     train_in_process(recipe, data, out, [stage])
 
 
@@ -71,16 +74,18 @@ def test_what_a_kill_right_after_a_stage_left_is_cleared_up_by_the_same_command(
     for name in (".vision.resume", ".instruction.resume", ".instruction.resume.old"):
         (run / name).mkdir()
         (run / name / "state.json").write_text("{}")
-    (run / ".pictures.npy").write_bytes(b"")
+    (run / ".cache" / "pictures-0").mkdir(parents=True)
     Trainer(tiny_recipe(), data, run).run()
     assert not [path.name for path in run.iterdir() if path.name.startswith(".")]
+
+
+OPTIMISATION = Optimisation(learning_rate=1e-3, batch_size=1, steps=1)
 
 
 def filled(value):
     module = nn.Linear(2, 2)
     nn.init.constant_(module.weight, value)
-    settings = Optimisation(learning_rate=1e-3, batch_size=1, steps=1)
-    optimizer = Optimizers(module.named_parameters(), settings)
+    optimizer = Optimizers(module.named_parameters(), OPTIMISATION)
     for parameter in module.parameters():
         parameter.grad = torch.full_like(parameter, value)
     optimizer.step()
@@ -113,8 +118,8 @@ def test_a_checkpoint_is_the_old_one_or_the_new_one_wherever_the_kill_comes(tmp_
         calls = 0
         with monkeypatch.context() as patch:
             patch.setattr(training_checkpoints.shutil, "rmtree", deadly(shutil.rmtree, limit))
-            patch.setattr(training_checkpoints, "save_file", deadly(training_checkpoints.save_file, limit))
-            patch.setattr(training_checkpoints.torch, "save", deadly(torch.save, limit))
+            patch.setattr(shards, "save_file", deadly(shards.save_file, limit))
+            patch.setattr(shards.os, "fsync", deadly(os.fsync, limit))
             for method in ("rename", "write_text", "mkdir"):
                 patch.setattr(Path, method, deadly(getattr(Path, method), limit))
             try:
@@ -127,8 +132,8 @@ def test_a_checkpoint_is_the_old_one_or_the_new_one_wherever_the_kill_comes(tmp_
         resume.load_optimizer(optimizer)
         expected = {1: old, 2: new}[point.step]
         assert torch.equal(module.weight, expected[0].weight)
-        moments, held = (state.state_dict()["0"]["state"][0] for state in (optimizer, expected[1]))
-        assert torch.equal(moments["exp_avg"], held["exp_avg"])
+        moments, held = (state.tensors() for state in (optimizer, expected[1]))
+        assert moments.keys() == held.keys() and all(torch.equal(moments[name], held[name]) for name in held)
         found.add(point.step)
         limit += 1
         if not killed:
@@ -151,10 +156,87 @@ def test_a_full_disk_is_named_and_leaves_the_state_before(tmp_path, monkeypatch)
     def no_room(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training_checkpoints.torch, "save", no_room)
+    monkeypatch.setattr(shards, "save_file", no_room)
     with pytest.raises(DataFolderError, match="no room left"):
         resume.save({"model": module}, optimizer, ResumePoint(step=2))
     assert resume.load({"model": module}).step == 1
+
+
+def test_an_error_in_the_thread_that_writes_stops_the_run(data, trained, tmp_path, monkeypatch):
+    def no_room(*arguments):
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(shards, "save_file", no_room)
+    recipe = tiny_recipe(checkpoint_every_s=0.0)
+    run = fork(trained, tmp_path / "model", recipe, data, without="instruction")
+    with pytest.raises(DataFolderError, match=r"instruction.*no room left to write \(No space left on device\)"):
+        Trainer(recipe, data, run).run(["instruction"])
+    assert not (run / "instruction").exists()
+
+
+def test_training_goes_on_while_a_checkpoint_is_written_and_the_next_waits(data, trained, tmp_path, monkeypatch):
+    """What is written is the state of its moment, however long it takes."""
+    told = []
+    real = training_checkpoints.write_pieces
+
+    def slowly(path, pieces):
+        told.append(("begins", threading.current_thread() is threading.main_thread()))
+        time.sleep(0.3)
+        real(path, pieces)
+        told.append(("ends", float(sum(piece.rows.double().abs().sum() for piece in pieces.values()))))
+
+    monkeypatch.setattr(training_checkpoints, "write_pieces", slowly)
+    recipe = tiny_recipe(checkpoint_every_s=0.0)
+    run = fork(trained, tmp_path / "model", recipe, data, without="instruction")
+    Trainer(recipe, data, run).run(["instruction"])
+    assert [word for word, _ in told] == ["begins", "ends"] * 3
+    assert not any(in_main for word, in_main in told if word == "begins")
+    assert len({size for word, size in told if word == "ends"}) == 3
+    assert all(torch.equal(tensor, weights(run / "instruction")[name]) for name, tensor in
+               weights(trained / "instruction").items())  # fmt: skip
+
+
+def test_what_is_saved_and_what_is_read_lie_on_the_cpu(tmp_path, monkeypatch):
+    """Or every process of a machine would put its copy on the GPU that the state was saved from."""
+    kept = {}
+    monkeypatch.setattr(training_checkpoints, "write_pieces", lambda path, pieces: kept.update(pieces))
+    module = nn.Linear(3, 2, device="meta")
+    copied = []
+    real = torch.Tensor.to
+
+    def to(self, *arguments, **options):
+        copied.append((arguments, options))
+        return torch.ones(self.shape) if self.is_meta else real(self, *arguments, **options)
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    resume = Resume(tmp_path, "joint", "one", Accelerator(cpu=True))
+    resume.begin({"model": module}, Optimizers([], OPTIMISATION), ResumePoint(step=1))
+    assert kept and all(piece.rows.device.type == "cpu" for piece in kept.values())
+    assert all(arguments == ("cpu",) and options == {"copy": True} for arguments, options in copied)
+    write_pieces(tmp_path / "pieces", kept)
+    assert Pieces([tmp_path / "pieces"]).read("model/weight").device.type == "cpu"
+
+
+def test_the_copies_of_several_processes_are_written_once_by_all_of_them_and_read_by_any(tmp_path):
+    tensors = {name: torch.randn(size, 3) for name, size in (("a", 40), ("b", 20), ("c", 21), ("d", 1))}
+    tensors["step"] = torch.tensor(7.0)
+    shares = [own_pieces(tensors, process, 3) for process in range(3)]
+    sizes = [sum(piece.rows.numel() for piece in share.values()) for share in shares]
+    assert sum(sizes) == sum(tensor.numel() for tensor in tensors.values()) and max(sizes) == 120
+    paths = [tmp_path / f"rank-{process}" for process in range(3)]
+    for path, share in zip(paths, shares, strict=True):
+        write_pieces(path, share)
+    found = Pieces(paths)
+    assert found.shapes == {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    assert all(torch.equal(found.read(name), tensor) for name, tensor in tensors.items())
+    assert torch.equal(found.read("a", 5, 9), tensors["a"][5:9])
+
+
+def test_pieces_without_some_rows_are_refused(tmp_path):
+    rows = {"a": Piece(rows=torch.ones(2, 3), start=2, shape=(4, 3))}
+    write_pieces(tmp_path / "one", rows)
+    with pytest.raises(ValueError, match="rows are missing"):
+        Pieces([tmp_path / "one"])
 
 
 def metrics(**settings):

@@ -16,7 +16,9 @@ from babyvlm.model.loading import load_exactly
 from babyvlm.model.processing import square_pixels
 from babyvlm.recipes.towers import dino_fork, dinov2_large
 from babyvlm.training import Trainer
-from babyvlm.training.samples import PixelTable, training_frames
+from babyvlm.training.nodes import NodeCache
+from babyvlm.training.pictures import PixelTable
+from babyvlm.training.samples import training_frames
 from babyvlm.training.vision import cut_views
 from tests.training.tiny import TINY, tiny_recipe, weights
 
@@ -69,9 +71,9 @@ def test_all_candidate_frames_are_those_of_training_recordings_kept_or_not(data)
 def test_aspects_are_those_of_the_pictures(data, tmp_path, another_precision):
     names = training_frames(data, "pairs")[:3]
     expected = [data.read_image(name).width / data.read_image(name).height for name in names]
-    table = PixelTable(
-        data, names, size=16, fit="stretch", path=tmp_path / "table.npy", accelerator=Accelerator(cpu=True)
-    )
+    accelerator = Accelerator(cpu=True)
+    cache = NodeCache(tmp_path, accelerator, kept=True)
+    table = PixelTable(data, lambda: names, size=16, fit="stretch", cache=cache, accelerator=accelerator)
     assert table.aspects_N.tolist() == pytest.approx(expected)
 
 

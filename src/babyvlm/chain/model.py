@@ -24,10 +24,11 @@ def train(
     data: Place,
     out: Place,
     *,
-    changes: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     stages: Sequence[StageName] = (),
     start: Place | None = None,
     wandb: str | None = None,
+    cache: Place | None = None,
 ) -> tuple[Path, ...]:
     """Trains one or all stages of a recipe. Called again after an interruption it resumes where it stopped.
 
@@ -35,10 +36,12 @@ def train(
         recipe: A name such as ``nursery`` or ``saycam``, or a complete recipe.
         data: Folder that `curate` wrote.
         out: Folder of the run.
-        changes: Settings to change, as ``key=value``; ``babyvlm config RECIPE`` lists them.
+        overrides: Settings to override, as ``key=value``; ``babyvlm config RECIPE`` lists them.
         stages: Stages to run (paper); all that the data allow when empty.
         start: Checkpoint to begin with, in place of the stage it is of and those before.
         wandb: Project at Weights & Biases that gets the figures too.
+        cache: Folder on a disk of this machine for decoded pictures, kept for other runs on the same data; by default
+            in the run's folder, on several machines in the folder for temporary files, and removed after use.
 
     Returns:
         The checkpoint folders of the stages, in order.
@@ -52,20 +55,23 @@ def train(
     from babyvlm.recipes import resolve
     from babyvlm.training import (
         Trainer,
+        leads_node,
+        nodes_started,
         possible_stages,
         processes_started,
         read_start,
         require_memory,
+        require_room,
         run_in_processes,
         train_in_process,
         worth_starting,
     )
 
-    data, out, start = Path(data), Path(out), maybe_path(start)
+    data, out, start, cache = Path(data), Path(out), maybe_path(start), maybe_path(cache)
     if isinstance(recipe, str):
-        recipe = resolve(recipe, changes)
-    elif changes:
-        raise ConfigError("changes are for a recipe by name; a complete one is changed with dataclasses.replace")
+        recipe = resolve(recipe, overrides)
+    elif overrides:
+        raise ConfigError("overrides are for a recipe by name; a complete one is changed with dataclasses.replace")
     opened = PretrainingSet(data)
     wanted = tuple(stages) or possible_stages(opened, recipe)
     if start:
@@ -77,11 +83,13 @@ def train(
             raise ConfigError(f"{data}: no instruction samples, and no other stage comes after that of --start")
     processes = worth_starting(recipe.cpu_processes)
     require_memory(recipe, wanted, processes_started() or processes)
+    if leads_node():
+        require_room(recipe, opened, wanted, out, cache, nodes_started())
     if processes == 1:
-        Trainer(recipe, opened, out, wandb, start).run(wanted)
+        Trainer(recipe, opened, out, wandb, start, cache).run(wanted)
     else:
         Trainer.claim(out, recipe, opened, start)
-        run_in_processes(train_in_process, (recipe, data, out, wanted, wandb), processes)
+        run_in_processes(train_in_process, (recipe, data, out, wanted, wandb, cache), processes)
     return tuple(out / stage for stage in wanted)
 
 

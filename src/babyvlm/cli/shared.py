@@ -12,7 +12,7 @@ from babyvlm.names import LAYOUTS
 
 Layout = Annotated[str, arg(metavar="|".join(("auto", *LAYOUTS, "NAME")))]
 """How recordings are named; NAME is one that another package adds."""
-Changes = Annotated[tuple[str, ...], arg(metavar="[KEY=VALUE ...]")]
+Overrides = Annotated[tuple[str, ...], arg(metavar="[KEY=VALUE ...]")]
 """Settings of a recipe to change."""
 Runs = Annotated[tuple[Path, ...], arg(metavar="RUN [RUN ...]")]
 """Run folders."""

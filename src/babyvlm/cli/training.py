@@ -7,19 +7,20 @@ from pathlib import Path
 from tyro.conf import Positional
 
 import babyvlm
-from babyvlm.cli.shared import Changes, closing
+from babyvlm.cli.shared import Overrides, closing
 from babyvlm.names import StageName, WholeStage
 
 
 def train(
     recipe: Positional[str],
-    changes: Positional[Changes] = (),
+    overrides: Positional[Overrides] = (),
     *,
     data: Path,
     out: Path,
     stage: tuple[StageName, ...] = (),
     start: Path | None = None,
     wandb: str | None = None,
+    cache: Path | None = None,
 ) -> str:
     """Train one or all stages of a recipe. Interrupted, the same command resumes where it stopped.
 
@@ -27,31 +28,33 @@ def train(
 
     Args:
         recipe: ``nursery``, ``saycam``, ``saycam-published`` or ``demo``.
-        changes: Settings to override, as key=value; ``babyvlm config RECIPE`` lists them.
+        overrides: Settings to override, as key=value; ``babyvlm config RECIPE`` lists them.
         data: Folder written by ``babyvlm curate``.
         out: Folder of the run.
         stage: Stages to run; all that the data allow when not given.
         start: Checkpoint to begin with, in place of the stage it is of and those before: a finished stage's folder of
             another run, or what ``babyvlm convert`` wrote.
         wandb: Project at Weights & Biases that gets the figures too; TensorBoard's files are always written.
+        cache: Folder on a disk of this machine for decoded pictures, kept for other runs on the same data; by default
+            in the run's folder, on several machines in the folder for temporary files, and removed after use.
     """
-    trained = babyvlm.train(recipe, data, out, changes=changes, stages=stage, start=start, wandb=wandb)
+    trained = babyvlm.train(recipe, data, out, overrides=overrides, stages=stage, start=start, wandb=wandb, cache=cache)
     last = trained[-1]
     if last.name in ("joint", "instruction"):
         return closing(f"{last} is trained", "evaluate", last, "TOOLBOX", "--out", "RUN")
     return closing(f"{last} is trained", "train", recipe, "--data", data, "--out", out)
 
 
-def config(recipe: Positional[str], changes: Positional[Changes] = ()) -> str:
+def config(recipe: Positional[str], overrides: Positional[Overrides] = ()) -> str:
     """Print every resolved setting of a recipe, with its meaning, unit and source.
 
     Args:
         recipe: ``nursery``, ``saycam``, ``saycam-published`` or ``demo``.
-        changes: Settings to override, as key=value.
+        overrides: Settings to override, as key=value.
     """
     from babyvlm.recipes import describe, resolve
 
-    print(describe(resolve(recipe, changes)))
+    print(describe(resolve(recipe, overrides)))
     return closing("any of these can be changed", "train", recipe, "key=value", "--data", "SET", "--out", "MODEL")
 
 

@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from PIL import Image
 from pydantic import ValidationError
@@ -182,10 +183,36 @@ class PretrainingSet:
         Raises:
             DataFolderError: They are missing, as instruction is where the corpus had no boxes.
         """
+        return read_conversations(self._conversations_path(format), split)
+
+    def _conversations_path(self, format: Format) -> Path:
         if format != INSTRUCTION:
-            return read_conversations(self.folder / f"{format}.parquet", split)
+            return self.folder / f"{format}.parquet"
         self._require_instruction()
-        return read_conversations(self.folder / INSTRUCTION / f"{INSTRUCTION}.parquet", split)
+        return self.folder / INSTRUCTION / f"{INSTRUCTION}.parquet"
+
+    def picture_ids(self, format: Format, split: Split) -> list[str]:
+        """Images of the training records of one format and split, in order, repeats included; nothing else is read.
+
+        Raises:
+            DataFolderError: They are missing, or the file holds something else.
+        """
+        path = self._conversations_path(format)
+        table = _read_table(path, CONVERSATION_SCHEMA, split, columns=["images"])
+        ids: list[str] = pc.list_flatten(table.column("images")).to_pylist()
+        return ids
+
+    def candidate_pictures(self, recordings: Iterable[str]) -> list[str]:
+        """Frames of every clip of some recordings before thresholds, in order, repeats included.
+
+        Raises:
+            DataFolderError: They are missing, or the file holds something else.
+        """
+        table = _read_table(self._candidates_path(), CANDIDATE_SCHEMA, None, columns=["recording", "frames"])
+        chosen = table.filter(pc.is_in(table.column("recording"), pa.array(sorted(recordings), pa.string())))
+        frames = pc.list_flatten(chosen.column("frames"))
+        ids: list[str] = pc.struct_field(frames, "image").to_pylist()
+        return ids
 
     def utterances(self, split: Split | None = None) -> list[Utterance]:
         """The language corpus, of one split or of all, by recording and start.
@@ -209,9 +236,7 @@ class PretrainingSet:
         Raises:
             DataFolderError: They are missing, or the file holds something else.
         """
-        path = self.folder / CANDIDATES
-        if not path.is_file():
-            raise DataFolderError("the file is missing", path=path, remedy="Curate the corpus again with this version")
+        path = self._candidates_path()
         try:
             with pq.ParquetFile(path) as file:
                 for batch in file.iter_batches(batch_size=_ROWS_PER_GROUP):
@@ -220,6 +245,12 @@ class PretrainingSet:
                         yield Candidate.model_validate(row)
         except (pa.ArrowException, OSError, KeyError, ValidationError) as error:
             raise DataFolderError(f"does not read as candidates ({error})", path=path) from error
+
+    def _candidates_path(self) -> Path:
+        path = self.folder / CANDIDATES
+        if not path.is_file():
+            raise DataFolderError("the file is missing", path=path, remedy="Curate the corpus again with this version")
+        return path
 
     @functools.cached_property
     def instruction_images(self) -> ImageStore:
@@ -262,11 +293,14 @@ class PretrainingSet:
 
 
 def _read_rows(path: Path, schema: pa.Schema, split: Split | None) -> list[dict[str, Any]]:
+    return _read_table(path, schema, split).to_pylist()
+
+
+def _read_table(path: Path, schema: pa.Schema, split: Split | None, columns: list[str] | None = None) -> pa.Table:
     if not path.is_file():
         raise DataFolderError("the file is missing", path=path, remedy="Was the folder written to the end?")
     try:
         filters = None if split is None else [("split", "==", split)]
-        table = pq.read_table(path, schema=schema, filters=filters)
+        return pq.read_table(path, schema=schema, filters=filters, columns=columns)
     except (pa.ArrowException, OSError) as error:
         raise DataFolderError(f"does not read as Parquet with the columns expected ({error})", path=path) from error
-    return table.to_pylist()

@@ -52,6 +52,7 @@ def saycam() -> Recipe:
         ),
         precision="bf16_weights",
         compile=True,
+        checkpoint_every_s=1800.0,
     )
 
 

@@ -1,33 +1,43 @@
 """Checkpoints: the finished one of a stage, and the one that an interrupted stage resumes from.
 
 OUT/joint/                finished: config, weights (safetensors), tokenizer, processor, metrics.jsonl, manifest.json
-OUT/.joint.resume/        unfinished: weights, optimizer, step, metrics.jsonl; replaced as a whole, so never torn
-    .joint.resume.new/    being written; whole once it holds state.json, its last file
-    .joint.resume.old/    what it replaces, until it has
+OUT/.joint.resume/        unfinished: replaced as a whole, so never torn
+    rank-0.safetensors    each process's share of weights and moments
+    metrics.jsonl
+    state.json            fingerprint, step, files
+OUT/.joint.resume.new/    being written; whole once it holds state.json, its last file
+OUT/.joint.resume.old/    what it replaces, until it has
+
+Each process copies its share to the CPU and writes it in a thread of its own while training goes on; once all have, the
+main process writes ``state.json``. The next checkpoint, and the end of the stage, wait for the one before.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate import Accelerator
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
 from torch import nn
 
-from babyvlm.errors import CheckpointError
-from babyvlm.folders import is_no_room, no_room
-from babyvlm.training.distribution import HasState, whole_weights
+from babyvlm.errors import CheckpointError, DataFolderError
+from babyvlm.folders import NO_ROOM, is_no_room, no_room
+from babyvlm.training.distribution import HasState
+from babyvlm.training.nodes import decided, everywhere
 from babyvlm.training.optimizers import Optimizers
+from babyvlm.training.shards import Piece, Pieces, own_pieces, write_pieces
 
-_STATE = "state.json"
+_STATE, _MOMENTS = "state.json", "optimizer"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,46 +66,86 @@ class Resume:
         self.folder = out / f".{stage}.resume"
         self._new, self._old = (self.folder.with_name(f"{self.folder.name}.{end}") for end in ("new", "old"))
         self._fingerprint, self._accelerator = fingerprint, accelerator
+        self._writing: Future[None] | None = None
+        self._point = ResumePoint()
+        self._files: list[Path] = []
 
     def save(self, modules: Mapping[str, HasState], optimizer: Optimizers, point: ResumePoint) -> None:
-        """Writes the state beside the old one, then puts it in its place; every process must call.
+        """Writes the state and waits for it; every process must call.
 
         Raises:
             DataFolderError: There is no room; the old state is still there.
         """
-        main = self._accelerator.is_main_process
-        weights = {name: whole_weights(module, keep=main) for name, module in modules.items()}
-        moments = optimizer.state_dict(keep=main)
-        if self._accelerator.is_main_process:
-            try:
-                self._write(weights, moments, point)
-            except OSError as error:
-                if not is_no_room(error):
-                    raise
-                raise no_room(self._new, error) from error
-        self._accelerator.wait_for_everyone()
+        self.begin(modules, optimizer, point)
+        self.finish()
 
-    def _write(self, weights: dict[str, dict[str, torch.Tensor]], moments: dict[str, Any], point: ResumePoint) -> None:
-        shutil.rmtree(self._new, ignore_errors=True)
-        self._new.mkdir(parents=True)
-        for name, tensors in weights.items():
-            save_file(
-                {key: tensor.contiguous().clone() for key, tensor in tensors.items()}, self._new / f"{name}.safetensors"
-            )
-        torch.save(moments, self._new / "optimizer.pt")
-        (self._new / "metrics.jsonl").write_text(point.log, encoding="utf-8")
-        _sync(self._new)
-        state = {"fingerprint": self._fingerprint, "step": point.step, "seconds": point.seconds}
-        (self._new / _STATE).write_text(json.dumps(state), encoding="utf-8")
-        _sync(self._new)
-        if self.folder.exists():
+    def begin(self, modules: Mapping[str, HasState], optimizer: Optimizers, point: ResumePoint) -> None:
+        """Begins to write the state beside the old one; every process must call.
+
+        Raises:
+            DataFolderError: There was no room for the state before.
+        """
+        self.finish()
+        accelerator = self._accelerator
+        tensors = {f"{name}/{key}": value for name, module in modules.items() for key, value in _state(module)}
+        tensors |= {f"{_MOMENTS}/{key}": value for key, value in optimizer.tensors().items()}
+        pieces = own_pieces(tensors, accelerator.process_index, accelerator.num_processes)
+        decided(accelerator, self._make_room_for_new)
+        with contextlib.suppress(FileExistsError):  # or this process does not see it yet
+            self._new.mkdir()
+        path = self._new / f"rank-{accelerator.process_index}.safetensors"
+        self._point = point
+        with ThreadPoolExecutor(1, "checkpoint") as pool:
+            self._writing = pool.submit(self._write, path, pieces)
+            pool.shutdown(wait=False)
+
+    def _make_room_for_new(self) -> None:
+        with _room_named(self._new):
+            shutil.rmtree(self._new, ignore_errors=True)
+            self._new.mkdir(parents=True)
+
+    def _write(self, path: Path, pieces: Mapping[str, Piece]) -> None:
+        with _room_named(path):
+            write_pieces(path, pieces)
+
+    @property
+    def written(self) -> float:
+        """Whether this process has nothing left to write: 1, or 0; minus infinity where writing has failed."""
+        if self._writing is None:
+            return 1.0
+        if not self._writing.done():
+            return 0.0
+        return 1.0 if self._writing.exception() is None else -math.inf
+
+    def finish(self) -> None:
+        """Waits until every process has written its share, and puts the state in its place; every process must call.
+
+        Raises:
+            DataFolderError: There is no room; the old state is still there.
+        """
+        if self._writing is not None:
+            writing, self._writing = self._writing, None
+            everywhere(self._accelerator, writing.result)
+            decided(self._accelerator, self._put_in_place)
+
+    def _put_in_place(self) -> None:
+        with _room_named(self._new):
+            files = [f"rank-{process}.safetensors" for process in range(self._accelerator.num_processes)]
+            (self._new / "metrics.jsonl").write_text(self._point.log, encoding="utf-8")
+            _sync(self._new / "metrics.jsonl")
+            state = {"fingerprint": self._fingerprint, "step": self._point.step, "seconds": self._point.seconds}
+            (self._new / _STATE).write_text(json.dumps(state | {"files": files}), encoding="utf-8")
+            _sync(self._new / _STATE)
+            if self.folder.exists():
+                shutil.rmtree(self._old, ignore_errors=True)
+                self.folder.rename(self._old)
+            self._new.rename(self.folder)
             shutil.rmtree(self._old, ignore_errors=True)
-            self.folder.rename(self._old)
-        self._new.rename(self.folder)
-        shutil.rmtree(self._old, ignore_errors=True)
 
     def load(self, modules: Mapping[str, nn.Module]) -> ResumePoint | None:
         """Restores the weights of the newest whole state in place; every process must call.
+
+        The main process looks whether there is one, and the others take its word.
 
         Returns:
             Where the stage stands; None when it has not begun.
@@ -103,14 +153,26 @@ class Resume:
         Raises:
             CheckpointError: The state belongs to another configuration or other data.
         """
-        if self._accelerator.is_main_process:
-            self._recover()
-        self._accelerator.wait_for_everyone()
+        self._writing = None
+        found = decided(self._accelerator, self._found)
+        if found is None:
+            return None
+        names, point = found
+        self._files = [self.folder / name for name in names]
+        with _damage_named(self.folder):
+            pieces = Pieces(self._files)
+            for name, module in modules.items():
+                _fill(module, pieces, f"{name}/")
+        return ResumePoint(**point)
+
+    def _found(self) -> tuple[list[str], dict[str, Any]] | None:
+        """Names of the files and the fields of the point."""
+        self._recover()
         if not self.folder.exists():
             return None
         with _damage_named(self.folder):
             state: dict[str, Any] = json.loads((self.folder / _STATE).read_bytes())
-            fingerprint = state["fingerprint"]
+            fingerprint, files = state["fingerprint"], list(state["files"])
             log = (self.folder / "metrics.jsonl").read_text(encoding="utf-8")
             point = ResumePoint(step=int(state["step"]), seconds=float(state["seconds"]), log=log)
         if fingerprint != self._fingerprint:
@@ -119,18 +181,12 @@ class Resume:
                 path=self.folder,
                 remedy="Give the same configuration and data, choose another --out, or remove that folder",
             )
-        with _damage_named(self.folder):
-            for name, module in modules.items():
-                module.load_state_dict(load_file(self.folder / f"{name}.safetensors"))
-        return point
+        return files, asdict(point)
 
     def load_optimizer(self, optimizer: Optimizers) -> None:
-        """Restores the optimizer that belongs to what :meth:`load` found."""
+        """Restores the optimizer that belongs to what :meth:`load` found, each process its share."""
         with _damage_named(self.folder):
-            optimizer.load_state_dict(
-                # Or every process of a machine would put its copy on the GPU that the state was saved from.
-                torch.load(self.folder / "optimizer.pt", map_location="cpu", weights_only=True)
-            )
+            optimizer.restore(Pieces(self._files), f"{_MOMENTS}/")
 
     def _recover(self) -> None:
         """Puts a state back after a kill between two renames: the new one if it is whole, else the old."""
@@ -144,6 +200,7 @@ class Resume:
 
     def clear(self) -> None:
         """Removes the state; the stage is finished."""
+        self._writing = None
         for folder in (self.folder, self._new, self._old):
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -163,8 +220,37 @@ def _damage_named(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _sync(folder: Path) -> None:
-    """Has the disk itself hold every file of a folder, so that a power cut leaves no empty ones."""
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+@contextlib.contextmanager
+def _room_named(path: Path) -> Iterator[None]:
+    """Turns what writing raises into a sentence."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        codes = [code for code in NO_ROOM if f"os error {code})" in str(error)]
+        if codes or (isinstance(error, OSError) and is_no_room(error)):
+            raise no_room(path, OSError(codes[0], str(error)) if codes else cast(OSError, error)) from error
+        raise DataFolderError(f"the checkpoint cannot be written ({error})", path=path) from error
+
+
+def _state(module: HasState) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from module.state_dict().items()
+
+
+@torch.no_grad()
+def _fill(module: nn.Module, pieces: Pieces, prefix: str) -> None:
+    """Copies weights into a module, which must be exactly those that were saved."""
+    held = module.state_dict()
+    saved = {name.removeprefix(prefix) for name in pieces.shapes if name.startswith(prefix)}
+    if held.keys() != saved:
+        raise ValueError(f"other weights than the model's: {sorted(held.keys() ^ saved)[:3]}")
+    for name, tensor in held.items():
+        read = pieces.read(prefix + name)
+        if read.shape != tensor.shape:
+            raise ValueError(f"{name} is of shape {tuple(read.shape)}, the model's of {tuple(tensor.shape)}")
+        tensor.copy_(read)
+
+
+def _sync(path: Path) -> None:
+    """Has the disk itself hold a file, so that a power cut leaves no empty one."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -23,7 +23,7 @@ from babyvlm.training.objectives import DISTILLATION
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.optimisation import Optimisation, refuse_if
 
-Sharding = Literal["ddp", "fsdp"]
+Sharding = Literal["ddp", "fsdp", "hybrid"]
 Precision = Literal["bf16", "bf16_weights", "no"]
 
 
@@ -305,7 +305,7 @@ class Recipe:
     several threads (ours)."""
     sharding: Sharding = "ddp"
     """How several processes share the model: ``ddp``, a copy each; ``fsdp``, a shard each, in the stages that have a
-    language model (ours)."""
+    language model; ``hybrid``, the same with the shards of one copy within a machine and a copy on each (ours)."""
     gradient_checkpointing: bool = False
     """Keep only each layer's input and compute the rest again going backward: less memory, a third more work (ours)."""
     compile: bool = False
@@ -328,9 +328,10 @@ class Recipe:
         )
         for stage in MODEL_STAGES:
             optimisation: Optimisation = getattr(self, stage).optimisation
-            if self.sharding == "fsdp" and optimisation.matrix_learning_rate is not None:
+            if self.sharding != "ddp" and optimisation.matrix_learning_rate is not None:
                 raise ConfigError(
-                    f"sharding=fsdp: Muon needs whole matrices; set {stage}.optimisation.matrix_learning_rate=none"
+                    f"sharding={self.sharding}: Muon needs whole matrices; "
+                    f"set {stage}.optimisation.matrix_learning_rate=none"
                 )
         if self.language.packed_tokens > self.model.context:
             raise ConfigError(

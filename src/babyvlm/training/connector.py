@@ -19,7 +19,7 @@ from babyvlm.errors import CheckpointError
 from babyvlm.model.loading import load_exactly
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import normalise
-from babyvlm.training.samples import PixelTable
+from babyvlm.training.pictures import PixelTable
 
 _PICTURES = 512
 _BATCH = 128

@@ -3,12 +3,14 @@
     ddp    every process holds the whole module; gradients are averaged as the last row of a step goes backward
     fsdp   every process holds its share of each parameter, gradient and moment, and gathers a layer to compute with it
            (FSDP2, ``torch.distributed.fsdp.fully_shard``)
+    hybrid the same within each machine, whose processes hold one copy together; gradients are then averaged between
+           machines, so that layers are gathered over the fast connections alone
 
 With precision ``bf16_weights`` layers compute with bfloat16 copies of float32 weights: :class:`MasterWeights` under
-``ddp``, FSDP2's ``MixedPrecisionPolicy`` under ``fsdp``; gradients are averaged in float32 either way.
+``ddp``, FSDP2's ``MixedPrecisionPolicy`` under the others; gradients are averaged in float32 either way.
 
-What is saved is whole tensors in float32: a checkpoint does not tell how many processes wrote it, and any number
-resumes from it.
+A finished stage's weights are saved as whole tensors in float32, an interrupted one's in pieces (``shards.py``) from
+which any number of processes resumes.
 """
 
 from __future__ import annotations
@@ -23,11 +25,12 @@ from accelerate import Accelerator
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.distributed.tensor import DTensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
 from babyvlm.training.configuration import Precision, Sharding
 from babyvlm.training.masters import MasterWeights
+from babyvlm.training.nodes import place_of
 from babyvlm.training.optimisation import ClipOver
 
 
@@ -46,8 +49,8 @@ def layers_of(module: nn.Module) -> list[nn.Module]:
 class Shared:
     """A module that all processes train together.
 
-    Under ``fsdp`` its parameters become shards in place, one group for each of ``groups`` and one for all else: a row
-    without pictures passes the tower by, and a group gathered by some processes only would wait for ever.
+    Unless each has a copy, its parameters become shards in place, one group for each of ``groups`` and one for all
+    else: a row without pictures passes the tower by, and a group gathered by some processes only would wait for ever.
 
     Args:
         module: On its device, in float32, with its frozen parts frozen; the same weights in every process.
@@ -74,15 +77,18 @@ class Shared:
         processes, half = accelerator.num_processes, precision == "bf16_weights"
         self.called: nn.Module = module
         """What to call in place of ``module``."""
-        if sharding == "fsdp" and processes > 1:
-            self._shard(groups or [], half)
+        if sharding != "ddp" and processes > 1:
+            self._shard(groups or [], half, hybrid=sharding == "hybrid")
         elif half:
             self.masters = MasterWeights(module, processes=processes, frozen_aside=frozen_aside)
         elif processes > 1:
             self.called = accelerator.prepare(module)
 
-    def _shard(self, groups: list[nn.Module], half: bool) -> None:
-        mesh = init_device_mesh(self._accelerator.device.type, (self._accelerator.num_processes,))
+    def _shard(self, groups: list[nn.Module], half: bool, *, hybrid: bool) -> None:
+        place, processes = place_of(self._accelerator), self._accelerator.num_processes
+        nodes = place.nodes if hybrid else 1
+        shape, names = ((nodes, place.local_processes), ("copies", "shards")) if nodes > 1 else ((processes,), ("all",))
+        mesh = init_device_mesh(self._accelerator.device.type, shape, mesh_dim_names=names)
         policy = (
             MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32)
             if half
@@ -159,14 +165,6 @@ class Shared:
 def full_tensor(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor that shards are of; every process must ask. A whole tensor is returned as it is."""
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-
-
-def as_shard_of(tensor: torch.Tensor, parameter: torch.Tensor) -> torch.Tensor:
-    """This process's share of a whole tensor that belongs to ``parameter``; a scalar, such as a step count, stays."""
-    if not isinstance(parameter, DTensor) or tensor.shape != parameter.shape:
-        return tensor
-    placed = tensor.to(parameter.device)
-    return distribute_tensor(placed, parameter.device_mesh, parameter.placements, src_data_rank=None)
 
 
 def whole_weights(module: HasState, *, keep: bool = True) -> dict[str, torch.Tensor]:

@@ -10,7 +10,8 @@ Activations are counted in numbers that a layer keeps for each token, as multipl
 those of the eager layers are what PyTorch keeps of layers of full width (a test holds them to it), those of compiled
 layers are what is left when norms, rotary positions and gates keep their inputs alone. Eager attention keeps its
 squares besides. With gradient checkpointing one tensor a layer is kept, and one layer's rest. Under ``fsdp`` weights
-and moments are shared; gradients are whole until a step's last row. Decoded pictures lie in a file and are not counted.
+and moments are shared, under ``hybrid`` among the processes of a machine; gradients are whole until a step's last row.
+Decoded pictures lie in a file and are not counted.
 """
 
 from __future__ import annotations
@@ -90,8 +91,10 @@ def parameters(shape: ModelShape) -> dict[str, int]:
 def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
     """What one of several processes needs in a stage."""
     shape, counts = recipe.model, parameters(recipe.model)
-    in_shards = recipe.sharding == "fsdp" and stage != "vision" and processes > 1
+    in_shards = recipe.sharding != "ddp" and stage != "vision" and processes > 1
     shared = processes if in_shards else 1
+    if in_shards and recipe.sharding == "hybrid":
+        shared = min(processes, int(os.environ.get("LOCAL_WORLD_SIZE", processes)))
     if stage == "contrastive":
         return _needed_by_pairs(recipe, counts, processes)
     if stage == "vision":

@@ -12,11 +12,12 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from babyvlm.parts import part_of
-from babyvlm.training.distribution import as_shard_of, full_tensor
 from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.precision import has_bf16
+from babyvlm.training.shards import Pieces, rows_of
 
 _OUTSIDE_BLOCKS = ("embed", "lm_head", "prototypes")
 
@@ -176,30 +177,43 @@ class Optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
-    def state_dict(self, *, keep: bool = True) -> dict[str, Any]:
-        """The state of each optimizer, in order, as whole tensors on the CPU; every process that holds shards must ask.
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """The moments by name, those of shards as shards."""
+        return {
+            f"{number}.{place}.{name}": value
+            for number, optimizer in enumerate(self._optimizers)
+            for place, moments in optimizer.state_dict()["state"].items()
+            for name, value in moments.items()
+        }
+
+    def restore(self, pieces: Pieces, prefix: str) -> None:
+        """Restores what :meth:`tensors` gave; each process reads its share.
 
         Args:
-            keep: Whether this process wants it: the others only take part in gathering shards.
+            pieces: Of how many processes is no matter.
+            prefix: What the names in them begin with.
         """
-        states = {str(number): optimizer.state_dict() for number, optimizer in enumerate(self._optimizers)}
-        for state in states.values():
-            held: dict[int, dict[str, torch.Tensor]] = {}
-            for place, moments in state["state"].items():
-                for name, value in moments.items():  # one at a time: all together would not fit beside the model
-                    gathered = full_tensor(value)
-                    if keep:
-                        held.setdefault(place, {})[name] = gathered.cpu()
-            state["state"] = held
-        return states
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave, each process its share."""
         for number, optimizer in enumerate(self._optimizers):
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            held = state[str(number)]
-            shares = {
-                place: {name: as_shard_of(value, parameters[place]) for name, value in moments.items()}
-                for place, moments in held["state"].items()
-            }
-            optimizer.load_state_dict({**held, "state": shares})
+            state: dict[int, dict[str, torch.Tensor]] = {}
+            for name in pieces.shapes:
+                if name.startswith(f"{prefix}{number}."):
+                    place, moment = name.removeprefix(f"{prefix}{number}.").split(".")
+                    state.setdefault(int(place), {})[moment] = _share(pieces, name, parameters[int(place)])
+            # Rates and decays are set anew at each step.
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+
+
+def _share(pieces: Pieces, name: str, parameter: torch.Tensor) -> torch.Tensor:
+    """This process's share of a moment; a scalar, such as a step count, is whole."""
+    if not isinstance(parameter, DTensor) or pieces.shapes[name] != parameter.shape:
+        return pieces.read(name)
+    local = pieces.read(name, *rows_of(parameter)).to(parameter.device)
+    return DTensor.from_local(
+        local,
+        parameter.device_mesh,
+        parameter.placements,
+        run_check=False,
+        shape=parameter.shape,
+        stride=parameter.stride(),
+    )

@@ -38,6 +38,16 @@ def processes_started() -> int:
     return int(os.environ.get("WORLD_SIZE", "0"))
 
 
+def nodes_started() -> int:
+    """On how many machines; 1 where ``torchrun`` has started none."""
+    return max(1, processes_started() // int(os.environ.get("LOCAL_WORLD_SIZE", str(processes_started() or 1))))
+
+
+def leads_node() -> bool:
+    """Whether this process is the first of its machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
 def run_in_processes(target: Callable[..., None], arguments: tuple[Any, ...], processes: int) -> None:
     """Runs ``target(*arguments)`` in several processes that know of each other as torch.distributed expects.
 

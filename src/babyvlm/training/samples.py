@@ -1,32 +1,23 @@
-"""From a curated set on disk to samples and pixels in memory.
+"""From a curated set on disk to samples in memory; their pictures are in ``pictures.py``.
 
 PretrainingSet ── conversations ── ConversationEncoder ── Sample (ids, labels, picture numbers)
-               └─ pictures ─────── square_pixels ──────── pixels_NCHW, uint8
 """
 
 from __future__ import annotations
 
-import errno
 import math
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from transformers import PreTrainedTokenizerBase
 
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import DataFolderError
-from babyvlm.folders import is_no_room, no_room
-from babyvlm.model.llava_config import Fit
 from babyvlm.model.modeling import IGNORED
-from babyvlm.model.processing import ConversationEncoder, square_pixels
+from babyvlm.model.processing import ConversationEncoder
 from babyvlm.model.tokenizer import EOS, SOS, UNK
-from babyvlm.progress import progress
 from babyvlm.records import IMAGE_TOKEN, Conversation, Turn, Utterance
 from babyvlm.training.batches import Row, Sample
 from babyvlm.training.configuration import MultimodalStage
@@ -44,68 +35,12 @@ class Pictures(Protocol):
         """How many."""
 
 
-class PixelTable:
-    """Pictures at the model's size, each decoded once, in a file that all processes of a machine map.
-
-    Args:
-        data: Where the pictures are.
-        image_ids: Pictures to hold; repeats are dropped.
-        size: Side, pixels.
-        fit: How a picture becomes square.
-        path: The file, made anew; it may be removed once the table is no longer used.
-        accelerator: The processes that share the work.
-    """
-
-    def __init__(
-        self,
-        data: PretrainingSet,
-        image_ids: Iterable[str],
-        *,
-        size: int,
-        fit: Fit,
-        path: Path,
-        accelerator: Accelerator,
-    ) -> None:
-        self.index = {image_id: number for number, image_id in enumerate(dict.fromkeys(image_ids))}
-        shape = (len(self.index), 3, size, size)
-        if accelerator.is_main_process:
-            path.unlink(missing_ok=True)
-            np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape).flush()
-            _take_room(path)
-        accelerator.wait_for_everyone()
-        table_NCHW = np.lib.format.open_memmap(path, mode="r+")
-
-        aspects_N = torch.zeros(len(self.index))
-
-        def load(image_id: str) -> None:
-            image, place = data.read_image(image_id), self.index[image_id]
-            aspects_N[place] = image.width / image.height
-            table_NCHW[place] = square_pixels(image, size, fit)
-
-        mine = list(self.index)[accelerator.process_index :: accelerator.num_processes]
-        with ThreadPoolExecutor(1 if accelerator.num_processes > 1 else None) as pool:
-            for _ in progress(
-                pool.map(load, mine), description="pictures", total=len(mine), unit="img",
-                silent=not accelerator.is_main_process,
-            ):  # fmt: skip
-                pass
-        table_NCHW.flush()
-        accelerator.wait_for_everyone()
-        self.pixels_NCHW = torch.from_numpy(table_NCHW)
-        self.aspects_N = accelerator.reduce(aspects_N.to(accelerator.device), "sum").cpu()
-        """Width over height of each picture before it became square."""
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-
 def training_frames(data: PretrainingSet, kind: Literal["pairs", "candidates"]) -> list[str]:
     """Images of the training recordings: those of image-utterance pairs, or every candidate frame, each once."""
     if kind == "pairs":
-        return list(dict.fromkeys(image for row in data.conversations("image", "train") for image in row.images))
+        return list(dict.fromkeys(data.picture_ids("image", "train")))
     chosen = {recording.id for recording in data.recordings if recording.split == "train"}
-    frames = (frame.image for each in data.candidates() if each.recording in chosen for frame in each.frames)
-    return list(dict.fromkeys(frames))
+    return list(dict.fromkeys(data.candidate_pictures(chosen)))
 
 
 def encode_conversations(
@@ -216,16 +151,3 @@ def evenly(items: Sequence[ThingT], most: int) -> list[ThingT]:
     [0, 2, 5, 7]
     """
     return [items[math.floor(place * len(items) / most)] for place in range(most)] if len(items) > most else list(items)
-
-
-def _take_room(path: Path) -> None:
-    """Has the disk hold all of a file that was made with holes: a full one would kill whoever writes into them."""
-    try:
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    except OSError as error:
-        if is_no_room(error):
-            path.unlink()
-            raise no_room(path, error) from error
-        if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):  # a file system that cannot
-            raise

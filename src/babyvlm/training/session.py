@@ -75,6 +75,8 @@ class Session:
         self._names: tuple[str, ...] = ()
         self._arrived: Sequence[Figures[StepFacts]] = ()
         self._saved_s = time.monotonic()
+        self._begun = 0
+        """Step of the last checkpoint."""
 
     def record(
         self, step: int, averaged: Mapping[str, torch.Tensor], gradient_norm: torch.Tensor, facts: StepFacts
@@ -93,8 +95,9 @@ class Session:
         """
         # All processes save at once or none does, so their clocks are asked together.
         due = torch.full_like(averaged["loss"], time.monotonic() - self._saved_s > self._checkpoint_every_s)
-        means = self._accelerator.reduce(torch.stack([*averaged.values(), due]), "mean")
-        self._names = (*averaged, "due", "gradient_norm")
+        written = torch.full_like(averaged["loss"], self._resume.written)
+        means = self._accelerator.reduce(torch.stack([*averaged.values(), due, written]), "mean")
+        self._names = (*averaged, "due", "written", "gradient_norm")
         self._arrived = self._late.put(step, torch.cat([means, gradient_norm[None]]), facts)
         self._check(self._arrived)
 
@@ -108,12 +111,13 @@ class Session:
         """
         if self._write(self._arrived) and step < self._steps:
             self._finish()
-            self._resume.save(modules, optimizer, self.metrics.point)
-            self._saved_s = time.monotonic()
+            self._resume.begin(modules, optimizer, self.metrics.point)
+            self._saved_s, self._begun = time.monotonic(), step
 
     def close(self) -> str:
-        """Waits for the figures of all steps; returns the log as JSON lines."""
+        """Waits for the figures of all steps and the last checkpoint; returns the log as JSON lines."""
         self._finish()
+        self._resume.finish()
         self.metrics.close()
         return self.metrics.log
 
@@ -133,6 +137,10 @@ class Session:
         for each in arrived:
             figures, facts = self._named(each), each.note
             checkpoint |= bool(figures.pop("due"))
+            # Of a step before the last checkpoint it tells nothing of that one.
+            written = figures.pop("written")
+            if each.step > self._begun and (written == 1 or written < 0):
+                self._resume.finish()
             # A figure of what an objective has not, such as a teacher, is not a number; loss and norm were checked.
             known = {name: value for name, value in figures.items() if not math.isnan(value)}
             rounded = {name: round(value, _DECIMALS.get(name, 4)) for name, value in known.items()}

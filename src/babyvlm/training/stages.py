@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -45,12 +45,15 @@ from babyvlm.training.distribution import whole_weights
 from babyvlm.training.inputs import claim_inputs, data_digest, licences_so_far, stage_inputs
 from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.loop import train_language_model
+from babyvlm.training.nodes import decided, node_cache
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.pairs import Pairs
+from babyvlm.training.pictures import PixelTable
 from babyvlm.training.precision import on_this_machine
 from babyvlm.training.probe import Probe
+from babyvlm.training.room import held_out_pairs, table_formats
 from babyvlm.training.run import RunContext, accelerator_for
-from babyvlm.training.samples import PixelTable, encode_conversations, evenly, pack_utterances, training_frames
+from babyvlm.training.samples import encode_conversations, evenly, pack_utterances, training_frames
 from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
 from babyvlm.training.validation import Validation, some_of_each
@@ -73,9 +76,6 @@ def stages_behind(stage: StageName, recipe: Recipe) -> tuple[StageName, ...]:
     return tuple(one for one in STAGES if one in before)
 
 
-_PICTURES, _HELD_OUT = ".pictures.npy", ".validation.npy"
-
-
 class Trainer:
     """Runs the stages of a recipe on one curated set.
 
@@ -85,6 +85,8 @@ class Trainer:
         out: The run's folder; finished stages in it are kept.
         wandb: Project at Weights & Biases that gets the figures too.
         start: Checkpoint to begin with, in place of the stage it is of and those before.
+        cache: Folder of this machine for decoded pictures, which are kept there; None for one that lives as long as the
+            stages that use it.
 
     Raises:
         CheckpointError: ``start`` does not load exactly.
@@ -94,7 +96,13 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, data: PretrainingSet, out: Path, wandb: str | None = None, start: Path | None = None
+        self,
+        recipe: Recipe,
+        data: PretrainingSet,
+        out: Path,
+        wandb: str | None = None,
+        start: Path | None = None,
+        cache: Path | None = None,
     ) -> None:
         if wandb is not None:
             require_wandb()
@@ -111,7 +119,9 @@ class Trainer:
         if self.accelerator.is_main_process:
             self.claim(out, recipe, data, start)
         self.accelerator.wait_for_everyone()
-        self._digest = data_digest(out)
+        self._digest = decided(self.accelerator, lambda: data_digest(out))
+        self._cache = node_cache(cache, out, self.accelerator)
+        self._asked: Sequence[StageName] = STAGES
         self._run = RunContext(recipe=computed, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb)
 
     @staticmethod
@@ -135,8 +145,9 @@ class Trainer:
 
     def run(self, stages: Sequence[StageName] = STAGES) -> None:
         """Runs the given stages, in their own order, leaving out those that are finished."""
+        self._asked = stages
         for stage in STAGES:
-            if stage in stages and not (self.out / stage).exists():
+            if stage in stages and not self._is_finished(stage):
                 torch.manual_seed(self.recipe.seed)
                 try:
                     self._stage(stage)
@@ -145,10 +156,14 @@ class Trainer:
                         f"the GPU ran out of memory in the {stage} stage ({error}). Set gradient_checkpointing=true, "
                         f"lower {stage}.micro_batch{'' if stage == 'vision' else '_tokens'}, or start several processes"
                     ) from error
-            if (self.out / stage).exists() and self.accelerator.is_main_process:
+                if table_formats(self.recipe, stage, stages) == table_formats(self.recipe, stage, [stage]):
+                    self._cache.clear()  # or the next stage takes the same pictures
+            if self.accelerator.is_main_process and (self.out / stage).exists():
                 self._resume(stage).clear()  # of the stage, also where a kill right after its end left it
-                for name in (_PICTURES, _HELD_OUT):
-                    (self.out / name).unlink(missing_ok=True)
+        self._cache.clear()
+
+    def _is_finished(self, stage: StageName) -> bool:
+        return decided(self.accelerator, lambda: (self.out / stage).exists())
 
     def _stage(self, stage: StageName) -> None:
         if stage == "vision":
@@ -163,7 +178,7 @@ class Trainer:
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The run's tokenizer, trained on the training split's utterances and instruction text at first use."""
         folder = self.out / TOKENIZER
-        if not folder.exists() and self.accelerator.is_main_process:
+        if self.accelerator.is_main_process and not folder.exists():
             texts = [utterance.text for utterance in self.data.utterances("train")]
             if self.data.has_instruction:
                 for conversation in self.data.conversations("instruction", "train"):
@@ -181,7 +196,7 @@ class Trainer:
         if not images:
             raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
         fit: Fit = "stretch" if settings.uncropped else recipe.model.image_fit
-        frames, resume = self._pictures(images, settings.source_size, fit), self._resume("vision")
+        frames, resume = self._pictures(lambda: images, settings.source_size, fit), self._resume("vision")
         aspects_N = frames.aspects_N if settings.uncropped else None
         held_out = self._held_out_frames()
         probe = Probe(self.data, recipe.model) if accelerator.is_main_process and settings.probes != 0 else None
@@ -194,32 +209,35 @@ class Trainer:
 
     def _held_out_frames(self) -> PixelTable | None:
         """Some frames of the validation split; None where there are none, or none are asked for."""
-        rows = self.data.conversations("image", "validation") if self.recipe.validations else []
-        images = evenly([image for row in rows for image in row.images], self.recipe.validation_samples)
+        images = held_out_pairs(self.data, self.recipe)
         if not images:
             self._say_no_validation("vision")
             return None
-        return self._pictures(images, self.recipe.vision.source_size, name=_HELD_OUT)
+        return self._pictures(lambda: images, self.recipe.vision.source_size)
 
     def _say_no_validation(self, stage: StageName) -> None:
         if self.recipe.validations:
             self.accelerator.print(f"{stage}: the data hold nothing for validation; no held-out loss is measured")
 
-    def _pictures(self, images: Iterable[str], size: int, fit: Fit | None = None, name: str = _PICTURES) -> PixelTable:
-        """The pictures of one stage, in a file of the run's folder that the stage's end removes."""
+    def _pictures(
+        self, images: Callable[[], Iterable[str]], size: int, fit: Fit | None = None, first: int | None = None
+    ) -> PixelTable:
+        """The pictures of one stage, or the first of them, from the cache of this node."""
         return PixelTable(
             self.data,
             images,
             size=size,
             fit=fit or self.recipe.model.image_fit,
-            path=self.out / name,
+            cache=self._cache,
             accelerator=self.accelerator,
+            content=self._digest,
+            first=first,
         )
 
     def _language(self) -> None:
         tokenizer = self.tokenizer()
         model = BabyLlavaForConditionalGeneration(self._config())
-        if not (self.out / "vision").exists():
+        if not self._is_finished("vision"):
             raise CheckpointError(
                 "the language stage puts the vision stage's tower into its model, and there is none",
                 path=self.out / "vision",
@@ -253,8 +271,9 @@ class Trainer:
         encoder, reader = new_dual_encoder(recipe, self.out, self.data, self.tokenizer)
         rows = [row for name in settings.formats for row in self.data.conversations(name, "train")]
         size = recipe.vision.source_size if "vision" in settings.trains else recipe.model.image_size
-        pictures = self._pictures((image for row in rows for image in row.images), size)
-        pairs, unknown = Pairs.of(rows, reader, pictures.index)
+        index = {image: number for number, image in enumerate(dict.fromkeys(i for row in rows for i in row.images))}
+        pictures = self._pictures(lambda: index, size)
+        pairs, unknown = Pairs.of(rows, reader, index)
         if unknown:
             accelerator.print(f"contrastive: left out {unknown:,} pairs of which no word is known")
         resume = self._resume("contrastive")
@@ -274,16 +293,15 @@ class Trainer:
         formats = self.recipe.contrastive.formats if self.recipe.validations else ()
         every = [row for name in formats for row in self.data.conversations(name, "validation")]
         rows = some_of_each(every, self.recipe.validation_samples)
-        pictures = (image for row in rows for image in row.images)
-        table = self._pictures(pictures, self.recipe.model.image_size, name=_HELD_OUT) if rows else None
-        pairs, _ = Pairs.of(rows, reader, table.index if table else {})
-        if table is None or not len(pairs):
+        index = {image: number for number, image in enumerate(dict.fromkeys(i for row in rows for i in row.images))}
+        pairs, _ = Pairs.of(rows, reader, index)
+        if not len(pairs):
             self._say_no_validation("contrastive")
             return None
-        return HeldOutPairs(pairs=pairs, pictures=table)
+        return HeldOutPairs(pairs=pairs, pictures=self._pictures(lambda: index, self.recipe.model.image_size))
 
     def _require(self, stage: StageName, before: StageName) -> None:
-        if not (self.out / before).exists():
+        if not self._is_finished(before):
             raise CheckpointError(
                 f"the {stage} stage begins with the {before} stage's model, and there is none",
                 path=self.out / before,
@@ -298,10 +316,16 @@ class Trainer:
         attention = attention_of(self.recipe, self.accelerator.device)
         model = load_exactly(BabyLlavaForConditionalGeneration, self.out / before, attn_implementation=attention)
         rows = [row for name in settings.formats for row in self.data.conversations(name, "train")]
-        pictures = self._pictures((image for row in rows for image in row.images), self.recipe.model.image_size)
+        index = {image: number for number, image in enumerate(dict.fromkeys(i for row in rows for i in row.images))}
+        shared = table_formats(self.recipe, stage, self._asked)
+
+        def images() -> Iterable[str]:
+            return [image for name in shared for image in self.data.picture_ids(name, "train")]
+
+        pictures = self._pictures(images, self.recipe.model.image_size, first=len(index))
         shape = self.recipe.model
         encoder = ConversationEncoder(tokenizer, image_token_id=shape.vocabulary, image_tokens=shape.image_tokens)
-        sources, too_long = encode_conversations(rows, encoder, settings, index=pictures.index, context=shape.context)
+        sources, too_long = encode_conversations(rows, encoder, settings, index=index, context=shape.context)
         if too_long:
             done = "left out" if settings.samples.too_long == "leave out" else "cut"
             self.accelerator.print(f"{stage}: {done} {too_long:,} conversations longer than {shape.context} tokens")
@@ -339,12 +363,13 @@ class Trainer:
         if self.recipe.validations:
             every = [row for name in settings.formats for row in self.data.conversations(name, "validation")]
             rows = some_of_each(every, self.recipe.validation_samples)
-        images = (image for row in rows for image in row.images)
         if not rows:
             return self._validated(stage, {})
-        pictures = self._pictures(images, self.recipe.model.image_size, name=_HELD_OUT)
+        images = dict.fromkeys(image for row in rows for image in row.images)
+        pictures = self._pictures(lambda: images, self.recipe.model.image_size)
+        index = {image: number for number, image in enumerate(images)}
         context = self.recipe.model.context
-        sources, _ = encode_conversations(rows, encoder, settings, index=pictures.index, context=context)
+        sources, _ = encode_conversations(rows, encoder, settings, index=index, context=context)
         return self._validated(stage, sources, pictures)
 
     def _validated(
@@ -431,7 +456,12 @@ class Trainer:
 
 
 def train_in_process(
-    recipe: Recipe, data: Path, out: Path, stages: Sequence[StageName], wandb: str | None = None
+    recipe: Recipe,
+    data: Path,
+    out: Path,
+    stages: Sequence[StageName],
+    wandb: str | None = None,
+    cache: Path | None = None,
 ) -> None:
     """Runs stages in this process, which may be one of several."""
-    Trainer(recipe, PretrainingSet(data), out, wandb).run(stages)
+    Trainer(recipe, PretrainingSet(data), out, wandb, cache=cache).run(stages)

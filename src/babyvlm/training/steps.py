@@ -117,7 +117,7 @@ class StepMaker:
         self._pictures, self._features_UTD = pictures, features_UTD
         self._micro_batch_tokens, self._image_token = micro_batch_tokens, run.recipe.model.vocabulary
         self._rank, self._processes = run.accelerator.process_index, run.accelerator.num_processes
-        self._in_shards, self._device = run.recipe.sharding == "fsdp", run.accelerator.device
+        self._in_shards, self._device = run.recipe.sharding != "ddp", run.accelerator.device
 
     def __call__(self, step: int) -> Step:
         samples = [self._sources[source][index] for source, index in self._plan.step(step)]
