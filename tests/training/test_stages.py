@@ -103,9 +103,12 @@ def test_another_recipe_or_folder_is_refused(data, trained, tmp_path):
 
 
 def test_without_instruction_data_four_stages_are_possible(data, monkeypatch):
-    assert possible_stages(data) == STAGES
+    recipe = tiny_recipe()
+    assert possible_stages(data, recipe) == ("vision", "language", "alignment", "joint", "instruction")
+    with_pairs = replace(recipe, contrastive=replace(recipe.contrastive, included=True))
+    assert possible_stages(data, with_pairs) == STAGES
     monkeypatch.setattr(PretrainingSet, "has_instruction", False)
-    assert possible_stages(data) == STAGES[:-1]
+    assert possible_stages(data, recipe) == ("vision", "language", "alignment", "joint")
 
 
 def test_two_processes_train_as_one_does(data, tmp_path):

@@ -18,7 +18,7 @@ class ContrastiveStage:
     """Whether the stage is run where no stages are named; ``--stage contrastive`` runs it in any case."""
     optimisation: Optimisation = field(
         default_factory=lambda: Optimisation(
-            learning_rate=5e-4, batch_size=512, epochs=20, warmup_fraction=0.05, weight_decay=0.1
+            learning_rate=5e-4, batch_size=256, epochs=20, warmup_fraction=0.05, weight_decay=0.1
         )
     )
     """AdamW (CVCL; the rate and the batch are ours)."""
