@@ -33,7 +33,9 @@ def main(arguments: list[str] | None = None) -> None:
         )
         sys.stdout.flush()
     except BabyVLMError as error:
-        print(f"babyvlm: error: {error}", file=sys.stderr)
+        if error.everywhere and os.environ.get("RANK", "0") != "0":
+            raise SystemExit(2) from error  # the first process says it
+        print(f"babyvlm: {_which_process()}error: {error}", file=sys.stderr)
         raise SystemExit(2) from error
     except BrokenPipeError:
         if not _nobody_reads_on():
@@ -53,6 +55,12 @@ def main(arguments: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("babyvlm: interrupted; give the same command again to go on or begin anew", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _which_process() -> str:
+    """The number of this process where it is not the first of several."""
+    rank = os.environ.get("RANK", "0")
+    return "" if rank == "0" else f"process {rank}: "
 
 
 def _about_the_file(error: OSError) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -43,8 +44,6 @@ def train(
     from babyvlm.recipes import resolve
     from babyvlm.training import (
         Trainer,
-        leads_node,
-        nodes_started,
         possible_stages,
         processes_started,
         read_start,
@@ -52,6 +51,7 @@ def train(
         require_room,
         run_in_processes,
         train_in_process,
+        unused_gpus,
         worth_starting,
     )
 
@@ -66,8 +66,10 @@ def train(
             raise ConfigError(f"{data}: no instruction samples, and no other stage comes after that of --start")
     processes = worth_starting(resolved.cpu_processes)
     require_memory(resolved, stages, processes_started() or processes)
-    if leads_node():
-        require_room(resolved, opened, stages, out, cache, nodes_started())
+    if not processes_started():  # several ask on their own machines
+        require_room(resolved, opened, stages, out, cache, 1)
+    if said := unused_gpus():
+        print(f"babyvlm: {said}", file=sys.stderr)
     if processes == 1:
         Trainer(resolved, opened, out, wandb, start, cache).run(stages)
     else:
