@@ -24,9 +24,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from test_pictures import NODES, noise
-
 from tests.training.ranks import start_ranks
+from tests.training.test_pictures import NODES, noise
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -28,6 +28,9 @@ _LONGEST = 4_000
 class BabyVLMError(Exception):
     """Base of every error that a person can mend."""
 
+    everywhere = False
+    """Whether every process of a run raises it, so that the first alone need say it."""
+
     def __init__(self, message: str = "") -> None:
         if len(message) > _LONGEST:
             left_out = len(message) - _LONGEST

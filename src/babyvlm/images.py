@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import numpy as np
 import pyarrow as pa
 from PIL import Image
 
@@ -129,22 +130,40 @@ class ImageStore:
             raise DataFolderError("no image store here", path=folder)
         self.folder = folder
         self._batches: list[pa.RecordBatch] = []
-        self._place: dict[str, tuple[int, int]] = {}
+        hashes = [np.zeros(0, np.int64)]
         for path in sorted(folder.glob("images-*.arrow")):
             for batch in image_batches(path):
-                for row, image_id in enumerate(batch.column("id").to_pylist()):
-                    self._place[image_id] = (len(self._batches), row)
+                ids = batch.column("id").to_pylist()
+                hashes.append(np.fromiter(map(hash, ids), np.int64, len(ids)))
                 self._batches.append(batch)
+        # The ids themselves stay on disk: of a million, a dictionary would take 300 MB in every process.
+        every = np.concatenate(hashes)
+        self._starts = np.cumsum([0, *map(len, self._batches)])
+        self._order = np.argsort(every, kind="stable").astype(np.int32)
+        self._hashes = every[self._order]
 
     @property
     def ids(self) -> list[str]:
-        return list(self._place)
+        return list(dict.fromkeys(each for batch in self._batches for each in batch.column("id").to_pylist()))
 
     def __len__(self) -> int:
-        return len(self._place)
+        return len(self._hashes) - int((np.diff(self._hashes) == 0).sum())
 
     def __contains__(self, image_id: str) -> bool:
-        return image_id in self._place
+        return self._place(image_id) is not None
+
+    def _place(self, image_id: str) -> tuple[int, int] | None:
+        """Batch and row of an image, the last one of an id that is there twice; None where there is none."""
+        first, end = np.searchsorted(self._hashes, hash(image_id), "left"), len(self._hashes)
+        found = None
+        while first < end and self._hashes[first] == hash(image_id):
+            number = self._order[first]
+            batch = int(np.searchsorted(self._starts, number, "right")) - 1
+            row = int(number - self._starts[batch])
+            if self._batches[batch].column("id")[row].as_py() == image_id:
+                found = (batch, row)
+            first += 1
+        return found
 
     def jpeg(self, image_id: str) -> bytes:
         """The image's bytes: a JPEG, or a PNG where the picture is published so.
@@ -152,9 +171,10 @@ class ImageStore:
         Raises:
             DataFolderError: No image has this id.
         """
-        if image_id not in self._place:
+        place = self._place(image_id)
+        if place is None:
             raise DataFolderError(f"no image {image_id!r} in this store", path=self.folder)
-        batch, row = self._place[image_id]
+        batch, row = place
         jpeg: bytes = self._batches[batch].column("jpeg")[row].as_py()
         return jpeg
 

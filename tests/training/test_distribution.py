@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import torch
 
 from babyvlm.errors import ConfigError
 from babyvlm.recipes import nursery
-from babyvlm.training import Trainer, checkpoints
+from babyvlm.training import Trainer, checkpoints, unused_gpus
 from tests.training.ranks import start_ranks
 from tests.training.tiny import tiny_recipe, weights
 
@@ -132,6 +133,60 @@ def test_one_process_decides_what_is_there_and_two_resume_what_one_began(data, t
     assert not any(each.returncode for each in done), done[1].stderr[-2000:]
     assert "resumes after step 2" in done[0].stdout
     assert losses(run / stage) == pytest.approx(losses(one / stage), abs=2e-4)
+
+
+ENDS = """
+import os, sys
+from pathlib import Path
+from tests.training.tiny import *
+from tests.training.test_distribution import plain_recipe
+from babyvlm import cli
+from babyvlm.training import checkpoints, loop, train_in_process
+how, rank = sys.argv[3], os.environ["RANK"]
+recipe = plain_recipe(checkpoint_every_s=0.0)
+if how == "nan":
+    fast = replace(recipe.instruction.optimisation, learning_rate=1e30, vision_learning_rate=1e30, clip_norm=1e30)
+    recipe = replace(recipe, instruction=replace(recipe.instruction, optimisation=fast))
+if how == "full disk" and rank == "1":
+    def full(path, pieces):
+        raise OSError(28, "No space left on device")
+    checkpoints.write_pieces = full
+if how == "lost" and rank == "1":
+    loop.measured_every = lambda *_: os._exit(9)
+cli.app.cli = lambda **_: train_in_process(recipe, Path(sys.argv[1]), Path(sys.argv[2]), ["instruction"])
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        pytest.param("nan", r"instruction stage became (nan|inf) at step .*learning_rate", marks=pytest.mark.slow),
+        ("full disk", r"rank-1\.safetensors: no room left to write \(No space left on device\)"),
+        pytest.param("lost", "lost another process.* the same command resumes", marks=pytest.mark.slow),
+    ],
+)
+def test_what_ends_one_process_ends_all_with_a_sentence_of_the_first(how, sentence, data, trained, tmp_path):
+    recipe = plain_recipe(checkpoint_every_s=0.0)
+    if how == "nan":
+        fast = replace(recipe.instruction.optimisation, learning_rate=1e30, vision_learning_rate=1e30, clip_norm=1e30)
+        recipe = replace(recipe, instruction=replace(recipe.instruction, optimisation=fast))
+    run = begun(trained, tmp_path / "run", recipe, data, with_stages=["joint"])
+    script = tmp_path / "ends.py"
+    script.write_text(ENDS)
+    first, other = start_ranks(script, data.folder, run, how)
+    assert first.returncode == 2 and other.returncode != 0
+    said = [line for line in first.stderr.splitlines() if "babyvlm: error:" in line]
+    assert len(said) == 1 and re.search(sentence, said[0]), first.stderr[-2000:]
+    assert "error:" not in other.stderr or how == "lost"
+
+
+def test_a_command_that_leaves_gpus_idle_says_how_to_use_them(monkeypatch):
+    assert unused_gpus() == ""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    assert "torchrun --nproc-per-node 8 -m babyvlm train" in unused_gpus()
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    assert unused_gpus() == ""
 
 
 @pytest.mark.slow

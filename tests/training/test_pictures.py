@@ -141,7 +141,7 @@ import sys
 from pathlib import Path
 from accelerate import Accelerator
 from babyvlm.training.nodes import NodeCache, decided, node_cache, place_of
-from test_pictures import Store, table, wrong
+from tests.training.test_pictures import Store, table, wrong
 store, folder = Store(Path(sys.argv[1])), Path(sys.argv[2])
 made = table(store, folder)
 print("wrong", wrong(store, made), "of", len(made), "node", place_of(Accelerator(cpu=True)).node)

@@ -5,6 +5,7 @@ curated set + recipe ──> run folder, one checkpoint for each stage ──> l
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,8 +56,6 @@ def train(
     from babyvlm.recipes import resolve
     from babyvlm.training import (
         Trainer,
-        leads_node,
-        nodes_started,
         possible_stages,
         processes_started,
         read_start,
@@ -64,6 +63,7 @@ def train(
         require_room,
         run_in_processes,
         train_in_process,
+        unused_gpus,
         worth_starting,
     )
 
@@ -83,8 +83,10 @@ def train(
             raise ConfigError(f"{data}: no instruction samples, and no other stage comes after that of --start")
     processes = worth_starting(recipe.cpu_processes)
     require_memory(recipe, wanted, processes_started() or processes)
-    if leads_node():
-        require_room(recipe, opened, wanted, out, cache, nodes_started())
+    if not processes_started():  # several ask on their own machines
+        require_room(recipe, opened, wanted, out, cache, 1)
+    if unused := unused_gpus():
+        print(f"babyvlm: {unused}", file=sys.stderr)
     if processes == 1:
         Trainer(recipe, opened, out, wandb, start, cache).run(wanted)
     else:

@@ -29,6 +29,8 @@ def main(arguments: list[str] | None = None) -> None:
             if closing and "quiet" not in typed.options and speaks():
                 print(closing, file=sys.stderr)
     except BabyVLMError as error:
+        if error.everywhere and os.environ.get("RANK", "0") != "0":
+            raise SystemExit(2) from error  # the first process says it
         _fail(str(error), error, typed)
     except BrokenPipeError:
         if not _nobody_reads_on():
@@ -87,8 +89,14 @@ def _fail(message: str, error: BaseException | None, typed: Typed) -> None:
         import traceback
 
         traceback.print_exception(error)
-    print(f"babyvlm: error: {message}", file=sys.stderr)
+    print(f"babyvlm: {_which_process()}error: {message}", file=sys.stderr)
     raise SystemExit(2) from error
+
+
+def _which_process() -> str:
+    """The number of this process where it is not the first of several."""
+    rank = os.environ.get("RANK", "0")
+    return "" if rank == "0" else f"process {rank}: "
 
 
 def _about_the_file(error: OSError) -> str:

@@ -185,6 +185,20 @@ class PretrainingSet:
         """
         return read_conversations(self._conversations_path(format), split)
 
+    def each_conversation(self, format: Format, split: Split) -> Iterator[Conversation]:
+        """The same as :meth:`conversations`, a few in memory at a time.
+
+        Raises:
+            DataFolderError: They are missing, or the file holds something else.
+        """
+        path = self._conversations_path(format)
+        table = _read_table(path, CONVERSATION_SCHEMA, split)
+        try:
+            for batch in table.to_batches(max_chunksize=_ROWS_PER_GROUP):
+                yield from map(Conversation.model_validate, batch.to_pylist())
+        except ValidationError as error:
+            raise DataFolderError(f"not a valid Conversation: {error.errors()[0]['msg']}", path=path) from error
+
     def _conversations_path(self, format: Format) -> Path:
         if format != INSTRUCTION:
             return self.folder / f"{format}.parquet"

@@ -3,7 +3,7 @@
 from babyvlm.names import STAGES
 from babyvlm.training.configuration import Recipe
 from babyvlm.training.memory import require_memory
-from babyvlm.training.processes import leads_node, nodes_started, processes_started, run_in_processes, worth_starting
+from babyvlm.training.processes import processes_started, run_in_processes, unused_gpus, worth_starting
 from babyvlm.training.room import require_room
 from babyvlm.training.stages import Trainer, possible_stages, train_in_process
 from babyvlm.training.start import read_start
@@ -12,8 +12,6 @@ __all__ = [
     "STAGES",
     "Recipe",
     "Trainer",
-    "leads_node",
-    "nodes_started",
     "possible_stages",
     "processes_started",
     "read_start",
@@ -21,5 +19,6 @@ __all__ = [
     "require_room",
     "run_in_processes",
     "train_in_process",
+    "unused_gpus",
     "worth_starting",
 ]

@@ -118,12 +118,19 @@ def _answer(look: Callable[[], Any], node: int) -> tuple[_Answer, BabyVLMError |
 
 
 def _agreed(mine: _Answer, answers: Sequence[_Answer], failed: BabyVLMError | None) -> Any:
-    if failed is not None:
-        raise failed
-    for each in answers:
-        if each.error is not None:
-            raise TrainingError(each.error)
+    error = failed or next((TrainingError(each.error) for each in answers if each.error is not None), None)
+    if error is not None:
+        error.everywhere = True
+        raise error
     return mine.value
+
+
+_LOST = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "NCCL", "Timed out waiting")
+
+
+def is_of_a_lost_process(error: RuntimeError) -> bool:
+    """Whether an error is what a process meets that waits for another one that is gone."""
+    return any(word in str(error) for word in _LOST)
 
 
 class _Begun(NamedTuple):
@@ -160,10 +167,9 @@ class NodeCache:
         """
         with contextlib.ExitStack() as held:
             begun = decided_by_node(self._accelerator, lambda: self._begin(held, *begin()))
-            if begun.partial is not None and share is not None:
-                share(begun.partial)
+            partial = begun.partial
             if share is not None:
-                self._accelerator.wait_for_everyone()
+                everywhere(self._accelerator, lambda: share(partial) if partial is not None else None)
             if begun.partial is not None and self.place.leads:
                 _finish(begun.partial, begun.folder)
         self._accelerator.wait_for_everyone()

@@ -9,6 +9,7 @@ On GPUs, and on several machines, ``torchrun`` does the starting.
 from __future__ import annotations
 
 import ctypes
+import gc
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -18,6 +19,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow as pa
 import torch
 
 from babyvlm.errors import BabyVLMError
@@ -38,14 +40,15 @@ def processes_started() -> int:
     return int(os.environ.get("WORLD_SIZE", "0"))
 
 
-def nodes_started() -> int:
-    """On how many machines; 1 where ``torchrun`` has started none."""
-    return max(1, processes_started() // int(os.environ.get("LOCAL_WORLD_SIZE", str(processes_started() or 1))))
-
-
-def leads_node() -> bool:
-    """Whether this process is the first of its machine."""
-    return os.environ.get("LOCAL_RANK", "0") == "0"
+def unused_gpus() -> str:
+    """What to say where a machine has several GPUs and this command uses one; empty elsewhere."""
+    count = torch.cuda.device_count()
+    if count < 2 or processes_started():
+        return ""
+    return (
+        f"this machine has {count} GPUs and this command uses one of them. For all: "
+        f"torchrun --nproc-per-node {count} -m babyvlm train ..."
+    )
 
 
 def run_in_processes(target: Callable[..., None], arguments: tuple[Any, ...], processes: int) -> None:
@@ -93,6 +96,15 @@ def keep_freed_memory() -> None:
             libc.mallopt(parameter, value)
 
 
+def give_back_memory() -> None:
+    """Gives the system what was needed for a while and is free again; elsewhere than on glibc, Arrow's part of it."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
 def _end_with_parent() -> None:
     """Ends this process when the one that started it is gone: a killed run must not write on beside the next one."""
     parent = multiprocessing.parent_process()
@@ -117,6 +129,6 @@ def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], 
     try:
         target(*arguments)
     except BabyVLMError as error:
-        if rank == 0:
-            print(f"babyvlm: error: {error}", file=sys.stderr)
+        if rank == 0 or not error.everywhere:
+            print(f"babyvlm: {f'process {rank}: ' if rank else ''}error: {error}", file=sys.stderr)
         raise SystemExit(2) from None

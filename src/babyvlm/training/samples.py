@@ -5,8 +5,10 @@ PretrainingSet ── conversations ── ConversationEncoder ── Sample (id
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -16,11 +18,12 @@ from transformers import PreTrainedTokenizerBase
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.model.modeling import IGNORED
-from babyvlm.model.processing import ConversationEncoder
+from babyvlm.model.processing import ConversationEncoder, Template
 from babyvlm.model.tokenizer import EOS, SOS, UNK
 from babyvlm.records import IMAGE_TOKEN, Conversation, Turn, Utterance
 from babyvlm.training.batches import Row, Sample
 from babyvlm.training.configuration import MultimodalStage
+from babyvlm.training.encoded import Compact
 
 ThingT = TypeVar("ThingT")
 
@@ -44,11 +47,11 @@ def training_frames(data: PretrainingSet, kind: Literal["pairs", "candidates"]) 
 
 
 def encode_conversations(
-    conversations: Sequence[Conversation],
+    conversations: Iterable[Conversation],
     encoder: ConversationEncoder,
     stage: MultimodalStage,
     *,
-    index: dict[str, int],
+    index: Mapping[str, int],
     context: int,
 ) -> tuple[dict[str, list[Sample]], int]:
     """Samples by source: the task of an instruction sample with any variant, the format of any other.
@@ -56,26 +59,54 @@ def encode_conversations(
     Returns:
         The samples, and how many conversations exceed ``context`` tokens: they are left out, or cut, as the stage says.
     """
-    rules = stage.samples
     sources: dict[str, list[Sample]] = {}
-    too_long = 0
-    for conversation in conversations:
-        turns, images = _under_rules(conversation, stage)
-        ids, labels = encoder.conversation(turns, num_images=len(images), template=stage.template)
-        if not rules.learn_unknown:
-            labels = [IGNORED if label == UNK else label for label in labels]
-        if len(ids) > context:
-            too_long += 1
-            if rules.too_long == "leave out":
-                continue
-            ids, labels, images = _cut(ids, labels, images, encoder, context)
-        sample = Sample(
-            ids=np.array(ids, dtype=np.int32),
-            labels=np.array(labels, dtype=np.int32),
-            images=tuple(index[image] for image in images),
-        )
-        sources.setdefault(conversation.source, []).append(sample)
-    return sources, too_long
+    counts = Counter[str]()
+    for source, compact in encoded(conversations, encoder, stage, index=index, context=context, counts=counts):
+        sources.setdefault(source, []).append(compact.sample(encoder.image_token_id, encoder.image_tokens))
+    return sources, counts[TOO_LONG]
+
+
+TOO_LONG = "too long"
+_BATCH = 2048
+
+
+def encoded(
+    conversations: Iterable[Conversation],
+    encoder: ConversationEncoder,
+    stage: MultimodalStage,
+    *,
+    index: Mapping[str, int],
+    context: int,
+    counts: Counter[str],
+) -> Iterator[tuple[str, Compact]]:
+    """Source and sample of each conversation, in order, a few in memory at a time; counts those that are too long."""
+    rules, short = stage.samples, encoder.compact()
+    remaining = iter(conversations)
+    while batch := list(itertools.islice(remaining, _BATCH)):
+        under = [(conversation.source, *_under_rules(conversation, stage)) for conversation in batch]
+        for (source, _, images), (ids, labels) in zip(under, _tokenised(under, short, stage.template), strict=True):
+            if not rules.learn_unknown:
+                labels = [IGNORED if label == UNK else label for label in labels]
+            if len(ids) + ids.count(encoder.image_token_id) * (encoder.image_tokens - 1) > context:
+                counts[TOO_LONG] += 1
+                if rules.too_long == "leave out":
+                    continue
+                ids, labels, images = _cut(ids, labels, images, encoder, context)
+            yield source, Compact.of(ids, labels, [index[image] for image in images])
+
+
+def _tokenised(
+    conversations: Sequence[tuple[str, Sequence[Turn], tuple[str, ...]]],
+    encoder: ConversationEncoder,
+    template: Template,
+) -> list[tuple[list[int], list[int]]]:
+    def encode() -> list[tuple[list[int], list[int]]]:
+        return [
+            encoder.conversation(turns, num_images=len(images), template=template) for _, turns, images in conversations
+        ]
+
+    encoder.read_ahead(encode)
+    return encode()
 
 
 def _under_rules(conversation: Conversation, stage: MultimodalStage) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
@@ -94,12 +125,16 @@ def _under_rules(conversation: Conversation, stage: MultimodalStage) -> tuple[tu
 def _cut(
     ids: list[int], labels: list[int], images: tuple[str, ...], encoder: ConversationEncoder, context: int
 ) -> tuple[list[int], list[int], tuple[str, ...]]:
-    """The beginning of a sample. A picture in which the context ends goes with the rest: nothing learned follows it."""
-    ids, labels = ids[:context], labels[:context]
-    whole, part = divmod(ids.count(encoder.image_token_id), encoder.image_tokens)
-    if part:
-        ids, labels = ids[:-part], labels[:-part]
-    return ids, labels, images[:whole]
+    """The beginning of a sample with one placeholder a picture. A picture in which the context ends goes with the rest:
+    nothing learned follows it."""
+    length = kept = 0
+    for token in ids:
+        length += encoder.image_tokens if token == encoder.image_token_id else 1
+        if length > context:
+            break
+        kept += 1
+    ids = ids[:kept]
+    return ids, labels[:kept], images[: ids.count(encoder.image_token_id)]
 
 
 def pack_utterances(

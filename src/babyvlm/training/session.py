@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from babyvlm.errors import BabyVLMError, TrainingError
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.distribution import HasState
 from babyvlm.training.figures import Figures, LateFigures
@@ -109,10 +110,14 @@ class Session:
             modules: What is saved, by name.
             optimizer: Saved with it.
         """
-        if self._write(self._arrived) and step < self._steps:
-            self._finish()
-            self._resume.begin(modules, optimizer, self.metrics.point)
-            self._saved_s, self._begun = time.monotonic(), step
+        try:
+            if self._write(self._arrived) and step < self._steps:
+                self._finish()
+                self._resume.begin(modules, optimizer, self.metrics.point)
+                self._saved_s, self._begun = time.monotonic(), step
+        except BabyVLMError:
+            self.metrics.close()  # or the sentence would stand behind the bar
+            raise
 
     def close(self) -> str:
         """Waits for the figures of all steps and the last checkpoint; returns the log as JSON lines."""
@@ -125,11 +130,15 @@ class Session:
         return dict(zip(self._names, each.values, strict=True))
 
     def _check(self, arrived: Sequence[Figures[StepFacts]]) -> None:
-        for each in arrived:
-            figures = self._named(each)
-            self.metrics.check(each.step, loss=figures["loss"], gradient_norm=figures["gradient_norm"])
-            if self._watch and (wrong := self._watch(each.step, figures)):
-                self.metrics.stop(*wrong)
+        try:
+            for each in arrived:
+                figures = self._named(each)
+                self.metrics.check(each.step, loss=figures["loss"], gradient_norm=figures["gradient_norm"])
+                if self._watch and (wrong := self._watch(each.step, figures)):
+                    self.metrics.stop(*wrong)
+        except TrainingError as error:
+            error.everywhere = True  # figures are of all processes
+            raise
 
     def _write(self, arrived: Sequence[Figures[StepFacts]]) -> bool:
         """Writes lines; returns whether a checkpoint is due."""

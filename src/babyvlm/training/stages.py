@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -26,15 +26,14 @@ from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, Traini
 from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.model.configuration import model_config
 from babyvlm.model.dual_encoder import TextReader, load_dual_encoder
-from babyvlm.model.llava_config import BabyLlavaConfig, Fit
+from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_exactly, load_tokenizer, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
-from babyvlm.model.processing import ConversationEncoder, processor
+from babyvlm.model.processing import processor
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.names import MODEL_STAGES, STAGES, StageName
 from babyvlm.parts import parameter_counts
-from babyvlm.records import Conversation
 from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume
 from babyvlm.training.configuration import MixturePhase, MultimodalStage, Recipe, saved_settings
@@ -45,18 +44,17 @@ from babyvlm.training.distribution import whole_weights
 from babyvlm.training.inputs import claim_inputs, data_digest, licences_so_far, stage_inputs
 from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.loop import train_language_model
-from babyvlm.training.nodes import decided, node_cache
+from babyvlm.training.nodes import decided, decided_by_node, is_of_a_lost_process, node_cache
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
-from babyvlm.training.pairs import Pairs
 from babyvlm.training.pictures import PixelTable
 from babyvlm.training.precision import on_this_machine
 from babyvlm.training.probe import Probe
-from babyvlm.training.room import held_out_pairs, table_formats
+from babyvlm.training.room import require_room, table_formats
 from babyvlm.training.run import RunContext, accelerator_for
-from babyvlm.training.samples import encode_conversations, evenly, pack_utterances, training_frames
+from babyvlm.training.stage_data import StageData
 from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
-from babyvlm.training.validation import Validation, some_of_each
+from babyvlm.training.validation import Validation
 from babyvlm.weights.card import CardFacts, stage_facts, write_model_card
 
 
@@ -121,6 +119,7 @@ class Trainer:
         self.accelerator.wait_for_everyone()
         self._digest = decided(self.accelerator, lambda: data_digest(out))
         self._cache = node_cache(cache, out, self.accelerator)
+        self._prepared = StageData(computed, data, self._cache, self.accelerator, self._digest)
         self._asked: Sequence[StageName] = STAGES
         self._run = RunContext(recipe=computed, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb)
 
@@ -145,7 +144,11 @@ class Trainer:
 
     def run(self, stages: Sequence[StageName] = STAGES) -> None:
         """Runs the given stages, in their own order, leaving out those that are finished."""
-        self._asked = stages
+        self._asked, accelerator = stages, self.accelerator
+        if accelerator.num_processes > 1:
+            nodes = self._cache.place.nodes
+            kept = self._cache.folder if self._cache.kept else None
+            decided_by_node(accelerator, lambda: require_room(self.recipe, self.data, stages, self.out, kept, nodes))
         for stage in STAGES:
             if stage in stages and not self._is_finished(stage):
                 torch.manual_seed(self.recipe.seed)
@@ -155,6 +158,13 @@ class Trainer:
                     raise TrainingError(
                         f"the GPU ran out of memory in the {stage} stage ({error}). Set gradient_checkpointing=true, "
                         f"lower {stage}.micro_batch{'' if stage == 'vision' else '_tokens'}, or start several processes"
+                    ) from error
+                except RuntimeError as error:
+                    if accelerator.num_processes == 1 or not is_of_a_lost_process(error):
+                        raise
+                    raise TrainingError(
+                        f"the {stage} stage lost another process, which ended or does not answer ({error}). Its own "
+                        "output says why; the same command resumes from the last checkpoint"
                     ) from error
                 if table_formats(self.recipe, stage, stages) == table_formats(self.recipe, stage, [stage]):
                     self._cache.clear()  # or the next stage takes the same pictures
@@ -192,13 +202,13 @@ class Trainer:
 
     def _vision(self) -> None:
         recipe, settings, accelerator = self.recipe, self.recipe.vision, self.accelerator
-        images = training_frames(self.data, settings.frames)
-        if not images:
+        frames = self._prepared.frames()
+        if frames is None:
             raise DataFolderError("no training frames for the vision stage", path=self.data.folder)
-        fit: Fit = "stretch" if settings.uncropped else recipe.model.image_fit
-        frames, resume = self._pictures(lambda: images, settings.source_size, fit), self._resume("vision")
-        aspects_N = frames.aspects_N if settings.uncropped else None
-        held_out = self._held_out_frames()
+        resume, aspects_N = self._resume("vision"), frames.aspects_N if settings.uncropped else None
+        held_out = self._prepared.held_out_frames()
+        if held_out is None:
+            self._say_no_validation("vision")
         probe = Probe(self.data, recipe.model) if accelerator.is_main_process and settings.probes != 0 else None
         teacher, log = train_tower(frames, self._run, resume, probe, aspects_N, held_out)
         if accelerator.is_main_process:
@@ -207,32 +217,9 @@ class Trainer:
                 self._finish(partial, "vision", log, {"vision": teacher.num_parameters()})
         accelerator.wait_for_everyone()
 
-    def _held_out_frames(self) -> PixelTable | None:
-        """Some frames of the validation split; None where there are none, or none are asked for."""
-        images = held_out_pairs(self.data, self.recipe)
-        if not images:
-            self._say_no_validation("vision")
-            return None
-        return self._pictures(lambda: images, self.recipe.vision.source_size)
-
     def _say_no_validation(self, stage: StageName) -> None:
         if self.recipe.validations:
             self.accelerator.print(f"{stage}: the data hold nothing for validation; no held-out loss is measured")
-
-    def _pictures(
-        self, images: Callable[[], Iterable[str]], size: int, fit: Fit | None = None, first: int | None = None
-    ) -> PixelTable:
-        """The pictures of one stage, or the first of them, from the cache of this node."""
-        return PixelTable(
-            self.data,
-            images,
-            size=size,
-            fit=fit or self.recipe.model.image_fit,
-            cache=self._cache,
-            accelerator=self.accelerator,
-            content=self._digest,
-            first=first,
-        )
 
     def _language(self) -> None:
         tokenizer = self.tokenizer()
@@ -246,12 +233,9 @@ class Trainer:
         tower = load_tower(self.out / "vision")
         model.model.vision_tower.load_state_dict(tower.state_dict())
         settings = self.recipe.language
-        samples = pack_utterances(self.data.utterances("train"), tokenizer, settings.packed_tokens)
-        spoken = self.data.utterances("validation")
-        held_out = pack_utterances(spoken, tokenizer, settings.packed_tokens) if spoken else []
         log = train_language_model(
             model.to(self.accelerator.device),
-            {"text": samples},
+            self._prepared.text(tokenizer, "train"),
             None,
             run=self._run,
             stage="language",
@@ -260,7 +244,7 @@ class Trainer:
             mixture=(MixturePhase(),),
             micro_batch_tokens=settings.micro_batch_tokens,
             cache_vision_features=False,
-            validation=self._validated("language", {"text": evenly(held_out, self.recipe.validation_samples)}),
+            validation=self._validated("language", self._prepared.text(tokenizer, "validation")),
         )
         self._save(model, tokenizer, "language", log)
 
@@ -269,11 +253,7 @@ class Trainer:
         needed: StageName = "language" if settings.text == "language" else "vision"
         self._require("contrastive", needed)
         encoder, reader = new_dual_encoder(recipe, self.out, self.data, self.tokenizer)
-        rows = [row for name in settings.formats for row in self.data.conversations(name, "train")]
-        size = recipe.vision.source_size if "vision" in settings.trains else recipe.model.image_size
-        index = {image: number for number, image in enumerate(dict.fromkeys(i for row in rows for i in row.images))}
-        pictures = self._pictures(lambda: index, size)
-        pairs, unknown = Pairs.of(rows, reader, index)
+        pairs, pictures, unknown = self._prepared.pairs(reader)
         if unknown:
             accelerator.print(f"contrastive: left out {unknown:,} pairs of which no word is known")
         resume = self._resume("contrastive")
@@ -290,15 +270,12 @@ class Trainer:
         accelerator.wait_for_everyone()
 
     def _held_out_pairs(self, reader: TextReader) -> HeldOutPairs | None:
-        formats = self.recipe.contrastive.formats if self.recipe.validations else ()
-        every = [row for name in formats for row in self.data.conversations(name, "validation")]
-        rows = some_of_each(every, self.recipe.validation_samples)
-        index = {image: number for number, image in enumerate(dict.fromkeys(i for row in rows for i in row.images))}
-        pairs, _ = Pairs.of(rows, reader, index)
-        if not len(pairs):
+        held_out = self._prepared.held_out_utterances(reader)
+        if held_out is None:
             self._say_no_validation("contrastive")
             return None
-        return HeldOutPairs(pairs=pairs, pictures=self._pictures(lambda: index, self.recipe.model.image_size))
+        pairs, pictures = held_out
+        return HeldOutPairs(pairs=pairs, pictures=pictures)
 
     def _require(self, stage: StageName, before: StageName) -> None:
         if not self._is_finished(before):
@@ -315,21 +292,12 @@ class Trainer:
         tokenizer = self.tokenizer()
         attention = attention_of(self.recipe, self.accelerator.device)
         model = load_exactly(BabyLlavaForConditionalGeneration, self.out / before, attn_implementation=attention)
-        rows = [row for name in settings.formats for row in self.data.conversations(name, "train")]
-        index = {image: number for number, image in enumerate(dict.fromkeys(i for row in rows for i in row.images))}
-        shared = table_formats(self.recipe, stage, self._asked)
-
-        def images() -> Iterable[str]:
-            return [image for name in shared for image in self.data.picture_ids(name, "train")]
-
-        pictures = self._pictures(images, self.recipe.model.image_size, first=len(index))
-        shape = self.recipe.model
-        encoder = ConversationEncoder(tokenizer, image_token_id=shape.vocabulary, image_tokens=shape.image_tokens)
-        sources, too_long = encode_conversations(rows, encoder, settings, index=index, context=shape.context)
-        if too_long:
+        prepared = self._prepared.samples(stage, tokenizer, self._asked)
+        if prepared.too_long:
             done = "left out" if settings.samples.too_long == "leave out" else "cut"
-            self.accelerator.print(f"{stage}: {done} {too_long:,} conversations longer than {shape.context} tokens")
-        if not sources:
+            context = self.recipe.model.context
+            self.accelerator.print(f"{stage}: {done} {prepared.too_long:,} conversations longer than {context} tokens")
+        if not prepared.sources or prepared.pictures is None:
             raise DataFolderError(f"no training samples of {', '.join(settings.formats)}", path=self.data.folder)
         if stage == "alignment" and self.recipe.tower_from == "contrastive":
             self._require(stage, "contrastive")
@@ -338,13 +306,13 @@ class Trainer:
         if settings.connector_from is not None:
             take_connector(model, self.out / settings.connector_from)
         if settings.whiten_connector:
-            whiten_connector(model, pictures, self.recipe.seed)
+            whiten_connector(model, prepared.pictures, self.recipe.seed)
         with self.accelerator.autocast():
             require_sight(model.to(self.accelerator.device), self.out / before)
         log = train_language_model(
             model,
-            sources,
-            pictures,
+            prepared.sources,
+            prepared.pictures,
             run=self._run,
             stage=stage,
             optimisation=settings.optimisation,
@@ -352,28 +320,17 @@ class Trainer:
             mixture=settings.mixture,
             micro_batch_tokens=settings.micro_batch_tokens,
             cache_vision_features=settings.cache_vision_features,
-            validation=self._held_out_samples(stage, encoder),
+            validation=self._held_out_samples(stage, tokenizer),
         )
         self._save(model, tokenizer, stage, log)
 
-    def _held_out_samples(self, stage: StageName, encoder: ConversationEncoder) -> Validation | None:
+    def _held_out_samples(self, stage: StageName, tokenizer: PreTrainedTokenizerBase) -> Validation | None:
         """Some samples of the validation split, of every source."""
-        settings: MultimodalStage = getattr(self.recipe, stage)
-        rows: list[Conversation] = []
-        if self.recipe.validations:
-            every = [row for name in settings.formats for row in self.data.conversations(name, "validation")]
-            rows = some_of_each(every, self.recipe.validation_samples)
-        if not rows:
-            return self._validated(stage, {})
-        images = dict.fromkeys(image for row in rows for image in row.images)
-        pictures = self._pictures(lambda: images, self.recipe.model.image_size)
-        index = {image: number for number, image in enumerate(images)}
-        context = self.recipe.model.context
-        sources, _ = encode_conversations(rows, encoder, settings, index=index, context=context)
-        return self._validated(stage, sources, pictures)
+        held_out = self._prepared.held_out_samples(stage, tokenizer)
+        return self._validated(stage, held_out.sources, held_out.pictures)
 
     def _validated(
-        self, stage: StageName, sources: dict[str, list[Sample]], pictures: PixelTable | None = None
+        self, stage: StageName, sources: Mapping[str, Sequence[Sample]], pictures: PixelTable | None = None
     ) -> Validation | None:
         if not self.recipe.validations:
             return None
