@@ -39,8 +39,8 @@ COMMANDS = (
     "score runs/majority --scoring reference",
     "score runs/majority",
     "compare runs/majority runs/blind-match --out compared.json",
-    "train demo --data data --out model --stage vision language vision.optimisation.steps=3 "
-    "language.optimisation.steps=3 vision.optimisation.batch_size=8 cpu_processes=1 precision=no validations=0",
+    "train demo vision.optimisation.steps=3 language.optimisation.steps=3 vision.optimisation.batch_size=8 "
+    "cpu_processes=1 precision=no validations=0 --data data --out model --stage vision language",
     "report runs/blind-match runs/majority --out report.html",
 )
 MASKS = (
@@ -48,8 +48,8 @@ MASKS = (
     (rb'"(latency_s|seconds|data_wait|samples_per_s|tokens_per_s|flop_use)": ?[0-9.e-]+', rb'"\1":0'),
 )
 PAGES = (".html", ".css", ".md")
-CLOCKED = (".pdf", "tensorboard")
-"""A PDF says when it was drawn; event files are all times."""
+CLOCKED = (".pdf", "tensorboard", ".lock")
+"""A PDF says when it was drawn, event files are all times, a lock names its process."""
 
 
 def run_all(source: Path, python: str, folder: Path) -> dict[str, str]:
