@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from typing import Annotated, TypeVar
 from urllib.parse import quote, urlencode
@@ -29,6 +30,7 @@ Place = Annotated[int, Path(ge=0, le=_LARGEST)]
 After = Annotated[int, Query(ge=0, le=_LARGEST)]
 Moment = Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)]
 Text = Annotated[str, Query(max_length=400)]
+_Page = Callable[..., HTMLResponse]
 
 
 def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
@@ -39,12 +41,24 @@ def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
         site: Where it is reached.
     """
     app = FastAPI(title="babyvlm explore", docs_url=None, redoc_url=None, openapi_url=None)
+    page = _pages(explorer)
+    _add_overview(app, explorer, page)
+    _add_recordings(app, explorer, page)
+    _add_records(app, explorer, page)
+    _add_items(app, explorer, page)
+    _add_pictures(app, explorer)
+    refuse_in_sentences(app)
+    app.add_middleware(Guard, site=site, on_refused=lambda problem: None)
+    return app
+
+
+def _pages(explorer: Explorer) -> _Page:
+    """Fills in a template, by its name, for a request."""
     environment = page_environment("babyvlm.explorer", trim=False)
     environment.filters["clock"] = clock
     environment.filters["path"] = lambda text: quote(str(text), safe="")
     environment.filters["words"] = lambda text: " ".join(text.replace(IMAGE_TOKEN, "▢").split())
     environment.globals["sources"] = explorer.sources
-    style = resources.files(__package__).joinpath("templates", "explorer.css").read_bytes()
 
     def page(name: str, request: Request, **shown: object) -> HTMLResponse:
         def link(**changed: object) -> str:
@@ -57,6 +71,12 @@ def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
         chosen = dict(request.query_params)
         return HTMLResponse(environment.get_template(name).render(link=link, chosen=chosen, page=PAGE, **shown))
 
+    return page
+
+
+def _add_overview(app: FastAPI, explorer: Explorer, page: _Page) -> None:
+    style = resources.files(__package__).joinpath("templates", "explorer.css").read_bytes()
+
     @app.get("/")
     def overview(request: Request) -> HTMLResponse:
         counts = {number: explorer.counts(number) for number in explorer.sources}
@@ -66,6 +86,8 @@ def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
     def stylesheet() -> Response:
         return Response(style, media_type="text/css")
 
+
+def _add_recordings(app: FastAPI, explorer: Explorer, page: _Page) -> None:
     @app.get("/recordings")
     def recordings(request: Request, after: After = 0) -> HTMLResponse:
         found = explorer.recordings(after=after)
@@ -79,6 +101,10 @@ def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
                          key=lambda moment: (moment[0], moment[1] is None))  # fmt: skip
         following = said[-1].start_s + 1e-3 if len(said) == PAGE else None
         return page("timeline.html.j2", request, recording=found, moments=moments, following=following)
+
+
+def _add_records(app: FastAPI, explorer: Explorer, page: _Page) -> None:
+    """Utterances, and the pairs, clips, sequences and instruction samples made of them."""
 
     @app.get("/utterances")
     def utterances(
@@ -101,6 +127,10 @@ def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
     @app.get("/records/{place}")
     def record(request: Request, place: Place) -> HTMLResponse:
         return page("record.html.j2", request, one=_there(explorer.conversation(place), "record"))
+
+
+def _add_items(app: FastAPI, explorer: Explorer, page: _Page) -> None:
+    """Items with the replies to them, and what training held of their words."""
 
     @app.get("/items")
     def items(
@@ -133,6 +163,8 @@ def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
             pairs=explorer.conversations(word, split="train", format="image"),
         )  # fmt: skip
 
+
+def _add_pictures(app: FastAPI, explorer: Explorer) -> None:
     @app.get("/images/{source}/{image_id}")
     def image(source: Place, image_id: str) -> Response:
         data = _there(explorer.jpeg(source, image_id), "picture")
@@ -141,10 +173,6 @@ def explorer_app(explorer: Explorer, site: Site = LOCAL) -> FastAPI:
     @app.get("/pictures/{source}/{name}")
     def picture(source: Place, name: str) -> FileResponse:
         return FileResponse(_there(explorer.item_picture(source, name), "picture"))
-
-    refuse_in_sentences(app)
-    app.add_middleware(Guard, site=site, on_refused=lambda problem: None)
-    return app
 
 
 def clock(seconds: float) -> str:

@@ -137,6 +137,63 @@ _LONG: _Phases = (
 )
 
 
+_MODEL = ModelShape(
+    image_size=64,
+    image_fit="stretch",
+    patch_size=16,
+    vision_width=128,
+    vision_layers=4,
+    vision_heads=4,
+    text_width=128,
+    text_layers=4,
+    text_heads=4,
+    text_kv_heads=4,
+    text_intermediate=352,
+    vocabulary=800,
+    context=1536,
+    text_norm_eps=1e-6,
+    initial_std=0.07,
+)
+_VISION = VisionStage(
+    optimisation=Optimisation(
+        learning_rate=1e-3, batch_size=64, steps=200, warmup_fraction=0.1, weight_decay=0.04, clip_norm=3.0
+    ),
+    local_views=4,
+    local_size=32,
+    global_scale=(0.6, 1.0),
+    local_scale=(0.2, 0.5),
+    source_size=160,
+    window_scale=(0.05, 0.25),
+    flip_probability=0.0,
+    prototypes=1024,
+    head_width=256,
+    bottleneck=64,
+    teacher_momentum=0.99,
+    koleo_weight=1.0,
+    probes=4,
+)
+_LANGUAGE = LanguageStage(
+    optimisation=Optimisation(
+        learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=16, steps=60, weight_decay=0.1, beta2=0.99
+    ),
+    packed_tokens=128,
+    micro_batch_tokens=16384,
+)
+_ALIGNMENT = MultimodalStage(
+    optimisation=Optimisation(learning_rate=3e-3, batch_size=32, steps=60, beta2=0.99),
+    formats=("image",),
+    trains=("connector",),
+    template="baby_plain",
+    micro_batch_tokens=16384,
+    cache_vision_features=True,
+)
+_JOINT = MultimodalStage(
+    optimisation=Optimisation(learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=32, steps=200, beta2=0.99),
+    formats=("image", "video", "interleaved"),
+    trains=("connector", "language"),
+    micro_batch_tokens=16384,
+    cache_vision_features=True,
+)
 _CONTRASTIVE = ContrastiveStage(
     optimisation=Optimisation(learning_rate=2e-3, batch_size=64, steps=400, warmup_fraction=0.1, weight_decay=0.05),
     width=128,
@@ -190,65 +247,11 @@ def nursery() -> Recipe:
     steps, mixture = _one_after_another(_LONG)
     return Recipe(
         name="nursery",
-        model=ModelShape(
-            image_size=64,
-            image_fit="stretch",
-            patch_size=16,
-            vision_width=128,
-            vision_layers=4,
-            vision_heads=4,
-            text_width=128,
-            text_layers=4,
-            text_heads=4,
-            text_kv_heads=4,
-            text_intermediate=352,
-            vocabulary=800,
-            context=1536,
-            text_norm_eps=1e-6,
-            initial_std=0.07,
-        ),
-        vision=VisionStage(
-            optimisation=Optimisation(
-                learning_rate=1e-3, batch_size=64, steps=200, warmup_fraction=0.1, weight_decay=0.04, clip_norm=3.0
-            ),
-            local_views=4,
-            local_size=32,
-            global_scale=(0.6, 1.0),
-            local_scale=(0.2, 0.5),
-            source_size=160,
-            window_scale=(0.05, 0.25),
-            flip_probability=0.0,
-            prototypes=1024,
-            head_width=256,
-            bottleneck=64,
-            teacher_momentum=0.99,
-            koleo_weight=1.0,
-            probes=4,
-        ),
-        language=LanguageStage(
-            optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=16, steps=60, weight_decay=0.1, beta2=0.99
-            ),
-            packed_tokens=128,
-            micro_batch_tokens=16384,
-        ),
-        alignment=MultimodalStage(
-            optimisation=Optimisation(learning_rate=3e-3, batch_size=32, steps=60, beta2=0.99),
-            formats=("image",),
-            trains=("connector",),
-            template="baby_plain",
-            micro_batch_tokens=16384,
-            cache_vision_features=True,
-        ),
-        joint=MultimodalStage(
-            optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=32, steps=200, beta2=0.99
-            ),
-            formats=("image", "video", "interleaved"),
-            trains=("connector", "language"),
-            micro_batch_tokens=16384,
-            cache_vision_features=True,
-        ),
+        model=_MODEL,
+        vision=_VISION,
+        language=_LANGUAGE,
+        alignment=_ALIGNMENT,
+        joint=_JOINT,
         instruction=MultimodalStage(
             optimisation=Optimisation(
                 learning_rate=9e-4, matrix_learning_rate=6e-3, batch_size=64, steps=steps, beta2=0.99

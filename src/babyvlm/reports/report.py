@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from jinja2 import Environment
@@ -94,6 +94,32 @@ def write_report(
     corpus = read_corpus(data) if data is not None else None
     seconds = read_times(times) if times is not None else {}
 
+    files: dict[str, bytes] = {}
+    for table in _tables(results, trained, corpus):
+        files[f"{table.name}.csv"] = table.csv().encode()
+        files[f"{table.name}.tex"] = table.latex().encode()
+    files["results.tex"] = tables.results_latex(results).encode()
+    inline: dict[str, Markup] = {}
+    for figure in _figures(results, trained, seconds):
+        svg = svg_of(figure.figure, figure.name)
+        files[f"{figure.name}.svg"] = svg.encode()
+        files[f"{figure.name}.pdf"] = pdf_of(figure.figure)
+        width_in = figure.figure.get_figwidth()
+        inline[figure.name] = Markup(inline_svg(svg, figure.name, figure.description, width_in))
+
+    environment = _environment()
+    if browse > 0:
+        files["items.html"] = _render_browser(environment, results, browse, out.name, share_restricted).encode()
+    page = _render(
+        environment, others, results, trained, corpus, seconds, inline, beside.name, sorted(files), share_restricted
+    )
+    _write_files(beside, files, results)
+    with whole_file(out) as file:
+        file.write(page)
+
+
+def _figures(results: Results, trained: TrainingRun | None, seconds: dict[str, float]) -> list[figures.Drawn]:
+    """The figures that there is something to draw of."""
     drawn = [
         figures.accuracy_by_task(results),
         figures.accuracy_by_number(results),
@@ -103,6 +129,10 @@ def write_report(
         figures.training_curves(trained.stages) if trained else None,
         figures.time_spent(seconds),
     ]
+    return [figure for figure in drawn if figure is not None]
+
+
+def _tables(results: Results, trained: TrainingRun | None, corpus: CorpusStatistics | None) -> list[tables.Table]:
     written = [
         tables.results_table(results),
         tables.published_table(),
@@ -112,27 +142,11 @@ def write_report(
     ]
     written += tables.training_tables(trained) if trained else []
     written += [tables.corpus_table(corpus)] if corpus else []
+    return written
 
-    files: dict[str, bytes] = {}
-    for table in written:
-        files[f"{table.name}.csv"] = table.csv().encode()
-        files[f"{table.name}.tex"] = table.latex().encode()
-    files["results.tex"] = tables.results_latex(results).encode()
-    inline: dict[str, Markup] = {}
-    for figure in drawn:
-        if figure is not None:
-            svg = svg_of(figure.figure, figure.name)
-            files[f"{figure.name}.svg"] = svg.encode()
-            files[f"{figure.name}.pdf"] = pdf_of(figure.figure)
-            width_in = figure.figure.get_figwidth()
-            inline[figure.name] = Markup(inline_svg(svg, figure.name, figure.description, width_in))
 
-    environment = _environment()
-    if browse > 0:
-        files["items.html"] = _render_browser(environment, results, browse, out.name, share_restricted).encode()
-    page = _render(
-        environment, others, results, trained, corpus, seconds, inline, beside.name, sorted(files), share_restricted
-    )
+def _write_files(beside: Path, files: Mapping[str, bytes], results: Results) -> None:
+    """Writes tables and figures, and a manifest that names them and the runs, in place of an earlier page's."""
     remove_folder(beside)
     with fresh_folder(beside) as partial:
         for name, content in sorted(files.items()):
@@ -144,8 +158,6 @@ def write_report(
         Manifest(
             kind=_KIND, inputs=scored, configuration={"files": sorted(files)}, extensions=dict(sorted(named.items()))
         ).write(partial)
-    with whole_file(out) as file:
-        file.write(page)
 
 
 def _refuse_foreign(beside: Path) -> None:

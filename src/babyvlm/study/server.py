@@ -57,6 +57,58 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
         serve: Where it is served.
     """
     app = FastAPI(title="babyvlm study", docs_url=None, redoc_url=None, openapi_url=None)
+    _explain_refusals(app, service)
+    for path, name in _PAGES.items() | {(f"/{name}", name) for name in _FILES}:
+        app.get(path, include_in_schema=False)(_page(name))
+    visitors = _Visitors(service, serve)
+    _add_session(app, service, visitors)
+    _add_trials(app, service, visitors)
+    app.include_router(admin_router(service, serve))
+
+    def log_refused(problem: str) -> None:
+        service.notes.log("upload", problem)
+
+    app.add_middleware(Guard, site=serve.site, secure=serve.secure, on_refused=log_refused)
+    return app
+
+
+class _Visitors:
+    """Who sends a request: the holder of its token, in the browser that its cookie names.
+
+    Args:
+        service: The study.
+        serve: Where it is served.
+    """
+
+    def __init__(self, service: StudyService, serve: ServeConfig) -> None:
+        self._service, self._secure = service, serve.secure
+        self._cookie = SECURE_COOKIE if serve.secure else BROWSER_COOKIE
+
+    def browser_of(self, request: Request) -> str:
+        """The secret in the cookie; empty without one."""
+        return request.cookies.get(self._cookie) or request.cookies.get(BROWSER_COOKIE, "")
+
+    def participant(self, request: Request) -> Participant:
+        browser = self.browser_of(request)
+        return self._service.bound(self._service.identify(_token(request), browser, _address(request)), browser)
+
+    def gone_in(self, request: Request) -> Participant:
+        """The participant, behind the PIN."""
+        return self._service.require_open_gate(self.participant(request))
+
+    def know(self, request: Request, response: Response) -> tuple[str, bool]:
+        """The browser's secret, a new one where it has none of ours; and whether it came with one."""
+        browser = self.browser_of(request)
+        known = self._service.is_known(browser, _token(request))
+        browser = browser if known else self._service.new_browser()
+        response.set_cookie(
+            self._cookie, browser, max_age=_COOKIE_SECONDS, httponly=True, samesite="strict", secure=self._secure
+        )
+        return browser, known
+
+
+def _explain_refusals(app: FastAPI, service: StudyService) -> None:
+    """Answers what is refused in sentences, and notes it for the admin page."""
 
     @app.exception_handler(RefusedError)
     def refused(_: Request, error: RefusedError) -> JSONResponse:
@@ -75,81 +127,57 @@ def study_app(service: StudyService, serve: ServeConfig = ServeConfig()) -> Fast
         service.notes.log("bad request", f"{request.method[:20]} {request.url.path[:80]}: {problem}")
 
     refuse_in_sentences(app, log_not_understood)
-    for path, name in _PAGES.items() | {(f"/{name}", name) for name in _FILES}:
-        app.get(path, include_in_schema=False)(_page(name))
 
-    cookie = SECURE_COOKIE if serve.secure else BROWSER_COOKIE
 
-    def browser_of(request: Request) -> str:
-        return request.cookies.get(cookie) or request.cookies.get(BROWSER_COOKIE, "")
-
-    def participant(request: Request) -> Participant:
-        browser = browser_of(request)
-        return service.bound(service.identify(_token(request), browser, _address(request)), browser)
-
-    def gone_in(request: Request) -> Participant:
-        return service.require_open_gate(participant(request))
-
-    def know(request: Request, response: Response) -> tuple[str, bool]:
-        """The browser's secret, a new one where it has none of ours; and whether it came with one."""
-        browser = browser_of(request)
-        known = service.is_known(browser, _token(request))
-        browser = browser if known else service.new_browser()
-        response.set_cookie(
-            cookie, browser, max_age=_COOKIE_SECONDS, httponly=True, samesite="strict", secure=serve.secure
-        )
-        return browser, known
+def _add_session(app: FastAPI, service: StudyService, visitors: _Visitors) -> None:
+    """From the first visit to consent, and withdrawal."""
 
     @app.post("/api/browser")
     def meet(request: Request, response: Response) -> dict[str, bool]:
-        return {"known": know(request, response)[1]}
+        return {"known": visitors.know(request, response)[1]}
 
     @app.post("/api/open")
     def open_link(opening: LinkOpening, request: Request, response: Response) -> SessionState:
-        browser, kept = know(request, response)
+        browser, kept = visitors.know(request, response)
         return service.open(_token(request), browser, _address(request), opening, kept=kept)
 
     @app.get("/api/state")
     def state(request: Request) -> SessionState:
-        return service.state(participant(request))
+        return service.state(visitors.participant(request))
 
     @app.post("/api/gate")
     def gate(entry: PinEntry, request: Request) -> SessionState:
-        return service.pass_gate(participant(request), entry.pin)
+        return service.pass_gate(visitors.participant(request), entry.pin)
 
     @app.post("/api/consent")
     def consent(consent: Consent, request: Request) -> SessionState:
-        return service.consent(participant(request), consent)
-
-    @app.post("/api/answer")
-    def answer(answer: TrialAnswer, request: Request) -> Stored:
-        looking = service.showing.looking_at(_token(request), browser_of(request), answer.trial)
-        return service.answer(looking or participant(request), answer)
+        return service.consent(visitors.participant(request), consent)
 
     @app.post("/api/withdraw")
     def withdraw(withdrawal: Withdrawal, request: Request) -> dict[str, bool]:
-        service.withdraw(participant(request), withdrawal)
+        service.withdraw(visitors.participant(request), withdrawal)
         return {"deleted": True}
+
+
+def _add_trials(app: FastAPI, service: StudyService, visitors: _Visitors) -> None:
+    """Answers, and the pictures and voices of a trial."""
+
+    @app.post("/api/answer")
+    def answer(answer: TrialAnswer, request: Request) -> Stored:
+        looking = service.showing.looking_at(_token(request), visitors.browser_of(request), answer.trial)
+        return service.answer(looking or visitors.participant(request), answer)
 
     @app.get("/api/picture/{key}/{number}")
     async def picture(key: str, number: int, request: Request) -> Response:
-        data = service.showing.picture_at_hand(_token(request), browser_of(request), key, number)
+        data = service.showing.picture_at_hand(_token(request), visitors.browser_of(request), key, number)
         if data is None:  # nothing that may wait runs between other people's requests
-            data = await run_in_threadpool(lambda: service.showing.picture(gone_in(request), key, number))
+            data = await run_in_threadpool(lambda: service.showing.picture(visitors.gone_in(request), key, number))
         return Response(data, media_type="image/jpeg")
 
     @app.get("/api/voice/{key}/{moment}")
     def voice(key: str, moment: Moment, request: Request) -> Response:
-        data, media_type = service.showing.voice(gone_in(request), key, moment)
+        data, media_type = service.showing.voice(visitors.gone_in(request), key, moment)
         return Response(data, media_type=media_type)
-
-    app.include_router(admin_router(service, serve))
-
-    def log_refused(problem: str) -> None:
-        service.notes.log("upload", problem)
-
-    app.add_middleware(Guard, site=serve.site, secure=serve.secure, on_refused=log_refused)
-    return app
 
 
 def _page(name: str) -> Callable[[], Response]:

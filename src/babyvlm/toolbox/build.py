@@ -9,18 +9,18 @@ toolbox/
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
-from babyvlm.records import write_jsonl
+from babyvlm.records import Item, write_jsonl
 from babyvlm.toolbox import balanced_cropping, departures, rephotographs
 from babyvlm.toolbox.builders import ConstructionName, MemoryTests, construction_named
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.disjoint import TrainingSet, prove_disjoint
-from babyvlm.toolbox.drawing import draw
+from babyvlm.toolbox.drawing import Drawing, draw
 from babyvlm.toolbox.folder import IMAGES, ITEMS, Toolbox, open_toolbox
 from babyvlm.toolbox.review import Decisions, apply_decisions
 from babyvlm.toolbox.sources import FrameSource, boxes_digest
@@ -151,22 +151,7 @@ def build_toolbox(
         for name in sorted({name for item in items for turn in item.turns for name in turn.images}):
             (partial / IMAGES / name).write_bytes(pictures[name])
         write_jsonl(partial / ITEMS, items)
-        manifest = Manifest(
-            kind="toolbox",
-            configuration={
-                **asdict(config),
-                "pictures": balanced_cropping.SETTINGS,
-                "exits": departures.SETTINGS,
-                "retakes": rephotographs.SETTINGS,
-                "max_reuse": _MAX_REUSE,
-                "split": source.split,
-            },
-            inputs={"boxes": boxes_digest(source.frames)},
-            counts=dict(Counter(row_name(item.task, item.variant) for item in items)),
-            skipped=dict(sorted(drawing.skipped.items())),
-            notes=[*drawing.notes, *_relaxed(config)],
-            extensions=REGISTRY.used(item.task for item in items),
-        )
+        manifest = _manifest(source, config, drawing, items)
         if reviewed is not None:
             manifest.notes.append("review: " + ", ".join(f"{count} {what}" for what, count in reviewed.counts.items()))
             manifest.skipped["item: rejected in review"] = reviewed.counts.get("rejected", 0)
@@ -176,3 +161,23 @@ def build_toolbox(
             manifest.counts["near duplicates of training images"] = proof.near_duplicates
         manifest.write(partial)
     return open_toolbox(out)
+
+
+def _manifest(source: FrameSource, config: ToolboxConfig, drawing: Drawing, items: Sequence[Item]) -> Manifest:
+    """What a toolbox holds and how it was built, review and training data aside."""
+    return Manifest(
+        kind="toolbox",
+        configuration={
+            **asdict(config),
+            "pictures": balanced_cropping.SETTINGS,
+            "exits": departures.SETTINGS,
+            "retakes": rephotographs.SETTINGS,
+            "max_reuse": _MAX_REUSE,
+            "split": source.split,
+        },
+        inputs={"boxes": boxes_digest(source.frames)},
+        counts=dict(Counter(row_name(item.task, item.variant) for item in items)),
+        skipped=dict(sorted(drawing.skipped.items())),
+        notes=[*drawing.notes, *_relaxed(config)],
+        extensions=REGISTRY.used(item.task for item in items),
+    )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -87,11 +87,7 @@ def draw(
         ConfigError: There is no such construction.
         MediaError: A recording or photograph is missing or does not decode.
     """
-    rows: dict[str, _Row] = {}
-    for row, count in wanted.items():
-        if count:
-            made, builder = builder_of(row, construction)
-            rows[row] = _Row(construction=made, builder=builder, count=count)
+    rows = _rows(wanted, construction)
     made_by = {row.construction.name: row.construction for row in rows.values()}
     benches: dict[str, Bench] = {}
     for name, made in made_by.items():
@@ -108,14 +104,7 @@ def draw(
             pool=choose_pool(found.sightings, max_crops, Random(f"{seed}/pool")),
         )
     built, loaded, missing = _build(source, rows, benches, workers)
-    skipped = Counter(source.skipped)
-    for name, bench in benches.items():
-        prefix = "" if name == construction else _HARD_CROPS
-        skipped.update({prefix + reason: count for reason, count in bench.found.skipped.items()})
-    refused: Counter[str] = Counter()
-    for one in built.values():
-        refused |= Counter(one.refused)  # what several tasks refuse alike counts once
-    skipped.update(refused)
+    skipped = _skipped(source, benches, built, construction)
     if missing:
         skipped["picture: past the last frame, or in a damaged part of its video"] = missing
 
@@ -123,13 +112,8 @@ def draw(
         row: [_named(draft, rows[row]) for draft in one.drafts if all(view in loaded for view in draft.views)]
         for row, one in built.items()
     }
-    shown: dict[Shown, Picture] = {}
-    shown.update(loaded.items())
     images = {image for drafts in whole.values() for draft in drafts for image in draft.images}
-    recipes: list[Made] = []
-    for kind in (Composed, Pasted, Rephotograph):
-        recipes += sorted((image for image in images if isinstance(image, kind)), key=lambda recipe: recipe.order)
-    shown.update(_make(recipes, loaded, workers))
+    shown = _shown(images, loaded, workers)
     drafts: list[Draft] = []
     notes: list[str] = []
     for row in in_table_order(whole):
@@ -144,6 +128,15 @@ def draw(
     for note in notes:
         print(note, file=sys.stderr)
     return Drawing(drafts=tuple(drafts), pictures=shown, skipped=dict(skipped), notes=tuple(notes))
+
+
+def _rows(wanted: Mapping[str, int], construction: str) -> dict[str, _Row]:
+    rows: dict[str, _Row] = {}
+    for row, count in wanted.items():
+        if count:
+            made, builder = builder_of(row, construction)
+            rows[row] = _Row(construction=made, builder=builder, count=count)
+    return rows
 
 
 def _build(
@@ -164,6 +157,32 @@ def _build(
         if row.builder.looks_at is not None:
             built[name] = row.builder.build(replace(benches[row.construction.name], crops=loaded), row.count)
     return built, loaded, len(views - loaded.keys())
+
+
+def _skipped(
+    source: FrameSource, benches: Mapping[str, Bench], built: Mapping[str, Built], construction: str
+) -> Counter[str]:
+    """What the source, the constructions and the builders left out, by reason."""
+    skipped = Counter(source.skipped)
+    for name, bench in benches.items():
+        prefix = "" if name == construction else _HARD_CROPS
+        skipped.update({prefix + reason: count for reason, count in bench.found.skipped.items()})
+    refused: Counter[str] = Counter()
+    for one in built.values():
+        refused |= Counter(one.refused)  # what several tasks refuse alike counts once
+    skipped.update(refused)
+    return skipped
+
+
+def _shown(images: Collection[Shown], loaded: Mapping[View, Picture], workers: int) -> dict[Shown, Picture]:
+    """The pictures cut, and those made of them that some draft shows."""
+    shown: dict[Shown, Picture] = {}
+    shown.update(loaded.items())
+    recipes: list[Made] = []
+    for kind in (Composed, Pasted, Rephotograph):
+        recipes += sorted((image for image in images if isinstance(image, kind)), key=lambda recipe: recipe.order)
+    shown.update(_make(recipes, loaded, workers))
+    return shown
 
 
 def _named(draft: Draft, row: _Row) -> Draft:

@@ -24,7 +24,7 @@ from babyvlm.records import Conversation, Split
 from babyvlm.toolbox import balanced_cropping, departures
 from babyvlm.toolbox.builders import ConstructionName, construction_named
 from babyvlm.toolbox.cropping import CropConfig
-from babyvlm.toolbox.drawing import draw
+from babyvlm.toolbox.drawing import Drawing, draw
 from babyvlm.toolbox.sources import CorpusSource, boxes_digest
 from babyvlm.toolbox.tasks import REGISTRY, TASKS, task_named
 
@@ -127,19 +127,8 @@ def write_instruction_set(
         )
         for split, source in sources.items()
     }
-
-    samples: dict[str, Conversation] = {}
-    pictures: dict[str, bytes] = {}
-    skipped: Counter[str] = Counter()
-    for split, drawing in drawings.items():
-        skipped.update(drawing.skipped)
-        for draft in drawing.drafts:
-            sample = draft.conversation(drawing.pictures, split)
-            if sample.id in samples:
-                skipped["item: repeats another"] += 1
-                continue
-            samples[sample.id] = sample
-            pictures.update((drawing.pictures[image].id, drawing.pictures[image].data) for image in draft.images)
+    collected = _collect(drawings)
+    samples, pictures = collected.samples, collected.pictures
     counts = Counter(f"{sample.split}: {sample.source}" for sample in samples.values())
     if not any(sample.split == "train" for sample in samples.values()):
         raise InputError(
@@ -162,7 +151,36 @@ def write_instruction_set(
             },
             inputs={f"boxes of {split}": boxes_digest(source.frames) for split, source in sources.items()},
             counts={**dict(sorted(counts.items())), "images": len(pictures)},
-            skipped=dict(sorted(skipped.items())),
+            skipped=dict(sorted(collected.skipped.items())),
             notes=[f"{split}: {note}" for split, drawing in drawings.items() for note in drawing.notes],
             extensions=REGISTRY.used(sample.task for sample in samples.values()),
         ).write(partial)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Collected:
+    """Distinct conversations of all splits."""
+
+    samples: dict[str, Conversation]
+    """By their ids."""
+    pictures: dict[str, bytes]
+    """What they show, by name."""
+    skipped: dict[str, int]
+    """What was left out, by reason."""
+
+
+def _collect(drawings: Mapping[Split, Drawing]) -> _Collected:
+    """Makes conversations of the drafts; one that repeats another is left out."""
+    samples: dict[str, Conversation] = {}
+    pictures: dict[str, bytes] = {}
+    skipped: Counter[str] = Counter()
+    for split, drawing in drawings.items():
+        skipped.update(drawing.skipped)
+        for draft in drawing.drafts:
+            sample = draft.conversation(drawing.pictures, split)
+            if sample.id in samples:
+                skipped["item: repeats another"] += 1
+                continue
+            samples[sample.id] = sample
+            pictures.update((drawing.pictures[image].id, drawing.pictures[image].data) for image in draft.images)
+    return _Collected(samples=samples, pictures=pictures, skipped=skipped)

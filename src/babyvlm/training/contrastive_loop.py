@@ -126,55 +126,17 @@ def train_dual_encoder(
         DataFolderError: There are fewer pairs than one.
         TrainingError: The loss is not finite, or it diverged.
     """
-    accelerator, recipe, optimisation = run.accelerator, run.recipe, settings.optimisation
-    device, processes, batch = accelerator.device, accelerator.num_processes, optimisation.batch_size
-    if batch % processes:
-        raise ConfigError(
-            f"contrastive.optimisation.batch_size={batch} does not divide by {processes} processes: "
-            f"set it to {max(1, batch // processes) * processes}, or start another number"
-        )
-    if not len(pairs):
-        raise DataFolderError("no pair of the training split has a word that the contrastive stage knows")
-    sees, speaks = "vision" in settings.trains, "language" in settings.trains
-    steps = optimisation.steps or math.ceil((optimisation.epochs or 0) * len(pairs) / batch)
-    encoder.vision_tower.requires_grad_(sees)
-    if settings.text == "language":
-        encoder.language_model.requires_grad_(speaks)
-    encoder.bias.requires_grad_(settings.loss == "sigmoid")
-    objective = ContrastiveObjective(encoder.to(device), settings).train()
-    found = resume.load({"dual_encoder": objective})
-    point = found or ResumePoint()
-    features_NE = None if sees else _class_tokens(encoder, pictures, run)
-    shared = Shared(objective, accelerator, precision=recipe.precision)
-    trained = shared.trained()
-    accelerator.print(
-        f"contrastive: {len(pairs):,} pairs, {steps:,} steps of {batch}; "
-        f"trains {sum(parameter.numel() for _, parameter in trained):,} parameters; the tower is "
-        + ("learned" if sees else "frozen")
-    )
-    optimizer = Optimizers(trained, optimisation)
-    if found:
-        resume.load_optimizer(optimizer)
-    uniform_loss = math.log(batch) if settings.loss == "infonce" else batch * math.log(2)
-    session = Session(run, "contrastive", steps, point=point, resume=resume, uniform_loss=uniform_loss)
+    recipe, optimisation, device = run.recipe, settings.optimisation, run.accelerator.device
+    batch, sees = optimisation.batch_size, "vision" in settings.trains
+    ready = _set_up(encoder, pairs, pictures, run, settings, resume)
+    shared, optimizer, session, steps = ready.shared, ready.optimizer, ready.session, ready.steps
     validate_every = measured_every(steps, recipe.validations)
     flops = _flops_a_pair(encoder, run, settings)
     pad = PAD_WORD if settings.text == "words" else -1
+    gather = _gatherer(pairs, ready.seen_N, run, batch, pad)
 
-    def gather(step: int) -> PairInputs:
-        rank = accelerator.process_index
-        mine_B = pair_order(len(pairs), batch, step, recipe.seed)[rank::processes]
-        draw = np.random.default_rng([recipe.seed, step, rank])
-        frames_B = pairs.frames(mine_B, draw.random(len(mine_B)))
-        return PairInputs(
-            seen=gathered(pictures.pixels_NCHW if features_NE is None else features_NE, frames_B, device),
-            texts_BL=pairs.texts(mine_B, pad),
-            groups_B=torch.from_numpy(pairs.group_N[mine_B].astype(np.int64)),
-            generator=torch.Generator().manual_seed(int(draw.integers(2**62))),
-        )
-
-    with Ahead(gather, range(point.step, steps), device) as ahead:
-        for step in range(point.step, steps):
+    with Ahead(gather, range(ready.done, steps), device) as ahead:
+        for step in range(ready.done, steps):
             run.before_step(step)
             factor = learning_rate_factor(step, steps, optimisation)
             optimizer.scale(factor)
@@ -203,6 +165,82 @@ def train_dual_encoder(
         log = session.close()
     shared.restore()
     return log
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """A stage before its next step."""
+
+    shared: Shared
+    optimizer: Optimizers
+    session: Session
+    seen_N: torch.Tensor
+    """What pairs show: frames, or the class tokens that a frozen tower makes of them."""
+    steps: int
+    done: int
+    """Steps taken before an interruption."""
+
+
+def _set_up(
+    encoder: DualEncoder,
+    pairs: Pairs,
+    pictures: Pictures,
+    run: RunContext,
+    settings: ContrastiveStage,
+    resume: Resume,
+) -> _Ready:
+    """The encoder, as given or as an interrupted stage left it, its optimizer, and the session that logs."""
+    accelerator, recipe, optimisation = run.accelerator, run.recipe, settings.optimisation
+    processes, batch = accelerator.num_processes, optimisation.batch_size
+    if batch % processes:
+        raise ConfigError(
+            f"contrastive.optimisation.batch_size={batch} does not divide by {processes} processes: "
+            f"set it to {max(1, batch // processes) * processes}, or start another number"
+        )
+    if not len(pairs):
+        raise DataFolderError("no pair of the training split has a word that the contrastive stage knows")
+    sees, speaks = "vision" in settings.trains, "language" in settings.trains
+    steps = optimisation.steps or math.ceil((optimisation.epochs or 0) * len(pairs) / batch)
+    encoder.vision_tower.requires_grad_(sees)
+    if settings.text == "language":
+        encoder.language_model.requires_grad_(speaks)
+    encoder.bias.requires_grad_(settings.loss == "sigmoid")
+    objective = ContrastiveObjective(encoder.to(accelerator.device), settings).train()
+    found = resume.load({"dual_encoder": objective})
+    point = found or ResumePoint()
+    seen_N = pictures.pixels_NCHW if sees else _class_tokens(encoder, pictures, run)
+    shared = Shared(objective, accelerator, precision=recipe.precision)
+    trained = shared.trained()
+    accelerator.print(
+        f"contrastive: {len(pairs):,} pairs, {steps:,} steps of {batch}; "
+        f"trains {sum(parameter.numel() for _, parameter in trained):,} parameters; the tower is "
+        + ("learned" if sees else "frozen")
+    )
+    optimizer = Optimizers(trained, optimisation)
+    if found:
+        resume.load_optimizer(optimizer)
+    uniform_loss = math.log(batch) if settings.loss == "infonce" else batch * math.log(2)
+    session = Session(run, "contrastive", steps, point=point, resume=resume, uniform_loss=uniform_loss)
+    return _Ready(shared=shared, optimizer=optimizer, session=session, seen_N=seen_N, steps=steps, done=point.step)
+
+
+def _gatherer(pairs: Pairs, seen_N: torch.Tensor, run: RunContext, batch: int, pad: int) -> Callable[[int], PairInputs]:
+    """Gathers what this process takes of a step."""
+    accelerator, seed = run.accelerator, run.recipe.seed
+
+    def gather(step: int) -> PairInputs:
+        rank = accelerator.process_index
+        mine_B = pair_order(len(pairs), batch, step, seed)[rank :: accelerator.num_processes]
+        draw = np.random.default_rng([seed, step, rank])
+        frames_B = pairs.frames(mine_B, draw.random(len(mine_B)))
+        return PairInputs(
+            seen=gathered(seen_N, frames_B, accelerator.device),
+            texts_BL=pairs.texts(mine_B, pad),
+            groups_B=torch.from_numpy(pairs.group_N[mine_B].astype(np.int64)),
+            generator=torch.Generator().manual_seed(int(draw.integers(2**62))),
+        )
+
+    return gather
 
 
 def regions_of(taken: PairInputs, run: RunContext, settings: ContrastiveStage) -> torch.Tensor:

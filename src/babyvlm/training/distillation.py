@@ -99,39 +99,12 @@ def train_tower(
     recipe, settings, accelerator = run.recipe, run.recipe.vision, run.accelerator
     device, optimisation = accelerator.device, settings.optimisation
     share = _share(optimisation.batch_size, accelerator.num_processes)
-    steps = vision_steps(recipe, len(frames))
-    objective = new_objective(recipe).to(device)
-    if recipe.gradient_checkpointing:
-        objective.student.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    found = resume.load({"distillation": objective})
-    point = found or ResumePoint()
-    if recipe.compile:
-        compile_layers(objective)
-    shared = Shared(objective, accelerator, precision=recipe.precision, frozen_aside=False)
-    trained = shared.trained()
-    accelerator.print(
-        f"vision: {len(frames):,} frames, {steps:,} steps of {optimisation.batch_size}; "
-        f"trains {sum(parameter.numel() for _, parameter in trained):,} parameters (tower and head)"
-    )
-    optimizer = Optimizers(trained, optimisation, tower_rates(trained, optimisation))
-    if found:
-        resume.load_optimizer(optimizer)
-    watch = _collapse_watch(recipe, steps)
-    session = Session(
-        run, "vision", steps, point=point, resume=resume, uniform_loss=objective.uniform_loss, watch=watch
-    )
-    probe_every = _probe_every(recipe, steps, len(frames))
-    validate_every = measured_every(steps, recipe.validations)
+    ready = _set_up(run, resume, len(frames))
+    objective, shared, optimizer, session = ready.objective, ready.shared, ready.optimizer, ready.session
+    steps = ready.steps
 
-    def gather(step: int) -> Frames:
-        generator = torch.Generator().manual_seed(_seed(recipe, step, accelerator.process_index))
-        chosen = torch.randint(len(frames), (share,), generator=generator)
-        aspects_B = None if aspects_N is None else gathered(aspects_N, chosen, device)
-        pixels_BCSS = gathered(frames.pixels_NCHW, chosen, device)
-        return Frames(pixels_BCSS=pixels_BCSS, aspects_B=aspects_B, generator=generator)
-
-    with Ahead(gather, range(point.step, steps), device) as ahead:
-        for step in range(point.step, steps):
+    with Ahead(_gatherer(frames, aspects_N, share, run), range(ready.done, steps), device) as ahead:
+        for step in range(ready.done, steps):
             run.before_step(step)
             factor = learning_rate_factor(step, steps, optimisation)
             optimizer.scale(factor)
@@ -141,24 +114,21 @@ def train_tower(
                 torch.manual_seed(_seed(recipe, step, accelerator.process_index))
             taken = ahead.take(step)
             views = views_of(taken, recipe, device)
-            masks_VP = None
-            if settings.masked_patch_weight:
-                masks_VP = draw_masks(2 * share, recipe.model.image_tokens - 1, settings, taken.generator)
+            masks_VP = _masks(taken, recipe)
             loss, taught = _distil(shared, views, masks_VP, settings.micro_batch)
             masked = 0 if masks_VP is None else int((masks_VP > 0).sum())
             norm = shared.clip_gradients(optimisation.clip_norm, optimisation.clip_over)
             if step < settings.frozen_prototypes * steps:
-                forget_gradient(trained, "prototypes")
+                forget_gradient(ready.trained, "prototypes")
             averaged = {
                 "loss": loss,
                 "teacher_entropy": taught.entropy / (2 * share),
                 "feature_rank": feature_rank(taught.tokens),
             }
-            flops = objective.flops(recipe.model, share, masked)
             facts = StepFacts(
                 samples=optimisation.batch_size,
                 tokens=optimisation.batch_size * 2 * recipe.model.image_tokens,
-                flops=accelerator.num_processes * flops,
+                flops=accelerator.num_processes * objective.flops(recipe.model, share, masked),
                 learning_rate=optimisation.learning_rate * factor,
                 waited_s=ahead.wait_s(),
             )
@@ -171,14 +141,83 @@ def train_tower(
             )
             objective.update_teacher(cosine(settings.teacher_momentum, 1.0, step, steps), shared.masters)
             with session.metrics.paused():
-                if probe and measured_after(step + 1, steps, probe_every):
+                if probe and measured_after(step + 1, steps, ready.probe_every):
                     facts.held_out.update(_probed(probe, objective, shared))
-                if held_out is not None and measured_after(step + 1, steps, validate_every):
+                if held_out is not None and measured_after(step + 1, steps, ready.validate_every):
                     facts.held_out["validation_loss"] = held_out_loss(held_out, shared, run)
             session.finish_step(step + 1, {"distillation": shared.state}, optimizer)
         log = session.close()
     shared.restore()
     return objective.finished_tower(), log
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """A stage before its next step."""
+
+    objective: VisionObjective
+    shared: Shared
+    trained: list[tuple[str, torch.nn.Parameter]]
+    optimizer: Optimizers
+    session: Session
+    steps: int
+    done: int
+    """Steps taken before an interruption."""
+    probe_every: int
+    """Steps between two looks of the probe."""
+    validate_every: int
+    """Steps between two measurements of the held-out loss."""
+
+
+def _set_up(run: RunContext, resume: Resume, frames: int) -> _Ready:
+    """The objective, drawn or as an interrupted stage left it, its optimizer, and the session that logs."""
+    recipe, accelerator, optimisation = run.recipe, run.accelerator, run.recipe.vision.optimisation
+    steps = vision_steps(recipe, frames)
+    objective = new_objective(recipe).to(accelerator.device)
+    if recipe.gradient_checkpointing:
+        objective.student.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    found = resume.load({"distillation": objective})
+    point = found or ResumePoint()
+    if recipe.compile:
+        compile_layers(objective)
+    shared = Shared(objective, accelerator, precision=recipe.precision, frozen_aside=False)
+    trained = shared.trained()
+    accelerator.print(
+        f"vision: {frames:,} frames, {steps:,} steps of {optimisation.batch_size}; "
+        f"trains {sum(parameter.numel() for _, parameter in trained):,} parameters (tower and head)"
+    )
+    optimizer = Optimizers(trained, optimisation, tower_rates(trained, optimisation))
+    if found:
+        resume.load_optimizer(optimizer)
+    watch = _collapse_watch(recipe, steps)
+    session = Session(
+        run, "vision", steps, point=point, resume=resume, uniform_loss=objective.uniform_loss, watch=watch
+    )
+    return _Ready(
+        objective=objective,
+        shared=shared,
+        trained=trained,
+        optimizer=optimizer,
+        session=session,
+        steps=steps,
+        done=point.step,
+        probe_every=_probe_every(recipe, steps, frames),
+        validate_every=measured_every(steps, recipe.validations),
+    )
+
+
+def _gatherer(frames: Pictures, aspects_N: torch.Tensor | None, share: int, run: RunContext) -> Callable[[int], Frames]:
+    """Gathers what this process takes of a step."""
+    device = run.accelerator.device
+
+    def gather(step: int) -> Frames:
+        generator = torch.Generator().manual_seed(_seed(run.recipe, step, run.accelerator.process_index))
+        chosen = torch.randint(len(frames), (share,), generator=generator)
+        aspects_B = None if aspects_N is None else gathered(aspects_N, chosen, device)
+        pixels_BCSS = gathered(frames.pixels_NCHW, chosen, device)
+        return Frames(pixels_BCSS=pixels_BCSS, aspects_B=aspects_B, generator=generator)
+
+    return gather
 
 
 def views_of(taken: Frames, recipe: Recipe, device: torch.device) -> list[torch.Tensor]:
@@ -201,6 +240,13 @@ def views_of(taken: Frames, recipe: Recipe, device: torch.device) -> list[torch.
         cut = cut_views(windows_BCSS, size, scale, settings.flip_probability, generator, aspects_B)
         views.append(normalise(change_colours(cut, colour, change, generator) * 255))
     return views
+
+
+def _masks(taken: Frames, recipe: Recipe) -> torch.Tensor | None:
+    """Draws the patches to mask in the two global views; None where the objective masks none."""
+    if not recipe.vision.masked_patch_weight:
+        return None
+    return draw_masks(2 * len(taken.pixels_BCSS), recipe.model.image_tokens - 1, recipe.vision, taken.generator)
 
 
 def _distil(

@@ -14,7 +14,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 
 import torch
 
@@ -75,7 +75,7 @@ def train_language_model(
         ConfigError: There are more processes than samples in a step.
         TrainingError: The loss is not finite, or it diverged.
     """
-    accelerator, recipe, device = run.accelerator, run.recipe, run.accelerator.device
+    accelerator, recipe = run.accelerator, run.recipe
     phases, plan, steps = _planned(sources, mixture, optimisation, run, stage)
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(part_of(name) in trains)
@@ -109,13 +109,36 @@ def train_language_model(
         resume.load_optimizer(optimizer)
     session = Session(run, stage, steps, point=point, resume=resume, uniform_loss=math.log(recipe.model.vocabulary))
     make = StepMaker(plan, sources, pictures, features_UTD, run=run, micro_batch_tokens=micro_batch_tokens, flops=flops)
-    validate_every = measured_every(steps, recipe.validations)
+    ready = _Ready(
+        shared=shared, optimizer=optimizer, session=session, make=make, phases=phases, steps=steps, done=point.step
+    )
+    return _take_steps(ready, run, optimisation, validation)
 
-    with Ahead(make, range(point.step, steps), device) as ahead:
-        for number in range(point.step, steps):
+
+@dataclass(frozen=True, kw_only=True)
+class _Ready:
+    """A stage before its next step."""
+
+    shared: Shared
+    optimizer: Optimizers
+    session: Session
+    make: StepMaker
+    phases: Sequence[MixturePhase]
+    steps: int
+    done: int
+    """Steps taken before an interruption."""
+
+
+def _take_steps(ready: _Ready, run: RunContext, optimisation: Optimisation, validation: Validation | None) -> str:
+    """Takes every step that is left; returns the log."""
+    accelerator, device, steps = run.accelerator, run.accelerator.device, ready.steps
+    shared, optimizer, session = ready.shared, ready.optimizer, ready.session
+    validate_every = measured_every(steps, run.recipe.validations)
+    with Ahead(ready.make, range(ready.done, steps), device) as ahead:
+        for number in range(ready.done, steps):
             run.before_step(number)
             factor = learning_rate_factor(number, steps, optimisation)
-            phase = next(phase for phase in phases if number < round(phase.until * steps))
+            phase = next(phase for phase in ready.phases if number < round(phase.until * steps))
             optimizer.scale(factor, phase.vision_rate)
             optimizer.set_weight_decay(weight_decay(number, steps, optimisation))
             step = ahead.take(number)

@@ -84,13 +84,24 @@ def review_app(toolbox: Toolbox, decisions: Decisions, *, reviewer: str = "", si
         MissingExtraError: FastAPI is not installed.
     """
     try:
-        from fastapi import FastAPI, HTTPException, Response
-        from fastapi.responses import FileResponse
+        from fastapi import FastAPI
     except ImportError as error:
         raise MissingExtraError("Reviewing items in the browser", "study") from error
 
     app = FastAPI(title="babyvlm review", docs_url=None, redoc_url=None, openapi_url=None)
-    items = {item.id: item for item in toolbox.items}
+    _add_page(app, toolbox)
+    _add_listing(app, toolbox, decisions)
+    _add_decisions(app, toolbox, decisions, reviewer)
+    refuse_in_sentences(app)
+    app.add_middleware(Guard, site=site, on_refused=lambda problem: None, max_body_bytes=_MAX_BODY_BYTES)
+    return app
+
+
+def _add_page(app: FastAPI, toolbox: Toolbox) -> None:
+    """The page, its files and the toolbox's pictures."""
+    from fastapi import HTTPException, Response
+    from fastapi.responses import FileResponse
+
     pictures = {name for item in toolbox.items for turn in item.turns for name in turn.images}
 
     def add_file(path: str, name: str, media_type: str) -> None:
@@ -108,6 +119,10 @@ def review_app(toolbox: Toolbox, decisions: Decisions, *, reviewer: str = "", si
         if name not in pictures:
             raise HTTPException(404, "no such picture in this toolbox")
         return FileResponse(toolbox.image_path(name), media_type="image/jpeg" if name.endswith(".jpg") else None)
+
+
+def _add_listing(app: FastAPI, toolbox: Toolbox, decisions: Decisions) -> None:
+    from fastapi import HTTPException
 
     @app.get("/api/items")
     def listing(task: str = "", show: Show = "undecided", offset: int = 0, limit: int = 20) -> Listing:
@@ -130,6 +145,12 @@ def review_app(toolbox: Toolbox, decisions: Decisions, *, reviewer: str = "", si
             total=len(of_task),
             tasks=toolbox.tasks,
         )
+
+
+def _add_decisions(app: FastAPI, toolbox: Toolbox, decisions: Decisions, reviewer: str) -> None:
+    from fastapi import HTTPException
+
+    items = {item.id: item for item in toolbox.items}
 
     @app.put("/api/decisions/{item_id}")
     def decide(item_id: str, wish: Wish) -> Decision:
@@ -163,10 +184,6 @@ def review_app(toolbox: Toolbox, decisions: Decisions, *, reviewer: str = "", si
         except DataFolderError as error:
             raise HTTPException(409, str(error)) from error
         return {"taken back": True}
-
-    refuse_in_sentences(app)
-    app.add_middleware(Guard, site=site, on_refused=lambda problem: None, max_body_bytes=_MAX_BODY_BYTES)
-    return app
 
 
 def serve_review(
