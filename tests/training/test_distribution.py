@@ -153,8 +153,8 @@ if how == "full disk" and rank == "1":
     checkpoints.write_pieces = full
 if how == "lost" and rank == "1":
     loop.measured_every = lambda *_: os._exit(9)
-cli.app.cli = lambda **_: train_in_process(recipe, Path(sys.argv[1]), Path(sys.argv[2]), ["instruction"])
-cli.main()
+cli.run = lambda words: train_in_process(recipe, Path(sys.argv[1]), Path(sys.argv[2]), ["instruction"])
+cli.main(["train", "demo", "--data", sys.argv[1], "--out", sys.argv[2]])
 """
 
 
