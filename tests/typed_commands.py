@@ -459,7 +459,9 @@ class Reader:
         assert "<html" in out.read_text(encoding="utf-8")
 
     def _look_train(self, said: str, out: Path) -> None:
-        for stage in STAGES:
+        asked = self.words[self.words.index("--stage") + 1 :] if "--stage" in self.words else ()
+        usual = (stage for stage in STAGES if stage != "contrastive")
+        for stage in [stage for stage in asked if stage in STAGES] or usual:
             last = json.loads((out / stage / "metrics.jsonl").read_text().splitlines()[-1])
             assert last["step"] == 2 and np.isfinite(last["loss"])
 

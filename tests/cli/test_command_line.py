@@ -131,11 +131,11 @@ def test_positional_arguments_have_names(capsys):
 def test_rare_settings_are_shown_on_request_and_always_work(capsys):
     out, _ = typed(capsys, "toolbox", "build", "--help", code=0)
     every, _ = typed(capsys, "toolbox", "build", "--help-all", code=0)
-    for setting in ("--pictures.crop-px", "--exits.", "--retakes.", "--max-reuse"):
+    for setting in ("--crops.", "--max-crops"):
         assert setting not in out and setting in every
     assert "--help-all" in out and "left out here" not in every
     assert "--items-per-task" in out and "--words.foils" in out
-    refused = typed(capsys, "toolbox", "build", "nowhere", "--out", "x", "--pictures.crop-px", "99", code=2)[1]
+    refused = typed(capsys, "toolbox", "build", "nowhere", "--out", "x", "--max-crops", "99", code=2)[1]
     assert "nowhere" in refused and "crop" not in refused
 
 

@@ -11,7 +11,7 @@ from babyvlm.records import Response, read_jsonl
 from babyvlm.toolbox import score
 from tests.extensions import example_names, names_of
 
-WITHOUT_EXAMPLE = ("hf", "openai", "anthropic", "gemini")
+WITHOUT_EXAMPLE = ("clip", "hf", "openai", "anthropic", "gemini")
 NAMES = [name for name in names_of(RESPONDENTS) if name not in WITHOUT_EXAMPLE]
 
 

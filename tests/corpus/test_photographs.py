@@ -215,7 +215,7 @@ def test_a_bad_coco_image_costs_itself(tmp_path: Path, images: Path, change: dic
     ("body", "says"),
     [
         ("<object><name>cup</name></object>", "four numbers"),
-        ("<object><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>", "no name"),
+        ("<object><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>", "not a name"),
         (
             "<object><name>n02084071</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>"
             "</object>",
@@ -241,7 +241,7 @@ def test_bad_voc_costs_itself(tmp_path: Path, images: Path, body: str, says: str
         (one_line, "cup 0.93 10 10 50 50", "another number, 0.93"),
         (one_line, "cup 3 10 10 50 50", "another number, 3"),
         (one_line, "cup 10 10 50", "expected class left top right bottom"),
-        (one_line, "7 10 10 50 50", "no name"),
+        (one_line, "7 10 10 50 50", "not a name"),
         (yolo, "1 0.5 0.5 0.2 0.2 0.97", "6 columns"),
         (yolo, "1 0.1 0.1 0.2 0.2 0.3 0.1", "Polygons"),
         (yolo, "9 0.5 0.5 0.2 0.2", "class 9 has no name"),

@@ -31,15 +31,11 @@ RARE: dict[str, tuple[str, ...]] = {
     "CropConfig": ALL,
     "CurationConfig": ("min_sharpness", "duplicate_bits", "max_words", "min_clip_s", "max_clip_s", "window_stride"),
     "ExclusionRules": ALL,
-    "ExitConfig": ALL,
-    "InstructionConfig": ("max_crops", "max_reuse"),
+    "InstructionConfig": ("max_crops",),
     "NurseryConfig": ("annotation_fps", "utterances_per_minute"),
     "OwnEncoderConfig": ALL,
-    "PictureConfig": ALL,
-    "RecognitionConfig": ("voice_threshold", "min_silence_s", "min_speech_s", "max_speech_s", "padding_s"),
-    "RetakeConfig": ALL,
     "StudyConfig": ("frame_ms", "delay_ms", "round_delay_ms", "test_delay_ms", "gap_ms", "reading_ms"),
-    "ToolboxConfig": ("max_crops", "max_reuse"),
+    "ToolboxConfig": ("max_crops",),
 }
 """Settings that hardly anybody varies, by the class that has them: ``--help-all`` shows them, ``--help`` does not."""
 

@@ -59,7 +59,7 @@ class DualEncoderModel:
             raise CheckpointError(
                 "no checkpoint here",
                 path=checkpoint,
-                remedy="Give the folder of the contrastive stage: OUT/contrastive of babyvlm train",
+                remedy="Give clip: the folder of a contrastive stage, OUT/contrastive of babyvlm train",
             )
         made = read_manifest(checkpoint, "checkpoint").configuration
         encoder, self._reader = load_dual_encoder(checkpoint)
