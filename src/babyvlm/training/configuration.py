@@ -4,7 +4,8 @@
     language ┘
         └─ contrastive, where a recipe asks for it
 
-Paper, section on the training recipe; the figures are those of the published training scripts.
+Paper, section on the training recipe; the figures are those of the published training scripts. In the docstrings of
+settings, "paper" and "published" name the source, and "(ours)" what is in neither the paper nor its scripts.
 """
 
 from __future__ import annotations
