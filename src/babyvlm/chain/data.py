@@ -228,7 +228,7 @@ def _check_boxes(corpus: Corpus, curation: CurationConfig) -> list[Recording]:
 
 
 def select(curated: Place, out: Place, changes: SelectionChanges) -> PretrainingSet:
-    """Makes a curated set anew with other thresholds, without decoding or scoring again.
+    """Makes a curated set again with other thresholds, without decoding or scoring again.
 
     Args:
         curated: Folder that `curate` wrote.

@@ -95,7 +95,7 @@ def select(
     out: Path,
     changes: Annotated[SelectionChanges, arg(name="")] = SelectionChanges(),  # noqa: B008
 ) -> str:
-    """Make a curated set anew with other thresholds, without decoding or scoring again.
+    """Make a curated set again with other thresholds, without decoding or scoring again.
 
     Args:
         curated: Folder that ``babyvlm curate`` wrote.

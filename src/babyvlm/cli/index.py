@@ -55,7 +55,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         ),
         Command(
             "corpus select",
-            "Make a curated set anew with other thresholds, without decoding or scoring again.",
+            "Make a curated set again with other thresholds, without decoding or scoring again.",
             "corpus:select",
         ),
         Command("corpus export", "Write a curated set in a layout that others read.", "corpus:export"),
