@@ -39,7 +39,7 @@ coverage: setup
 # The model's tests on the lowest versions that pyproject.toml allows, in an environment of its own.
 test-lowest: $(LOWEST)/.for-lowest
 	$(LOWEST)/bin/python -m pytest -n 2 -W ignore -m "not slow and not gpu" tests/model tests/weights \
-		tests/training/test_stages.py tests/training/test_start.py tests/evaluation/test_respondents.py
+		tests/training/test_stages.py tests/training/test_start.py tests/evaluation/test_respondents.py tests/cli
 
 $(LOWEST)/.for-lowest: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
