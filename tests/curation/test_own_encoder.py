@@ -83,7 +83,7 @@ def test_nothing_is_scored_by_a_model_that_learned_it(corpus: list[RecordingShar
     aligner.fit([held_out, *corpus[1:]])
     assert len(learned) == 2 and not learned[0] & learned[1]
     for each in corpus[1:]:
-        assert each.recording not in learned[aligner._fold(each.recording)]
+        assert each.recording not in learned[aligner.fold_of(each.recording)]
     assert "r0" not in learned[0] | learned[1]
 
 

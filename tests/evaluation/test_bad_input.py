@@ -143,7 +143,7 @@ def test_a_context_too_short_or_pictures_too_many_fail_those_items_alone(toolbox
     answered = {problem for problem in problems if problem.startswith("cut off")} | {""}
     assert problems - answered == {"4 pictures, and the model takes 2", "29 pictures, and the model takes 2"}
     model = LocalModel(checkpoint)
-    model._context = 200
+    model.context = 200
     scores = evaluate(model, toolbox, tmp_path / "short")
     assert {task.task: task.scored for task in scores.tasks} == {"left_right": 12, "memory": 0, "object_counting": 12}
     assert scores.task("memory").outcomes["failed"] == 45 and scores.task("memory").best == 1.0

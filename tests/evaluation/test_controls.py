@@ -85,7 +85,7 @@ def test_two_processes_do_not_mix(toolbox, tmp_path):
 
 def test_a_context_too_short_fails_that_item_alone(toolbox, checkpoint, monkeypatch):
     model = LocalModel(checkpoint)
-    monkeypatch.setattr(model, "_context", 200)
+    monkeypatch.setattr(model, "context", 200)
     responses = {r.item: r.replies[0] for r in model.answer([i.question() for i in toolbox.items], toolbox.image)}
     for item in toolbox.items:
         assert ("context too short" in responses[item.id].problem) == (item.task == "memory")

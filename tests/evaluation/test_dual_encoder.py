@@ -54,9 +54,9 @@ def test_a_word_takes_the_picture_nearest_to_it(dual, toolbox):
     respondent = DualEncoderModel(dual)
     turn = QuestionTurn(prompt=PROMPT.format("ball"), images=("00.jpg", "01.jpg"), options=("A", "B"))
     scores = respondent.scores(turn, toolbox.image)
-    encoder = respondent._encoder
+    encoder = respondent.encoder
     with torch.no_grad():
-        placed = encoder.placed(torch.stack(respondent._tokens(turn.images, toolbox.image)))
+        placed = encoder.placed(torch.stack(respondent.tokens(turn.images, toolbox.image)))
         encoder.word_vectors.weight[1] = placed[1]
         assert respondent.scores(turn, toolbox.image)[1] == pytest.approx(1, abs=1e-5)
         encoder.word_vectors.weight[1] = placed[0]

@@ -51,10 +51,10 @@ def test_replies_do_not_depend_on_batch_or_cache(kind, mode, hub_model, question
     folder = str(hub_model(kind))
     kept = HubModel(folder, ask=AskConfig(batch_size=3, answer=mode, max_new_tokens=4))
     anew = HubModel(folder, ask=AskConfig(batch_size=1, answer=mode, max_new_tokens=4))
-    anew._keeps_cache = False
+    anew.keeps_cache = False
     found = texts(kept, questions, toolbox)
     assert found == texts(anew, questions, toolbox)
-    assert (kept._keeps_cache and kept._checked) == (kind in KEEPS_CACHE)
+    assert (kept.keeps_cache and kept.checked) == (kind in KEEPS_CACHE)
     assert len({str(said) for said in found.values()}) > (3 if mode == "generate" else 2)
 
 
@@ -116,7 +116,7 @@ def test_likelihoods_are_those_of_each_option_alone(kind, hub_model, questions, 
 def test_a_template_that_rewrites_earlier_rounds_is_noticed_once(hub_model, toolbox, capsys):
     question = next(item.question() for item in toolbox.items if item.task == "memory")
     plain = HubModel(str(hub_model("llava")), ask=AskConfig(max_new_tokens=4))
-    plain._processor.chat_template = "{{ messages | length }}" + plain._processor.chat_template
+    plain.processor.chat_template = "{{ messages | length }}" + plain.processor.chat_template
     list(plain.answer([question], toolbox.image))
     assert capsys.readouterr().err.count("encodes the whole conversation") == 1
 
@@ -125,7 +125,7 @@ def test_too_many_pictures_or_too_short_a_context_fails_that_item_alone(hub_mode
     questions, folder = [item.question() for item in toolbox.items], str(hub_model("llava"))
     one = texts(HubModel(folder, ask=AskConfig(max_images=1, max_new_tokens=2)), questions, toolbox)
     short = HubModel(folder, ask=AskConfig(max_new_tokens=2))
-    short._context = 200
+    short.context = 200
     short = texts(short, questions, toolbox)
     for item in toolbox.items:
         assert ("pictures" in one[item.id][0][1]) == (item.task != "object_counting")
@@ -180,9 +180,9 @@ def test_a_damaged_model_is_an_error_that_names_it(torn, hub_model, tmp_path):
 
 def test_every_different_warning_is_said_once(capsys):
     model = HubModel.__new__(HubModel)
-    model.name, model._said = "m", set()
+    model.name, model.said = "m", set()
     for what in ("one", "two", "one"):
-        model._say(what)
+        model.say(what)
     assert capsys.readouterr().err == "babyvlm: m: one\nbabyvlm: m: two\n"
 
 

@@ -113,7 +113,7 @@ def test_kept_cache_equals_encoding_everything_again(toolbox, checkpoint):
 def test_the_end_of_a_reply_takes_no_pass_of_its_own(toolbox, checkpoint):
     passes = []
     model = LocalModel(checkpoint, batch_size=1, max_new_tokens=2)
-    model._model.register_forward_hook(lambda *_: passes.append(1))
+    model.model.register_forward_hook(lambda *_: passes.append(1))
     question = next(item.question() for item in toolbox.items if item.task == "memory")
     list(model.answer([question], toolbox.image))
     assert len(question.turns) == 15
@@ -132,7 +132,7 @@ def test_likelihoods_are_those_of_each_option_alone(toolbox, checkpoint):
         losses = {}
         for option in turn.options:
             loss, _ = model.mean_loss(turn.prompt, pictures, option)
-            losses[option] = loss * len(model._spelled(option))
+            losses[option] = loss * len(model.spelled(option))
         assert found[item.id] == [min(losses, key=losses.get)]
 
 

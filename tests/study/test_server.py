@@ -132,7 +132,7 @@ def test_a_flood_of_refusals_is_counted_and_not_kept(begin):
     for _ in range(400):
         service.notes.log("bad request", "again")
     assert len(service.store.events(limit=1000)) < 350
-    service.notes._events = type("Open", (), {"allow": lambda self, key: True})()
+    service.notes.events = type("Open", (), {"allow": lambda self, key: True})()
     service.notes.log("bad request", "later")
     later, counted, *_ = service.store.events()
     assert later.detail == "later" and counted.detail.endswith("events before this one were only counted")

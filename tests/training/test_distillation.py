@@ -121,7 +121,7 @@ def test_the_teacher_in_copies_follows_the_student_in_float32(train):
 
 def test_a_batch_that_processes_do_not_divide_is_refused(train, monkeypatch):
     with pytest.raises(ConfigError, match=r"vision\.optimisation\.batch_size=4 does not divide by 3 processes: set it"):
-        distillation._share(4, 3)
+        distillation.share_of(4, 3)
 
 
 def test_held_out_pictures_are_looked_up_once_an_epoch(train):
@@ -186,7 +186,7 @@ def test_a_sign_of_collapse_counts_when_it_has_held(figures, said):
 
 def test_a_teacher_that_says_nothing_stops_the_stage(train, monkeypatch):
     """A head without weights names all prototypes alike, whatever it sees."""
-    monkeypatch.setattr(distillation, "_LEAST_PATIENCE", 6)
+    monkeypatch.setattr(distillation, "LEAST_PATIENCE", 6)
     real = distillation.new_objective
 
     def mute(recipe):

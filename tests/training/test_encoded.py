@@ -31,7 +31,7 @@ def expanded(ids, labels, images):
 
 @pytest.fixture
 def written(tmp_path, monkeypatch):
-    monkeypatch.setattr(encoded, "_BATCH", 7)
+    monkeypatch.setattr(encoded, "BATCH", 7)
     draw = np.random.default_rng(0)
     rows = [("ab"[draw.integers(0, 2)], drawn(draw)) for _ in range(40)]
     write_samples(tmp_path, ((source, Compact.of(*row)) for source, row in rows), {"too long": 3})
@@ -62,7 +62,7 @@ def test_nothing_of_the_tokens_lies_in_the_processs_own_memory(written):
     _, found = written
     for samples in found.sources.values():
         assert isinstance(samples, MappedSamples)
-        parts = [part for columns in samples._columns for column in columns for part in column if len(part)]
+        parts = [part for columns in samples.columns for column in columns for part in column if len(part)]
         assert parts and not any(part.flags.owndata for part in parts)
 
 

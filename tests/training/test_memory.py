@@ -104,8 +104,8 @@ def test_a_layer_keeps_what_is_counted(precision):
             "tower": (tower_layers(3, precision) - tower_layers(1, precision)) / 2,
         }
     counted = {
-        "language": memory._text_activations(one, 1536),
-        "tower": memory._tower_activations(one, 8 * one.model.image_tokens),
+        "language": memory.text_activations(one, 1536),
+        "tower": memory.tower_activations(one, 8 * one.model.image_tokens),
     }
     for part, size in kept.items():
         size -= copies[part] if precision == "bf16" else 0

@@ -60,4 +60,4 @@ def test_blocks_go_to_muon_and_the_rest_to_adamw_at_their_rates():
     assert sum(len(group["params"]) for group in adamw.param_groups) == 3
     assert [group["weight_decay"] for group in adamw.param_groups if group["params"][0].ndim == 1] == [0.0]
     plain = Optimizers(parameters, Optimisation(learning_rate=1e-3, batch_size=1, steps=1))
-    assert len(plain._optimizers) == 1
+    assert len(plain.optimizers) == 1

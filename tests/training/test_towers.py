@@ -46,7 +46,7 @@ def test_an_interrupted_stage_ends_with_the_weights_of_an_undisturbed_one(stage,
             raise Killed
 
     killed = Trainer(recipe, data, tmp_path / "killed")
-    killed._run = replace(killed._run, before_step=killed_at_2)
+    killed.context = replace(killed.context, before_step=killed_at_2)
     with pytest.raises(Killed):
         killed.run(["vision"])
     Trainer(recipe, data, tmp_path / "killed").run(["vision"])

@@ -78,12 +78,12 @@ class OwnAligner:
         if all(each.shard.has_scores(self.name) for each in recordings):
             return
         for fold in range(self._config.folds):
-            learned = [each for each in recordings if each.split == "train" and self._fold(each.recording) != fold]
+            learned = [each for each in recordings if each.split == "train" and self.fold_of(each.recording) != fold]
             pairs = _read_pairs(learned, self._config)
             self._models[fold] = _train(pairs, self._config, fold)
 
     def score(self, recording: str, clips: Iterable[ClipTextPair]) -> Iterator[ClipScores]:
-        model = self._models[self._fold(recording)]
+        model = self._models[self.fold_of(recording)]
         for clip in clips:
             if not clip.pictures:
                 yield ClipScores(frames=())
@@ -91,7 +91,7 @@ class OwnAligner:
             scores = model.scores(torch.stack([_pixels(picture) for picture in clip.pictures]), clip.text)
             yield ClipScores(clip=round(sum(scores) / len(scores), 4), frames=tuple(round(each, 4) for each in scores))
 
-    def _fold(self, recording: str) -> int:
+    def fold_of(self, recording: str) -> int:
         draw = hashlib.sha256(f"{self._config.seed} fold {recording}".encode()).digest()
         return int.from_bytes(draw[:8]) % self._config.folds
 

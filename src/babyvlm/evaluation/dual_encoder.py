@@ -67,7 +67,7 @@ class DualEncoderModel:
         self.revision = weights_revision(checkpoint)
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         placed: Any = encoder
-        self._encoder, self._seed = placed.to(self._device).eval(), seed
+        self.encoder, self._seed = placed.to(self._device).eval(), seed
         self._size, self._fit = encoder.config.vision_config["image_size"], encoder.config.image_fit
         self._features: dict[str, torch.Tensor] = {}
 
@@ -80,7 +80,7 @@ class DualEncoderModel:
         for start in range(0, len(questions), _CHUNK):
             chunk = questions[start : start + _CHUNK]
             self._features.clear()
-            self._tokens([name for question in chunk for turn in question.turns for name in turn.images], images)
+            self.tokens([name for question in chunk for turn in question.turns for name in turn.images], images)
             for question in chunk:
                 yield self._answer(question, images)
 
@@ -94,7 +94,7 @@ class DualEncoderModel:
             best = [place for place, score in enumerate(scores) if score == max(scores)]
             text = turn.options[draw.choice(best)]
             replies.append(Reply(text=text, latency_s=round(time.monotonic() - began_s, 5)))
-            seen += self._tokens(turn.images, images)
+            seen += self.tokens(turn.images, images)
         return Response(item=question.id, replies=tuple(replies))
 
     @torch.inference_mode()
@@ -107,14 +107,14 @@ class DualEncoderModel:
             seen: Class tokens of the pictures of earlier rounds.
         """
         options = len(turn.options)
-        tokens_UE = torch.stack(self._tokens(turn.images, images))
+        tokens_UE = torch.stack(self.tokens(turn.images, images))
         quoted = _QUOTED.search(turn.prompt)
         if quoted and len(tokens_UE) == options:
             ids = self._reader.ids(quoted[1])
             if not ids:
                 return [0.0] * options
-            text_1D = self._encoder.read(self._reader.batch([ids]).to(self._device))
-            cosines: list[float] = (self._encoder.placed(tokens_UE) @ text_1D.T)[:, 0].tolist()
+            text_1D = self.encoder.read(self._reader.batch([ids]).to(self._device))
+            cosines: list[float] = (self.encoder.placed(tokens_UE) @ text_1D.T)[:, 0].tolist()
             return cosines
         if len(tokens_UE) == options + 1:
             return _cosines(tokens_UE[1:], tokens_UE[:1]).tolist()
@@ -123,13 +123,13 @@ class DualEncoderModel:
         return [0.0] * options
 
     @torch.inference_mode()
-    def _tokens(self, names: Sequence[str], images: ImageReader) -> list[torch.Tensor]:
+    def tokens(self, names: Sequence[str], images: ImageReader) -> list[torch.Tensor]:
         """The tower's class token of each picture, E."""
         new = [name for name in dict.fromkeys(names) if name not in self._features]
         for start in range(0, len(new), _ENCODE):
             batch = new[start : start + _ENCODE]
             pixels_UCHW = torch.stack([self._pixels(images(name)) for name in batch])
-            encoded = self._encoder.features(as_pixels(pixels_UCHW, self._device))
+            encoded = self.encoder.features(as_pixels(pixels_UCHW, self._device))
             self._features |= dict(zip(batch, encoded, strict=True))
         return [self._features[name] for name in names]
 

@@ -82,8 +82,8 @@ class HubModel:
         dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
         refuse_unreachable(name)
         try:
-            self._processor: Any = load_processor(name)
-            _refuse_without_template(name, self._processor)
+            self.processor: Any = load_processor(name)
+            _refuse_without_template(name, self.processor)
             loaded: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype)
         except CheckpointError:
             raise
@@ -97,7 +97,7 @@ class HubModel:
             ) from error
         self._model: Any = loaded.to(self._device).eval()
         self._cache_named = kv_cache.argument(type(self._model))
-        self._tokenizer: Any = self._processor.tokenizer
+        self._tokenizer: Any = self.processor.tokenizer
         self._tokenizer.padding_side = "left"
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
@@ -105,13 +105,13 @@ class HubModel:
         commit = getattr(config, "_commit_hash", None)
         self.revision = weights_revision(Path(name)) if Path(name).is_dir() else str(commit or "")
         text_config = config.get_text_config()
-        self._context: int | None = getattr(text_config, "max_position_embeddings", None)
+        self.context: int | None = getattr(text_config, "max_position_embeddings", None)
         self._max_images = ask.max_images or (1 if config.model_type in _ONE_PICTURE else None)
         ends = self._model.generation_config.eos_token_id
         self._ends = set(ends if isinstance(ends, list) else [ends]) | {self._tokenizer.eos_token_id}
-        self._checked, self._said = False, set[str]()
+        self.checked, self.said = False, set[str]()
         self._takes_types = "token_type_ids" in inspect.signature(self._model.forward).parameters
-        self._keeps_cache = not (
+        self.keeps_cache = not (
             hasattr(getattr(self._model, "model", None), "get_rope_index")
             or self._takes_types
             or "sliding_attention" in (getattr(text_config, "layer_types", None) or ())
@@ -130,7 +130,7 @@ class HubModel:
                 inputs = self._encode([self._render(talk.messages)], [talk.images])
                 logits.append(self._model(**inputs, use_cache=False).logits[0, -1])
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            self._say(f"whether it sees was not checked ({_first_line(error)})")
+            self.say(f"whether it sees was not checked ({_first_line(error)})")
             return
         if torch.equal(*logits):
             raise CheckpointError(
@@ -162,7 +162,7 @@ class HubModel:
                 yield from self._answer_batch(batch, images)
                 return
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
-                self._say(f"a batch of {len(batch)} failed ({_first_line(error)}); its items are asked one by one")
+                self.say(f"a batch of {len(batch)} failed ({_first_line(error)}); its items are asked one by one")
         for question in batch:
             try:
                 yield self._converse(question, images)
@@ -175,7 +175,7 @@ class HubModel:
         talks = [_open(question.turns[0], images) for question in batch]
         inputs = self._encode([self._render(talk.messages) for talk in talks], [talk.images for talk in talks])
         longest = inputs["input_ids"].shape[1]
-        if self._context is not None and longest + self._max_new_tokens > self._context:
+        if self.context is not None and longest + self._max_new_tokens > self.context:
             return [self._converse(question, images) for question in batch]  # which says of each whether it fits
         written = self._generate(inputs)
         latency_s = (time.monotonic() - began_s) / len(batch)
@@ -203,9 +203,9 @@ class HubModel:
             if number < len(question.turns) - 1:
                 whole.messages.append(_assistant(question.history[number] if question.history else "A"))
         tokens = int(self._encode([self._render(whole.messages)], [whole.images])["input_ids"].shape[1])
-        if self._context is not None and tokens + self._max_new_tokens > self._context:
+        if self.context is not None and tokens + self._max_new_tokens > self.context:
             return failed_response(
-                question, f"context too short: {tokens} tokens and a reply, and the model takes {self._context}"
+                question, f"context too short: {tokens} tokens and a reply, and the model takes {self.context}"
             )
         talk, replies = _Talk([], []), []
         for number, turn in enumerate(question.turns):
@@ -213,7 +213,7 @@ class HubModel:
             before = len(talk.images)
             _extend(talk, turn, images)
             inputs = self._encode([self._render(talk.messages)], [talk.images])
-            logits_V = self._read(talk, inputs, before) if self._keeps_cache else None
+            logits_V = self._read(talk, inputs, before) if self.keeps_cache else None
             cut = False
             if self._ask.answer == "likelihood":
                 text, tokens = self._likeliest(talk, inputs, turn.options, logits_V)
@@ -249,7 +249,7 @@ class HubModel:
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
             self._forget(_first_line(error))
             return None
-        if not self._checked and not self._agrees(logits_V, inputs):
+        if not self.checked and not self._agrees(logits_V, inputs):
             self._forget("going on from it gave other logits")
             return None
         talk.cached = ids
@@ -257,8 +257,8 @@ class HubModel:
 
     def _agrees(self, logits_V: torch.Tensor, inputs: dict[str, torch.Tensor]) -> bool:
         again_V = self._model(**inputs, use_cache=False).logits[0, -1].float()
-        self._checked = bool((logits_V - again_V).abs().max() <= _SAME_LOGITS * again_V.abs().max().clamp(min=1))
-        return self._checked
+        self.checked = bool((logits_V - again_V).abs().max() <= _SAME_LOGITS * again_V.abs().max().clamp(min=1))
+        return self.checked
 
     def _forward(self, ids_1L: torch.Tensor, cache: Any, past: int, pictures: dict[str, torch.Tensor]) -> torch.Tensor:
         ones = torch.ones((1, past + ids_1L.shape[1]), dtype=torch.long, device=self._device)
@@ -325,14 +325,14 @@ class HubModel:
         return float(logits_LV.log_softmax(-1).gather(1, tail_1L.T).sum())
 
     def _render(self, messages: Sequence[Message], *, reply: bool = True) -> str:
-        return str(self._processor.apply_chat_template(list(messages), add_generation_prompt=reply, tokenize=False))
+        return str(self.processor.apply_chat_template(list(messages), add_generation_prompt=reply, tokenize=False))
 
     def _encode(self, texts: Sequence[str], images: Sequence[Sequence[Image.Image]]) -> dict[str, torch.Tensor]:
         # A template that writes the first token itself must not get a second one from the tokenizer.
         first = self._tokenizer.bos_token
         special = not (first and texts[0].startswith(first))
         shown = {"images": [list(row) for row in images]} if any(images) else {}
-        inputs = self._processor(
+        inputs = self.processor(
             text=list(texts), padding=True, return_tensors="pt", add_special_tokens=special, **shown
         )
         kept = {name: value.to(self._device) for name, value in inputs.items()}
@@ -360,13 +360,13 @@ class HubModel:
 
     def _forget(self, why: str) -> None:
         """Gives the cache up, in this round and all that follow."""
-        self._keeps_cache = False
-        self._say(f"every round encodes the whole conversation: {why}")
+        self.keeps_cache = False
+        self.say(f"every round encodes the whole conversation: {why}")
 
-    def _say(self, what: str) -> None:
-        if what not in self._said:
+    def say(self, what: str) -> None:
+        if what not in self.said:
             print(f"babyvlm: {self.name}: {what}", file=sys.stderr)
-        self._said.add(what)
+        self.said.add(what)
 
 
 def _refuse_without_template(name: str, processor: Any) -> None:

@@ -88,8 +88,8 @@ class LocalModel:
         self._batch_size, self._max_new_tokens, self._answer = batch_size, max_new_tokens, answer
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         model: Any = load_exactly(BabyLlavaForConditionalGeneration, checkpoint)
-        self._model = model.to(self._device).eval()
-        require_sight(self._model, checkpoint)
+        self.model = model.to(self._device).eval()
+        require_sight(self.model, checkpoint)
         self._tokenizer = load_tokenizer(checkpoint)
         config = model.config
         if (found := self._tokenizer.convert_tokens_to_ids(IMAGE_TOKEN)) != config.image_token_index:
@@ -99,7 +99,7 @@ class LocalModel:
                 path=checkpoint,
             )
         self._max_images, self._too_long = max_images, too_long
-        self._context = config.text_config.max_position_embeddings
+        self.context = config.text_config.max_position_embeddings
         self._image_size, self._image_fit = config.vision_config.image_size, config.image_fit
         self._encoder = ConversationEncoder(
             self._tokenizer, image_token_id=config.image_token_index, image_tokens=config.image_seq_length
@@ -112,17 +112,17 @@ class LocalModel:
             shown = sum(len(turn.images) for turn in question.turns)
             if self._max_images is not None and shown > self._max_images:
                 yield failed_response(question, f"{shown} pictures, and the model takes {self._max_images}")
-            elif (tokens := self._most_tokens(question)) <= self._context:
+            elif (tokens := self._most_tokens(question)) <= self.context:
                 fitting.append((len(question.turns), question.task, question.id, place))
             elif self._too_long == "cut":
                 yield self._answer_cut(question, images)
             else:
                 yield failed_response(
                     question,
-                    f"context too short: up to {tokens} tokens, and the model takes {self._context} (--too-long cut "
+                    f"context too short: up to {tokens} tokens, and the model takes {self.context} (--too-long cut "
                     "answers from what fits, as the published code does)",
                 )
-        pictures = PictureFeatures(self._model, images)
+        pictures = PictureFeatures(self.model, images)
         for _, alike in itertools.groupby(sorted(fitting), key=lambda sorted_by: sorted_by[0]):
             while batch := [questions[place] for *_, place in itertools.islice(alike, self._batch_size)]:
                 yield from self._answer_batch(batch, pictures)
@@ -135,7 +135,7 @@ class LocalModel:
         prompts = sum(len(self._prompt(question, number)) for number in range(len(question.turns)))
         return prompts + len(question.turns) * self._max_new_tokens
 
-    def _spelled(self, reply: str) -> list[int]:
+    def spelled(self, reply: str) -> list[int]:
         """A reply's tokens as training writes them."""
         return [*self._encoder.text(f" {reply}"), EOS]
 
@@ -152,13 +152,13 @@ class LocalModel:
             Mean negative log-likelihood of the reply's tokens and its end, nats, and whether it is the greedy reply.
         """
         asked = self._encoder.user(with_places(prompt, len(pictures)), first=True)
-        replied = self._spelled(reply)
+        replied = self.spelled(reply)
         inputs = {}
         if pictures:
             stacked = torch.stack([torch.tensor(square_pixels(p, self._image_size, self._image_fit)) for p in pictures])
             inputs["pixel_values"] = normalise(stacked.to(self._device))
         ids_BL = torch.tensor([asked + replied], device=self._device)
-        logits_LV = self._model(input_ids=ids_BL, **inputs).logits[0, len(asked) - 1 : -1].float()
+        logits_LV = self.model(input_ids=ids_BL, **inputs).logits[0, len(asked) - 1 : -1].float()
         wanted_L = ids_BL[0, len(asked) :]
         loss = torch.nn.functional.cross_entropy(logits_LV, wanted_L)
         return float(loss), bool((logits_LV.argmax(-1) == wanted_L).all())
@@ -173,13 +173,13 @@ class LocalModel:
 
     def option_probabilities(self, prompt: str, pictures: Sequence[Image.Image], options: Sequence[str]) -> list[float]:
         """How likely each option is as the whole reply, among these options alone; they add up to 1."""
-        losses = [self.mean_loss(prompt, pictures, option)[0] * len(self._spelled(option)) for option in options]
+        losses = [self.mean_loss(prompt, pictures, option)[0] * len(self.spelled(option)) for option in options]
         shares: list[float] = (-torch.tensor(losses)).softmax(0).tolist()
         return shares
 
     @torch.inference_mode()
     def _answer_batch(self, batch: Sequence[Question], pictures: PictureFeatures) -> Iterator[Response]:
-        reading = Reading.of(self._model, len(batch))
+        reading = Reading.of(self.model, len(batch))
         replies: list[list[Reply]] = [[] for _ in batch]
         unread: list[list[int]] = [[] for _ in batch]  # opens the next round
         for number in range(len(batch[0].turns)):
@@ -188,7 +188,7 @@ class LocalModel:
             shown = [name for question in batch for name in question.turns[number].images]
             logits_BV = reading.read_rows(rows, pictures.features(shown))
             if self._answer == "likelihood":
-                spelled = [[self._spelled(option) for option in q.turns[number].options] for q in batch]
+                spelled = [[self.spelled(option) for option in q.turns[number].options] for q in batch]
                 best = reading.option_likelihoods(logits_BV, spelled).argmax(-1).tolist()
                 texts = [question.turns[number].options[place] for question, place in zip(batch, best, strict=True)]
                 unread = [row[place] for row, place in zip(spelled, best, strict=True)]
@@ -201,7 +201,7 @@ class LocalModel:
             if number < len(batch[0].turns) - 1:
                 for row, question in enumerate(batch):
                     if question.history:
-                        unread[row] = self._spelled(question.history[number])
+                        unread[row] = self.spelled(question.history[number])
                         if self._answer == "generate":
                             reading.forget(row, since=prompted)
                     elif not texts[row]:  # as published, nothing closes an empty reply
@@ -220,15 +220,15 @@ class LocalModel:
         As in the published code, what is cut is the end of the conversation: once it is full, every later round is
         answered from the same beginning.
         """
-        pictures, ids, replies = PictureFeatures(self._model, images), list[int](), list[Reply]()
+        pictures, ids, replies = PictureFeatures(self.model, images), list[int](), list[Reply]()
         for number, turn in enumerate(question.turns):
             began_s = time.monotonic()
             ids += self._prompt(question, number)
             shown = [name for past in question.turns[: number + 1] for name in past.images]
-            reading = Reading.of(self._model, 1)
-            logits_BV = reading.read_cut(ids, pictures.features(shown), self._context)
+            reading = Reading.of(self.model, 1)
+            logits_BV = reading.read_cut(ids, pictures.features(shown), self.context)
             if self._answer == "likelihood":
-                spelled = [self._spelled(option) for option in turn.options]
+                spelled = [self.spelled(option) for option in turn.options]
                 best = int(reading.option_likelihoods(logits_BV, [spelled])[0].argmax())
                 text, said, cut = turn.options[best], spelled[best], False
                 length = len(said)
@@ -237,12 +237,10 @@ class LocalModel:
                 text, length = str(self._tokenizer.decode(written)).strip(), len(written)
                 said = [*written, EOS] if text else []
             reply = written_reply(text, tokens=length, latency_s=time.monotonic() - began_s, cut=cut)
-            if len(ids) > self._context and not reply.problem:
-                reply = reply.model_copy(
-                    update={"problem": f"{len(ids)} tokens, cut to the context of {self._context}"}
-                )
+            if len(ids) > self.context and not reply.problem:
+                reply = reply.model_copy(update={"problem": f"{len(ids)} tokens, cut to the context of {self.context}"})
             replies.append(reply)
-            ids += self._spelled(question.history[number]) if question.history[number:] else said
+            ids += self.spelled(question.history[number]) if question.history[number:] else said
         return Response(item=question.id, replies=tuple(replies))
 
     def _write(self, reading: Reading, logits_BV: torch.Tensor) -> tuple[list[list[int]], list[list[int]], list[bool]]:

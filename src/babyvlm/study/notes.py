@@ -60,7 +60,7 @@ class Notes:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._lock = Lock()
-        self._events = RateLimiter(Rate(burst=300, every_s=1))
+        self.events = RateLimiter(Rate(burst=300, every_s=1))
         self._outages = RateLimiter(Rate(burst=3, every_s=10))
         self._unnoted = 0
 
@@ -76,7 +76,7 @@ class Notes:
             detail: What is said of it; it may hold what a stranger sent, and is made fit to be printed here.
             code: Whose session it was.
         """
-        if not self._events.allow("all"):
+        if not self.events.allow("all"):
             with self._lock:
                 self._unnoted += 1
             return

@@ -42,7 +42,7 @@ from babyvlm.training.vision import (
     micro_batches,
 )
 
-_LEAST_PATIENCE = 100
+LEAST_PATIENCE = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def train_tower(
     """
     recipe, settings, accelerator = run.recipe, run.recipe.vision, run.accelerator
     device, optimisation = accelerator.device, settings.optimisation
-    share = _share(optimisation.batch_size, accelerator.num_processes)
+    share = share_of(optimisation.batch_size, accelerator.num_processes)
     ready = _set_up(run, resume, len(frames))
     objective, shared, optimizer, session = ready.objective, ready.shared, ready.optimizer, ready.session
     steps = ready.steps
@@ -275,7 +275,7 @@ def _seed(recipe: Recipe, step: int, process: int) -> int:
     return (recipe.seed * 1_000_003 + step) * 4096 + process
 
 
-def _share(batch_size: int, processes: int) -> int:
+def share_of(batch_size: int, processes: int) -> int:
     if batch_size % processes:
         raise ConfigError(
             f"vision.optimisation.batch_size={batch_size} does not divide by {processes} processes: "
@@ -301,7 +301,7 @@ def held_out_loss(frames: Pictures, shared: Shared, run: RunContext) -> float:
     accelerator, recipe, objective = run.accelerator, run.recipe, shared.module
     assert isinstance(objective, VisionObjective)
     totals = torch.zeros(2, device=accelerator.device)
-    size = max(1, _share(recipe.vision.optimisation.batch_size, accelerator.num_processes))
+    size = max(1, share_of(recipe.vision.optimisation.batch_size, accelerator.num_processes))
     starts = range(0, len(frames), min(size, recipe.vision.micro_batch or size))
     objective.eval()
     for number, start in list(enumerate(starts))[accelerator.process_index :: accelerator.num_processes]:
@@ -322,7 +322,7 @@ def _collapse_watch(recipe: Recipe, steps: int) -> Callable[[int, Mapping[str, f
     watch = CollapseWatch(
         settings.prototypes,
         warmup=math.ceil(steps * settings.optimisation.warmup_fraction),
-        patience=max(_LEAST_PATIENCE, math.ceil(steps * settings.collapse_patience)),
+        patience=max(LEAST_PATIENCE, math.ceil(steps * settings.collapse_patience)),
     )
 
     def look(step: int, figures: Mapping[str, float]) -> tuple[str, str] | None:

@@ -23,7 +23,7 @@ from babyvlm.model.modeling import IGNORED
 from babyvlm.training.batches import Sample
 
 _SCHEMA = pa.schema([("tokens", pa.list_(pa.int32())), ("images", pa.list_(pa.int32()))])
-_BATCH = 8192
+BATCH = 8192
 _SOURCES = "sources.json"
 
 
@@ -94,7 +94,7 @@ class _Writer:
     def add(self, sample: Compact) -> None:
         self._waiting.append(sample)
         self.size += 1
-        if len(self._waiting) == _BATCH:
+        if len(self._waiting) == BATCH:
             self._flush()
 
     def _flush(self) -> None:
@@ -127,7 +127,7 @@ class MappedSamples(Sequence[Sample]):
         with pa.memory_map(str(path)) as file:
             reader = pa.ipc.open_file(file)
             batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-        self._columns = [tuple(_parts(batch.column(name)) for name in _SCHEMA.names) for batch in batches]
+        self.columns = [tuple(_parts(batch.column(name)) for name in _SCHEMA.names) for batch in batches]
         self._size = sum(map(len, batches))
 
     def __len__(self) -> int:
@@ -146,8 +146,8 @@ class MappedSamples(Sequence[Sample]):
             place += self._size
         if not 0 <= place < self._size:
             raise IndexError(place)
-        batch, row = divmod(place, _BATCH)
-        tokens, images = (values[offsets[row] : offsets[row + 1]] for offsets, values in self._columns[batch])
+        batch, row = divmod(place, BATCH)
+        tokens, images = (values[offsets[row] : offsets[row + 1]] for offsets, values in self.columns[batch])
         return Compact(tokens, images).sample(self._image_token, self._image_tokens)
 
     def __iter__(self) -> Iterator[Sample]:

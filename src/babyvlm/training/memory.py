@@ -106,7 +106,7 @@ def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
         tokens = 2 * shape.image_tokens + settings.local_views * local_tokens
         frames = max(1, settings.optimisation.batch_size // processes)
         frames = min(frames, settings.micro_batch or frames)
-        kept = _tower_activations(recipe, tokens * frames)
+        kept = tower_activations(recipe, tokens * frames)
         # Of each view the head's output, in two precisions, and its log-probabilities.
         kept += frames * (2 + settings.local_views) * settings.prototypes * (2 + 4 + 4)
     else:
@@ -115,9 +115,9 @@ def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
         held, trained = sum(counts.values()), sum(counts[part] for part in trains)
         exact = trained if recipe.precision == "bf16_weights" and not in_shards else held
         tokens = stage_settings.micro_batch_tokens
-        kept = _text_activations(recipe, tokens)
+        kept = text_activations(recipe, tokens)
         if "vision" in trains:
-            kept += _tower_activations(recipe, tokens)
+            kept += tower_activations(recipe, tokens)
     copies = 0 if recipe.precision == "no" else 2 * held
     return Need(
         stage=stage,
@@ -137,9 +137,9 @@ def _needed_by_pairs(recipe: Recipe, counts: dict[str, int], processes: int) -> 
     exact = trained if recipe.precision == "bf16_weights" else held
     kept = 4.0 * batch * (6 * batch + 4 * settings.regions * settings.width)  # of the comparison, in float32
     if "vision" in settings.trains:
-        kept += _tower_activations(recipe, max(1, batch // processes) * settings.regions * shape.image_tokens)
+        kept += tower_activations(recipe, max(1, batch // processes) * settings.regions * shape.image_tokens)
     if "language" in settings.trains:
-        kept += _text_activations(recipe, max(1, batch // processes) * _UTTERANCE_TOKENS)
+        kept += text_activations(recipe, max(1, batch // processes) * _UTTERANCE_TOKENS)
     copies = 0 if recipe.precision == "no" else 2 * held
     return Need(
         stage="contrastive",
@@ -150,14 +150,14 @@ def _needed_by_pairs(recipe: Recipe, counts: dict[str, int], processes: int) -> 
     )
 
 
-def _text_activations(recipe: Recipe, tokens: int) -> float:
+def text_activations(recipe: Recipe, tokens: int) -> float:
     shape = recipe.model
     kept = _TEXT[_way(recipe)]
     layer = kept.of_width * shape.text_width + kept.of_mlp * shape.text_intermediate
     return _activations(recipe, tokens, shape.text_layers, shape.text_width, layer, shape.text_heads)
 
 
-def _tower_activations(recipe: Recipe, tokens: int) -> float:
+def tower_activations(recipe: Recipe, tokens: int) -> float:
     shape = recipe.model
     kept = _TOWER[_way(recipe)]
     layer = kept.of_width * shape.vision_width + kept.of_mlp * shape.vision_width * shape.vision_mlp_ratio

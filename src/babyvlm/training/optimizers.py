@@ -141,7 +141,7 @@ class Optimizers:
             # A decay that rises from 0 is none of a bias's either.
             decay = max(settings.weight_decay, settings.weight_decay_end or 0.0) if parameter.ndim >= 2 else 0.0
             groups.setdefault((muon, vision, rate, decay), []).append(parameter)
-        self._optimizers: list[torch.optim.Optimizer] = []
+        self.optimizers: list[torch.optim.Optimizer] = []
         for muon in (False, True):
             chosen: list[dict[str, Any]] = [
                 {
@@ -156,24 +156,24 @@ class Optimizers:
                 if is_muon == muon
             ]
             if chosen:
-                self._optimizers.append(Muon(chosen) if muon else _adamw(chosen, (settings.beta1, settings.beta2)))
+                self.optimizers.append(Muon(chosen) if muon else _adamw(chosen, (settings.beta1, settings.beta2)))
 
     def scale(self, factor: float, vision_factor: float = 1.0) -> None:
         """Sets every group's rate to this share of its peak, the tower's to ``vision_factor`` of that."""
-        for optimizer in self._optimizers:
+        for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak_rate"] * factor * (vision_factor if group["vision"] else 1.0)
 
     def set_weight_decay(self, weight_decay: float) -> None:
         """Sets the decay of every group that has any."""
-        for optimizer in self._optimizers:
+        for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 if group["decays"]:
                     group["weight_decay"] = weight_decay
 
     def step(self) -> None:
         """Takes a step and forgets the gradients."""
-        for optimizer in self._optimizers:
+        for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
 
@@ -181,7 +181,7 @@ class Optimizers:
         """The moments by name, those of shards as shards."""
         return {
             f"{number}.{place}.{name}": value
-            for number, optimizer in enumerate(self._optimizers)
+            for number, optimizer in enumerate(self.optimizers)
             for place, moments in optimizer.state_dict()["state"].items()
             for name, value in moments.items()
         }
@@ -193,7 +193,7 @@ class Optimizers:
             pieces: Of how many processes is no matter.
             prefix: What the names in them begin with.
         """
-        for number, optimizer in enumerate(self._optimizers):
+        for number, optimizer in enumerate(self.optimizers):
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             state: dict[int, dict[str, torch.Tensor]] = {}
             for name in pieces.shapes:

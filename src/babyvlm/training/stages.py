@@ -121,7 +121,9 @@ class Trainer:
         self._cache = node_cache(cache, out, self.accelerator)
         self._prepared = StageData(computed, data, self._cache, self.accelerator, self._digest)
         self._asked: Sequence[StageName] = STAGES
-        self._run = RunContext(recipe=computed, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb)
+        self.context = RunContext(
+            recipe=computed, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb
+        )
 
     @staticmethod
     def claim(out: Path, recipe: Recipe, data: PretrainingSet, start: Path | None = None) -> None:
@@ -210,7 +212,7 @@ class Trainer:
         if held_out is None:
             self._say_no_validation("vision")
         probe = Probe(self.data, recipe.model) if accelerator.is_main_process and settings.probes != 0 else None
-        teacher, log = train_tower(frames, self._run, resume, probe, aspects_N, held_out)
+        teacher, log = train_tower(frames, self.context, resume, probe, aspects_N, held_out)
         if accelerator.is_main_process:
             with fresh_folder(self.out / "vision") as partial:
                 teacher.save_pretrained(partial)
@@ -237,7 +239,7 @@ class Trainer:
             model.to(self.accelerator.device),
             self._prepared.text(tokenizer, "train"),
             None,
-            run=self._run,
+            run=self.context,
             stage="language",
             optimisation=settings.optimisation,
             trains=("language",),
@@ -257,7 +259,7 @@ class Trainer:
         if unknown:
             accelerator.print(f"contrastive: left out {unknown:,} pairs of which no word is known")
         resume = self._resume("contrastive")
-        log = train_dual_encoder(encoder, pairs, pictures, self._run, settings, resume, self._held_out_pairs(reader))
+        log = train_dual_encoder(encoder, pairs, pictures, self.context, settings, resume, self._held_out_pairs(reader))
         if accelerator.is_main_process:
             with fresh_folder(self.out / "contrastive") as partial:
                 encoder.cpu().save_pretrained(partial)
@@ -313,7 +315,7 @@ class Trainer:
             model,
             prepared.sources,
             prepared.pictures,
-            run=self._run,
+            run=self.context,
             stage=stage,
             optimisation=settings.optimisation,
             trains=settings.trains,

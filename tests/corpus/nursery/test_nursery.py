@@ -25,7 +25,7 @@ pytest.importorskip("skia", reason="the nursery needs the extra 'render'")
 from babyvlm.corpus.nursery import NurseryConfig, render_nursery
 from babyvlm.corpus.nursery.configuration import plan_recordings
 from babyvlm.corpus.nursery.episodes import Director
-from babyvlm.corpus.nursery.exemplars import _DRAWINGS, EXEMPLARS, exemplar
+from babyvlm.corpus.nursery.exemplars import DRAWINGS, EXEMPLARS, exemplar
 from babyvlm.corpus.nursery.groups import arrange, hull_area
 from babyvlm.corpus.nursery.lexicon import CATEGORIES, FIELDS
 from babyvlm.corpus.nursery.scenes import DIRECTIONS, Episode, compose, visible_boxes
@@ -64,7 +64,7 @@ def _boxes(episode: Episode, frame: int) -> dict[int, tuple[float, float, float,
 def test_the_lexicon_is_large_and_every_word_is_drawn() -> None:
     assert len(CATEGORIES) >= 52
     assert len(FIELDS) >= 8
-    assert set(_DRAWINGS) == set(CATEGORIES)
+    assert set(DRAWINGS) == set(CATEGORIES)
 
 
 def test_drawings_differ_within_a_category_and_have_no_mirror_symmetry() -> None:

@@ -161,7 +161,7 @@ def test_a_wait_that_the_server_asks_for_is_kept(provider, toolbox, monkeypatch)
     said = [(429, {"retry-after": wait}, {"error": {"message": "slow down"}}, 0) for wait in asked_s]
     with serving(lambda n, body: said[n] if n < 3 else (200, {}, replies[provider], 0)) as (url, calls):
         respondent, waited = open_api(f"{provider}:tiny", ask(url)), []
-        monkeypatch.setattr(respondent._stop, "wait", lambda wait_s: bool(waited.append(wait_s)))
+        monkeypatch.setattr(respondent.stop, "wait", lambda wait_s: bool(waited.append(wait_s)))
         (response,) = respondent.answer(asked(toolbox, "left_right"), toolbox.image)
     assert response.replies[0].text == "B" and len(calls) == 4
     assert 7 <= waited[0] <= 7.01 and 2.5 <= waited[1] <= 2.52 and 0 <= waited[2] <= 0.04

@@ -39,11 +39,11 @@ def test_boxes_are_those_of_the_model_itself(checkpoint, photographs):
     image = Image.open(photographs / "a.jpg")
     found = detector.find(image)
     # The same forward pass, read by the library's own post-processing.
-    inputs = detector._tokenizer("cup. teddy bear.", return_tensors="pt")
-    pixels = detector._pixels(images=image, return_tensors="pt")
+    inputs = detector.tokenizer("cup. teddy bear.", return_tensors="pt")
+    pixels = detector.pixels(images=image, return_tensors="pt")
     with torch.inference_mode():
-        outputs = detector._model(**inputs, **pixels)
-    reference = detector._pixels.post_process_object_detection(outputs, threshold=0.0, target_sizes=[(64, 80)])[0]
+        outputs = detector.model(**inputs, **pixels)
+    reference = detector.pixels.post_process_object_detection(outputs, threshold=0.0, target_sizes=[(64, 80)])[0]
     theirs = {tuple(box) for box in reference["boxes"].clamp(min=0).numpy().round(1).tolist()}
     ours = {(box.left, box.top, box.right, box.bottom) for box in found}
     inside = {(min(a, 80.0), min(b, 64.0), min(c, 80.0), min(d, 64.0)) for a, b, c, d in theirs}
@@ -54,7 +54,7 @@ def test_boxes_are_those_of_the_model_itself(checkpoint, photographs):
 
 def test_phrases_are_told_apart_by_their_own_tokens(checkpoint):
     detector = Detector(DetectionConfig(labels=("cup", "teddy bear"), detector=str(checkpoint)))
-    assert detector._spans == [[1], [3, 4]]
+    assert detector.spans == [[1], [3, 4]]
 
 
 def test_a_coco_file_comes_out_that_the_builder_reads(checkpoint, photographs, tmp_path):

@@ -30,7 +30,7 @@ EXEMPLARS: dict[Split, range] = {"train": range(0, 60), "validation": range(60, 
 
 _PICTURE_PX = 256
 _MASK_CELLS = 32
-_DRAWINGS = {
+DRAWINGS = {
     name.replace("_", " "): drawing
     for module in (
         drawings_animals,
@@ -75,7 +75,7 @@ def exemplar(seed: int, category: str, number: int) -> Exemplar:
     stretch = look.between(0.9, 1.12)
     canvas.scale(min(1.0, stretch), min(1.0, 1 / stretch))
     canvas.skew(look.between(-0.08, 0.08), 0)
-    _DRAWINGS[category](Pen(canvas, look.pick((0.03, 0.045, 0.06))), look)
+    DRAWINGS[category](Pen(canvas, look.pick((0.03, 0.045, 0.06))), look)
     canvas.resetMatrix()
     _shade(canvas, look)
     return _measured(surface.makeImageSnapshot())

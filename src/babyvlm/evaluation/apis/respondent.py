@@ -89,7 +89,7 @@ class ApiRespondent:
         self._purse = Purse(name, price, ask.budget, self._max_tokens)
         self._journal: RoundJournal | None = None
         self._answered = False
-        self._stop, self._noted = threading.Event(), set[str]()
+        self.stop, self._noted = threading.Event(), set[str]()
         self._random = random.Random()  # jitter alone, which is to differ between processes
 
     def keep_rounds(self, journal: RoundJournal) -> None:
@@ -98,7 +98,7 @@ class ApiRespondent:
         self._answered = self._answered or journal.any_reply
 
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
-        self._stop.clear()
+        self.stop.clear()
         waiting, under_way = deque(questions), set[Future[_Asked]]()
         given = 0
         ended: BudgetError | Barred | None = None
@@ -118,7 +118,7 @@ class ApiRespondent:
                         continue
                     except (BudgetError, Barred) as error:
                         ended = ended or error
-                        self._stop.set()
+                        self.stop.set()
                         continue
                     if asked.trouble:
                         held.append(asked)
@@ -132,7 +132,7 @@ class ApiRespondent:
             if ended is None:
                 yield from (one.response for one in held)
         finally:
-            self._stop.set()
+            self.stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
         if ended is not None:
             raise self._end(ended, len(questions) - given)
@@ -209,7 +209,7 @@ class ApiRespondent:
                 wait_s = self._random.uniform(0, longest_s) + (error.wait_s or 0.0)
                 if attempt + 1 < self._ask.attempts:
                     self._note(problem)
-                    if self._stop.wait(wait_s):
+                    if self.stop.wait(wait_s):
                         raise _Stopped from error
                 continue
             self._answered = True
@@ -243,7 +243,7 @@ class ApiRespondent:
         return reply.text is not None or reply.refused or unread or empty
 
     def _raise_if_stopped(self) -> None:
-        if self._stop.is_set():
+        if self.stop.is_set():
             raise _Stopped
 
     def _note(self, problem: str) -> None:

@@ -60,9 +60,9 @@ class Detector:
             kind = AutoConfig.from_pretrained(name).model_type
             if kind != "grounding-dino":
                 raise CheckpointError(f"a {kind} model, not Grounding DINO", path=Path(name))
-            self._model = GroundingDinoForObjectDetection.from_pretrained(name, use_safetensors=True).eval()
-            self._tokenizer = AutoTokenizer.from_pretrained(name)
-            self._pixels = GroundingDinoImageProcessorPil.from_pretrained(name)
+            self.model = GroundingDinoForObjectDetection.from_pretrained(name, use_safetensors=True).eval()
+            self.tokenizer = AutoTokenizer.from_pretrained(name)
+            self.pixels = GroundingDinoImageProcessorPil.from_pretrained(name)
         except (OSError, ValueError) as error:
             raise CheckpointError(
                 f"the detector does not load ({str(error).splitlines()[0]})",
@@ -70,31 +70,31 @@ class Detector:
                 remedy="Give a local folder with a Grounding DINO checkpoint, or a hub name while online",
             ) from error
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self._model.to(self._device)
+        self.model.to(self._device)
         self._labels = [label.strip().lower() for label in config.labels]
         # The phrases as the model was trained to read them: lower case, a full stop after each.
         text = " ".join(f"{label}." for label in self._labels)
-        self._text: Any = self._tokenizer(text, return_tensors="pt", return_offsets_mapping=True)
+        self._text: Any = self.tokenizer(text, return_tensors="pt", return_offsets_mapping=True)
         offsets = self._text.pop("offset_mapping")[0].tolist()
-        limit = self._model.config.max_text_len
+        limit = self.model.config.max_text_len
         if len(offsets) > limit:
             raise ConfigError(
                 f"the labels make {len(offsets)} tokens, the detector reads {limit}; give fewer at a time"
             )
-        self._spans, start = [], 0
+        self.spans, start = [], 0
         for label in self._labels:
             end = start + len(label)
-            self._spans.append([i for i, (a, b) in enumerate(offsets) if start <= a < b <= end])
+            self.spans.append([i for i, (a, b) in enumerate(offsets) if start <= a < b <= end])
             start = end + 2
 
     @torch.inference_mode()
     def find(self, image: Image.Image) -> list[Detection]:
         """What is in a photograph, surest first."""
-        seen: Any = self._pixels(images=image.convert("RGB"), return_tensors="pt")
+        seen: Any = self.pixels(images=image.convert("RGB"), return_tensors="pt")
         inputs = {name: value.to(self._device) for name, value in {**self._text, **seen}.items()}
-        found = self._model(**inputs)
+        found = self.model(**inputs)
         confidence_QT = found.logits[0].sigmoid().float().cpu().numpy()
-        by_label_QK = np.stack([confidence_QT[:, span].max(axis=1) for span in self._spans], axis=1)
+        by_label_QK = np.stack([confidence_QT[:, span].max(axis=1) for span in self.spans], axis=1)
         boxes_Q4 = _corners(found.pred_boxes[0].float().cpu().numpy(), image.width, image.height)
         kept: list[int] = []
         scores_Q = by_label_QK.max(axis=1)
