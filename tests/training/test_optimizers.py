@@ -54,7 +54,7 @@ def test_blocks_go_to_muon_and_the_rest_to_adamw_at_their_rates():
         batch_size=1,
         steps=1,
     )
-    adamw, muon = Optimizers(parameters, settings)._optimizers
+    adamw, muon = Optimizers(parameters, settings).optimizers
     assert [len(group["params"]) for group in muon.param_groups] == [1, 1]
     assert sorted(group["lr"] for group in muon.param_groups) == pytest.approx([0.001, 0.01])
     assert sum(len(group["params"]) for group in adamw.param_groups) == 3
