@@ -8,7 +8,7 @@ LOWEST := .venv-lowest
 NEWEST := .venv-newest
 SITE := src/babyvlm/site
 
-.PHONY: setup check test coverage test-lowest test-newest docs dist lock release demo bench clean
+.PHONY: setup check test test-slow coverage test-lowest test-newest docs dist lock release demo bench clean
 
 setup: $(VENV)/.for-development
 
@@ -31,6 +31,10 @@ check: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 2 --dist loadscope
+
+# What takes long: recipes as a whole, several processes, browsers, tutorials that train, the documentation.
+test-slow: setup
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m slow
 
 # Which lines the default tier runs; fails below the share that pyproject.toml asks for.
 coverage: setup
