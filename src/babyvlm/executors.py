@@ -31,12 +31,13 @@ def process_pool(workers: int, jobs: int, executor: Executor | None = None) -> I
         return
     # Not forked: the parent may hold threads and locks (torch, the progress bar) that a fork would copy in mid-use.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, jobs), mp_context=context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(min(workers, jobs), mp_context=context, initializer=end_with_parent) as pool:
         yield pool
 
 
-def _end_with_parent() -> None:
-    """Makes this worker end when its parent is killed: it would wait for ever on a queue that it keeps open itself."""
+def end_with_parent() -> None:
+    """Makes this process end when the one that started it is killed: a worker would wait for ever on a queue that it
+    keeps open itself, and a killed run must not write on beside the next one."""
     parent = multiprocessing.parent_process()
 
     def watch() -> None:

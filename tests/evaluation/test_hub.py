@@ -50,10 +50,10 @@ def test_contract(kind, hub_model, questions, toolbox):
 def test_replies_do_not_depend_on_batch_or_cache(kind, mode, hub_model, questions, toolbox):
     folder = str(hub_model(kind))
     kept = HubModel(folder, ask=AskConfig(batch_size=3, answer=mode, max_new_tokens=4))
-    anew = HubModel(folder, ask=AskConfig(batch_size=1, answer=mode, max_new_tokens=4))
-    anew.keeps_cache = False
+    from_scratch = HubModel(folder, ask=AskConfig(batch_size=1, answer=mode, max_new_tokens=4))
+    from_scratch.keeps_cache = False
     found = texts(kept, questions, toolbox)
-    assert found == texts(anew, questions, toolbox)
+    assert found == texts(from_scratch, questions, toolbox)
     assert (kept.keeps_cache and kept.checked) == (kind in KEEPS_CACHE)
     assert len({str(said) for said in found.values()}) > (3 if mode == "generate" else 2)
 

@@ -101,7 +101,7 @@ class Showing:
             self._at_hand.pop(key, None)
 
     def forget(self, codes: Collection[str]) -> None:
-        """Nothing of these participants is at hand any more; who they are is asked anew."""
+        """Nothing of these participants is at hand any more; who they are is asked again."""
         with self._lock:
             for key in [key for key, trial in self._at_hand.items() if trial.who.code in codes]:
                 del self._at_hand[key]

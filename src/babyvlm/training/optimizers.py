@@ -200,7 +200,7 @@ class Optimizers:
                 if name.startswith(f"{prefix}{number}."):
                     place, moment = name.removeprefix(f"{prefix}{number}.").split(".")
                     state.setdefault(int(place), {})[moment] = _share(pieces, name, parameters[int(place)])
-            # Rates and decays are set anew at each step.
+            # Each step sets its rates and decays.
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
 
 

@@ -15,7 +15,6 @@ import multiprocessing.connection
 import os
 import socket
 import sys
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +22,7 @@ import pyarrow as pa
 import torch
 
 from babyvlm.errors import BabyVLMError
+from babyvlm.executors import end_with_parent
 
 _KEEP_FREED = ((-1, 2**30), (-4, 0), (-8, 1))
 """glibc's M_TRIM_THRESHOLD, M_MMAP_MAX and M_ARENA_MAX (malloc.h): never trim, never map, one arena for all threads."""
@@ -105,14 +105,6 @@ def give_back_memory() -> None:
         libc.malloc_trim(0)
 
 
-def _end_with_parent() -> None:
-    """Ends this process when the one that started it is gone: a killed run must not write on beside the next one."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    multiprocessing.connection.wait([parent.sentinel])
-    os._exit(1)
-
-
 def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     os.environ |= {
         "RANK": str(rank),
@@ -123,7 +115,7 @@ def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], 
         "MASTER_PORT": str(port),
         "ACCELERATE_USE_CPU": "true",
     }
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     keep_freed_memory()
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
     try:

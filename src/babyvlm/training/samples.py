@@ -26,6 +26,7 @@ from babyvlm.training.configuration import MultimodalStage
 from babyvlm.training.encoded import Compact
 
 ThingT = TypeVar("ThingT")
+NameT = TypeVar("NameT", str, int)
 
 
 class Pictures(Protocol):
@@ -174,9 +175,18 @@ def collate(row: Row, pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor, list
             labels_T[start + 1 : start + len(sample)] = sample.labels[1:]  # before the first there is nothing
             start += length
     placed = [image for group in row.groups for sample in group for image in sample.images]
-    distinct = {image: number for number, image in enumerate(dict.fromkeys(placed))}
+    distinct = numbered(placed)
     index_N = torch.tensor([distinct[image] for image in placed], dtype=torch.long)
     return torch.from_numpy(ids_T)[None], torch.from_numpy(labels_T)[None], list(distinct), index_N
+
+
+def numbered(images: Iterable[NameT]) -> dict[NameT, int]:
+    """A number for each distinct picture, in the order of their first appearance.
+
+    >>> numbered("cabac")
+    {'c': 0, 'a': 1, 'b': 2}
+    """
+    return {image: number for number, image in enumerate(dict.fromkeys(images))}
 
 
 def evenly(items: Sequence[ThingT], most: int) -> list[ThingT]:

@@ -30,7 +30,7 @@ from babyvlm.training.pairs import Pairs
 from babyvlm.training.pictures import PixelTable
 from babyvlm.training.processes import give_back_memory
 from babyvlm.training.room import held_out_pairs, table_formats
-from babyvlm.training.samples import TOO_LONG, encoded, evenly, pack_utterances, training_frames
+from babyvlm.training.samples import TOO_LONG, encoded, evenly, numbered, pack_utterances, training_frames
 from babyvlm.training.validation import some_of_each
 
 _VERSION = 1
@@ -88,8 +88,7 @@ class StageData:
         data, settings = self._data, self._settings(stage)
 
         def ids(formats: Sequence[str]) -> dict[str, int]:
-            every = dict.fromkeys(each for name in formats for each in data.picture_ids(name, "train"))  # type: ignore[arg-type]
-            return {image: number for number, image in enumerate(every)}
+            return numbered(each for name in formats for each in data.picture_ids(name, "train"))  # type: ignore[arg-type]
 
         first = decided_by_node(self._accelerator, lambda: len(ids(settings.formats)))
         shared = table_formats(self._recipe, stage, stages)
@@ -119,7 +118,7 @@ class StageData:
             return StageSamples(sources={}, pictures=None)
 
         def ids() -> dict[str, int]:
-            return {name: number for number, name in enumerate(dict.fromkeys(i for row in rows for i in row.images))}
+            return numbered(image for row in rows for image in row.images)
 
         pictures = self._pictures(ids, self._recipe.model.image_size)
         made = self._encoded(stage, tokenizer, "validation", lambda: rows, ids)
@@ -129,10 +128,9 @@ class StageData:
         """Training pairs of the contrastive stage, their pictures, and how many pairs were left out for their words."""
         settings, data = self._recipe.contrastive, self._data
         learned = "vision" in settings.trains
-        every = dict.fromkeys(each for name in settings.formats for each in data.picture_ids(name, "train"))
+        index = numbered(each for name in settings.formats for each in data.picture_ids(name, "train"))
         size = self._recipe.vision.source_size if learned else self._recipe.model.image_size
-        pictures = self._pictures(lambda: every, size)
-        index = {image: number for number, image in enumerate(every)}
+        pictures = self._pictures(lambda: index, size)
         rows = (row for name in settings.formats for row in data.each_conversation(name, "train"))
         pairs, unknown = Pairs.of(rows, reader, index)
         return pairs, pictures, unknown
@@ -144,7 +142,7 @@ class StageData:
         formats = self._recipe.contrastive.formats
         every = [row for name in formats for row in self._data.conversations(name, "validation")]
         rows = some_of_each(every, self._recipe.validation_samples)
-        index = {image: number for number, image in enumerate(dict.fromkeys(i for row in rows for i in row.images))}
+        index = numbered(image for row in rows for image in row.images)
         pairs, _ = Pairs.of(rows, reader, index)
         return (pairs, self._pictures(lambda: index, self._recipe.model.image_size)) if len(pairs) else None
 

@@ -53,7 +53,7 @@ class Decision(Record):
 class Decisions:
     """The decisions in a file, kept whole on disk after every change.
 
-    Several reviewers may share a file, each from a page of their own: a change reads the file anew, under a lock, and
+    Several reviewers may share a file, each from a page of their own: a change reads the file again, under a lock, and
     changes one line of it. Two who decide on the same item are not merged: the later one is refused and told so.
     """
 
