@@ -3,7 +3,7 @@
     Recording, Utterance, BoxedFrame     what a corpus holds
     Conversation                         one record of all pretraining formats and of instruction tuning
     Item, Question                       one question of the toolbox, with and without its answer
-    Response                             what a respondent replied to one item
+    Response, Reply, OptionScores        what a respondent replied to one item
 
 Every record is immutable, refuses unknown fields, and validates on construction.
 """
@@ -13,11 +13,20 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from babyvlm.errors import DataFolderError
 from babyvlm.regular_files import read_regular
@@ -36,6 +45,19 @@ class Record(BaseModel):
     """Base of all records: immutable, and strict about its fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SparseRecord(Record):
+    """A record that leaves out what it does not have, so that what is without it keeps its bytes."""
+
+    sparse: ClassVar[tuple[str, ...]] = ()
+    """Fields that are not written where they are None or empty."""
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = handler(self)
+        empty = {name for name in self.sparse if content[name] is None or content[name] in ((), [], {})}
+        return {name: value for name, value in content.items() if name not in empty}
 
 
 RecordT = TypeVar("RecordT", bound=Record)
@@ -255,10 +277,47 @@ def content_id(*parts: object) -> str:
 
 
 Outcome = Literal["right", "wrong", "unparsed", "refused", "failed"]
+ScoreKind = Literal["log-likelihood", "similarity", "score"]
+"""What a score for an option is: the log-probability of its words, a likeness on the scale that the model was trained
+with, or any figure that is higher for a better option."""
 
 
-class Reply(Record):
+class OptionScores(SparseRecord):
+    """A figure for each option of a round, in the order of its options; the higher, the better.
+
+    Log-likelihoods have three readings. A *prompt-corrected* one takes away how likely the option's words are by
+    themselves: without pictures, question and earlier rounds, behind whatever opens a reply in the model's form of a
+    conversation (``acc_mutual_info`` of lm-evaluation-harness). A language model has no such form; there an empty text
+    comes before.
+    """
+
+    sparse: ClassVar[tuple[str, ...]] = ("means", "corrected")
+
+    kind: ScoreKind
+    sums: tuple[float, ...] = Field(min_length=1)
+    """Log-likelihoods: sums over an option's tokens, nats. Similarities: logits, that is cosines times the model's own
+    scale, with its bias where words are compared with pictures."""
+    means: tuple[float, ...] = ()
+    """Log-likelihoods: per token, nats. Empty for other kinds, and where only first tokens are known."""
+    corrected: tuple[float, ...] = ()
+    """Log-likelihoods: prompt-corrected sums, nats. Empty for other kinds, and where the model reads nothing without
+    pictures."""
+
+    @model_validator(mode="after")
+    def _one_finite_figure_for_each_option(self) -> Self:
+        for name in ("sums", "means", "corrected"):
+            values: tuple[float, ...] = getattr(self, name)
+            if values and len(values) != len(self.sums):
+                raise ValueError(f"{len(values)} {name} for {len(self.sums)} options")
+            if not all(map(math.isfinite, values)):
+                raise ValueError(f"a figure of {name} is not finite: {values}")
+        return self
+
+
+class Reply(SparseRecord):
     """What came back in one round."""
+
+    sparse: ClassVar[tuple[str, ...]] = ("scores",)
 
     text: str | None
     """None when nothing came back; then ``problem`` says why."""
@@ -268,6 +327,8 @@ class Reply(Record):
     latency_s: float = 0.0
     tokens: int = 0
     cost_usd: float = 0.0
+    scores: OptionScores | None = None
+    """Of every option of the round, where the respondent gives them."""
 
 
 class Response(Record):

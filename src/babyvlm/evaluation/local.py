@@ -29,6 +29,7 @@ from PIL import Image
 
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation.configuration import AnswerMode, TooLong
+from babyvlm.evaluation.option_scores import likelihood_scores
 from babyvlm.evaluation.provenance import weights_revision
 from babyvlm.evaluation.reading import PictureFeatures, Reading
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
@@ -39,7 +40,7 @@ from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels, with_places
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import EOS, PAD
-from babyvlm.records import IMAGE_TOKEN, Question, Reply, Response
+from babyvlm.records import IMAGE_TOKEN, OptionScores, Question, QuestionTurn, Reply, Response
 
 
 class LocalModel:
@@ -99,6 +100,7 @@ class LocalModel:
                 path=checkpoint,
             )
         self._max_images, self._too_long = max_images, too_long
+        self._alone: dict[str, float] = {}  # log-likelihoods of options behind an empty question
         self.context = config.text_config.max_position_embeddings
         self._image_size, self._image_fit = config.vision_config.image_size, config.image_fit
         self._encoder = ConversationEncoder(
@@ -187,9 +189,12 @@ class LocalModel:
             rows = [left + self._prompt(question, number) for left, question in zip(unread, batch, strict=True)]
             shown = [name for question in batch for name in question.turns[number].images]
             logits_BV = reading.read_rows(rows, pictures.features(shown))
+            scores: list[OptionScores | None] = [None] * len(batch)
             if self._answer == "likelihood":
                 spelled = [[self.spelled(option) for option in q.turns[number].options] for q in batch]
-                best = reading.option_likelihoods(logits_BV, spelled).argmax(-1).tolist()
+                likelihoods_BK = reading.option_likelihoods(logits_BV, spelled)
+                best = likelihoods_BK.argmax(-1).tolist()
+                scores = [self._scores(q.turns[number], row) for q, row in zip(batch, likelihoods_BK, strict=True)]
                 texts = [question.turns[number].options[place] for question, place in zip(batch, best, strict=True)]
                 unread = [row[place] for row, place in zip(spelled, best, strict=True)]
                 lengths, cut = list(map(len, unread)), [False] * len(batch)
@@ -209,7 +214,8 @@ class LocalModel:
                         reading.forget(row, since=prompted)
             latency_s = (time.monotonic() - began_s) / len(batch)
             for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
-                replies[row].append(written_reply(text, tokens=length, latency_s=latency_s, cut=cut[row]))
+                reply = written_reply(text, tokens=length, latency_s=latency_s, cut=cut[row], scores=scores[row])
+                replies[row].append(reply)
         for question, given in zip(batch, replies, strict=True):
             yield Response(item=question.id, replies=tuple(given))
 
@@ -227,21 +233,33 @@ class LocalModel:
             shown = [name for past in question.turns[: number + 1] for name in past.images]
             reading = Reading.of(self.model, 1)
             logits_BV = reading.read_cut(ids, pictures.features(shown), self.context)
+            scores = None
             if self._answer == "likelihood":
                 spelled = [self.spelled(option) for option in turn.options]
-                best = int(reading.option_likelihoods(logits_BV, [spelled])[0].argmax())
+                likelihoods_K = reading.option_likelihoods(logits_BV, [spelled])[0]
+                best, scores = int(likelihoods_K.argmax()), self._scores(turn, likelihoods_K)
                 text, said, cut = turn.options[best], spelled[best], False
                 length = len(said)
             else:
                 (written,), _, (cut,) = self._write(reading, logits_BV)
                 text, length = str(self._tokenizer.decode(written)).strip(), len(written)
                 said = [*written, EOS] if text else []
-            reply = written_reply(text, tokens=length, latency_s=time.monotonic() - began_s, cut=cut)
+            latency_s = time.monotonic() - began_s
+            reply = written_reply(text, tokens=length, latency_s=latency_s, cut=cut, scores=scores)
             if len(ids) > self.context and not reply.problem:
                 reply = reply.model_copy(update={"problem": f"{len(ids)} tokens, cut to the context of {self.context}"})
             replies.append(reply)
             ids += self.spelled(question.history[number]) if question.history[number:] else said
         return Response(item=question.id, replies=tuple(replies))
+
+    def _scores(self, turn: QuestionTurn, likelihoods_K: torch.Tensor) -> OptionScores | None:
+        """The three readings of a round's options."""
+        for option in turn.options:
+            if option not in self._alone:
+                self._alone[option] = -self.mean_loss("", [], option)[0] * len(self.spelled(option))
+        lengths = [len(self.spelled(option)) for option in turn.options]
+        sums = likelihoods_K[: len(lengths)].tolist()
+        return likelihood_scores(sums, lengths, [self._alone[option] for option in turn.options])
 
     def _write(self, reading: Reading, logits_BV: torch.Tensor) -> tuple[list[list[int]], list[list[int]], list[bool]]:
         """Replies of one round, token by token.

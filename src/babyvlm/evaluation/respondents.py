@@ -14,7 +14,7 @@ from PIL import Image
 
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.journal import RoundJournal
-from babyvlm.records import Question, Reply, Response
+from babyvlm.records import OptionScores, Question, Reply, Response
 from babyvlm.toolbox.folder import Toolbox
 from babyvlm.toolbox.replies import CUT_OFF
 
@@ -100,17 +100,18 @@ class KnowsRevision(Protocol):
     """Hash of the weights, commit of the hub, or what the provider reports; empty when not known yet."""
 
 
-def written_reply(text: str, *, tokens: int, latency_s: float, cut: bool) -> Reply:
-    """A reply that a model wrote token by token.
+def written_reply(text: str, *, tokens: int, latency_s: float, cut: bool, scores: OptionScores | None = None) -> Reply:
+    """A reply that a model wrote token by token, or chose.
 
     Args:
         text: What it wrote.
         tokens: How many tokens that is.
         latency_s: Seconds it took.
         cut: Whether it ended at the longest length, not by itself.
+        scores: Of every option, where it was chosen by them.
     """
     problem = f"{CUT_OFF} (after {tokens} tokens; --max-new-tokens sets the limit)" if cut else ""
-    return Reply(text=text, problem=problem, latency_s=round(latency_s, 5), tokens=tokens)
+    return Reply(text=text, problem=problem, latency_s=round(latency_s, 5), tokens=tokens, scores=scores)
 
 
 def failed_response(question: Question, problem: str) -> Response:

@@ -38,6 +38,7 @@ from babyvlm.progress import progress
 from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, read_jsonl, read_record
 from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
 from babyvlm.toolbox.folder import toolbox_hash
+from babyvlm.toolbox.graded import graded_scores
 from babyvlm.toolbox.tasks import REGISTRY as TASK_REGISTRY
 from babyvlm.toolbox.tasks import row_name
 
@@ -278,7 +279,8 @@ def run_scores(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | No
             path=out,
             remedy="Run babyvlm evaluate again to resume",
         )
-    return with_phrases(scores, out)
+    graded = graded_scores(items, read_jsonl(path, Response))
+    return with_phrases(scores.model_copy(update={"graded": graded}), out)
 
 
 def read_run(out: Path) -> Run:

@@ -19,13 +19,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from statistics import fmean, variance
-from typing import cast, get_args
+from typing import ClassVar, cast, get_args
 
 from pydantic import Field
 
 from babyvlm.errors import InputError
-from babyvlm.records import Item, ItemTurn, Outcome, Record, Reply, Response
+from babyvlm.records import Item, ItemTurn, Outcome, Record, Reply, Response, SparseRecord
 from babyvlm.toolbox.directions import DIRECTIONS, neighbours
+from babyvlm.toolbox.graded import GradedScores
 from babyvlm.toolbox.reference import mean_right, reference_adjacent, reference_remembered
 from babyvlm.toolbox.replies import CUT_OFF, Scoring, is_refusal, read_answer
 from babyvlm.toolbox.tasks import TASKS, TaskSpec, in_table_order, is_extra, row_name, task_named, task_of_row
@@ -92,8 +93,10 @@ class TaskScore(Record):
     """Rounds by outcome; they add up to all rounds asked."""
 
 
-class Scores(Record):
+class Scores(SparseRecord):
     """A respondent's results."""
+
+    sparse: ClassVar[tuple[str, ...]] = ("graded",)
 
     scoring: Scoring
     tasks: tuple[TaskScore, ...]
@@ -104,6 +107,8 @@ class Scores(Record):
     """Items without a response; they count in nothing."""
     winoground: WinogroundScores | None = None
     """Baby Winoground; None where nobody judged phrases. Not in ``overall``, though in the leaderboard's mean."""
+    graded: GradedScores | None = None
+    """What the scores for every option say; None where no reply has any. In no other figure."""
 
     def task(self, name: str) -> TaskScore:
         """The result of one sub-task; KeyError where there is none."""
