@@ -1,6 +1,6 @@
 """From ``MODEL`` on the command line to a respondent.
 
-NAME:REST             RESPONDENTS    hf, openai, anthropic, gemini, and those of other packages
+NAME:REST             RESPONDENTS    hf, clip, lm, python, openai, anthropic, gemini, and those of other packages
 baseline:NAME[:REST]  BASELINE_KINDS controls and baselines, and those of other packages
 FOLDER                               one of our checkpoints, or any model of transformers
 """
@@ -14,6 +14,7 @@ from babyvlm.evaluation.apis import APIS, open_api
 from babyvlm.evaluation.baselines import BlindMatch, Majority, RandomGuess
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.controls import CONTROLS
+from babyvlm.evaluation.python_class import open_python
 from babyvlm.evaluation.respondents import Opening, Respondent, RespondentKind
 from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.registry import Registry, instance_of
@@ -62,10 +63,28 @@ def _open_hub(name: str, opening: Opening) -> Respondent:
     return HubModel(name, ask=opening.ask)
 
 
-def _open_dual_encoder(folder: str, opening: Opening) -> Respondent:
-    from babyvlm.evaluation.dual_encoder import DualEncoderModel
+def _open_dual_encoder(name: str, opening: Opening) -> Respondent:
+    """A contrastive checkpoint of ours, CVCL, or a model of transformers, told apart by what the folder holds."""
+    from babyvlm.evaluation.clip_encoder import TransformersDualEncoder
+    from babyvlm.evaluation.contrastive import ContrastiveCheckpoint
+    from babyvlm.evaluation.cvcl import CvclEncoder, is_cvcl
+    from babyvlm.evaluation.dual_encoder import DualEncoderModel, PictureTextEncoder
 
-    return DualEncoderModel(Path(folder), seed=opening.seed)
+    folder = Path(name)
+    encoder: PictureTextEncoder
+    if is_cvcl(folder):
+        encoder = CvclEncoder(folder)
+    elif (folder / MANIFEST).is_file() or (folder.exists() and not (folder / "config.json").is_file()):
+        encoder = ContrastiveCheckpoint(folder)
+    else:
+        encoder = TransformersDualEncoder(name, ask=opening.ask)
+    return DualEncoderModel(encoder, seed=opening.seed)
+
+
+def _open_language_model(name: str, opening: Opening) -> Respondent:
+    from babyvlm.evaluation.language_model import LanguageModel
+
+    return LanguageModel(name, ask=opening.ask)
 
 
 def _api(provider: str) -> RespondentKind:
@@ -76,7 +95,9 @@ RESPONDENTS: Registry[RespondentKind] = Registry(
     "babyvlm.respondents",
     {
         "hf": RespondentKind(open=_open_hub, rest="NAME"),
-        "clip": RespondentKind(open=_open_dual_encoder, rest="FOLDER"),
+        "clip": RespondentKind(open=_open_dual_encoder, rest="NAME"),
+        "lm": RespondentKind(open=_open_language_model, rest="NAME"),
+        "python": RespondentKind(open=lambda rest, opening: open_python(rest, opening.seed), rest="FILE.py:CLASS"),
         **{provider: _api(provider) for provider in APIS},
         _BASELINE: RespondentKind(open=_open_baseline, rest="NAME", example="random"),
     },
@@ -85,13 +106,17 @@ RESPONDENTS: Registry[RespondentKind] = Registry(
 """What may stand before the first colon."""
 
 
+_IN_WORDS = ("hf", "clip", "lm", _BASELINE)
+
+
 def _kinds() -> str:
     """What ``MODEL`` may be, in words."""
-    others = [name for name in RESPONDENTS.names() if name not in ("hf", "clip", _BASELINE)]
+    others = {name: RESPONDENTS.get(name).rest or "NAME" for name in RESPONDENTS.builtin if name not in _IN_WORDS}
+    others |= {one.name: "NAME" for one in RESPONDENTS.extensions}
     baselines = [f"{name}:MODEL" if name in CONTROLS else name for name in BASELINE_KINDS.names()]
     return (
-        "a checkpoint folder, clip:FOLDER of a contrastive stage, hf:NAME of a model on the hub, "
-        + ", ".join(f"{name}:NAME" for name in others)
+        "a checkpoint folder, hf:NAME of a model on the hub, clip:NAME of a dual encoder, lm:NAME of a language model, "
+        + ", ".join(f"{name}:{rest}" for name, rest in others.items())
         + ", or baseline: and one of "
         + ", ".join(baselines)
     )
@@ -108,8 +133,9 @@ def choose_respondent(
 
     Args:
         model: ``baseline:random``, ``baseline:majority``, ``baseline:blind-match``, ``baseline:text-only:MODEL`` and
-            the other controls, ``openai:NAME``, ``anthropic:NAME``, ``gemini:NAME``, ``hf:NAME``, ``NAME:REST`` of
-            another package, or a folder: one of our checkpoints, or any model of transformers.
+            the other controls, ``openai:NAME``, ``anthropic:NAME``, ``gemini:NAME``, ``hf:NAME``, ``clip:NAME``,
+            ``lm:NAME``, ``python:FILE.py:CLASS``, ``NAME:REST`` of another package, or a folder: one of our
+            checkpoints, or any model of transformers.
         toolbox: What it will be asked; the majority baseline counts its answers.
         seed: Seed of the random baseline and of shuffled options.
         ask: How it is asked.

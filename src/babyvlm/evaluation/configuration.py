@@ -14,6 +14,7 @@ from babyvlm.errors import ConfigError
 History = Literal["own", "gold"]
 AnswerMode = Literal["generate", "likelihood"]
 TooLong = Literal["fail", "cut"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,13 +24,24 @@ class AskConfig:
     history: History = "own"
     """What the earlier rounds of a memory item show as the respondent's replies: its own (paper), or the right ones."""
     answer: AnswerMode = "generate"
-    """``generate`` writes a reply (paper); ``likelihood`` takes the option with the highest likelihood. An API
-    gives no likelihoods, and a baseline needs none."""
+    """``generate`` writes a reply (paper); ``likelihood`` takes the option with the highest likelihood, and keeps a
+    score for every option. An API gives no likelihoods (see ``--logprobs``), a baseline needs none, and a language
+    model (``lm:``) is always asked so."""
+    logprobs: bool = False
+    """Also ask an API for the log-probabilities of a reply's first token, to keep a score for every option where
+    each begins with a token of its own: OpenAI-compatible servers and Gemini, of the models that give them. It changes
+    no reply."""
     max_new_tokens: int | None = None
     """Most tokens of a reply. None for 8 from our models, 32 from others here, 1024 from an API, where a model
     may think before it replies."""
     batch_size: int = 32
     """Batch size of a local model, in items. Replies do not depend on it."""
+    dtype: Precision = "auto"
+    """Precision of a model of transformers (``hf:``, ``clip:``, ``lm:``). ``auto`` for float32 on a CPU and for dual
+    encoders, bfloat16 for others on a GPU."""
+    device_map: str = ""
+    """How a model of transformers is spread over devices, as transformers takes it: ``auto``, ``balanced``, ``cpu``,
+    ``cuda:1``. Empty for one device."""
     max_images: int | None = None
     """Most pictures in one conversation; an item with more fails at once. None for the limit in the model's
     configuration."""
@@ -66,9 +78,11 @@ class AskConfig:
             raise ConfigError(f"--budget must not be negative, and is {self.budget}")
 
     def deciding(self) -> dict[str, str | int | float | None]:
-        """The settings that may change a reply; a run is resumed only where they are the same."""
-        cut: dict[str, str | int | float | None] = {} if self.too_long == "fail" else {"too_long": self.too_long}
-        return cut | {
+        """The settings that may change a reply or what it keeps; a run is resumed only where they are the same."""
+        usual = AskConfig()
+        others = ("too_long", "dtype", "logprobs")  # not named where they are as usual: runs begun before had none
+        changed = {name: getattr(self, name) for name in others if getattr(self, name) != getattr(usual, name)}
+        return changed | {
             "history": self.history,
             "answer": self.answer,
             "max_new_tokens": self.max_new_tokens,

@@ -53,7 +53,7 @@ class TextOnly(_Around):
         self.sends_data_out = False  # words alone
 
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
-        return self._inner.answer([_without_pictures(question) for question in questions], images)
+        return self._inner.answer([without_pictures(question) for question in questions], images)
 
 
 class BlankImage(_Around):
@@ -123,7 +123,9 @@ class ShuffledOptions(_Around):
         return response.model_copy(update={"replies": tuple(replies)})
 
 
-def _without_pictures(question: Question) -> Question:
+def without_pictures(question: Question) -> Question:
+    """A question with its words alone."""
+
     def bare(turn: QuestionTurn) -> QuestionTurn:
         prompt = re.sub(rf" ?{re.escape(IMAGE_TOKEN)}", "", turn.prompt).strip()
         return turn.model_copy(update={"prompt": prompt, "images": ()})

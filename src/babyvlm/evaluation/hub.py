@@ -20,7 +20,6 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,17 +31,21 @@ from transformers import AutoModelForImageTextToText, DynamicCache
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation import kv_cache
 from babyvlm.evaluation.configuration import AskConfig
-from babyvlm.evaluation.hub_access import refuse_unreachable
+from babyvlm.evaluation.hub_access import (
+    first_line,
+    hub_revision,
+    load_errors,
+    load_weights,
+    refuse_unreachable,
+    shown_name,
+)
 from babyvlm.evaluation.hub_processors import load_processor
-from babyvlm.evaluation.provenance import weights_revision
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
 from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Response
 
 _MAX_NEW_TOKENS = 32
 _ONE_PICTURE = {"blip-2", "git", "instructblip", "kosmos-2", "pix2struct", "vision-encoder-decoder", "florence2"}
 """Model types that take one picture in a conversation."""
-_OFTEN_MISSING = ("torchvision", "timm", "num2words", "sentencepiece")
-"""Packages that some kinds of models need and this one does without."""
 _SAME_LOGITS = 1e-2
 """Largest difference of logits between going on from the cache and encoding again, relative to the largest logit."""
 
@@ -76,34 +79,23 @@ class HubModel:
     sends_data_out = False
 
     def __init__(self, name: str, *, ask: AskConfig = AskConfig(), device: str = "") -> None:  # noqa: B008
-        self.name = Path(name).resolve().name if Path(name).is_dir() else name
+        self.name = shown_name(name)
         self._ask, self._max_new_tokens = ask, ask.max_new_tokens or _MAX_NEW_TOKENS
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        dtype = torch.float32 if self._device.type == "cpu" else torch.bfloat16
         refuse_unreachable(name)
-        try:
+        with load_errors(
+            name, "an image-and-text model of transformers", "AutoModelForImageTextToText and AutoProcessor"
+        ):
             self.processor: Any = load_processor(name)
             _refuse_without_template(name, self.processor)
-            loaded: Any = AutoModelForImageTextToText.from_pretrained(name, dtype=dtype)
-        except CheckpointError:
-            raise
-        except Exception as error:  # of transformers, safetensors, tokenizers, the hub: each has errors of its own
-            missing = next((package for package in _OFTEN_MISSING if package in str(error).lower()), "")
-            remedy = "Give a hub id or folder that AutoModelForImageTextToText and AutoProcessor load"
-            raise CheckpointError(
-                f"does not load as an image-and-text model of transformers ({_first_line(error)})",
-                path=name,
-                remedy=f"It needs {missing}: pip install {missing}" if missing else remedy,
-            ) from error
-        self._model: Any = loaded.to(self._device).eval()
+            self._model: Any = load_weights(AutoModelForImageTextToText, name, ask, device=device)
+        self._device = self._model.device
         self._cache_named = kv_cache.argument(type(self._model))
         self._tokenizer: Any = self.processor.tokenizer
         self._tokenizer.padding_side = "left"
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         config = self._model.config
-        commit = getattr(config, "_commit_hash", None)
-        self.revision = weights_revision(Path(name)) if Path(name).is_dir() else str(commit or "")
+        self.revision = hub_revision(name, config)
         text_config = config.get_text_config()
         self.context: int | None = getattr(text_config, "max_position_embeddings", None)
         self._max_images = ask.max_images or (1 if config.model_type in _ONE_PICTURE else None)
@@ -130,7 +122,7 @@ class HubModel:
                 inputs = self._encode([self._render(talk.messages)], [talk.images])
                 logits.append(self._model(**inputs, use_cache=False).logits[0, -1])
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            self.say(f"whether it sees was not checked ({_first_line(error)})")
+            self.say(f"whether it sees was not checked ({first_line(error)})")
             return
         if torch.equal(*logits):
             raise CheckpointError(
@@ -162,12 +154,12 @@ class HubModel:
                 yield from self._answer_batch(batch, images)
                 return
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
-                self.say(f"a batch of {len(batch)} failed ({_first_line(error)}); its items are asked one by one")
+                self.say(f"a batch of {len(batch)} failed ({first_line(error)}); its items are asked one by one")
         for question in batch:
             try:
                 yield self._converse(question, images)
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
-                yield failed_response(question, f"{type(error).__name__}: {_first_line(error)}")
+                yield failed_response(question, f"{type(error).__name__}: {first_line(error)}")
 
     @torch.inference_mode()
     def _answer_batch(self, batch: Sequence[Question], images: ImageReader) -> list[Response]:
@@ -247,7 +239,7 @@ class HubModel:
             new = self._pictures(talk.images[old_images:], talk.messages[-1])
             logits_V = self._forward(tail, talk.cache, shared, new)
         except (RuntimeError, ValueError, IndexError, TypeError, AttributeError, KeyError) as error:
-            self._forget(_first_line(error))
+            self._forget(first_line(error))
             return None
         if not self.checked and not self._agrees(logits_V, inputs):
             self._forget("going on from it gave other logits")
@@ -394,7 +386,3 @@ def _extend(talk: _Talk, turn: QuestionTurn, images: ImageReader) -> None:
 
 def _assistant(text: str) -> Message:
     return {"role": "assistant", "content": [{"type": "text", "text": text}]}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
