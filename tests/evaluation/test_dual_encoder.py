@@ -5,6 +5,7 @@ import torch
 
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
 from babyvlm.evaluation import choose_respondent, evaluate
+from babyvlm.evaluation.contrastive import ContrastiveCheckpoint
 from babyvlm.evaluation.dual_encoder import DualEncoderModel
 from babyvlm.folders import Manifest
 from babyvlm.model import DualEncoder, DualEncoderConfig, ModelShape
@@ -45,28 +46,37 @@ def test_contract(dual, toolbox):
 
 def test_the_same_picture_is_found_again_and_a_new_one_told_from_those_seen(dual, toolbox):
     items = [item for item in toolbox.items if item.task in ("left_right", "memory")]
-    respondent = DualEncoderModel(dual)
+    respondent = DualEncoderModel(ContrastiveCheckpoint(dual))
     scores = score(items, respondent.answer([item.question() for item in items], toolbox.image))
     assert [task.value for task in scores.tasks] == [1.0, 1.0]
 
 
 def test_a_word_takes_the_picture_nearest_to_it(dual, toolbox):
-    respondent = DualEncoderModel(dual)
+    encoder = ContrastiveCheckpoint(dual)
     turn = QuestionTurn(prompt=PROMPT.format("ball"), images=("00.jpg", "01.jpg"), options=("A", "B"))
-    scores = respondent.scores(turn, toolbox.image)
-    encoder = respondent.encoder
     with torch.no_grad():
-        placed = encoder.placed(torch.stack(respondent.tokens(turn.images, toolbox.image)))
-        encoder.word_vectors.weight[1] = placed[1]
-        assert respondent.scores(turn, toolbox.image)[1] == pytest.approx(1, abs=1e-5)
-        encoder.word_vectors.weight[1] = placed[0]
-        assert respondent.scores(turn, toolbox.image)[0] == pytest.approx(1, abs=1e-5)
-    assert len(scores) == 2
+        placed = encoder.placed(torch.stack(DualEncoderModel(encoder).features(turn.images, toolbox.image)))
+        for place in (1, 0):
+            encoder.model.word_vectors.weight[1] = placed[place]
+            cosines = DualEncoderModel(encoder).cosines(turn, toolbox.image)
+            assert cosines[place] == pytest.approx(1, abs=1e-5) and len(cosines) == 2
 
 
 def test_an_unknown_word_is_a_guess(dual, toolbox):
     turn = QuestionTurn(prompt=PROMPT.format("walrus"), images=("00.jpg", "01.jpg"), options=("A", "B"))
-    assert DualEncoderModel(dual).scores(turn, toolbox.image) == [0, 0]
+    assert DualEncoderModel(ContrastiveCheckpoint(dual)).cosines(turn, toolbox.image) == [0, 0]
+
+
+def test_replies_keep_the_cosines_on_the_checkpoints_own_scale(dual, toolbox):
+    encoder = ContrastiveCheckpoint(dual)
+    item = next(item for item in toolbox.items if item.task == "left_right")
+    turn = item.turns[0]
+    (response,) = DualEncoderModel(encoder).answer([item.question()], toolbox.image)
+    scores = response.replies[0].scores
+    cosines = DualEncoderModel(encoder).cosines(turn, toolbox.image)
+    assert scores.kind == "similarity" and not scores.means and not scores.corrected
+    assert scores.sums == pytest.approx([10 * cosine for cosine in cosines], abs=1e-5)  # the scale of a new encoder
+    assert response.replies[0].text == turn.options[scores.sums.index(max(scores.sums))]
 
 
 def test_what_it_cannot_answer_is_left_out_and_named(dual, toolbox, tmp_path, capsys):

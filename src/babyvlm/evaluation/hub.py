@@ -1,6 +1,6 @@
 """Any image-and-text model of transformers as a respondent, through its own processor and chat template.
 
-    single rounds   batches, padded on the left, greedy
+    single rounds   batches, padded on the left, greedy or by the likelihood of each option
     many rounds     one conversation at a time; what the template leaves as it was stays in the key/value cache
 
 The cache is kept across rounds only where that changes nothing: the tokens of the rounds before must come out of the
@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from jinja2 import TemplateError
 from PIL import Image
 from transformers import AutoModelForImageTextToText, DynamicCache
 
@@ -39,17 +40,18 @@ from babyvlm.evaluation.hub_access import (
     refuse_unreachable,
     shown_name,
 )
+from babyvlm.evaluation.hub_likelihood import last_logits, positions, sums_anew, sums_decoded, sums_from_cache
 from babyvlm.evaluation.hub_processors import load_processor
+from babyvlm.evaluation.hub_prompts import EMPTY_QUESTION, ChatPrompts, Message, PlainPrompts, assistant
+from babyvlm.evaluation.option_scores import likelihood_scores
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
-from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Response
+from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Reply, Response
 
 _MAX_NEW_TOKENS = 32
 _ONE_PICTURE = {"blip-2", "git", "instructblip", "kosmos-2", "pix2struct", "vision-encoder-decoder", "florence2"}
 """Model types that take one picture in a conversation."""
 _SAME_LOGITS = 1e-2
 """Largest difference of logits between going on from the cache and encoding again, relative to the largest logit."""
-
-Message = dict[str, Any]
 
 
 @dataclass
@@ -72,7 +74,7 @@ class HubModel:
         device: Where it runs.
 
     Raises:
-        CheckpointError: It does not load, or has no processor or chat template.
+        CheckpointError: It does not load, has no processor, or is to write and has no chat template.
     """
 
     family: Family = "open-source"
@@ -86,7 +88,7 @@ class HubModel:
             name, "an image-and-text model of transformers", "AutoModelForImageTextToText and AutoProcessor"
         ):
             self.processor: Any = load_processor(name)
-            _refuse_without_template(name, self.processor)
+            _refuse_without_template(name, self.processor, ask)
             self._model: Any = load_weights(AutoModelForImageTextToText, name, ask, device=device)
         self._device = self._model.device
         self._cache_named = kv_cache.argument(type(self._model))
@@ -95,17 +97,21 @@ class HubModel:
         if self._tokenizer.pad_token_id is None:
             self._tokenizer.pad_token = self._tokenizer.eos_token
         config = self._model.config
+        has_template = bool(getattr(self.processor, "chat_template", None))
+        self._prompts = ChatPrompts(self.processor) if has_template else PlainPrompts(self.processor, config)
+        self._alone: dict[str, float | None] = {}  # log-likelihoods of options behind an empty question
         self.revision = hub_revision(name, config)
         text_config = config.get_text_config()
         self.context: int | None = getattr(text_config, "max_position_embeddings", None)
         self._max_images = ask.max_images or (1 if config.model_type in _ONE_PICTURE else None)
         ends = self._model.generation_config.eos_token_id
         self._ends = set(ends if isinstance(ends, list) else [ends]) | {self._tokenizer.eos_token_id}
-        self.checked, self.said = False, set[str]()
+        self.checked, self.checked_batch, self.said = False, False, set[str]()
         self._takes_types = "token_type_ids" in inspect.signature(self._model.forward).parameters
         self.keeps_cache = not (
             hasattr(getattr(self._model, "model", None), "get_rope_index")
             or self._takes_types
+            or self._prompts.is_plain
             or "sliding_attention" in (getattr(text_config, "layer_types", None) or ())
         )
         self._require_sight()
@@ -119,7 +125,7 @@ class HubModel:
         try:
             for noise in map(Image.fromarray, noise_UHWC):
                 talk = _open(turn, {"noise": noise}.__getitem__)
-                inputs = self._encode([self._render(talk.messages)], [talk.images])
+                inputs = self._encode([self._prompts.text(talk.messages)], [talk.images])
                 logits.append(self._model(**inputs, use_cache=False).logits[0, -1])
         except (RuntimeError, ValueError, IndexError, TypeError) as error:
             self.say(f"whether it sees was not checked ({first_line(error)})")
@@ -142,7 +148,7 @@ class HubModel:
         fitting.sort(key=lambda q: (len(q.turns), q.task, len(q.turns[0].images), q.id))
         while fitting:
             first = fitting[0]
-            size = self._ask.batch_size if len(first.turns) == 1 and self._ask.answer == "generate" else 1
+            size = self._ask.batch_size if len(first.turns) == 1 else 1
             alike = [q for q in fitting[:size] if (q.task, len(q.turns)) == (first.task, len(first.turns))]
             alike = [q for q in alike if len(q.turns[0].images) == len(first.turns[0].images)]
             fitting = fitting[len(alike) :]
@@ -165,13 +171,18 @@ class HubModel:
     def _answer_batch(self, batch: Sequence[Question], images: ImageReader) -> list[Response]:
         began_s = time.monotonic()
         talks = [_open(question.turns[0], images) for question in batch]
-        inputs = self._encode([self._render(talk.messages) for talk in talks], [talk.images for talk in talks])
+        inputs = self._encode([self._prompts.text(talk.messages) for talk in talks], [talk.images for talk in talks])
         longest = inputs["input_ids"].shape[1]
         if self.context is not None and longest + self._max_new_tokens > self.context:
             return [self._converse(question, images) for question in batch]  # which says of each whether it fits
-        written = self._generate(inputs)
-        latency_s = (time.monotonic() - began_s) / len(batch)
-        replies = [written_reply(text, tokens=tokens, latency_s=latency_s, cut=cut) for text, tokens, cut in written]
+        if self._ask.answer == "likelihood":
+            chosen = self._choose(talks, inputs, [question.turns[0].options for question in batch])
+            latency_s = (time.monotonic() - began_s) / len(batch)
+            replies = [one.model_copy(update={"latency_s": round(latency_s, 5)}) for one in chosen]
+        else:
+            written = self._generate(inputs)
+            latency_s = (time.monotonic() - began_s) / len(batch)
+            replies = [written_reply(said, tokens=n, latency_s=latency_s, cut=cut) for said, n, cut in written]
         return [Response(item=question.id, replies=(reply,)) for question, reply in zip(batch, replies, strict=True)]
 
     def _generate(self, inputs: dict[str, torch.Tensor]) -> list[tuple[str, int, bool]]:
@@ -193,8 +204,8 @@ class HubModel:
         for number, turn in enumerate(question.turns):
             _extend(whole, turn, images)
             if number < len(question.turns) - 1:
-                whole.messages.append(_assistant(question.history[number] if question.history else "A"))
-        tokens = int(self._encode([self._render(whole.messages)], [whole.images])["input_ids"].shape[1])
+                whole.messages.append(assistant(question.history[number] if question.history else "A"))
+        tokens = int(self._encode([self._prompts.text(whole.messages)], [whole.images])["input_ids"].shape[1])
         if self.context is not None and tokens + self._max_new_tokens > self.context:
             return failed_response(
                 question, f"context too short: {tokens} tokens and a reply, and the model takes {self.context}"
@@ -204,17 +215,16 @@ class HubModel:
             began_s = time.monotonic()
             before = len(talk.images)
             _extend(talk, turn, images)
-            inputs = self._encode([self._render(talk.messages)], [talk.images])
+            inputs = self._encode([self._prompts.text(talk.messages)], [talk.images])
             logits_V = self._read(talk, inputs, before) if self.keeps_cache else None
-            cut = False
             if self._ask.answer == "likelihood":
-                text, tokens = self._likeliest(talk, inputs, turn.options, logits_V)
-            elif logits_V is not None:
-                text, tokens, cut = self._write(talk, logits_V)
+                (reply,) = self._choose([talk], inputs, [turn.options], logits_V)
             else:
-                ((text, tokens, cut),) = self._generate(inputs)
-            replies.append(written_reply(text, tokens=tokens, latency_s=time.monotonic() - began_s, cut=cut))
-            talk.messages.append(_assistant(question.history[number] if number < len(question.history) else text))
+                written = self._generate(inputs)[0] if logits_V is None else self._write(talk, logits_V)
+                reply = written_reply(written[0], tokens=written[1], latency_s=0, cut=written[2])
+            replies.append(reply.model_copy(update={"latency_s": round(time.monotonic() - began_s, 5)}))
+            text = reply.text or ""
+            talk.messages.append(assistant(question.history[number] if number < len(question.history) else text))
         return Response(item=question.id, replies=tuple(replies))
 
     def _read(self, talk: _Talk, inputs: dict[str, torch.Tensor], old_images: int) -> torch.Tensor | None:
@@ -274,60 +284,78 @@ class HubModel:
                 talk.cached = (*talk.cached, token)
         return self._text(written), len(written), True
 
-    def _likeliest(
-        self, talk: _Talk, inputs: dict[str, torch.Tensor], options: Sequence[str], first_V: torch.Tensor | None
-    ) -> tuple[str, int]:
-        """The option of highest likelihood, as the template writes it with what closes a reply."""
-        prompt = self._render(talk.messages)
-        tails = []
-        for option in options:
-            whole = self._render([*talk.messages, _assistant(option)], reply=False)
-            tail = whole[len(prompt) :] if whole.startswith(prompt) else option
-            tails.append(self._tokenizer(tail.rstrip("\n"), add_special_tokens=False).input_ids)
-        if first_V is None:
-            likelihoods = torch.tensor([self._likelihood(inputs, tail) for tail in tails])
+    def _choose(
+        self,
+        talks: Sequence[_Talk],
+        inputs: dict[str, torch.Tensor],
+        options: Sequence[Sequence[str]],
+        first_V: torch.Tensor | None = None,
+    ) -> list[Reply]:
+        """Of each conversation, the option of highest likelihood, with the scores of all; the latency is yet to come.
+
+        Args:
+            talks: The conversations, up to the reply to be chosen.
+            inputs: The same, encoded.
+            options: Of each.
+            first_V: Logits after the only conversation, where its cache holds it.
+        """
+        tails = [self._prompts.options(talk.messages, row) for talk, row in zip(talks, options, strict=True)]
+        tails_BKL = kv_cache.padded_options(tails).to(self._device)
+        if first_V is not None and talks[0].cache is not None:
+            mask_1P = torch.ones((1, len(talks[0].cached)), dtype=torch.long, device=self._device)
+            sums_BK = sums_from_cache(self._model, talks[0].cache, mask_1P, first_V[None], tails_BKL)
         else:
-            likelihoods = self._likelihoods(talk, tails, first_V)
-        best = int(likelihoods.argmax())
-        return options[best], len(tails[best])
+            sums_BK = self._sums(inputs, tails_BKL)
+        replies = []
+        for row, spelled, sums in zip(options, tails, sums_BK.tolist(), strict=True):
+            known = sums[: len(row)]
+            best = known.index(max(known))
+            scores = likelihood_scores(known, list(map(len, spelled)), [self._by_itself(option) for option in row])
+            replies.append(written_reply(row[best], tokens=len(spelled[best]), latency_s=0, cut=False, scores=scores))
+        return replies
 
-    def _likelihoods(self, talk: _Talk, tails: list[list[int]], first_V: torch.Tensor) -> torch.Tensor:
-        """Log-likelihood of each continuation, all read on from the cache; (K,)."""
-        assert talk.cache is not None
-        tails_KL = kv_cache.padded_options([tails])[0].to(self._device)
-        past = torch.ones((len(tails), len(talk.cached)), device=self._device)
-        logits_KLV = self._model(
-            input_ids=tails_KL.clamp(min=0),
-            attention_mask=torch.cat([past, (tails_KL >= 0).float()], 1).long(),
-            **{self._cache_named: kv_cache.branch(talk.cache, len(tails))},
-            use_cache=True,
-        ).logits
-        return kv_cache.option_likelihoods(logits_KLV[None], first_V[None], tails_KL[None])[0]
+    def _sums(self, inputs: dict[str, torch.Tensor], tails_BKL: torch.Tensor) -> torch.Tensor:
+        """Log-likelihoods of options behind conversations that are read for the first time, (B, K)."""
+        if self._model.config.is_encoder_decoder:
+            return sums_decoded(self._model, inputs, tails_BKL)
+        if not self.keeps_cache or len(tails_BKL) == 1:
+            return sums_anew(self._model, inputs, tails_BKL)
+        cache, mask_BP = DynamicCache(config=self._model.config.get_text_config()), inputs["attention_mask"]
+        placed = {**positions(self._model, mask_BP, mask_BP.shape[1]), **last_logits(self._model, 1)}
+        logits_BLV = self._model(**inputs, **placed, **{self._cache_named: cache}, use_cache=True).logits
+        sums_BK = sums_from_cache(self._model, cache, mask_BP, logits_BLV[:, -1].float(), tails_BKL)
+        if not self.checked_batch:
+            again_BK = sums_anew(self._model, inputs, tails_BKL)
+            there_BK = again_BK.isfinite()
+            apart = (sums_BK - again_BK)[there_BK].abs().max()
+            self.checked_batch = bool(apart <= _SAME_LOGITS * again_BK[there_BK].abs().max().clamp(min=1))
+            if not self.checked_batch:
+                self._forget("options of a batch had other likelihoods from it")
+                return again_BK
+        return sums_BK
 
-    def _likelihood(self, inputs: dict[str, torch.Tensor], tail: list[int]) -> float:
-        """Log-likelihood of one continuation, the whole conversation read again."""
-        tail_1L = torch.tensor([tail], device=self._device)
-        behind = {"input_ids": tail_1L, "attention_mask": torch.ones_like(tail_1L)}
-        longer = {  # what says something of every token; of text, nothing
-            name: torch.cat([value, behind.get(name, torch.zeros_like(tail_1L))], 1)
-            for name, value in inputs.items()
-            if value.shape == inputs["input_ids"].shape
-        }
-        logits_LV = self._model(**inputs | longer, use_cache=False).logits[0, -len(tail) - 1 : -1].float()
-        return float(logits_LV.log_softmax(-1).gather(1, tail_1L.T).sum())
-
-    def _render(self, messages: Sequence[Message], *, reply: bool = True) -> str:
-        return str(self.processor.apply_chat_template(list(messages), add_generation_prompt=reply, tokenize=False))
+    def _by_itself(self, option: str) -> float | None:
+        """Log-likelihood of an option behind an empty question; None where the model reads nothing without pictures."""
+        if option not in self._alone:
+            try:
+                inputs = self._encode([self._prompts.text(EMPTY_QUESTION)], [[]])
+                tails_BKL = kv_cache.padded_options([self._prompts.options(EMPTY_QUESTION, [option])])
+                decoded = self._model.config.is_encoder_decoder
+                read = sums_decoded if decoded else sums_anew
+                self._alone[option] = float(read(self._model, inputs, tails_BKL.to(self._device)))
+            except (RuntimeError, ValueError, IndexError, TypeError, KeyError, TemplateError) as error:
+                self.say(f"no prompt-corrected scores: it reads no empty question ({first_line(error)})")
+                self._alone[option] = None
+        return self._alone[option]
 
     def _encode(self, texts: Sequence[str], images: Sequence[Sequence[Image.Image]]) -> dict[str, torch.Tensor]:
         # A template that writes the first token itself must not get a second one from the tokenizer.
         first = self._tokenizer.bos_token
         special = not (first and texts[0].startswith(first))
         shown = {"images": [list(row) for row in images]} if any(images) else {}
-        inputs = self.processor(
-            text=list(texts), padding=True, return_tensors="pt", add_special_tokens=special, **shown
-        )
-        kept = {name: value.to(self._device) for name, value in inputs.items()}
+        added = {} if self._prompts.is_plain else {"add_special_tokens": special}
+        inputs = self.processor(text=list(texts), padding=True, return_tensors="pt", **added, **shown)
+        kept = {name: value.to(self._device) for name, value in inputs.items() if name != "labels"}
         if not self._takes_types:  # tokenizers hand them out to models that know none
             kept.pop("token_type_ids", None)
         return {n: v.to(self._model.dtype) if v.is_floating_point() else v for n, v in kept.items()}
@@ -335,7 +363,7 @@ class HubModel:
     def _pictures(self, images: Sequence[Image.Image], message: Message) -> dict[str, torch.Tensor]:
         if not images:
             return {}
-        inputs = self._encode([self._render([message])], [images])
+        inputs = self._encode([self._prompts.text([message])], [images])
         return {name: value for name, value in inputs.items() if name not in ("input_ids", "attention_mask")}
 
     def _picture_tokens(self, ids: Sequence[int]) -> int:
@@ -361,10 +389,16 @@ class HubModel:
         self.said.add(what)
 
 
-def _refuse_without_template(name: str, processor: Any) -> None:
-    """Raises CheckpointError for a base model, before its weights load."""
-    if getattr(processor, "tokenizer", None) is None or not getattr(processor, "chat_template", None):
-        raise CheckpointError("its processor has no chat template", path=name, remedy="Give an instruction-tuned model")
+def _refuse_without_template(name: str, processor: Any, ask: AskConfig) -> None:
+    """Raises CheckpointError for a base model that is to write, before its weights load."""
+    if getattr(processor, "tokenizer", None) is None:
+        raise CheckpointError("its processor has no tokenizer", path=name, remedy="Give a model that reads text")
+    if not getattr(processor, "chat_template", None) and ask.answer == "generate":
+        raise CheckpointError(
+            "its processor has no chat template, so that nothing says how it replies",
+            path=name,
+            remedy="Ask it with --answer likelihood, or give an instruction-tuned model",
+        )
 
 
 def _open(turn: QuestionTurn, images: ImageReader) -> _Talk:
@@ -382,7 +416,3 @@ def _extend(talk: _Talk, turn: QuestionTurn, images: ImageReader) -> None:
         content += [{"type": "image"}] if position else []
         content += [{"type": "text", "text": piece.strip()}] if piece.strip() else []
     talk.messages.append({"role": "user", "content": content})
-
-
-def _assistant(text: str) -> Message:
-    return {"role": "assistant", "content": [{"type": "text", "text": text}]}

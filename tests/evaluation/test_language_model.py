@@ -1,0 +1,104 @@
+"""A language model as a respondent, against the definition of log-likelihoods."""
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from babyvlm.errors import CheckpointError
+from babyvlm.evaluation import AskConfig, choose_respondent
+from babyvlm.evaluation.language_model import LanguageModel
+from tests.evaluation.open_models import gpt2
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("lm") / "tiny-gpt2"
+    gpt2(made)
+    return made
+
+
+def by_definition(folder, context, continuation):
+    """What lm-evaluation-harness defines, written out anew: no test here runs that program itself.
+
+    The sum of the log-probabilities of the tokens that the continuation adds to the context's tokens; behind an empty
+    context stands the model's first token.
+    """
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder).eval()
+    before = tokenizer.encode(context.rstrip()) if context.strip() else []
+    behind = tokenizer.encode(context + continuation)[len(before) :]
+    ids = [*(before or [tokenizer.bos_token_id]), *behind]
+    with torch.no_grad():
+        logs = model(torch.tensor([ids])).logits[0].log_softmax(-1)
+    return sum(float(logs[place - 1, ids[place]]) for place in range(len(ids) - len(behind), len(ids))), len(behind)
+
+
+PAIRS = [
+    ("How many of ball do you see?", " 3"),
+    ("How many ", "of ball"),
+    ("", "Touch the new image."),
+    ("A", "B" * 30),
+]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_log_likelihoods_are_those_of_the_definition(batch_size, folder):
+    found = LanguageModel(str(folder), ask=AskConfig(batch_size=batch_size)).log_likelihoods(PAIRS)
+    for (context, continuation), one in zip(PAIRS, found, strict=True):
+        expected, tokens = by_definition(folder, context, continuation)
+        assert one.log_likelihood == pytest.approx(expected, abs=1e-4) and one.tokens == tokens
+
+
+def test_a_reply_is_the_likeliest_option_with_three_readings(folder, toolbox):
+    item = next(item for item in toolbox.items if item.task == "object_counting")
+    (response,) = LanguageModel(str(folder)).answer([item.question()], toolbox.image)
+    (reply,) = response.replies
+    question = "How many of ball do you see?"
+    for place, option in enumerate(item.turns[0].options):
+        total, tokens = by_definition(folder, question, f" {option}")
+        alone, _ = by_definition(folder, "", f" {option}")
+        assert reply.scores.sums[place] == pytest.approx(total, abs=1e-4)
+        assert reply.scores.means[place] == pytest.approx(total / tokens, abs=1e-4)
+        assert reply.scores.corrected[place] == pytest.approx(total - alone, abs=1e-4)
+    assert reply.text == item.turns[0].options[reply.scores.sums.index(max(reply.scores.sums))]
+
+
+def test_later_rounds_read_the_earlier_replies(folder, toolbox):
+    item = next(item for item in toolbox.items if item.task == "memory")
+    (response,) = LanguageModel(str(folder)).answer([item.question()], toolbox.image)
+    first, second = (turn.prompt.replace(" <image>", "") for turn in item.turns[:2])
+    total, _ = by_definition(folder, f"{first} {response.replies[0].text}\n{second}", " B")
+    assert response.replies[1].scores.sums[1] == pytest.approx(total, abs=1e-4)
+
+
+def test_contract(folder, toolbox):
+    respondent = choose_respondent(f"lm:{folder}", toolbox, ask=AskConfig(batch_size=4))
+    questions = [item.question() for item in toolbox.items]
+    found = {r.item: [reply.text for reply in r.replies] for r in respondent.answer(questions, toolbox.image)}
+    alone = choose_respondent(f"lm:{folder}", toolbox, ask=AskConfig(batch_size=1))
+    assert found == {r.item: [one.text for one in r.replies] for r in alone.answer(questions[::-1], toolbox.image)}
+    assert {name: len(said) for name, said in found.items()} == {q.id: len(q.turns) for q in questions}
+    assert respondent.family == "baseline" and not respondent.sends_data_out and len(respondent.revision) == 16
+
+
+def test_too_long_a_conversation_fails_that_item_alone(folder, toolbox):
+    respondent = LanguageModel(str(folder))
+    respondent.context = 40
+    for response in respondent.answer([item.question() for item in toolbox.items], toolbox.image):
+        turns = len(response.replies)
+        assert all((reply.text is None) == (turns == 15) for reply in response.replies)
+        assert ("context too short" in response.replies[0].problem) == (turns == 15)
+
+
+def test_minimal_pairs(folder):
+    model = LanguageModel(str(folder))
+    good, bad = "Touch the new image.", "Touch new the image."
+    likelier = by_definition(folder, "", good)[0] > by_definition(folder, "", bad)[0]
+    assert (model.prefers(good, bad), model.prefers(bad, good)) == (likelier, not likelier)
+    assert not model.prefers(good, good)
+
+
+def test_a_checkpoint_of_ours_is_shown_its_text_only_row(checkpoint, toolbox, tmp_path):
+    with pytest.raises(CheckpointError, match=f"baseline:text-only:{checkpoint}"):
+        choose_respondent(f"lm:{checkpoint}", toolbox)
+    with pytest.raises(CheckpointError, match="does not load as a language model"):
+        choose_respondent(f"lm:{tmp_path}", toolbox)
