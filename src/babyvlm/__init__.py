@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from babyvlm.chain.results import compare as compare
     from babyvlm.chain.results import compare_seeds as compare_seeds
     from babyvlm.chain.results import evaluate as evaluate
+    from babyvlm.chain.results import merge as merge
     from babyvlm.chain.results import power as power
     from babyvlm.chain.results import score as score
     from babyvlm.chain.sharing import Submission as Submission
@@ -86,7 +87,7 @@ _PLACES = {
         "write_lmms_tasks",
     ),
     "babyvlm.chain.model": ("convert", "load", "train"),
-    "babyvlm.chain.results": ("Evaluation", "compare", "compare_seeds", "evaluate", "power", "score"),
+    "babyvlm.chain.results": ("Evaluation", "compare", "compare_seeds", "evaluate", "merge", "power", "score"),
     "babyvlm.chain.sharing": ("Submission", "export_study", "push", "report", "submit"),
     "babyvlm.corpus.nursery": ("NurseryConfig",),
     "babyvlm.corpus.recognition": ("RecognitionConfig",),
@@ -133,6 +134,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "index_corpus",
     "load",
     "make_corpus",
+    "merge",
     "power",
     "push",
     "report",

@@ -7,9 +7,12 @@ import torch
 from PIL import Image
 
 from babyvlm.cli import main
+from babyvlm.errors import DataFolderError
 from babyvlm.evaluation import evaluate, score_run
 from babyvlm.evaluation.baselines import RandomGuess
 from babyvlm.evaluation.local import LocalModel
+from babyvlm.evaluation.merging import merge_runs
+from babyvlm.evaluation.run_parts import RunPart
 from babyvlm.evaluation.table import describe_scores
 from babyvlm.folders import Manifest
 from babyvlm.records import Item, ItemTurn, write_jsonl
@@ -82,6 +85,20 @@ def test_losses_are_the_models_and_come_from_no_second_asking(every_task, checkp
     evaluate(model, every_task, tmp_path / "run")
     assert calls == [*judged[1].pair.phrases] * 2
     assert score_run(tmp_path / "run", "reference").winoground.pairs == 2
+
+
+def test_pairs_are_judged_in_one_part_each_and_merged(every_task, checkpoint, tmp_path):
+    model, runs = LocalModel(checkpoint), [tmp_path / "one", tmp_path / "two"]
+    scores = evaluate(model, every_task, tmp_path / "whole")
+    for number, run in enumerate(runs, start=1):
+        evaluate(model, every_task, run, part=RunPart(number, 2))
+        assert len((run / "phrases.jsonl").read_text().splitlines()) == 1
+    assert merge_runs(runs, tmp_path / "merged").winoground == scores.winoground
+    merged, whole = ((tmp_path / name / "phrases.jsonl").read_bytes() for name in ("merged", "whole"))
+    assert merged == whole
+    (runs[1] / "phrases.jsonl").unlink()
+    with pytest.raises(DataFolderError, match="1 of 2 pairs of Baby Winoground are judged in none"):
+        merge_runs(runs, tmp_path / "again")
 
 
 def test_who_judges_no_phrases_has_no_such_figure(every_task, tmp_path):

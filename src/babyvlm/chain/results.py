@@ -46,6 +46,7 @@ def evaluate(
     controls: bool = False,
     retry_failed: bool = False,
     share_restricted: bool = False,
+    part: str = "",
     ask: AskConfig | None = None,
     on_run: Callable[[Evaluation], None] | None = None,
 ) -> Evaluation:
@@ -63,6 +64,8 @@ def evaluate(
             only, with blank images and with shuffled options (ours).
         retry_failed: Whether to ask again the items of which nothing came back.
         share_restricted: Whether restricted pictures may go to a respondent outside this machine.
+        part: ``2/4`` for the second of four parts of the items, which other processes ask at the same time; `merge`
+            puts their runs together. All when empty.
         ask: How the respondent is asked.
         on_run: Called after each run, the model's and then those of the control rows.
 
@@ -70,22 +73,25 @@ def evaluate(
         Folder, scores and failures of the run, with those of its control rows.
 
     Raises:
-        ConfigError: An unknown respondent, ``out`` holds another run, or restricted pictures would leave this machine.
+        ConfigError: An unknown respondent, ``out`` holds another run, ``part`` is none, or restricted pictures would
+            leave this machine.
         DataFolderError: Not one item was answered, or another process is at the run.
     """
     from babyvlm import evaluation
+    from babyvlm.evaluation.run_parts import RunPart
     from babyvlm.evaluation.table import describe_failures
     from babyvlm.records import Response, read_jsonl
     from babyvlm.toolbox import open_toolbox
 
     model, out, ask = str(model), Path(out), ask or evaluation.AskConfig()
+    asked_part = RunPart.read(part)
     opened = open_toolbox(Path(toolbox))
     respondent = evaluation.choose_respondent(model, opened, seed=seed, ask=ask)
 
     def run(who: Respondent, folder: Path, named: str, rows: Sequence[str]) -> Evaluation:
         scores = evaluation.evaluate(
             who, opened, folder, model=named, tasks=rows, limit=limit, share_restricted=share_restricted, ask=ask,
-            seed=seed, retry_failed=retry_failed,
+            seed=seed, retry_failed=retry_failed, part=asked_part,
         )  # fmt: skip
         failures = describe_failures(read_jsonl(folder / "responses.jsonl", Response))
         made = Evaluation(folder=folder, respondent=who.name, scores=scores, failures=failures)
@@ -96,7 +102,7 @@ def evaluate(
         return made
 
     main = run(respondent, out, model, tasks)
-    made, asked = {}, [task.task for task in main.scores.tasks]
+    made, asked = {}, evaluation.read_run(out).tasks
     for name, control in evaluation.choose_controls(respondent, opened, seed=seed).items() if controls else ():
         named = f"baseline:{name}" if name in evaluation.BASELINES else f"baseline:{name}:{model}"
         made[name] = run(control, out / "nulls" / name, named, asked)
@@ -120,6 +126,26 @@ def score(run: Place, scoring: Scoring = "default") -> Scores:
     from babyvlm.evaluation import score_run
 
     return score_run(Path(run), scoring)
+
+
+def merge(runs: Sequence[Place], out: Place) -> Scores:
+    """Makes one run of the runs over the parts of a toolbox, as several processes or GPUs asked them.
+
+    Args:
+        runs: Folders written by `evaluate`, each with another ``part``, all of them.
+        out: The run folder to write; absent or empty.
+
+    Returns:
+        The scores of the whole.
+
+    Raises:
+        ConfigError: Fewer than two runs, runs that differ in more than the part, or two that hold the same item.
+        DataFolderError: A folder is no run or not finished, or an item is in none of them.
+        OutputExistsError: ``out`` holds something.
+    """
+    from babyvlm.evaluation.merging import merge_runs
+
+    return merge_runs([Path(run) for run in runs], Path(out))
 
 
 def compare(runs: Sequence[Place], *, out: Place | None = None) -> Comparison:

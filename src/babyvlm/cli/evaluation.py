@@ -27,15 +27,16 @@ def evaluate_command(
     nulls: bool = False,
     retry_failed: bool = False,
     i_may_share: Sharing = "",
+    part: str = "",
     ask: Annotated[AskConfig, arg(name="")] = AskConfig(),  # noqa: B008
 ) -> str:
     """Let a respondent answer a toolbox's items. Interrupted, the same command resumes where it stopped.
 
     Args:
-        model: A checkpoint folder, hf:NAME of a model on the hub, openai:NAME, anthropic:NAME, gemini:NAME, or
-            baseline:random, baseline:majority, baseline:blind-match, baseline:text-only:MODEL,
-            baseline:blank-image:MODEL, baseline:shuffled-options:MODEL; or NAME:REST and baseline:NAME of another
-            package.
+        model: A checkpoint folder, hf:NAME of a model on the hub, clip:NAME of a dual encoder, lm:NAME of a language
+            model, python:FILE.py:CLASS, openai:NAME, anthropic:NAME, gemini:NAME, or baseline:random,
+            baseline:majority, baseline:blind-match, baseline:text-only:MODEL, baseline:blank-image:MODEL,
+            baseline:shuffled-options:MODEL; or NAME:REST and baseline:NAME of another package.
         toolbox: Folder written by ``babyvlm toolbox build``.
         out: The run folder.
         tasks: Tasks to ask; all when not given.
@@ -45,6 +46,8 @@ def evaluate_command(
             text only, with blank images and with shuffled options.
         retry_failed: Ask again the items of which nothing came back.
         i_may_share: ``restricted`` lets restricted pictures go to a respondent outside this machine.
+        part: 2/4 asks the second of four parts of the items, so that several processes or GPUs can share them;
+            ``babyvlm merge`` puts their runs together.
         ask: How the respondent is asked.
     """
     from babyvlm.evaluation.table import describe_scores
@@ -58,8 +61,23 @@ def evaluate_command(
 
     babyvlm.evaluate(
         model, toolbox, out, tasks=tasks, limit=limit, seed=seed, controls=nulls, retry_failed=retry_failed,
-        share_restricted=i_may_share == "restricted", ask=ask, on_run=show,
+        share_restricted=i_may_share == "restricted", part=part, ask=ask, on_run=show,
     )  # fmt: skip
+    if part:
+        return closing(f"{out} is part {part} of a run", "merge", "RUN", "RUN", "--out", "WHOLE")
+    return closing(f"{out} is a run", "report", out, "--out", "PAGE.html")
+
+
+def merge_runs(runs: Positional[Runs], *, out: Path) -> str:
+    """Put the runs over parts of a toolbox together, as evaluate --part makes them.
+
+    Args:
+        runs: Folders written by ``babyvlm evaluate --part``, one for each part.
+        out: The run folder to write.
+    """
+    from babyvlm.evaluation.table import describe_scores
+
+    print(describe_scores(babyvlm.merge(runs, out)))
     return closing(f"{out} is a run", "report", out, "--out", "PAGE.html")
 
 

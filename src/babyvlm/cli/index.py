@@ -135,6 +135,12 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "Let a respondent answer a toolbox's items. Interrupted, the same command resumes where it stopped.",
             "evaluation:evaluate_command",
         ),
+        Command(
+            "merge",
+            "Put the runs over parts of a toolbox together, as evaluate --part makes them.",
+            "evaluation:merge_runs",
+            is_data=True,
+        ),
         Command("score", "Score a run's replies again, without asking anybody.", "evaluation:score", is_data=True),
         Command(
             "compare",

@@ -12,24 +12,23 @@ from pathlib import Path
 from babyvlm.evaluation.durable import DurableLines, cut_torn_line
 from babyvlm.evaluation.respondents import ImageReader, JudgesPhrases
 from babyvlm.progress import progress
-from babyvlm.records import Item, read_jsonl
+from babyvlm.records import read_jsonl
 from babyvlm.toolbox import Scores
-from babyvlm.toolbox.winoground import JudgedPair, PairLosses, WinogroundPair, winoground_pairs, winoground_scores
+from babyvlm.toolbox.winoground import JudgedPair, PairLosses, WinogroundPair, winoground_scores
 
 PHRASES = "phrases.jsonl"
 
 
-def judge_phrases(respondent: JudgesPhrases, items: Sequence[Item], images: ImageReader, run: Path) -> None:
-    """Adds to a run the losses of every pair that its items make and that is not judged yet.
+def judge_phrases(respondent: JudgesPhrases, pairs: Sequence[WinogroundPair], images: ImageReader, run: Path) -> None:
+    """Adds to a run the losses of every pair that is not judged yet.
 
     Args:
         respondent: Who judges.
-        items: Items of the run.
+        pairs: Those that the items of the run make.
         images: Gives a picture.
         run: The run folder.
     """
     path = run / PHRASES
-    pairs = winoground_pairs(items)
     if not pairs:
         return
     cut_torn_line(path)

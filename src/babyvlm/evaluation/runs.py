@@ -32,6 +32,7 @@ from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.people import typical_scores
 from babyvlm.evaluation.phrases import judge_phrases, with_phrases
 from babyvlm.evaluation.respondents import Family, JudgesPhrases, KeepsRounds, KnowsRevision, Respondent, TakesSomeTasks
+from babyvlm.evaluation.run_parts import RunPart
 from babyvlm.folders import NamesExtensions, code_revision, package_versions, whole_file
 from babyvlm.licences import refuse_restricted, summary
 from babyvlm.progress import progress
@@ -41,6 +42,7 @@ from babyvlm.toolbox.folder import toolbox_hash
 from babyvlm.toolbox.graded import graded_scores
 from babyvlm.toolbox.tasks import REGISTRY as TASK_REGISTRY
 from babyvlm.toolbox.tasks import row_name
+from babyvlm.toolbox.winoground import winoground_pairs
 
 _PARTIAL_RUN = ".run.json.partial"
 
@@ -62,7 +64,10 @@ class Run(NamesExtensions, BaseModel):
     limit: int | None = None
     """Items per task, the first in the toolbox's order; None for all."""
     items: list[str] | None = None
-    """Ids of the items asked, where they are not the first of each task, as in a study; None where they are."""
+    """Ids of the items asked, where they are not the first of each task, as in a study or a part of a toolbox; None
+    where they are."""
+    cannot_answer: list[str] = []
+    """Sub-tasks of the toolbox that the respondent cannot answer, and was not asked."""
     revision: str = ""
     """Which version of the respondent: a hash of its weights, a commit of the hub, or what its provider reports."""
     options: dict[str, str | int | float | None] = {}
@@ -120,12 +125,17 @@ def answerable(respondent: Respondent, toolbox: Toolbox, tasks: Sequence[str]) -
     """
     if not isinstance(respondent, TakesSomeTasks):
         return tasks
-    taken = [row for row in tasks or toolbox.tasks if respondent.takes(row)]
-    if left := [row for row in tasks or toolbox.tasks if row not in taken]:
+    left = _unanswerable(respondent, tasks or toolbox.tasks)
+    taken = [row for row in tasks or toolbox.tasks if row not in left]
+    if left:
         if tasks or not taken:
             raise ConfigError(f"{respondent.name} cannot answer {', '.join(left)}. Leave them out of --tasks")
         print(f"{respondent.name}: left out, for it cannot answer them: {', '.join(left)}", file=sys.stderr)
     return taken
+
+
+def _unanswerable(respondent: Respondent, rows: Sequence[str]) -> list[str]:
+    return [row for row in rows if isinstance(respondent, TakesSomeTasks) and not respondent.takes(row)]
 
 
 def evaluate(
@@ -140,6 +150,7 @@ def evaluate(
     ask: AskConfig = AskConfig(),  # noqa: B008
     seed: int = 0,
     retry_failed: bool = False,
+    part: RunPart | None = None,
 ) -> Scores:
     """Asks the respondent what it has not answered yet, and scores the run.
 
@@ -154,6 +165,7 @@ def evaluate(
         ask: The settings that the respondent was opened with; only ``history`` is used here, the others are recorded.
         seed: Recorded in ``run.json``.
         retry_failed: Whether to ask again where a reply failed.
+        part: The part of the items to ask; None for all.
 
     Returns:
         The scores, which are also in ``scores.json``.
@@ -162,7 +174,10 @@ def evaluate(
         ConfigError: ``out`` holds another run, or the respondent would send restricted pictures out.
         DataFolderError: Another process is at it, or there is no room.
     """
-    items = select_items(toolbox, answerable(respondent, toolbox, tasks), limit)
+    whole = select_items(toolbox, answerable(respondent, toolbox, tasks), limit)
+    items = whole if part is None else part.of(whole)
+    if not items:
+        raise ConfigError(f"--part {part} has no item: only {len(whole)} are to be asked")
     if respondent.sends_data_out:
         if not share_restricted:
             refuse_restricted(items, f"{respondent.name} sends them out")
@@ -174,8 +189,10 @@ def evaluate(
         model=model or respondent.name,
         toolbox=os.path.relpath(toolbox.folder.resolve(), out.resolve()),
         toolbox_hash=toolbox_hash(toolbox),
-        tasks=sorted({row_name(item.task, item.variant) for item in items}),
+        tasks=sorted({row_name(item.task, item.variant) for item in whole}),
         limit=limit,
+        items=None if part is None else [item.id for item in items],
+        cannot_answer=_unanswerable(respondent, toolbox.tasks),
         revision=respondent.revision if isinstance(respondent, KnowsRevision) else "",
         options=ask.deciding(),
         seed=seed,
@@ -202,11 +219,12 @@ def evaluate(
             lines.write(response.model_dump_json())
         lines.close()
         if isinstance(respondent, JudgesPhrases):
-            judge_phrases(respondent, items, toolbox.image, out)
+            pairs = winoground_pairs(whole)  # some are made of two items, which may stand in two parts
+            judge_phrases(respondent, pairs if part is None else part.of(pairs), toolbox.image, out)
         begun = read_run(out)
         revision = respondent.revision if isinstance(respondent, KnowsRevision) else ""
         if waiting or not begun.finished:
-            _write_run(out, begun.model_copy(update={"finished": _now(), "revision": revision}))
+            write_run(out, begun.model_copy(update={"finished": _now(), "revision": revision}))
         return score_run(out, toolbox=toolbox)
 
 
@@ -270,7 +288,7 @@ def run_scores(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | No
         DataFolderError: The folder is no run, its toolbox has changed, or responses are missing.
     """
     run = read_run(out)
-    items = run.select(_toolbox_of(out, run, toolbox))
+    items = run.select(run_toolbox(out, run, toolbox))
     path = out / "responses.jsonl"
     scores = score(items, read_jsonl(path, Response), scoring=scoring, source=path)
     if scores.not_asked:
@@ -311,7 +329,7 @@ def judge_run(out: Path, scoring: Scoring = "default") -> Judged:
         DataFolderError: The folder is no run, or its toolbox is missing or has changed.
     """
     run = read_run(out)
-    items = run.select(_toolbox_of(out, run))
+    items = run.select(run_toolbox(out, run))
     judged = judge(items, read_jsonl(out / "responses.jsonl", Response), scoring)
     return Judged(run, items, typical_scores(score for _, score in judged))
 
@@ -325,7 +343,17 @@ def judge(
     return [(item, score_item(item, response, scoring=scoring)) for item, response in known]
 
 
-def _toolbox_of(out: Path, run: Run, toolbox: Toolbox | None = None) -> Toolbox:
+def run_toolbox(out: Path, run: Run, toolbox: Toolbox | None = None) -> Toolbox:
+    """The toolbox that a run answered.
+
+    Args:
+        out: The run folder.
+        run: What ``run.json`` says.
+        toolbox: The toolbox where it is open already.
+
+    Raises:
+        DataFolderError: It is missing, or has changed.
+    """
     toolbox = toolbox or open_toolbox(Path(os.path.normpath(out.resolve() / run.toolbox)))
     if toolbox_hash(toolbox) != run.toolbox_hash:
         raise DataFolderError(
@@ -348,20 +376,20 @@ def _claim(out: Path, run: Run) -> None:
     """Makes ``out`` this run's folder, or makes sure that it is already."""
     if not (out / "run.json").is_file():
         refuse_foreign(out)
-        _write_run(out, run)
+        write_run(out, run)
         return
     before = read_run(out)
-    for field in ("model", "toolbox_hash", "tasks", "limit", "options", "seed", "revision"):
+    for field in ("model", "toolbox_hash", "tasks", "limit", "items", "options", "seed", "revision"):
         # A run of an earlier version does not say all of it; an API says its revision only when it replies.
         said = field in before.model_fields_set and (field != "revision" or (before.revision and run.revision))
         if said and getattr(before, field) != getattr(run, field):
-            raise ConfigError(
-                f"{out}: holds another run ({field} was {getattr(before, field)!r}, now {getattr(run, field)!r}). "
-                "Choose another --out"
-            )
+            then, now = (f"{len(one.items or ())} listed" if field == "items" else repr(getattr(one, field))
+                         for one in (before, run))  # fmt: skip
+            raise ConfigError(f"{out}: holds another run ({field} was {then}, now {now}). Choose another --out")
 
 
-def _write_run(out: Path, run: Run) -> None:
+def write_run(out: Path, run: Run) -> None:
+    """Writes ``run.json``, whole or not at all."""
     with whole_file(out / "run.json") as file:
         file.write(run.model_dump_json(indent=2) + "\n")
 

@@ -23,14 +23,20 @@ def open_api(model: str, ask: AskConfig) -> ApiRespondent:
         ask: How it is asked.
 
     Raises:
-        ConfigError: No name, no key, likelihoods asked for, or a budget without a price.
+        ConfigError: No name, no key, likelihoods or log-probabilities that the API does not give, or a budget without
+            a price.
         MissingExtraError: The provider's client is not installed.
     """
     provider, _, name = model.partition(":")
     if not name:
         raise ConfigError(f"{model!r} names no model; give {provider}:NAME")
     if ask.answer == "likelihood":
-        raise ConfigError("an API gives no likelihoods; leave --answer likelihood to local models")
+        raise ConfigError(
+            "an API gives no likelihoods; leave --answer likelihood to local models. --logprobs keeps a score for "
+            "every option where the provider gives log-probabilities"
+        )
+    if ask.logprobs and provider == "anthropic":
+        raise ConfigError("Anthropic gives no log-probabilities; leave --logprobs out")
     price = price_of(model, ask.prices)
     if price is None and ask.budget is not None:
         raise ConfigError(
@@ -46,7 +52,7 @@ def open_api(model: str, ask: AskConfig) -> ApiRespondent:
         from babyvlm.evaluation.apis import openai
 
         address = ask.base_url or os.environ.get(openai.ADDRESS_VARIABLE, "")
-        client = openai.OpenAIClient(name, address, ask.timeout_s, ask.temperature)
+        client = openai.OpenAIClient(name, address, ask.timeout_s, ask.temperature, ask.logprobs)
     elif provider == "anthropic":
         from babyvlm.evaluation.apis import anthropic
 
@@ -56,5 +62,5 @@ def open_api(model: str, ask: AskConfig) -> ApiRespondent:
         from babyvlm.evaluation.apis import gemini
 
         address = ask.base_url or os.environ.get(gemini.ADDRESS_VARIABLE, "")
-        client = gemini.GeminiClient(name, address, ask.timeout_s, ask.temperature)
+        client = gemini.GeminiClient(name, address, ask.timeout_s, ask.temperature, ask.logprobs)
     return ApiRespondent(client, name, ask, price, local=is_loopback(address))

@@ -14,9 +14,12 @@ Trouble
 from __future__ import annotations
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
+
+from pydantic import Field
 
 from babyvlm.errors import BabyVLMError, ConfigError
 from babyvlm.records import Record
@@ -45,6 +48,8 @@ class Completion(Record):
     output_tokens: int | None = None
     model: str = ""
     """The version that answered, as the provider names it."""
+    likeliest: dict[str, float] = Field(default_factory=dict)
+    """The likeliest first tokens of the reply with their log-probabilities, nats; empty where nobody asked."""
 
 
 class Trouble(Exception):  # noqa: N818 - nobody sees it as an error
@@ -251,6 +256,8 @@ def _parts(value: object) -> Iterator[tuple[str, str]]:
         raise TypeError(f"a {type(value).__name__} where text belongs")
 
 
+TOP_TOKENS = 20
+"""First tokens asked for: the most that the providers give."""
 _MOST_TOKENS = 10_000_000
 """More than any model reads or writes in one call."""
 
@@ -265,6 +272,26 @@ def count_of(*values: object) -> int | None:
             return None
         total += int(value)
     return total
+
+
+def likeliest_of(rows: object, name: str) -> dict[str, float]:
+    """Tokens with their log-probabilities, as a provider lists them; rows that do not say both are passed over.
+
+    Args:
+        rows: A list of objects.
+        name: What the log-probability is called in them.
+    """
+    found: dict[str, float] = {}
+    for row in map(mapping, rows if isinstance(rows, list) else ()):
+        token, log = row.get("token"), row.get(name)
+        if isinstance(token, str) and isinstance(log, (int, float)) and math.isfinite(log):
+            found[token] = float(log)
+    return found
+
+
+def first_of(value: object) -> dict[str, Any]:
+    """The first of a list, where that is a mapping; an empty one otherwise."""
+    return mapping(value[0]) if isinstance(value, list) and value else {}
 
 
 def mapping(value: object) -> dict[str, Any]:

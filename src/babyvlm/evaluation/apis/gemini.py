@@ -8,11 +8,14 @@ from typing import Any
 
 from babyvlm.errors import ConfigError, MissingExtraError
 from babyvlm.evaluation.apis.client import (
+    TOP_TOKENS,
     Completion,
     Message,
     ProvidersClient,
     Received,
     count_of,
+    first_of,
+    likeliest_of,
     made,
     mapping,
     received,
@@ -35,9 +38,12 @@ class GeminiClient(ProvidersClient):
         address: Address of the server; empty for the provider's own.
         timeout_s: Longest wait for one call.
         temperature: Sampling temperature; None for the provider's default.
+        logprobs: Whether to ask for the log-probabilities of tokens.
     """
 
-    def __init__(self, model: str, address: str, timeout_s: float, temperature: float | None = None) -> None:
+    def __init__(
+        self, model: str, address: str, timeout_s: float, temperature: float | None = None, logprobs: bool = False
+    ) -> None:
         try:
             from google import genai
             from google.genai import errors, types
@@ -49,6 +55,7 @@ class GeminiClient(ProvidersClient):
         self._types: Any = types
         self._errors: Any = errors
         self._model, self._temperature = model, temperature
+        self._logprobs: Any = {"response_logprobs": True, "logprobs": TOP_TOKENS} if logprobs else {}
         # A redirect would send the pictures to somebody else; a proxy would send them away from this machine.
         transport = {"follow_redirects": False, "trust_env": not is_loopback(address)}
 
@@ -70,7 +77,10 @@ class GeminiClient(ProvidersClient):
             for said in conversation
         ]
         configuration = types.GenerateContentConfig(
-            max_output_tokens=max_tokens, temperature=self._temperature, should_return_http_response=True
+            max_output_tokens=max_tokens,
+            temperature=self._temperature,
+            should_return_http_response=True,
+            **self._logprobs,
         )
         answered = self._client.models.generate_content(model=self._model, contents=contents, config=configuration)
         response = answered.sdk_http_response
@@ -111,6 +121,10 @@ class GeminiClient(ProvidersClient):
             refused=reason in _REFUSALS,
             cut=reason == "MAX_TOKENS",
             problem=reason,
+            likeliest=likeliest_of(
+                first_of(mapping(candidate.get("logprobsResult")).get("topCandidates")).get("candidates"),
+                "logProbability",
+            ),
         )
 
 

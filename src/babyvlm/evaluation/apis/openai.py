@@ -10,11 +10,14 @@ from urllib.parse import urlsplit
 
 from babyvlm.errors import ConfigError, MissingExtraError
 from babyvlm.evaluation.apis.client import (
+    TOP_TOKENS,
     Completion,
     Message,
     ProvidersClient,
     Received,
     count_of,
+    first_of,
+    likeliest_of,
     made,
     mapping,
     received,
@@ -35,9 +38,12 @@ class OpenAIClient(ProvidersClient):
         address: Address of the server; empty for OpenAI's own.
         timeout_s: Longest wait for one call.
         temperature: Sampling temperature; None for the provider's default.
+        logprobs: Whether to ask for the log-probabilities of tokens.
     """
 
-    def __init__(self, model: str, address: str, timeout_s: float, temperature: float | None = None) -> None:
+    def __init__(
+        self, model: str, address: str, timeout_s: float, temperature: float | None = None, logprobs: bool = False
+    ) -> None:
         try:
             import openai
         except ImportError as error:
@@ -47,7 +53,8 @@ class OpenAIClient(ProvidersClient):
             raise ConfigError("openai:NAME needs a key in OPENAI_API_KEY, or a server of your own with --base-url")
         self._errors: Any = openai
         self._model = model
-        self._sampling = {} if temperature is None else {"temperature": temperature}
+        self._sampling: dict[str, Any] = {} if temperature is None else {"temperature": temperature}
+        self._sampling |= {"logprobs": True, "top_logprobs": TOP_TOKENS} if logprobs else {}
         # OpenAI's own models take the newer name alone, most other servers only the older.
         own = not address or (urlsplit(address).hostname or "").endswith("api.openai.com")
         self._limit = "max_completion_tokens" if own else "max_tokens"
@@ -99,6 +106,9 @@ class OpenAIClient(ProvidersClient):
             refused=bool(refusal) or bool(reasons & _REFUSED),
             cut=bool(reasons & _CUT),
             problem=refusal or reason,
+            likeliest=likeliest_of(
+                first_of(mapping(choice.get("logprobs")).get("content")).get("top_logprobs"), "logprob"
+            ),
         )
 
 

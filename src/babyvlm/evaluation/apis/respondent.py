@@ -38,6 +38,7 @@ from babyvlm.evaluation.apis.prices import Price
 from babyvlm.evaluation.apis.purse import Purse
 from babyvlm.evaluation.configuration import AskConfig
 from babyvlm.evaluation.journal import RoundJournal
+from babyvlm.evaluation.option_scores import first_token_scores
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response
 from babyvlm.images import encode_jpeg
 from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Reply, Response
@@ -176,7 +177,7 @@ class ApiRespondent:
             conversation.append(Message(role="user", parts=_parts(turn, images)))
             reply = self._journal.get(question.id, number) if self._journal else None
             if reply is None or not self._bought(reply):
-                reply, trouble = self._reply(conversation)
+                reply, trouble = self._reply(conversation, turn.options)
                 answered = answered or reply.text is not None or reply.refused or reply.problem.startswith(_EMPTY)
                 if self._journal and self._bought(reply):
                     self._journal.add(question.id, number, reply)
@@ -190,7 +191,7 @@ class ApiRespondent:
             conversation.append(Message(role="assistant", parts=(said,)))
         return _Asked(Response(item=question.id, replies=tuple(replies)), answered, trouble)
 
-    def _reply(self, conversation: Sequence[Message]) -> tuple[Reply, str]:
+    def _reply(self, conversation: Sequence[Message], options: Sequence[str]) -> tuple[Reply, str]:
         """A reply, and the trouble that others may share where there is none."""
         began_s = time.monotonic()
         problem, cost_usd = "", 0.0
@@ -213,7 +214,7 @@ class ApiRespondent:
                         raise _Stopped from error
                 continue
             self._answered = True
-            return _reply_of(answer, _since(began_s), cost_usd + usd), ""
+            return _reply_of(answer, options, _since(began_s), cost_usd + usd), ""
         problem = f"{self._ask.attempts} calls failed, last: {problem}"
         return Reply(text=None, problem=problem, latency_s=_since(began_s), cost_usd=cost_usd), problem
 
@@ -254,7 +255,7 @@ class ApiRespondent:
             print(f"babyvlm: {self.name}: {problem[:200]}; tried again", file=sys.stderr)
 
 
-def _reply_of(answer: Completion, latency_s: float, cost_usd: float) -> Reply:
+def _reply_of(answer: Completion, options: Sequence[str], latency_s: float, cost_usd: float) -> Reply:
     text = answer.text.strip()
     empty = not text and not answer.refused
     problem = ""
@@ -272,6 +273,7 @@ def _reply_of(answer: Completion, latency_s: float, cost_usd: float) -> Reply:
         latency_s=latency_s,
         tokens=answer.output_tokens or 0,
         cost_usd=cost_usd,
+        scores=None if answer.refused or not text else first_token_scores(answer.likeliest, options),
     )
 
 
