@@ -1,5 +1,6 @@
-"""What every kind of respondent holds. Kinds that need a service are held to the same in ``tests/evaluation/apis``,
-models in ``tests/evaluation``: they have no example of what may stand after their name."""
+"""What every kind of respondent holds. Kinds that need a service are held to the same in ``tests/evaluation/apis``, and
+models that write in ``tests/evaluation``: they have no example of what may stand after their name. For other kinds that
+have none, small models and files are made here."""
 
 import pytest
 
@@ -9,15 +10,51 @@ from babyvlm.evaluation.choose import BASELINE_KINDS, RESPONDENTS
 from babyvlm.evaluation.respondents import Family, RespondentKind
 from babyvlm.records import Response, read_jsonl
 from babyvlm.toolbox import score
+from tests.evaluation.open_models import clip, gpt2
 from tests.extensions import example_names, names_of
 
-WITHOUT_EXAMPLE = ("clip", "hf", "openai", "anthropic", "gemini")
-NAMES = [name for name in names_of(RESPONDENTS) if name not in WITHOUT_EXAMPLE]
+ELSEWHERE = ("hf", "openai", "anthropic", "gemini")
+"""Held to the contract in ``tests/evaluation``."""
+NAMES = [name for name in names_of(RESPONDENTS) if name not in ELSEWHERE]
+BRIGHTEST = """
+import numpy
+class Brightest:
+    def answer(self, question, images):
+        turn = question.turns[-1]
+        shown = images[-len(turn.options):]
+        if len(shown) < len(turn.options):
+            return turn.options[0]
+        return [float(numpy.asarray(image).mean()) for image in shown]
+"""
+
+
+def python_file(folder):
+    (folder / "brightest.py").write_text(BRIGHTEST)
+    return f"{folder}/brightest.py:Brightest"
+
+
+def model_folder(save):
+    def made(folder):
+        save(folder / "model")
+        return str(folder / "model")
+
+    return made
+
+
+MADE = {"clip": model_folder(clip), "lm": model_folder(gpt2), "python": python_file}
+"""Kinds whose example is made for a test: what makes it in a folder and says what stands after the name."""
+
+
+@pytest.fixture(scope="module")
+def examples_made(tmp_path_factory):
+    return {name: make(tmp_path_factory.mktemp(name)) for name, make in MADE.items()}
 
 
 @pytest.fixture
-def model(name):
+def model(name, examples_made):
     """``MODEL`` as on the command line."""
+    if name in MADE:
+        return f"{name}:{examples_made[name]}"
     kind = RESPONDENTS.get(name)
     if kind.rest and not kind.example:
         pytest.skip(f"{name} gives no example: tests of its own package hold it to the contract")
@@ -66,7 +103,7 @@ def test_a_run_names_the_package_of_a_respondent_that_is_not_built_in(name, mode
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "baseline"])
 def test_a_rest_that_means_nothing_is_named(name, toolbox):
-    with pytest.raises(BabyVLMError, match=name):
+    with pytest.raises(BabyVLMError, match="no such thing"):
         choose_respondent(f"{name}:no such thing", toolbox)
 
 
@@ -78,5 +115,5 @@ def test_an_unknown_kind_lists_those_there_are(toolbox):
 def test_every_kind_is_of_the_contract_or_of_the_suites_that_replace_it():
     kinds = {name: RESPONDENTS.get(name) for name in (*RESPONDENTS.builtin, *example_names(RESPONDENTS.group))}
     assert all(isinstance(kind, RespondentKind) for kind in kinds.values())
-    assert {name for name, kind in kinds.items() if not kind.example} == set(WITHOUT_EXAMPLE)
+    assert {name for name, kind in kinds.items() if not kind.example} == {*ELSEWHERE, *MADE}
     assert BASELINE_KINDS.names()

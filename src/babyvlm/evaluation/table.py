@@ -8,9 +8,12 @@ from collections.abc import Iterable, Sequence
 from babyvlm.evaluation.statistics import Comparison, Interval, Spread
 from babyvlm.records import Response
 from babyvlm.toolbox import Scores
+from babyvlm.toolbox.graded import GradedScores
 from babyvlm.toolbox.scoring import SCORING_NAMES
 from babyvlm.toolbox.tasks import is_extra
 from babyvlm.toolbox.winoground import WINOGROUND_CHANCE, WinogroundScores
+
+_READINGS = {"sums": "by sum", "means": "per token", "corrected": "prompt-corrected"}
 
 
 def describe_scores(scores: Scores) -> str:
@@ -35,6 +38,8 @@ def describe_scores(scores: Scores) -> str:
         lines.append(f"{'mean of sub-tasks':32} {_percent(scores.overall)}{without}")
     if scores.winoground is not None:
         lines.append(describe_winoground(scores.winoground))
+    if scores.graded is not None:
+        lines.append(describe_graded(scores.graded))
     if scores.scoring != "default":
         lines.append(f"scoring {scores.scoring}: {SCORING_NAMES[scores.scoring]}")
     return "\n".join(lines)
@@ -47,6 +52,15 @@ def describe_winoground(scores: WinogroundScores) -> str:
         for name, chance in WINOGROUND_CHANCE.items()
     )
     return f"Baby Winoground, {scores.pairs} pairs by likelihood, % (chance): {figures}"
+
+
+def describe_graded(graded: GradedScores) -> str:
+    """What the scores of the options say, in one line."""
+    figures = [f"{_READINGS[name]} {100 * value:.1f}" for name, value in graded.overall.items()]
+    if graded.calibration_error is not None:
+        figures.append(f"calibration error {100 * graded.calibration_error:.1f}")
+    missing = f", {graded.unscored} without" if graded.unscored else ""
+    return f"graded accuracy, {graded.rounds} rounds with scores{missing} ({graded.kind}), %: {', '.join(figures)}"
 
 
 def _percent(share: float | None) -> str:

@@ -37,12 +37,14 @@ from babyvlm.reports.browser import browsed_items, browser_data
 from babyvlm.reports.corpus import SPLITS, CorpusStatistics, read_corpus
 from babyvlm.reports.curves import TrainingRun, read_training
 from babyvlm.reports.examples import choose_examples, withheld_items
+from babyvlm.reports.graded import READING_NAMES, graded_figure, graded_runs, graded_tables
 from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES, REPORTED, SOURCES
 from babyvlm.reports.results import FAMILIES, Elsewhere, Results, RunResult, read_elsewhere, read_results
 from babyvlm.reports.style import inline_svg, pdf_of, svg_of
 from babyvlm.templates import page_environment
 from babyvlm.toolbox import TASKS, task_named
 from babyvlm.toolbox.scoring import SCORING_NAMES
+from babyvlm.toolbox.tasks import is_hard, task_of_row
 from babyvlm.toolbox.winoground import WINOGROUND_CHANCE
 
 _KIND = "report"
@@ -126,6 +128,7 @@ def _figures(results: Results, trained: TrainingRun | None, seconds: dict[str, f
         *figures.confusions(results.main),
         figures.memory_by_round(results),
         figures.memory_by_lag_figure(results),
+        graded_figure(results),
         figures.training_curves(trained.stages) if trained else None,
         figures.time_spent(seconds),
     ]
@@ -139,6 +142,7 @@ def _tables(results: Results, trained: TrainingRun | None, corpus: CorpusStatist
         tables.published_sizes_table(),
         *tables.breakdown_tables(results),
         *tables.comparison_tables(results),
+        *graded_tables(results),
     ]
     written += tables.training_tables(trained) if trained else []
     written += [tables.corpus_table(corpus)] if corpus else []
@@ -229,6 +233,9 @@ def _render(
         reported_sources=REPORTED,
         winoground=[(run.name, found) for run in results.ordered if (found := run.scores.winoground) is not None],
         winoground_chance=WINOGROUND_CHANCE,
+        graded=[(run.name, found) for run, found in graded_runs(results)],
+        readings=READING_NAMES,
+        cannot_answer=_unanswerable(results),
         scoring_name=SCORING_NAMES[results.main.scores.scoring],
         marks=_MARKS,
         titles={name: task_named(name).title for name in (*TASKS, *results.extension_rows)},
@@ -300,6 +307,16 @@ def _odd_outcomes(run: RunResult) -> str:
             rounds = sum(score.outcomes.values())
             parts.append(f"{TASKS[score.task].title} {', '.join(found)} of {rounds:,}")
     return "; ".join(parts)
+
+
+def _unanswerable(results: Results) -> list[tuple[str, list[str]]]:
+    """The sub-tasks of the toolbox that a respondent cannot answer, by respondent; none for one that can answer all."""
+    found = []
+    for run in results.ordered:
+        if run.run.cannot_answer:
+            titles = [f"{task_of_row(row).title}{' (hard)' if is_hard(row) else ''}" for row in run.run.cannot_answer]
+            found.append((run.name, titles))
+    return found
 
 
 def _percent(share: float | None, digits: int = 1) -> str:

@@ -18,7 +18,7 @@ from babyvlm.reports.curves import TrainingRun
 from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES, SOURCES
 from babyvlm.reports.results import Results, RunResult
 from babyvlm.spreadsheets import cell
-from babyvlm.toolbox.tasks import is_extra
+from babyvlm.toolbox.tasks import is_extra, task_of_row
 
 Cell = str | int | float | None
 
@@ -88,7 +88,10 @@ def _tabular(columns: str, lines: Sequence[str], head: int = 1) -> str:
 
 
 def results_table(results: Results) -> Table:
-    """Every figure of ``scores.json``: one row for each respondent and sub-task, and one for its mean."""
+    """Every figure of ``scores.json``: one row for each respondent and sub-task, and one for its mean.
+
+    A sub-task that a respondent cannot answer has a row without a value.
+    """
     outcomes = get_args(Outcome)
     columns: tuple[str, ...] = ("respondent", "family", "task", "metric", "value", "low", "high", "chance")
     columns += ("above_chance", "best_control", "best_control_value", "less_control", "less_control_low")
@@ -100,6 +103,10 @@ def results_table(results: Results) -> Table:
             above = int(results.is_above_chance(run, task.task))
             figures = (task.task, task.primary_metric, task.value, task.low, task.high, task.chance, above)
             rows.append((run.name, run.family, *figures, *_beside_control(results, run, task.task), *asked))
+        for row in run.run.cannot_answer:
+            chance = task_of_row(row).chance
+            figures = (row, task_of_row(row).primary_metric, None, None, None, chance, None)
+            rows.append((run.name, run.family, *figures, *(None,) * 6, 0, 0, *(0 for _ in outcomes)))
         sure = run.overall.by_recordings if run.overall else None
         ends = (sure.low, sure.high) if sure else (None, None)
         mean = ("mean", "", run.scores.overall, *ends, run.chance, *(None,) * 7)
