@@ -92,7 +92,7 @@ def sums_anew(model: Any, inputs: Mapping[str, torch.Tensor], tails_BKL: torch.T
             if value.shape == inputs["input_ids"].shape
         }
         kept = last_logits(model, length + 1)
-        logits_BLV = model(**inputs | longer, **kept, use_cache=False).logits[:, -length - 1 :]
+        logits_BLV = model(**{**inputs, **longer}, **kept, use_cache=False).logits[:, -length - 1 :]
         found.append(kv_cache.option_likelihoods(logits_BLV[:, None, 1:], logits_BLV[:, 0], tail_BL[:, None]))
     return torch.cat(found, 1)
 

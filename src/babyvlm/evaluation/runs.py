@@ -20,7 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 from pydantic import BaseModel, ConfigDict
 
@@ -175,14 +175,10 @@ def evaluate(
         DataFolderError: Another process is at it, or there is no room.
     """
     whole = select_items(toolbox, answerable(respondent, toolbox, tasks), limit)
-    items = whole if part is None else part.of(whole)
-    if not items:
+    if not (items := whole if part is None else part.of(whole)):
         raise ConfigError(f"--part {part} has no item: only {len(whole)} are to be asked")
     if respondent.sends_data_out:
-        if not share_restricted:
-            refuse_restricted(items, f"{respondent.name} sends them out")
-        licences = summary(item.licence for item in items)
-        print(f"{respondent.name}: the pictures of {len(items)} items leave this machine ({licences})", file=sys.stderr)
+        _say_what_leaves(respondent, items, share_restricted=share_restricted)
     run = Run(
         respondent=respondent.name,
         family=respondent.family,
@@ -193,14 +189,10 @@ def evaluate(
         limit=limit,
         items=None if part is None else [item.id for item in items],
         cannot_answer=_unanswerable(respondent, toolbox.tasks),
-        revision=respondent.revision if isinstance(respondent, KnowsRevision) else "",
         options=ask.deciding(),
         seed=seed,
-        packages=package_versions(),
-        code_revision=code_revision(),
-        hardware=f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
-        started=_now(),
         extensions=extensions_in(model) | TASK_REGISTRY.used(item.task for item in items),
+        **_circumstances(respondent),
     )
     refuse_foreign(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -226,6 +218,25 @@ def evaluate(
         if waiting or not begun.finished:
             write_run(out, begun.model_copy(update={"finished": _now(), "revision": revision}))
         return score_run(out, toolbox=toolbox)
+
+
+def _say_what_leaves(respondent: Respondent, items: Sequence[Item], *, share_restricted: bool) -> None:
+    """Raises ConfigError where restricted pictures would leave this machine and may not."""
+    if not share_restricted:
+        refuse_restricted(items, f"{respondent.name} sends them out")
+    licences = summary(item.licence for item in items)
+    print(f"{respondent.name}: the pictures of {len(items)} items leave this machine ({licences})", file=sys.stderr)
+
+
+def _circumstances(respondent: Respondent) -> dict[str, Any]:
+    """The version that answers, those of the program, the machine and the time."""
+    return {
+        "revision": respondent.revision if isinstance(respondent, KnowsRevision) else "",
+        "packages": package_versions(),
+        "code_revision": code_revision(),
+        "hardware": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
+        "started": _now(),
+    }
 
 
 class _Waiting(Sequence[Question]):

@@ -104,9 +104,9 @@ def results_table(results: Results) -> Table:
             figures = (task.task, task.primary_metric, task.value, task.low, task.high, task.chance, above)
             rows.append((run.name, run.family, *figures, *_beside_control(results, run, task.task), *asked))
         for row in run.run.cannot_answer:
-            chance = task_of_row(row).chance
-            figures = (row, task_of_row(row).primary_metric, None, None, None, chance, None)
-            rows.append((run.name, run.family, *figures, *(None,) * 6, 0, 0, *(0 for _ in outcomes)))
+            spec, nobody = task_of_row(row), (0,) * (2 + len(outcomes))
+            named = (run.name, run.family, row, spec.primary_metric)
+            rows.append((*named, None, None, None, spec.chance, *(None,) * 7, *nobody))
         sure = run.overall.by_recordings if run.overall else None
         ends = (sure.low, sure.high) if sure else (None, None)
         mean = ("mean", "", run.scores.overall, *ends, run.chance, *(None,) * 7)
