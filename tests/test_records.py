@@ -10,8 +10,11 @@ from babyvlm.records import (
     Conversation,
     Item,
     ItemTurn,
+    OptionScores,
     Origin,
     Recording,
+    Reply,
+    Response,
     Turn,
     Utterance,
     content_id,
@@ -67,6 +70,34 @@ def test_jsonl_comes_back_and_faults_name_the_line(tmp_path: Path) -> None:
         list(read_jsonl(path, Utterance))
     with pytest.raises(DataFolderError, match="missing"):
         list(read_jsonl(tmp_path / "absent.jsonl", Utterance))
+
+
+def test_a_reply_without_scores_keeps_its_bytes() -> None:
+    line = '{"text":"A","problem":"","refused":false,"latency_s":0.5,"tokens":2,"cost_usd":0.0}'
+    assert Reply(text="A", latency_s=0.5, tokens=2).model_dump_json() == line
+    assert Reply.model_validate_json(line).scores is None
+
+
+def test_a_reply_keeps_a_score_for_every_option() -> None:
+    scores = OptionScores(kind="log-likelihood", sums=(-1.5, -2.0), means=(-1.5, -1.0))
+    response = Response(item="x", replies=(Reply(text="A", scores=scores),))
+    written = response.model_dump_json()
+    assert '"scores":{"kind":"log-likelihood","sums":[-1.5,-2.0],"means":[-1.5,-1.0]}}]' in written
+    assert Response.model_validate_json(written) == response
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"sums": ()}, "at least 1"),
+        ({"sums": (1.0, float("nan"))}, "not finite"),
+        ({"sums": (1.0, -float("inf"))}, "not finite"),
+        ({"sums": (1.0, 2.0), "means": (1.0,)}, "1 means for 2 options"),
+    ],
+)
+def test_scores_that_are_none_are_refused(values, message) -> None:
+    with pytest.raises(ValidationError, match=message):
+        OptionScores(kind="score", **values)
 
 
 def test_content_ids_depend_on_values_alone() -> None:

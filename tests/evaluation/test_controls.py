@@ -1,5 +1,6 @@
 """Control conditions, right replies as history, likelihoods, and locks."""
 
+import numpy as np
 import pytest
 
 from babyvlm.cli import main
@@ -9,6 +10,7 @@ from babyvlm.evaluation.baselines import BlindMatch, RandomGuess
 from babyvlm.evaluation.controls import BlankImage, ShuffledOptions, TextOnly
 from babyvlm.evaluation.durable import only_process
 from babyvlm.evaluation.local import LocalModel
+from babyvlm.records import OptionScores, Reply, Response
 from babyvlm.toolbox import score
 
 
@@ -23,6 +25,31 @@ def test_one_that_looks_keeps_its_accuracy_when_options_are_shuffled(toolbox):
     shuffled = ShuffledOptions(BlindMatch())
     assert score(items, shuffled.answer(questions, toolbox.image)).task("left_right").value == 1.0
     assert texts(ShuffledOptions(RandomGuess()), questions, toolbox) != texts(RandomGuess(), questions, toolbox)
+
+
+class Brightness:
+    """Scores every option that is a picture by its brightness."""
+
+    name, family, sends_data_out = "brightness", "open-source", False
+
+    def answer(self, questions, images):
+        for question in questions:
+            replies = []
+            for turn in question.turns:
+                shown = turn.images[-len(turn.options) :]
+                sums = tuple(float(np.asarray(images(name)).mean()) for name in shown)
+                scores = OptionScores(kind="score", sums=sums) if len(sums) == len(turn.options) else None
+                best = turn.options[sums.index(max(sums))] if scores else turn.options[0]
+                replies.append(Reply(text=best, scores=scores))
+            yield Response(item=question.id, replies=tuple(replies))
+
+
+def test_scores_of_shuffled_options_are_put_back_in_their_order(toolbox):
+    questions = [item.question() for item in toolbox.items]
+    plain = {response.item: response for response in Brightness().answer(questions, toolbox.image)}
+    shuffled = {r.item: r for r in ShuffledOptions(Brightness(), seed=2).answer(questions, toolbox.image)}
+    assert shuffled == plain
+    assert any(reply.scores for response in plain.values() for reply in response.replies)
 
 
 def test_text_only_and_blank_images_show_nothing(toolbox):

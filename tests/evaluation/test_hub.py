@@ -92,10 +92,11 @@ def test_replies_are_those_of_transformers_own_generate(kind, hub_model, questio
 def test_likelihoods_are_those_of_each_option_alone(kind, hub_model, questions, toolbox):
     """Against the whole conversation with the option in it, in one pass without a cache."""
     folder = str(hub_model(kind))
-    found = texts(HubModel(folder, ask=AskConfig(answer="likelihood")), questions, toolbox)
+    responses = HubModel(folder, ask=AskConfig(answer="likelihood", batch_size=3)).answer(questions, toolbox.image)
+    found = {response.item: response.replies for response in responses}
     processor, model = load_processor(folder), AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32)
     for question, last in ((questions[0], 0), (questions[4], 0), (questions[-1], 2)):
-        said = [text for text, _ in found[question.id]]
+        said, scores = [reply.text for reply in found[question.id]], found[question.id][last].scores
         likelihoods = {}
         for option in question.turns[last].options:
             whole, prompt = (
@@ -111,6 +112,22 @@ def test_likelihoods_are_those_of_each_option_alone(kind, hub_model, questions, 
             ids = whole["input_ids"][0]
             likelihoods[option] = float(sum(logs[place - 1, ids[place]] for place in range(start, len(ids))))
         assert said[last] == max(likelihoods, key=likelihoods.get)
+        assert scores.sums == pytest.approx(list(likelihoods.values()), abs=1e-3)
+
+
+def test_options_by_themselves_stand_behind_an_empty_question(hub_model, questions, toolbox):
+    folder = str(hub_model("llava"))
+    (response,) = HubModel(folder, ask=AskConfig(answer="likelihood")).answer(questions[:1], toolbox.image)
+    scores, options = response.replies[0].scores, questions[0].turns[0].options
+    words, model = load_processor(folder).tokenizer, AutoModelForImageTextToText.from_pretrained(folder)
+    before = words("User: <|end|>Assistant:").input_ids
+    for option, total, mean, corrected in zip(options, scores.sums, scores.means, scores.corrected, strict=True):
+        ids = words(f"User: <|end|>Assistant: {option}<|end|>").input_ids
+        with torch.no_grad():
+            logs = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+        alone = sum(float(logs[place - 1, ids[place]]) for place in range(len(before), len(ids)))
+        assert ids[: len(before)] == before and corrected == pytest.approx(total - alone, abs=1e-3)
+        assert mean == pytest.approx(total / (len(ids) - len(before)), abs=1e-4)
 
 
 def test_a_template_that_rewrites_earlier_rounds_is_noticed_once(hub_model, toolbox, capsys):

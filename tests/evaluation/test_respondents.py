@@ -136,6 +136,29 @@ def test_likelihoods_are_those_of_each_option_alone(toolbox, checkpoint):
         assert found[item.id] == [min(losses, key=losses.get)]
 
 
+@pytest.mark.parametrize("batch_size", [1, 7])
+def test_scores_have_three_readings_of_each_options_own_likelihood(batch_size, toolbox, checkpoint):
+    items = [item for item in toolbox.items if item.task != "memory"]
+    model = LocalModel(checkpoint, batch_size=batch_size, answer="likelihood")
+    answered = {response.item: response for response in model.answer([i.question() for i in items], toolbox.image)}
+    for item in items:
+        (turn,), (reply,) = item.turns, answered[item.id].replies
+        pictures = [toolbox.image(name) for name in turn.images]
+        lengths = [len(model.spelled(option)) for option in turn.options]
+        means = [-model.mean_loss(turn.prompt, pictures, option)[0] for option in turn.options]
+        alone = [-model.mean_loss("", [], option)[0] for option in turn.options]
+        assert reply.scores.kind == "log-likelihood" and reply.scores.means == pytest.approx(means, abs=1e-4)
+        sums = [mean * length for mean, length in zip(means, lengths, strict=True)]
+        assert reply.scores.sums == pytest.approx(sums, abs=1e-4)
+        corrected = [total - one * length for total, one, length in zip(sums, alone, lengths, strict=True)]
+        assert reply.scores.corrected == pytest.approx(corrected, abs=1e-4)
+
+
+def test_a_reply_that_was_written_has_no_scores(toolbox, checkpoint):
+    responses = LocalModel(checkpoint).answer([item.question() for item in toolbox.items], toolbox.image)
+    assert all(reply.scores is None for response in responses for reply in response.replies)
+
+
 @pytest.mark.parametrize("gold", [False, True])
 def test_likelihoods_leave_no_trace_in_later_rounds(gold, toolbox, checkpoint):
     """A round's choice, with what the rounds before it chose as given, is that of the whole item."""

@@ -20,7 +20,7 @@ from PIL import Image
 
 from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.respondents import Family, ImageReader, KeepsRounds, KnowsRevision, Respondent
-from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Response
+from babyvlm.records import IMAGE_TOKEN, OptionScores, Question, QuestionTurn, Response
 from babyvlm.toolbox import read_answer, task_named
 from babyvlm.toolbox.replies import CUT_OFF
 
@@ -119,8 +119,19 @@ class ShuffledOptions(_Around):
             read = read_answer(reply.text, task, turn.options, cut=cut) if order and reply.text else None
             if read is not None:
                 reply = reply.model_copy(update={"text": turn.options[order[turn.options.index(read)]]})
+            if order and reply.scores is not None:
+                reply = reply.model_copy(update={"scores": _in_order(reply.scores, order)})
             replies.append(reply)
         return response.model_copy(update={"replies": tuple(replies)})
+
+
+def _in_order(scores: OptionScores, order: Sequence[int]) -> OptionScores:
+    """Scores by the options' own order, from those by the places at which they were shown."""
+    places = [order.index(option) for option in range(len(order))]
+    kept = {name: getattr(scores, name) for name in ("sums", "means", "corrected")}
+    return scores.model_copy(
+        update={name: tuple(values[place] for place in places) for name, values in kept.items() if values}
+    )
 
 
 def without_pictures(question: Question) -> Question:
