@@ -11,6 +11,7 @@ from babyvlm.model import BabyLlavaForConditionalGeneration, ModelShape, model_c
 from babyvlm.records import Item, ItemTurn, content_id, write_jsonl
 from babyvlm.toolbox import open_toolbox
 from tests.evaluation.hub_models import KINDS
+from tests.evaluation.open_models import BASE_MODELS, DUAL_ENCODERS
 
 SHAPE = ModelShape(
     image_size=32, patch_size=16, vision_width=32, vision_layers=1, vision_heads=2, text_width=32, text_layers=2,
@@ -97,12 +98,12 @@ def checkpoint(tmp_path_factory):
 @pytest.fixture(scope="session")
 def hub_model(tmp_path_factory):
     """The folder of a tiny model of the hub by its kind, saved when first asked for."""
-    saved = {}
+    saved, kinds = {}, {**KINDS, **DUAL_ENCODERS, **BASE_MODELS}
 
     def folder(kind):
         if kind not in saved:
             saved[kind] = tmp_path_factory.mktemp(kind) / f"tiny-{kind}"
-            KINDS[kind](saved[kind])
+            kinds[kind](saved[kind])
         return saved[kind]
 
     return folder

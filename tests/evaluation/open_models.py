@@ -60,29 +60,20 @@ def clip(folder: Path) -> None:
     config = CLIPConfig(
         text_config=read_by(words), vision_config={"image_size": 32, "patch_size": 8, **VISION}, projection_dim=16
     )
-    save_dual(CLIPModel(config), CLIPProcessor(images, words), folder)
+    save_drawn(CLIPModel(config), CLIPProcessor(images, words), folder)
 
 
 def siglip(folder: Path) -> None:
     words = ended()
     config = SiglipConfig(text_config=read_by(words), vision_config={"image_size": 32, "patch_size": 8, **VISION})
-    save_dual(SiglipModel(config), SiglipProcessor(SiglipImageProcessorPil(size=SQUARE), words), folder)
+    save_drawn(SiglipModel(config), SiglipProcessor(SiglipImageProcessorPil(size=SQUARE), words), folder)
 
 
 def siglip2(folder: Path) -> None:
     words = ended("<unk>")
     config = Siglip2Config(text_config=read_by(words), vision_config={"patch_size": 16, "num_patches": 16, **VISION})
     images = Siglip2ImageProcessorPil()
-    save_dual(Siglip2Model(config), Siglip2Processor(images, words), folder)
-
-
-def save_dual(model, processor, folder: Path) -> None:
-    torch.manual_seed(7)
-    for parameter in model.parameters():
-        if parameter.ndim == 2:
-            torch.nn.init.normal_(parameter, std=0.3)
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
+    save_drawn(Siglip2Model(config), Siglip2Processor(images, words), folder)
 
 
 def gpt2(folder: Path) -> None:
@@ -92,13 +83,17 @@ def gpt2(folder: Path) -> None:
         vocab_size=len(words), n_positions=1024, n_embd=32, n_layer=2, n_head=2, bos_token_id=words.bos_token_id,
         eos_token_id=words.eos_token_id,
     )  # fmt: skip
-    torch.manual_seed(9)
-    model = GPT2LMHeadModel(config)
+    save_drawn(GPT2LMHeadModel(config), words, folder)
+
+
+def save_drawn(model, reader, folder: Path) -> None:
+    """Saves a model with weights drawn wide, and its processor or tokenizer."""
+    torch.manual_seed(7)
     for parameter in model.parameters():
-        if parameter.ndim == 2:
-            torch.nn.init.normal_(parameter, std=0.2)
+        if parameter.ndim >= 2:
+            torch.nn.init.normal_(parameter, std=0.3)
     model.save_pretrained(folder)
-    words.save_pretrained(folder)
+    reader.save_pretrained(folder)
 
 
 def paligemma(folder: Path) -> None:

@@ -15,22 +15,14 @@ from tests.evaluation.open_models import BASE_MODELS
 BY_LIKELIHOOD = AskConfig(answer="likelihood", batch_size=3)
 
 
-@pytest.fixture(scope="session")
-def saved(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("base-models")
-    for kind, save in BASE_MODELS.items():
-        save(folder / kind)
-    return folder
-
-
 def answers(respondent, questions, toolbox):
     return {response.item: response.replies for response in respondent.answer(questions, toolbox.image)}
 
 
 @pytest.mark.parametrize("kind", BASE_MODELS)
-def test_it_is_refused_to_write_before_its_weights_load(kind, saved, tmp_path, toolbox):
+def test_it_is_refused_to_write_before_its_weights_load(kind, hub_model, tmp_path, toolbox):
     folder = tmp_path / kind
-    shutil.copytree(saved / kind, folder)
+    shutil.copytree(hub_model(kind), folder)
     (folder / "model.safetensors").unlink()
     with pytest.raises(CheckpointError, match=r"no chat template.*--answer likelihood"):
         choose_respondent(f"hf:{folder}", toolbox)
@@ -65,23 +57,25 @@ def whole(kind, folder, processor, question, option, toolbox):
 
 
 @pytest.mark.parametrize("kind", BASE_MODELS)
-def test_likelihoods_are_those_of_the_whole_text_in_one_pass(kind, saved, toolbox):
+def test_likelihoods_are_those_of_the_whole_text_in_one_pass(kind, hub_model, toolbox):
     question = next(item.question() for item in toolbox.items if item.task == "object_counting")
-    (reply,) = answers(HubModel(str(saved / kind), ask=BY_LIKELIHOOD), [question], toolbox)[question.id]
-    processor = load_processor(str(saved / kind))
+    (reply,) = answers(HubModel(str(hub_model(kind)), ask=BY_LIKELIHOOD), [question], toolbox)[question.id]
+    processor = load_processor(str(hub_model(kind)))
     options = question.turns[0].options
-    expected = [whole(kind, saved / kind, processor, question, option, toolbox) for option in options]
+    expected = [whole(kind, hub_model(kind), processor, question, option, toolbox) for option in options]
     assert reply.scores.sums == pytest.approx(expected, abs=1e-4)
     assert reply.text == options[expected.index(max(expected))]
 
 
 @pytest.mark.parametrize("kind", BASE_MODELS)
-def test_contract_and_batches(kind, saved, toolbox, capsys):
+def test_contract_and_batches(kind, hub_model, toolbox, capsys):
     """One picture at a time, or as many as the processor places; the batch changes nothing."""
-    respondent = choose_respondent(f"hf:{saved / kind}", toolbox, ask=BY_LIKELIHOOD)
+    respondent = choose_respondent(f"hf:{hub_model(kind)}", toolbox, ask=BY_LIKELIHOOD)
     questions = [item.question() for item in toolbox.items]
     found = answers(respondent, questions, toolbox)
-    alone = answers(HubModel(str(saved / kind), ask=AskConfig(answer="likelihood", batch_size=1)), questions, toolbox)
+    alone = answers(
+        HubModel(str(hub_model(kind)), ask=AskConfig(answer="likelihood", batch_size=1)), questions, toolbox
+    )
     assert {name: [r.text for r in replies] for name, replies in found.items()} == {
         name: [r.text for r in replies] for name, replies in alone.items()
     }
@@ -94,8 +88,8 @@ def test_contract_and_batches(kind, saved, toolbox, capsys):
         assert found[many][0].text is None and "the model takes 1" in found[many][0].problem
 
 
-def test_what_reads_no_empty_question_has_no_prompt_corrected_scores(saved, toolbox, capsys):
+def test_what_reads_no_empty_question_has_no_prompt_corrected_scores(hub_model, toolbox, capsys):
     question = next(item.question() for item in toolbox.items if item.task == "object_counting")
-    (reply,) = answers(HubModel(str(saved / "paligemma"), ask=BY_LIKELIHOOD), [question], toolbox)[question.id]
+    (reply,) = answers(HubModel(str(hub_model("paligemma")), ask=BY_LIKELIHOOD), [question], toolbox)[question.id]
     assert reply.scores.means and not reply.scores.corrected
     assert capsys.readouterr().err.count("no prompt-corrected scores") == 1

@@ -50,7 +50,7 @@ class TransformersDualEncoder:
         if not hasattr(self.model, "logit_scale"):
             raise CheckpointError(f"a model of type {config.model_type} has no logit_scale", path=name)
         self.revision = hub_revision(name, config)
-        self.scale = float(self.model.logit_scale.detach().float().exp())
+        self.scale = float(self.model.logit_scale.detach().double().exp())
         self.bias = float(self.model.logit_bias.detach()) if hasattr(self.model, "logit_bias") else 0.0
         longest = getattr(config.text_config, "max_position_embeddings", None)
         whole = config.model_type in _WHOLE_LENGTH
@@ -74,9 +74,9 @@ class TransformersDualEncoder:
 
 
 def _pooled(found: Any) -> torch.Tensor:
-    """Embeddings in float32, as some versions of transformers give them, or in what others wrap around them."""
+    """Embeddings in float32 at least, as some versions of transformers give them, or in what others wrap them."""
     embedded: torch.Tensor = getattr(found, "pooler_output", found)
-    return embedded.float()
+    return embedded.to(torch.promote_types(embedded.dtype, torch.float32))
 
 
 def _refuse_other_models(name: str, config: Any) -> None:
