@@ -511,6 +511,12 @@ class Reader:
                 path.name for path in (out / "nulls").iterdir()
             }
 
+    def _look_merge(self, said: str, out: Path) -> None:
+        self._look_evaluate(said, out)
+        runs = [self.folder / word for word in self.words[2 : self.words.index("--out")]]
+        *parts, whole = (len((run / "responses.jsonl").read_text().splitlines()) for run in (*runs, out))
+        assert min(parts) > 0 and whole == sum(parts)
+
     def _look_score(self, said: str, out: Path) -> None:
         assert "sub-task" in said and json.loads((self.folder / self.words[2] / "scores.json").read_text())["scoring"]
 
