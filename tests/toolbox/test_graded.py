@@ -6,7 +6,7 @@ import pytest
 
 from babyvlm.errors import InputError
 from babyvlm.records import Item, ItemTurn, OptionScores, Reply, Response
-from babyvlm.toolbox.graded import graded_scores, option_credit, selective
+from babyvlm.toolbox.graded import graded_scores, option_credit
 from babyvlm.toolbox.graded import scored_rounds as rounds_of
 
 
@@ -81,5 +81,5 @@ def test_scores_that_do_not_fit_are_refused():
 def test_selective_accuracy_keeps_the_most_confident():
     items = [item(n) for n in range(10)]
     said = [reply(n, float(n), 0.0) if n >= 5 else reply(n, 0.0, float(n) / 2 + 0.1) for n in range(10)]
-    points = selective([one for one in rounds_of(items, said) if one is not None])
+    points = graded_scores(items, said).selective
     assert [point.accuracy for point in points] == pytest.approx([1, 1, 1, 1, 1, 5 / 6, 5 / 7, 5 / 8, 5 / 9, 5 / 10])

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class RunPart:
-    """Every so-manieth thing of a list, in its order, so that each part has some of every task."""
+    """Every n-th thing of a list, in its order, so that each part has some of every task."""
 
     number: int
     """Which part, from 1."""

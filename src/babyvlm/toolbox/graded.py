@@ -14,6 +14,7 @@ Rounds with a single option, as the first of a memory item, say nothing and are 
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -163,67 +164,85 @@ def graded_scores(items: Iterable[Item], responses: Iterable[Response]) -> Grade
     Raises:
         InputError: A reply has scores for another number of options than its round has, or scores of two kinds.
     """
-    rounds: list[ScoredRound] = []
-    unscored = 0
+    tally = _Tally()
     for one in scored_rounds(items, responses):
+        tally.add(one)
+    return tally.scores()
+
+
+class _Tally:
+    """What the figures are made of, a few numbers a round: a million rounds take little room."""
+
+    def __init__(self) -> None:
+        self._credits: dict[str, dict[ScoreReading, array[float]]] = {}
+        self._chances: dict[str, array[float]] = {}
+        self._confidences, self._earned = array("d"), array("d")
+        self._kind: ScoreKind | None = None
+        self._unscored = 0
+
+    def add(self, one: ScoredRound | None) -> None:
+        """Counts a round in; None for one without scores.
+
+        Raises:
+            InputError: Its scores are of another kind than those before.
+        """
         if one is None:
-            unscored += 1
-        else:
-            rounds.append(one)
-    if not rounds:
-        return None
-    if kinds := sorted({one.kind for one in rounds} - {rounds[0].kind}):
-        raise InputError(f"scores of two kinds in one run: {rounds[0].kind} and {', '.join(kinds)}")
-    tasks = _by_task(rounds)
-    counted = [task.accuracy for task in tasks if not is_extra(task.task)]
-    calibrated = rounds[0].kind != "score"
-    bins = reliability(rounds) if calibrated else ()
-    return GradedScores(
-        kind=rounds[0].kind,
-        rounds=len(rounds),
-        unscored=unscored,
-        tasks=tasks,
-        overall={name: fmean(of_task[name] for of_task in counted) for name in _shared(counted)},
-        selective=selective(rounds),
-        calibration_error=calibration_error(bins) if calibrated else None,
-        reliability=bins,
-    )
+            self._unscored += 1
+            return
+        self._kind = self._kind or one.kind
+        if one.kind != self._kind:
+            raise InputError(f"scores of two kinds in one run: {self._kind} and {one.kind}")
+        self._confidences.append(one.confidence)
+        self._earned.append(one.credits["sums"])
+        self._chances.setdefault(one.task, array("d")).append(one.chance)
+        of_task = self._credits.setdefault(one.task, {})
+        for name, credit in one.credits.items():
+            of_task.setdefault(name, array("d")).append(credit)
 
-
-def _shared(readings: Sequence[dict[ScoreReading, float]]) -> list[ScoreReading]:
-    return [name for name in READINGS if readings and all(name in one for one in readings)]
-
-
-def _by_task(rounds: Sequence[ScoredRound]) -> tuple[GradedTask, ...]:
-    by_task: dict[str, list[ScoredRound]] = {}
-    for one in rounds:
-        by_task.setdefault(one.task, []).append(one)
-    return tuple(
-        GradedTask(
-            task=task,
-            rounds=len(of_task),
-            accuracy={
-                name: fmean(one.credits[name] for one in of_task) for name in _shared([one.credits for one in of_task])
-            },
-            chance=fmean(one.chance for one in of_task),
+    def scores(self) -> GradedScores | None:
+        """The figures; None where no round has scores."""
+        if self._kind is None:
+            return None
+        tasks = tuple(map(self._task, in_table_order(self._credits)))
+        counted = [task.accuracy for task in tasks if not is_extra(task.task)]
+        shared = [name for name in READINGS if counted and all(name in one for one in counted)]
+        calibrated = self._kind != "score"
+        bins = reliability(self._confidences, self._earned) if calibrated else ()
+        return GradedScores(
+            kind=self._kind,
+            rounds=len(self._earned),
+            unscored=self._unscored,
+            tasks=tasks,
+            overall={name: fmean(of_task[name] for of_task in counted) for name in shared},
+            selective=selective(self._confidences, self._earned),
+            calibration_error=calibration_error(bins) if calibrated else None,
+            reliability=bins,
         )
-        for task in in_table_order(by_task)
-        if (of_task := by_task[task])
-    )
+
+    def _task(self, task: str) -> GradedTask:
+        chances, credits_ = self._chances[task], self._credits[task]
+        whole = {name: values for name, values in credits_.items() if len(values) == len(chances)}
+        accuracy = {name: fmean(whole[name]) for name in READINGS if name in whole}
+        return GradedTask(task=task, rounds=len(chances), accuracy=accuracy, chance=fmean(chances))
 
 
-def reliability(rounds: Sequence[ScoredRound]) -> tuple[ReliabilityBin, ...]:
-    """Confidence and accuracy in equal steps of confidence; steps without a round are left out."""
-    bins: dict[int, list[ScoredRound]] = {}
-    for one in rounds:
-        bins.setdefault(min(BINS - 1, int(one.confidence * BINS)), []).append(one)
+def reliability(confidences: Sequence[float], earned: Sequence[float]) -> tuple[ReliabilityBin, ...]:
+    """Confidence and accuracy in equal steps of confidence; steps without a round are left out.
+
+    Args:
+        confidences: Of each round, 0 to 1.
+        earned: Credit of each round, by sums.
+    """
+    bins: dict[int, list[int]] = {}
+    for place, confidence in enumerate(confidences):
+        bins.setdefault(min(BINS - 1, int(confidence * BINS)), []).append(place)
     return tuple(
         ReliabilityBin(
             low=number / BINS,
             high=(number + 1) / BINS,
             rounds=len(inside),
-            confidence=fmean(one.confidence for one in inside),
-            accuracy=fmean(one.credits["sums"] for one in inside),
+            confidence=fmean(confidences[place] for place in inside),
+            accuracy=fmean(earned[place] for place in inside),
         )
         for number, inside in sorted(bins.items())
     )
@@ -235,20 +254,25 @@ def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
     return sum(one.rounds * abs(one.confidence - one.accuracy) for one in bins) / rounds
 
 
-def selective(rounds: Sequence[ScoredRound]) -> tuple[SelectivePoint, ...]:
-    """Accuracy on the most confident rounds, at `COVERAGES`; the number of rounds kept is rounded up."""
+def selective(confidences: Sequence[float], earned: Sequence[float]) -> tuple[SelectivePoint, ...]:
+    """Accuracy on the most confident rounds, at `COVERAGES`; the number of rounds kept is rounded up.
+
+    Args:
+        confidences: Of each round.
+        earned: Credit of each round, by sums.
+    """
     groups: dict[float, list[float]] = {}
-    for one in sorted(rounds, key=lambda one: -one.confidence):
-        groups.setdefault(one.confidence, []).append(one.credits["sums"])
+    for place in sorted(range(len(earned)), key=lambda place: -confidences[place]):
+        groups.setdefault(confidences[place], []).append(earned[place])
     points = []
     for coverage in COVERAGES:
-        kept = left = math.ceil(round(coverage * len(rounds), 6))
-        earned = 0.0
-        for earnings in groups.values():
-            taken = min(left, len(earnings))
-            earned += taken * fmean(earnings)
+        kept = left = math.ceil(round(coverage * len(earned), 6))
+        total = 0.0
+        for credits_ in groups.values():
+            taken = min(left, len(credits_))
+            total += taken * fmean(credits_)
             left -= taken
             if not left:
                 break
-        points.append(SelectivePoint(coverage=coverage, accuracy=earned / kept))
+        points.append(SelectivePoint(coverage=coverage, accuracy=total / kept))
     return tuple(points)
