@@ -18,7 +18,7 @@ def folder(tmp_path_factory):
 
 
 def by_definition(folder, context, continuation):
-    """What lm-evaluation-harness defines, written out anew: no test here runs that program itself.
+    """What lm-evaluation-harness defines, written out anew.
 
     The sum of the log-probabilities of the tokens that the continuation adds to the context's tokens; behind an empty
     context stands the model's first token.
@@ -46,6 +46,23 @@ def test_log_likelihoods_are_those_of_the_definition(batch_size, folder):
     for (context, continuation), one in zip(PAIRS, found, strict=True):
         expected, tokens = by_definition(folder, context, continuation)
         assert one.log_likelihood == pytest.approx(expected, abs=1e-4) and one.tokens == tokens
+
+
+def test_log_likelihoods_are_those_of_lm_evaluation_harness(folder):
+    huggingface = pytest.importorskip("lm_eval.models.huggingface", reason="lm-eval is not installed")
+    from lm_eval.api.instance import Instance
+
+    pairs = [*PAIRS, *((f"Touch {word} the image?", f" {o}") for word in ("ball", " cup  ") for o in ("A", "top left"))]
+    theirs = huggingface.HFLM(
+        pretrained=AutoModelForCausalLM.from_pretrained(folder), tokenizer=AutoTokenizer.from_pretrained(folder),
+        device="cpu", batch_size=4,
+    )  # fmt: skip
+    requests = [
+        Instance(request_type="loglikelihood", doc={}, arguments=pair, idx=place) for place, pair in enumerate(pairs)
+    ]
+    expected = [total for total, _ in theirs.loglikelihood(requests)]
+    found = [one.log_likelihood for one in LanguageModel(str(folder)).log_likelihoods(pairs)]
+    assert found == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_reply_is_the_likeliest_option_with_three_readings(folder, toolbox):
