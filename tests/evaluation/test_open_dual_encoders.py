@@ -114,6 +114,21 @@ def test_resnext_has_the_published_number_of_parameters():
     assert sum(parameter.numel() for parameter in ResNeXt50(1000).parameters()) == 25_028_904
 
 
+def test_resnext_is_that_of_torchvision():
+    models = pytest.importorskip("torchvision.models", reason="torchvision is not installed")
+    torch.manual_seed(0)
+    theirs = models.resnext50_32x4d(weights=None, num_classes=16).eval()
+    for layer in theirs.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.running_mean.normal_(std=0.1)
+            layer.running_var.uniform_(0.5, 1.5)
+    ours = ResNeXt50(16).eval()
+    ours.load_state_dict(theirs.state_dict())
+    pixels = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(ours(pixels), theirs(pixels), atol=1e-6)
+
+
 def test_cvcl_compares_averaged_words_with_pictures(cvcl, toolbox):
     respondent = choose_respondent(f"clip:{cvcl}", toolbox)
     (response,) = respondent.answer([asked("cup")], toolbox.image)

@@ -9,7 +9,8 @@ A folder has the weights in the published layout (``vision_encoder.model.*``, ``
 besides weights, which only code that is run can read; they are refused, with what to save in their place. Other
 layouts of the published code (features of places, LSTM and BERT text encoders) are refused by name.
 
-Not held against the published code, whose vision part needs torchvision; the layout and its preprocessing were read.
+The picture encoder has torchvision's keys and, on random weights, its output. The whole was not held against the
+published code and weights: layout and preprocessing were read.
 """
 
 from __future__ import annotations
