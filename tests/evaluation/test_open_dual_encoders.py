@@ -80,6 +80,11 @@ def test_what_is_no_dual_encoder_is_named_before_its_weights_load(hub_model, tmp
         choose_respondent(f"clip:{tmp_path / 'gpt2'}", toolbox)
 
 
+def test_a_dual_encoder_named_without_its_kind_is_told_it(hub_model, toolbox):
+    with pytest.raises(CheckpointError, match="A dual encoder is asked as clip:NAME"):
+        choose_respondent(str(hub_model("clip")), toolbox)
+
+
 def test_missing_weights_are_refused(hub_model, tmp_path, toolbox):
     from safetensors.torch import load_file
 

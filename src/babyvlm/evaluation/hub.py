@@ -27,7 +27,12 @@ import torch
 import transformers
 from jinja2 import TemplateError
 from PIL import Image
-from transformers import AutoModelForImageTextToText, DynamicCache
+from transformers import (
+    MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    AutoConfig,
+    AutoModelForImageTextToText,
+    DynamicCache,
+)
 
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation import kv_cache
@@ -50,6 +55,7 @@ from babyvlm.records import IMAGE_TOKEN, Question, QuestionTurn, Reply, Response
 _MAX_NEW_TOKENS = 32
 _ONE_PICTURE = {"blip-2", "git", "instructblip", "kosmos-2", "pix2struct", "vision-encoder-decoder", "florence2"}
 """Model types that take one picture in a conversation."""
+_OTHER_KINDS = "A dual encoder is asked as clip:NAME, a language model as lm:NAME"
 _SAME_LOGITS = 1e-2
 """Largest difference of logits between going on from the cache and encoding again, relative to the largest logit."""
 
@@ -85,8 +91,9 @@ class HubModel:
         self._ask, self._max_new_tokens = ask, ask.max_new_tokens or _MAX_NEW_TOKENS
         refuse_unreachable(name)
         with load_errors(
-            name, "an image-and-text model of transformers", "AutoModelForImageTextToText and AutoProcessor"
-        ):
+            name, "an image-and-text model of transformers", "AutoModelForImageTextToText and AutoProcessor",
+            _OTHER_KINDS,
+        ):  # fmt: skip
             self.processor: Any = load_processor(name)
             _refuse_without_template(name, self.processor, ask)
             self._model: Any = load_weights(AutoModelForImageTextToText, name, ask, device=device)
@@ -393,7 +400,11 @@ def _refuse_without_template(name: str, processor: Any, ask: AskConfig) -> None:
     """Raises CheckpointError for a base model that is to write, before its weights load."""
     if getattr(processor, "tokenizer", None) is None:
         raise CheckpointError("its processor has no tokenizer", path=name, remedy="Give a model that reads text")
-    if not getattr(processor, "chat_template", None) and ask.answer == "generate":
+    if getattr(processor, "chat_template", None):
+        return
+    if type(config := AutoConfig.from_pretrained(name)) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
+        raise CheckpointError(f"a model of type {config.model_type} does not write", path=name, remedy=_OTHER_KINDS)
+    if ask.answer == "generate":
         raise CheckpointError(
             "its processor has no chat template, so that nothing says how it replies",
             path=name,

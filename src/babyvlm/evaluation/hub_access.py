@@ -71,13 +71,14 @@ def _unreachable() -> str:
 
 
 @contextmanager
-def load_errors(name: str, what: str, loaders: str) -> Iterator[None]:
+def load_errors(name: str, what: str, loaders: str, others: str = "") -> Iterator[None]:
     """Turns whatever loading a model raises into an error that says what to do.
 
     Args:
         name: Id on the hub, or a folder.
         what: What was to be loaded, with its article.
         loaders: The classes of transformers that must be able to load it.
+        others: What to do with models of other kinds, as a sentence.
 
     Raises:
         CheckpointError: In place of any other error.
@@ -93,7 +94,7 @@ def load_errors(name: str, what: str, loaders: str) -> Iterator[None]:
             path=name,
             remedy=f"It needs {missing}: pip install {missing}"
             if missing
-            else f"Give a hub id or folder that {loaders} load",
+            else f"Give a hub id or folder that {loaders} load{f'. {others}' if others else ''}",
         ) from error
 
 
