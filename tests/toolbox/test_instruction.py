@@ -2,6 +2,7 @@
 
 import filecmp
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -19,6 +20,8 @@ from babyvlm.toolbox import (
     published_proportions,
     write_instruction_set,
 )
+from babyvlm.toolbox.plurals import plural
+from babyvlm.toolbox.sources import CorpusSource
 
 CONFIG = InstructionConfig(
     items=published_proportions(300), validation_share=0.1, max_crops=200, crops=CropConfig(min_other_colours=0.0)
@@ -122,3 +125,21 @@ def test_the_proof_finds_shared_recordings_and_near_duplicates(toolbox, instruct
     assert prove_disjoint([item], images, none).near_duplicates == 0
     rescaled = TrainingSet(recordings=frozenset(), prints=Fingerprints.of([picture.resize((200, 150))]))
     assert prove_disjoint([item], images, rescaled).near_duplicates == 1
+
+
+def test_words_to_be_heard_only_stand_in_no_item(corpus, tmp_path):
+    config = InstructionConfig(items=published_proportions(200), easy_words=40, heard_only=0.3, max_crops=200)
+    write_instruction_set(corpus, tmp_path / "set", config)
+    settings = json.loads((tmp_path / "set" / "manifest.json").read_text())["configuration"]
+    withheld, taught = settings["categories_heard_only"], settings["categories_taught"]
+    labels = {box.label for frame in CorpusSource(corpus, "train").frames for box in frame.boxes}
+    assert set(withheld) < labels and len(withheld) == round(0.3 * len(labels))
+    assert taught and not set(withheld) & set(taught)
+    for sample in read_conversations(tmp_path / "set" / "instruction.parquet"):
+        for turn in sample.turns:
+            asked = re.findall(r"\w+", turn.prompt.lower())
+            assert not {word for name in withheld for word in (name, plural(name)) if word in asked}, turn.prompt
+    write_instruction_set(corpus, tmp_path / "again", config)
+    assert filecmp.cmp(tmp_path / "set" / "manifest.json", tmp_path / "again" / "manifest.json", shallow=False)
+    with pytest.raises(ConfigError, match="heard_only"):
+        InstructionConfig(heard_only=1.0)

@@ -37,6 +37,7 @@ from babyvlm.reports.browser import browsed_items, browser_data
 from babyvlm.reports.corpus import SPLITS, CorpusStatistics, read_corpus
 from babyvlm.reports.curves import TrainingRun, read_training
 from babyvlm.reports.examples import choose_examples, withheld_items
+from babyvlm.reports.exposure import WordsMet, by_exposure, read_words_met
 from babyvlm.reports.graded import READING_NAMES, graded_figure, graded_runs, graded_tables
 from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES, REPORTED, SOURCES
 from babyvlm.reports.results import FAMILIES, Elsewhere, Results, RunResult, read_elsewhere, read_results
@@ -94,10 +95,11 @@ def write_report(
     others = read_elsewhere(elsewhere, results)
     trained = read_training(training) if training is not None else None
     corpus = read_corpus(data) if data is not None else None
+    met = read_words_met(data) if data is not None else None
     seconds = read_times(times) if times is not None else {}
 
     files: dict[str, bytes] = {}
-    for table in _tables(results, trained, corpus):
+    for table in _tables(results, trained, corpus, met):
         files[f"{table.name}.csv"] = table.csv().encode()
         files[f"{table.name}.tex"] = table.latex().encode()
     files["results.tex"] = tables.results_latex(results).encode()
@@ -113,7 +115,17 @@ def write_report(
     if browse > 0:
         files["items.html"] = _render_browser(environment, results, browse, out.name, share_restricted).encode()
     page = _render(
-        environment, others, results, trained, corpus, seconds, inline, beside.name, sorted(files), share_restricted
+        environment,
+        others,
+        results,
+        trained,
+        corpus,
+        met,
+        seconds,
+        inline,
+        beside.name,
+        sorted(files),
+        share_restricted,
     )
     _write_files(beside, files, results)
     with whole_file(out) as file:
@@ -135,7 +147,9 @@ def _figures(results: Results, trained: TrainingRun | None, seconds: dict[str, f
     return [figure for figure in drawn if figure is not None]
 
 
-def _tables(results: Results, trained: TrainingRun | None, corpus: CorpusStatistics | None) -> list[tables.Table]:
+def _tables(
+    results: Results, trained: TrainingRun | None, corpus: CorpusStatistics | None, met: WordsMet | None
+) -> list[tables.Table]:
     written = [
         tables.results_table(results),
         tables.published_table(),
@@ -146,6 +160,7 @@ def _tables(results: Results, trained: TrainingRun | None, corpus: CorpusStatist
     ]
     written += tables.training_tables(trained) if trained else []
     written += [tables.corpus_table(corpus)] if corpus else []
+    written += [table] if met and (table := tables.exposure_table(results, met)).rows else []
     return written
 
 
@@ -205,6 +220,7 @@ def _render(
     results: Results,
     training: TrainingRun | None,
     corpus: CorpusStatistics | None,
+    met: WordsMet | None,
     seconds: dict[str, float],
     inline: dict[str, Markup],
     beside: str,
@@ -254,6 +270,7 @@ def _render(
         examples=choose_examples(results, share_restricted=share_restricted),
         training=training,
         corpus=corpus,
+        words_met=[(run.name, rows) for run in results.ordered if met and (rows := by_exposure(run, met))],
         splits=SPLITS,
         seconds=seconds,
         figures=inline,

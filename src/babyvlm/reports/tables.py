@@ -15,6 +15,7 @@ from babyvlm.records import Outcome
 from babyvlm.reports.breakdowns import by_number, confusion, memory_by_lag, memory_course
 from babyvlm.reports.corpus import SPLITS, CorpusStatistics
 from babyvlm.reports.curves import TrainingRun
+from babyvlm.reports.exposure import WordsMet, by_exposure
 from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES, SOURCES
 from babyvlm.reports.results import Results, RunResult
 from babyvlm.spreadsheets import cell
@@ -191,6 +192,17 @@ def breakdown_tables(results: Results) -> list[Table]:
         Table("confusions", ("respondent", "task", "right_answer", "reply", "items"), tuple(pairs)),
     ]
     return [table for table in tables if table.rows]
+
+
+def exposure_table(results: Results, met: WordsMet) -> Table:
+    """The word tasks by how a model met their words."""
+    rows = [
+        (run.name, row.task, row.exposure, row.value, *row.interval, row.right, row.items, row.words)
+        for run in results.ordered
+        for row in by_exposure(run, met)
+    ]
+    columns = ("respondent", "task", "word", "value", "low", "high", "right", "items", "words")
+    return Table("words_met", columns, tuple(rows))
 
 
 def comparison_tables(results: Results) -> list[Table]:

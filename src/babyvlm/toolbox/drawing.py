@@ -66,6 +66,7 @@ def draw(
     words: WordConfig | None = None,
     memory_tests: MemoryTests = "random",
     augment: bool = False,
+    withheld: Collection[str] = (),
 ) -> Drawing:
     """Builds drafts of every wanted task, and their pictures.
 
@@ -82,6 +83,7 @@ def draw(
         memory_tests: In which order Memory tests what it taught.
         augment: Show exits from different moments on and mirrored, and in the balanced construction mirror some
             frames: for training, never for a benchmark.
+        withheld: Categories of which no item asks and that no item shows as a foil; they may stand in a whole frame.
 
     Raises:
         ConfigError: There is no such construction.
@@ -92,6 +94,7 @@ def draw(
     benches: dict[str, Bench] = {}
     for name, made in made_by.items():
         found = made.find(source, crops)
+        found.withhold(withheld)
         benches[name] = Bench(
             found=found,
             cropping=crops,
@@ -101,6 +104,7 @@ def draw(
             memory_tests=memory_tests,
             workers=workers,
             augment=augment,
+            withheld=frozenset(withheld),
             pool=choose_pool(found.sightings, max_crops, Random(f"{seed}/pool")),
         )
     built, loaded, missing = _build(source, rows, benches, workers)

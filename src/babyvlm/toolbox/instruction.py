@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from random import Random
 
 from babyvlm.corpus import Corpus
 from babyvlm.curation.sets import write_conversations
@@ -25,12 +26,14 @@ from babyvlm.toolbox import balanced_cropping, departures
 from babyvlm.toolbox.builders import ConstructionName, construction_named
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.drawing import Drawing, draw
-from babyvlm.toolbox.sources import CorpusSource, boxes_digest
+from babyvlm.toolbox.sources import CorpusSource, FrameSource, boxes_digest
 from babyvlm.toolbox.tasks import REGISTRY, TASKS, task_named
 
 CONVERSATIONS = "instruction.parquet"
 IMAGE_STORE = "images"
 KIND = "instruction-set"
+TAUGHT = "categories_taught"
+"""Where the manifest's configuration names the categories that training items ask for or show."""
 
 
 def published_proportions(total: int) -> dict[str, int]:
@@ -69,6 +72,9 @@ class InstructionConfig:
     construction: ConstructionName = "published"
     """How items are built; must match the construction of the toolbox to be answered."""
     crops: CropConfig = field(default_factory=CropConfig)
+    heard_only: float = 0.0
+    """Part of the categories that no item asks for or shows as a foil, drawn by the seed. Their words are met in
+    pretraining alone, so that what is known of them was learned there; reports give them a row of their own."""
 
     def __post_init__(self) -> None:
         construction_named(self.construction)
@@ -82,6 +88,8 @@ class InstructionConfig:
                 raise ConfigError(f"{name} must not be negative, not {getattr(self, name)}")
         if not 0 <= self.validation_share <= 1:
             raise ConfigError(f"validation_share is a fraction between 0 and 1, not {self.validation_share}")
+        if not 0 <= self.heard_only < 1:
+            raise ConfigError(f"heard_only is a fraction from 0 to below 1, not {self.heard_only}")
 
 
 def write_instruction_set(
@@ -113,6 +121,7 @@ def write_instruction_set(
     wanted: dict[Split, Mapping[str, int]] = {"train": items, "validation": validation}
     max_crops: dict[Split, int] = {"train": config.max_crops, "validation": max(1, config.max_crops // 10)}
     sources = {split: CorpusSource(corpus, split) for split in wanted}
+    withheld = withheld_categories(sources["train"], config)
     drawings = {
         split: draw(
             source,
@@ -124,6 +133,7 @@ def write_instruction_set(
             max_reuse=_MAX_REUSE,
             workers=workers,
             augment=split == "train",
+            withheld=withheld,
         )
         for split, source in sources.items()
     }
@@ -148,6 +158,8 @@ def write_instruction_set(
                 "pictures": balanced_cropping.SETTINGS,
                 "exits": departures.SETTINGS,
                 "max_reuse": _MAX_REUSE,
+                "categories_heard_only": withheld,
+                TAUGHT: sorted(_categories(drawings["train"])),
             },
             inputs={f"boxes of {split}": boxes_digest(source.frames) for split, source in sources.items()},
             counts={**dict(sorted(counts.items())), "images": len(pictures)},
@@ -155,6 +167,18 @@ def write_instruction_set(
             notes=[f"{split}: {note}" for split, drawing in drawings.items() for note in drawing.notes],
             extensions=REGISTRY.used(sample.task for sample in samples.values()),
         ).write(partial)
+
+
+def withheld_categories(source: FrameSource, config: InstructionConfig) -> list[str]:
+    """The categories that are heard only: as many of those boxed in training as the settings ask for."""
+    labels = sorted({box.label for frame in source.frames for box in frame.boxes})
+    return sorted(Random(f"{config.seed}/heard only").sample(labels, round(config.heard_only * len(labels))))
+
+
+def _categories(drawing: Drawing) -> set[str]:
+    """The categories that items ask for or show as an option."""
+    shown = {label for draft in drawing.drafts for turn in draft.turns for label in turn.labels}
+    return shown | {draft.category for draft in drawing.drafts if draft.category}
 
 
 @dataclass(frozen=True, kw_only=True)

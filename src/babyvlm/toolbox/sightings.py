@@ -10,7 +10,7 @@ Whatever is passed over is counted by reason.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -83,6 +83,23 @@ class Sightings:
     by_source: dict[str, tuple[BoxedFrame, ...]] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
     """Boxes, or frames of a category, passed over, by reason."""
+
+    def withhold(self, labels: Collection[str]) -> None:
+        """Removes and counts what shows these categories as the object that an item could turn on or show as a foil."""
+        for name, label_of in _LABELS.items():
+            found: list = getattr(self, name)
+            kept = [one for one in found if label_of(one) not in labels]
+            if len(kept) < len(found):
+                self.skipped[WITHHELD] += len(found) - len(kept)
+            setattr(self, name, kept)
+
+
+_LABELS: dict[str, Callable[..., str]] = {
+    "sightings": lambda one: one.label,
+    "singletons": lambda one: one.box.label,
+    "counted": lambda one: one.label,
+}
+WITHHELD = "withheld: of a category whose word is to be heard only"
 
 
 def find_sightings(source: FrameSource) -> Sightings:

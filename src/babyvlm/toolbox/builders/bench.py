@@ -50,6 +50,8 @@ class Bench:
     """In which order a Memory item tests what it taught."""
     workers: int = 0
     """Processes that may look at pictures; what is built does not depend on it."""
+    withheld: frozenset[str] = frozenset()
+    """Categories that no item may ask for; they are not among the sightings."""
     pool: tuple[Sighting, ...] = ()
     """The crops to draw from, categories and objects alternating."""
     crops: Mapping[View, Picture] = field(default_factory=dict)

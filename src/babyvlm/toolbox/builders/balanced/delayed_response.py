@@ -45,6 +45,7 @@ def _delayed_response(bench: Bench, count: int, task: str) -> Built:
         shown
         for frames in bench.found.by_source.values()
         for found in find_departures(frames, refused)
+        if found.label not in bench.withheld
         for shown in _showings(found, bench, rng)
     ]
     if not exits:

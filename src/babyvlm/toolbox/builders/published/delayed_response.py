@@ -114,6 +114,8 @@ def _showings(bench: Bench, rng: Random, refused: Counter[str]) -> list[_Showing
         widths = {frame.time_s: frame for frame in frames}
         schedule = functools.partial(burst_moments, frames=widths, bench=bench, rng=rng)
         for found in find_departures(frames, refused, schedule, together=True):
+            if found.label in bench.withheld:
+                continue
             showings.append(_Showing(exit=found, direction=found.direction))
             if not bench.augment:
                 continue
