@@ -12,7 +12,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from babyvlm.errors import ConfigError
 from babyvlm.training.colour import blur, change_colours, grey, saturate, turn_hue
-from babyvlm.training.configuration import ColourChanges, ViewChanges
+from babyvlm.training.colour_configuration import ColourChanges, ViewChanges
 
 STILL = ColourChanges(brightness=0, contrast=0, saturation=0, grey_probability=0)
 

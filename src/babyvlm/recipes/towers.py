@@ -9,7 +9,8 @@ The public DINO pipeline was published for towers up to ViT-B; with its settings
 
 from __future__ import annotations
 
-from babyvlm.training.configuration import ColourChanges, ViewChanges, VisionStage
+from babyvlm.training.colour_configuration import ColourChanges, ViewChanges
+from babyvlm.training.configuration import VisionStage
 from babyvlm.training.optimisation import Optimisation
 
 _DINO_COLOURS = ColourChanges(

@@ -15,7 +15,7 @@ import math
 import torch
 from torch.nn import functional as F
 
-from babyvlm.training.configuration import ColourChanges, ViewChanges
+from babyvlm.training.colour_configuration import ColourChanges, ViewChanges
 
 _LUMA = (0.299, 0.587, 0.114)
 """How bright each channel looks (ITU-R BT.601)."""

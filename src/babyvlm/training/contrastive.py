@@ -17,14 +17,19 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.nn.functional import all_gather
 from torch.nn import functional as F
 
-from babyvlm.model.dual_encoder import DualEncoder
+from babyvlm.model.dual_encoder import PAD_WORD, DualEncoder
 from babyvlm.training.contrastive_configuration import ContrastiveStage
+from babyvlm.training.pairs import Pairs
+
+_LEAST_OVERLAP = 0.5
+"""Below it two texts share too little to be about the same."""
 
 
 class Compared(NamedTuple):
@@ -41,11 +46,19 @@ class ContrastiveObjective(nn.Module):
     Args:
         encoder: Both encoders.
         settings: The stage.
+        rarities_V: How much each word counts where texts are compared (:func:`word_rarities`); None where they are not.
     """
 
-    def __init__(self, encoder: DualEncoder, settings: ContrastiveStage) -> None:
+    rarities_V: torch.Tensor
+
+    def __init__(
+        self, encoder: DualEncoder, settings: ContrastiveStage, rarities_V: torch.Tensor | None = None
+    ) -> None:
         super().__init__()
         self.encoder, self.settings = encoder, settings
+        if settings.shared_words and rarities_V is None:
+            raise ValueError("shared_words compares texts, which takes the rarities of words")
+        self.register_buffer("rarities_V", rarities_V, persistent=False)
 
     def forward(self, seen: torch.Tensor, texts_BL: torch.Tensor, groups_B: torch.Tensor, regions: int = 1) -> Compared:
         """The loss of a batch.
@@ -60,11 +73,19 @@ class ContrastiveObjective(nn.Module):
         features_PE = self.encoder.features(seen) if seen.ndim == 4 else seen
         placed_PD, read_BD = self.encoder.placed(features_PE), self.encoder.read(texts_BL)
         placed_PD, read_BD, groups_B = everyones(placed_PD), everyones(read_BD), everyones(groups_B)
+        shared_BB = None
+        if self.settings.shared_words:
+            shared_BB = self.settings.shared_words * overlaps(everyones(rare_words(texts_BL, self.rarities_V)))
         with torch.autocast(placed_PD.device.type, enabled=False):  # cosines times 100 need more than 8 bits
-            return self._compare(placed_PD, read_BD, groups_B, regions)
+            return self._compare(placed_PD, read_BD, groups_B, regions, shared_BB)
 
     def _compare(
-        self, placed_PD: torch.Tensor, read_BD: torch.Tensor, groups_B: torch.Tensor, regions: int
+        self,
+        placed_PD: torch.Tensor,
+        read_BD: torch.Tensor,
+        groups_B: torch.Tensor,
+        regions: int,
+        shared_BB: torch.Tensor | None,
     ) -> Compared:
         scale = self.encoder.log_scale.float().clamp(max=math.log(self.settings.largest_scale)).exp()
         logits_BB = scale * likeness(placed_PD, read_BD, regions, scale)
@@ -72,7 +93,7 @@ class ContrastiveObjective(nn.Module):
         same_BB.fill_diagonal_(False)
         weights_B = noise_weights(logits_BB.detach(), same_BB, self.settings.noise_weight)
         if self.settings.loss == "infonce":
-            loss = infonce(logits_BB, same_BB, weights_B)
+            loss = infonce(logits_BB, same_BB, weights_B, shared_BB)
         else:
             loss = sigmoid_loss(logits_BB + self.encoder.bias, same_BB, weights_B)
         own_B = logits_BB.masked_fill(same_BB, -math.inf).argmax(1)
@@ -107,19 +128,49 @@ def likeness(placed_PD: torch.Tensor, read_BD: torch.Tensor, regions: int, scale
     return ((scale * cosine_BRB).logsumexp(1) - math.log(regions)) / scale
 
 
-def infonce(logits_BB: torch.Tensor, same_BB: torch.Tensor, weights_B: torch.Tensor) -> torch.Tensor:
+def infonce(
+    logits_BB: torch.Tensor, same_BB: torch.Tensor, weights_B: torch.Tensor, shared_BB: torch.Tensor | None = None
+) -> torch.Tensor:
     """Cross-entropy of the own text among all texts, and of the own picture among all pictures, halved.
 
     Args:
         logits_BB: Pictures by texts.
         same_BB: Pairs other than a picture's own whose text is the same; they count neither way.
         weights_B: What each pair counts; 1 on average.
+        shared_BB: How right the other texts are, beside 1 for the own one; equal texts then count as they say. None
+            where the own one alone is right.
     """
-    logits_BB = logits_BB.masked_fill(same_BB, -math.inf)
-    own_B = torch.arange(len(logits_BB), device=logits_BB.device)
-    to_text_B = F.cross_entropy(logits_BB, own_B, reduction="none")
-    to_picture_B = F.cross_entropy(logits_BB.T, own_B, reduction="none")
+    if shared_BB is None:
+        logits_BB = logits_BB.masked_fill(same_BB, -math.inf)
+        right_BB = torch.arange(len(logits_BB), device=logits_BB.device)
+    else:
+        right_BB = shared_BB.clone().fill_diagonal_(1.0)
+        right_BB = right_BB / right_BB.sum(1, keepdim=True)  # symmetric before, so that columns are its rows
+    to_text_B = F.cross_entropy(logits_BB, right_BB, reduction="none")
+    to_picture_B = F.cross_entropy(logits_BB.T, right_BB, reduction="none")
     return (weights_B * (to_text_B + to_picture_B)).mean() / 2
+
+
+def word_rarities(pairs: Pairs, words: int) -> torch.Tensor:
+    """The squared logarithm of how many pairs there are to one with the word, (words + 1); 0 for no word."""
+    texts_N = np.repeat(np.arange(len(pairs)), np.diff(pairs.start_N))
+    once = np.unique(np.stack([texts_N, pairs.texts_T.astype(np.int64)]), axis=1)[1]
+    counts_V = np.bincount(once, minlength=words + 1)
+    rarities_V = np.log(len(pairs) / np.maximum(counts_V, 1)) ** 2
+    rarities_V[counts_V == 0] = rarities_V[PAD_WORD] = 0.0
+    return torch.from_numpy(rarities_V.astype(np.float32))
+
+
+def rare_words(texts_BL: torch.Tensor, rarities_V: torch.Tensor) -> torch.Tensor:
+    """Which words each text has, by their rarities, as vectors of length 1, BV; zero where all words are everywhere."""
+    there_BV = torch.zeros(len(texts_BL), len(rarities_V), device=texts_BL.device).scatter_(1, texts_BL, 1.0)
+    return F.normalize(there_BV * rarities_V, dim=1)
+
+
+def overlaps(rare_BV: torch.Tensor) -> torch.Tensor:
+    """The cosine of each two texts' rare words where it is above a half, else 0, BB."""
+    cosine_BB = rare_BV @ rare_BV.T
+    return cosine_BB * (cosine_BB > _LEAST_OVERLAP)
 
 
 def sigmoid_loss(logits_BB: torch.Tensor, same_BB: torch.Tensor, weights_B: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from babyvlm.parts import Part
+from babyvlm.training.colour_configuration import NO_COLOUR_CHANGES, ColourChanges
 from babyvlm.training.optimisation import Optimisation, refuse_if
 
 
@@ -44,6 +45,13 @@ class ContrastiveStage:
     """Area of a part, fraction of the frame, where there are several (ours)."""
     view_scale: tuple[float, float] = (0.4, 1.0)
     """Area of the part that is seen where there is one, fraction of the frame (ours)."""
+    view_tries: int = 1
+    """Views or parts that are drawn for each that is seen, of which the one with most detail is taken (ours)."""
+    colour: ColourChanges = NO_COLOUR_CHANGES
+    """How the colours of what is seen change (ours)."""
+    shared_words: float = 0.0
+    """How much a text counts as right for the other pictures of a batch whose own texts share words with it; the rarer
+    the shared words, the more. 0 for a picture's own text alone (CVCL)."""
     flip_probability: float = 0.5
     """How often a view is mirrored (CVCL)."""
 
@@ -58,6 +66,14 @@ class ContrastiveStage:
         refuse_if(
             self.regions > 1 and "vision" not in self.trains,
             "contrastive.regions: parts of a frame need a tower that learns; add vision to contrastive.trains",
+        )
+        refuse_if(self.view_tries < 1, f"contrastive.view_tries={self.view_tries} must be at least 1")
+        refuse_if(
+            not 0 <= self.shared_words <= 1, f"contrastive.shared_words={self.shared_words} must be in [0, 1]"
+        )
+        refuse_if(
+            self.shared_words > 0 and (self.loss != "infonce" or self.text != "words"),
+            "contrastive.shared_words is for contrastive.loss=infonce and contrastive.text=words",
         )
         refuse_if(self.least_count < 1, f"contrastive.least_count={self.least_count} must be at least 1")
         refuse_if(self.width < 1, f"contrastive.width={self.width} must be at least 1")

@@ -27,8 +27,10 @@ from babyvlm.model.processing import normalise
 from babyvlm.progress import progress
 from babyvlm.training.ahead import Ahead, gathered
 from babyvlm.training.checkpoints import Resume, ResumePoint
+from babyvlm.training.colour import change_colours
+from babyvlm.training.colour_configuration import ViewChanges
 from babyvlm.training.configuration import Recipe
-from babyvlm.training.contrastive import ContrastiveObjective
+from babyvlm.training.contrastive import ContrastiveObjective, word_rarities
 from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.distribution import Shared
 from babyvlm.training.flops import linear_weights
@@ -205,7 +207,9 @@ def _set_up(
     if settings.text == "language":
         encoder.language_model.requires_grad_(speaks)
     encoder.bias.requires_grad_(settings.loss == "sigmoid")
-    objective = ContrastiveObjective(encoder.to(accelerator.device), settings).train()
+    words = getattr(encoder.config, "words", ())
+    rarities_V = word_rarities(pairs, len(words)).to(accelerator.device) if settings.shared_words else None
+    objective = ContrastiveObjective(encoder.to(accelerator.device), settings, rarities_V).train()
     found = resume.load({"dual_encoder": objective})
     point = found or ResumePoint()
     seen_N = pictures.pixels_NCHW if sees else _class_tokens(encoder, pictures, run)
@@ -251,10 +255,18 @@ def regions_of(taken: PairInputs, run: RunContext, settings: ContrastiveStage) -
     frames_BCSS = taken.seen.to(device, non_blocking=True).float() / 255
     scale = settings.view_scale if settings.regions == 1 else settings.region_scale
     views = [
-        cut_views(frames_BCSS, run.recipe.model.image_size, scale, settings.flip_probability, generator)
+        cut_views(
+            frames_BCSS,
+            run.recipe.model.image_size,
+            scale,
+            settings.flip_probability,
+            generator,
+            tries=settings.view_tries,
+        )
         for _ in range(settings.regions)
     ]
-    return normalise(torch.stack(views, dim=1).flatten(0, 1) * 255)
+    seen = change_colours(torch.stack(views, dim=1).flatten(0, 1), settings.colour, ViewChanges(), generator)
+    return normalise(seen * 255)
 
 
 @torch.no_grad()

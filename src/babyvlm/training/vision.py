@@ -297,15 +297,22 @@ def cut_windows(
     B, S = len(frames_BCSS), frames_BCSS.shape[-1]
     sides_TB = frames_BCSS.new_empty(tries, B).uniform_(*scale, generator=generator).sqrt()
     centres_TB2 = frames_BCSS.new_empty(tries, B, 2).uniform_(-1, 1, generator=generator) * (1 - sides_TB)[..., None]
-    details_TB = torch.stack(
-        [
-            _cut(frames_BCSS, side_B, side_B, centre_B2, _GLANCE).std((2, 3)).mean(1)
-            for side_B, centre_B2 in zip(sides_TB, centres_TB2, strict=True)
-        ]
-    )
-    chosen = details_TB.argmax(0), torch.arange(B, device=frames_BCSS.device)
+    chosen = _most_detailed(frames_BCSS, sides_TB, sides_TB, centres_TB2)
     side_B = sides_TB[chosen]
     return _cut(frames_BCSS, side_B, side_B, centres_TB2[chosen], math.ceil(S * math.sqrt(scale[1])))
+
+
+def _most_detailed(
+    frames_BCSS: torch.Tensor, widths_TB: torch.Tensor, heights_TB: torch.Tensor, centres_TB2: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Of T rectangles of each frame the one in which pixels differ most, as an index into TB."""
+    details_TB = torch.stack(
+        [
+            _cut(frames_BCSS, width_B, height_B, centre_B2, _GLANCE).std((2, 3)).mean(1)
+            for width_B, height_B, centre_B2 in zip(widths_TB, heights_TB, centres_TB2, strict=True)
+        ]
+    )
+    return details_TB.argmax(0), torch.arange(len(frames_BCSS), device=frames_BCSS.device)
 
 
 def _cut(
@@ -328,6 +335,7 @@ def cut_views(
     flip: float,
     generator: torch.Generator,
     aspects_B: torch.Tensor | None = None,
+    tries: int = 1,
 ) -> torch.Tensor:
     """A random part of each frame, half of them mirrored.
 
@@ -338,6 +346,7 @@ def cut_views(
         flip: Probability of mirroring.
         generator: Source of all randomness, on the frames' device.
         aspects_B: Width over height of each frame before it was stretched; None where it is a square.
+        tries: Parts to draw of each frame, of which the one with most detail is taken.
 
     Returns:
         Views in [0, 1], (B, C, size, size). Of a frame as it was, a view's sides are as 3 to 4 at most.
@@ -345,12 +354,13 @@ def cut_views(
     B = len(frames_BCSS)
 
     def uniform(low: float, high: float) -> torch.Tensor:
-        return torch.rand(B, generator=generator, device=frames_BCSS.device) * (high - low) + low
+        return torch.rand(tries, B, generator=generator, device=frames_BCSS.device) * (high - low) + low
 
     area, ratio = uniform(*scale), torch.exp(uniform(math.log(3 / 4), math.log(4 / 3)))
     if aspects_B is not None:
         ratio = ratio / aspects_B
     width, height = (area * ratio).sqrt().clamp(max=1), (area / ratio).sqrt().clamp(max=1)
     mirror = torch.where(uniform(0, 1) < flip, -1.0, 1.0)
-    centre_B2 = torch.stack([uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)], 1)
-    return _cut(frames_BCSS, width * mirror, height, centre_B2, size)
+    centre_TB2 = torch.stack([uniform(-1, 1) * (1 - width), uniform(-1, 1) * (1 - height)], -1)
+    chosen = (0,) if tries == 1 else _most_detailed(frames_BCSS, width, height, centre_TB2)
+    return _cut(frames_BCSS, (width * mirror)[chosen], height[chosen], centre_TB2[chosen], size)
