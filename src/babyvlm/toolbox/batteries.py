@@ -2,9 +2,10 @@
 
 SOURCE -> a battery's reader -> records (prompt, picture files, options, answer) -> pictures kept by content -> items
 
-``published`` is the DevCV Toolbox as it is distributed (``published/``). Another package adds a battery by an entry
-point in ``babyvlm.batteries``: it only reads records, and what all imports have in common is done here. Items of tasks
-of its own need those tasks to be registered too (``tasks.py``).
+``published`` is the DevCV Toolbox as it is distributed (``published/``); ``devbench``, ``words`` and ``minimal-pairs``
+are measures of the field around it. Another package adds a battery by an entry point in ``babyvlm.batteries``: it only
+reads records, and what all imports have in common is done here. Items of tasks of its own need those tasks to be
+registered too (``tasks.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pydantic import ValidationError
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.progress import progress
-from babyvlm.records import Item, ItemSplit, ItemTurn, content_id, write_jsonl
+from babyvlm.records import Item, ItemSplit, ItemTurn, Origin, content_id, write_jsonl
 from babyvlm.registry import Registry
 from babyvlm.toolbox.folder import IMAGES, ITEMS, open_toolbox
 from babyvlm.toolbox.published.importing import ImportConfig, Imported, import_items, refuse_too_few
@@ -48,11 +49,14 @@ class BatteryTurn:
 
     prompt: str
     """With an ``<image>`` placeholder for each picture, in their order."""
-    images: tuple[Path, ...]
+    images: tuple[Path, ...] = ()
+    """Empty where the round is text alone."""
     options: tuple[str, ...]
     gold: str
     labels: tuple[str, ...] = ()
     """What each picture shows; never shown to a respondent."""
+    origins: tuple[str, ...] = ()
+    """Where each picture comes from in the battery, kept as `Origin.source`; empty where nothing refers to it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ class BatteryRecord:
     place: str
     """Where it stands, for messages: ``words.csv, line 3``."""
     task: str = ""
-    """The name of its task: one of the twelve, or one that a package registers."""
+    """The name of its task: one of the twelve, of `BATTERY_TASKS`, or one that a package registers."""
     turns: tuple[BatteryTurn, ...] = ()
     split: ItemSplit = "test"
     category: str = ""
@@ -72,10 +76,10 @@ class BatteryRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Battery:
-    """A battery of another package."""
+    """A battery that a reader of records makes: one of ours, or of another package."""
 
     name: str
-    """That of its entry point."""
+    """That in the registry, or of its entry point."""
     read: Callable[[Path], Iterator[BatteryRecord]]
     """The records of a source in a stable order. A record that cannot be read is yielded with its problem; a source of
     another kind raises InputError."""
@@ -91,7 +95,7 @@ class Battery:
             source: What the reader reads; its pictures lie beside it or below.
             out: The toolbox folder to write; absent or empty.
             config: Licence of the pictures, and how many records may come to nothing.
-            image_root: Not for batteries of other packages.
+            image_root: For the published layouts alone.
 
         Raises:
             ConfigError: A setting of the published layouts is given.
@@ -157,12 +161,13 @@ def _item_of(record: BatteryRecord, source: Path, store: PictureStore, licence: 
             raise UnusableError("image: outside the source folder")
         if any(not path.is_file() for path in turn.images):
             raise UnusableError("image: missing")
-        if not set(turn.options) <= set(spec.options):
+        if spec.answers != "text" and not set(turn.options) <= set(spec.options):
             raise UnusableError(f"options: some are none of the task {spec.name}")
         try:
             kept = tuple(store.add(path) for path in turn.images)
             shown = {"images": kept, "options": turn.options, "gold": turn.gold, "labels": turn.labels}
-            turns.append(ItemTurn(prompt=turn.prompt, **shown))
+            origins = tuple(Origin(source=source) for source in turn.origins)
+            turns.append(ItemTurn(prompt=turn.prompt, origins=origins, **shown))
         except ValidationError as error:
             raise UnusableError(f"record: {error.errors()[0]['msg']}") from error
     content = [[turn.prompt, turn.gold, *(Path(name).stem for name in turn.images)] for turn in turns]
@@ -184,5 +189,14 @@ def _check(name: str, found: object) -> str:
     return "" if found.name == name else f"its name is {found.name!r}; the entry point must have the same"
 
 
-REGISTRY: Registry[Importer] = Registry("babyvlm.batteries", {"published": import_items}, _check)
+REGISTRY: Registry[Importer] = Registry(
+    "babyvlm.batteries",
+    {
+        "published": import_items,
+        "devbench": "babyvlm.toolbox.devbench:DEVBENCH",
+        "words": "babyvlm.toolbox.word_pictures:WORDS",
+        "minimal-pairs": "babyvlm.toolbox.minimal_pairs:MINIMAL_PAIRS",
+    },
+    _check,
+)
 """The batteries by name."""

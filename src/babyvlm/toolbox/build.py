@@ -61,7 +61,10 @@ class ToolboxConfig:
         if not self.tasks:
             raise ConfigError("no task is named; leave out tasks to build all of them")
         for task in (*self.tasks, *self.items):
-            task_named(task)
+            if battery := task_named(task).battery:
+                raise ConfigError(
+                    f"items of {task} are not built: babyvlm toolbox import SOURCE --battery {battery} imports them"
+                )
         if not self.wanted:
             raise ConfigError(
                 f"{', '.join(self.tasks)}: no hard variant. There is one of {', '.join(HARD_TASKS)}; "

@@ -67,11 +67,14 @@ def reference_answer(text: str, kind: str, options: Sequence[str]) -> str | None
 
     Args:
         text: The reply.
-        kind: What the task asks for: ``letter``, ``number`` or ``direction``.
+        kind: What the task asks for: ``letter``, ``number`` or ``direction``; ``text``, which the published scoring
+            does not have, is the option that the whole reply is.
         options: The admissible answers of this round.
     """
     if kind == "direction":
         return reference_direction(text, options)
+    if kind == "text":
+        return next((option for option in options if option.strip() == text.strip()), None)
     return READERS[kind](text)
 
 

@@ -3,6 +3,7 @@
     letters      "B", "(b)", "Answer: C", "the second image"; but not the A of "It is a cat"
     numbers      digits or words, "12", "twelve", "There are two cups"
     directions   "top-left", "Upper left.", "the bottom right corner"
+    text         one of the options word for word, whatever its case and its marks, and no other
 
 What a model thinks aloud inside tags is set aside. Of what is left, a marked answer (a box, an answer tag or field)
 decides; then what follows "answer", "so" or "therefore"; then the rest, from which answers that are denied ("not A"),
@@ -21,6 +22,7 @@ from babyvlm.toolbox.amounts import counts_in, plain_digits
 from babyvlm.toolbox.reference import reference_answer
 from babyvlm.toolbox.tasks import LETTERS, QUADRANTS, TaskSpec
 from babyvlm.toolbox.thoughts import without_thoughts
+from babyvlm.words import words_of
 
 Scoring = Literal["default", "reference", "leaderboard"]
 """Ours; the published evaluation script's; the published wrapper's, which differs in what an error is worth."""
@@ -159,7 +161,20 @@ def read_answer(
     kind = "letter" if options and set(options) <= set(LETTERS) else spec.answers
     if kind == "letter":
         return read_letter(text, options, quadrants=spec.name == "localization", cut=cut)
+    if kind == "text":
+        return read_text(text, options)
     return read_number(text, cut=cut) if kind == "number" else read_direction(text, cut=cut)
+
+
+def read_text(text: str, options: Sequence[str]) -> str | None:
+    """The one option that a reply says word for word; case, marks and what stands around it do not matter.
+
+    >>> read_text("'He chose it.' is right", ["he chose it .", "he chosen it ."])
+    'he chose it .'
+    """
+    said = f" {' '.join(words_of(without_thoughts(text)))} "
+    named = [option for option in options if (plain := " ".join(words_of(option))) and f" {plain} " in said]
+    return named[0] if len(named) == 1 else None
 
 
 def read_letter(text: str, options: Sequence[str], *, quadrants: bool = False, cut: bool = False) -> str | None:

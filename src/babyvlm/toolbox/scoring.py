@@ -283,6 +283,7 @@ class _Tally:
         self._chances, self._worst, self._best, self._bases = (array("d") for _ in range(4))
         self._outcomes: Counter[Outcome] = Counter()
         self._by_person: dict[str, array[float]] = {}
+        self._by_word: dict[str, array[float]] = {}
 
     def add(self, item: Item, item_score: ItemScore) -> None:
         """Counts an item in."""
@@ -294,6 +295,9 @@ class _Tally:
             self._bases.append(memory_base(item))
             own = self._by_person.setdefault(item_score.participant, array("d"))
             own.append(item_score.metrics[self._spec.primary_metric])
+            if self._spec.by_word:
+                of_word = self._by_word.setdefault(item.category, array("d"))
+                of_word.append(item_score.metrics[self._spec.primary_metric])
         for name, value in item_score.metrics.items():
             self._metrics.setdefault(name, array("d")).append(value)
 
@@ -312,11 +316,17 @@ class _Tally:
             return effective_size([fmean(values) for values in self._by_person.values()], each)
         if many_rounds and self._bases:
             return effective_size(self._metrics[self._spec.primary_metric], each)
+        if len(self._by_word) > 1:
+            return effective_size(
+                [fmean(values) for values in self._by_word.values()], len(self._bases) / len(self._by_word)
+            )
         return float(len(self._bases))
 
     def score(self) -> TaskScore:
         """The sub-task's result."""
         metrics = {name: fmean(values) for name, values in self._metrics.items()}
+        if self._by_word:
+            metrics[self._spec.primary_metric] = fmean(map(fmean, self._by_word.values()))
         value = metrics.get(self._spec.primary_metric)
         size = self._independent_trials()
         low, high = wilson_interval(value or 0.0, size)

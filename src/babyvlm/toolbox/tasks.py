@@ -22,7 +22,8 @@ from babyvlm.toolbox.plurals import plural
 if TYPE_CHECKING:
     from babyvlm.toolbox.builders.bench import Builder
 
-AnswerKind = Literal["letter", "number", "direction"]
+AnswerKind = Literal["letter", "number", "direction", "text"]
+"""``text``: one of the round's options, word for word."""
 Domain = Literal["language", "executive function and memory", "math"]
 
 LETTERS = ("A", "B", "C", "D")
@@ -55,13 +56,17 @@ class TaskSpec:
     answers: AnswerKind
     """How a reply is to be read."""
     options: tuple[str, ...]
-    """Every answer that some item of the task admits."""
+    """Every answer that some item of the task admits; empty for ``text``, where each round has its own."""
     primary_metric: str = "acc"
     """The metric that counts in the overall mean."""
     held_out: bool = False
     """Whether instruction tuning leaves it out, as a probe of generalisation (paper)."""
     published_training_items: int = 0
     """Size of its part of the published instruction set; 0 for a held-out task."""
+    by_word: bool = False
+    """Whether its figure is the mean over words (`Item.category`), each of which counts once, not over items."""
+    battery: str = ""
+    """The battery its items are imported from, where none are built."""
     builder: Builder | None = None
     """How another package's items are built from boxes; the twelve have theirs in `babyvlm.toolbox.builders`."""
 
@@ -70,7 +75,9 @@ class TaskSpec:
             raise ConfigError(f"task {self.name!r}: a name of letters, digits and _ is needed, and a title")
         if not 0 <= self.chance < 1:
             raise ConfigError(f"task {self.name!r}: chance={self.chance} must be in [0, 1)")
-        if not self.options or (self.answers == "letter" and not set(self.options) <= set(LETTERS)):
+        if bool(self.options) == (self.answers == "text"):
+            raise ConfigError(f"task {self.name!r}: options={self.options}: none for answers in text, else some")
+        if self.answers == "letter" and not set(self.options) <= set(LETTERS):
             raise ConfigError(f"task {self.name!r}: options={self.options}: letters are of {', '.join(LETTERS)}")
 
 
@@ -236,8 +243,29 @@ def _check(name: str, found: object) -> str:
     return "" if found.builder is not None else "it has no builder, so that no item of it can be built"
 
 
-REGISTRY: Registry[TaskSpec] = Registry("babyvlm.tasks", TASKS, _check)
-"""The twelve, and those of other packages."""
+BATTERY_TASKS = (
+    "devbench_looking",
+    "devbench_vocabulary",
+    "devbench_grammar",
+    "word_pictures",
+    "minimal_pairs",
+)
+"""Sub-tasks whose items are imported from batteries of other benchmarks, and which stand outside the twelve."""
+WORD_TASKS = (
+    "picture_vocabulary",
+    "looking_while_listening",
+    "word_pictures",
+    "devbench_looking",
+    "devbench_vocabulary",
+)
+"""Sub-tasks whose items each ask for one word among pictures."""
+
+REGISTRY: Registry[TaskSpec] = Registry(
+    "babyvlm.tasks",
+    {**TASKS, **{name: f"babyvlm.toolbox.battery_tasks:{name.upper()}" for name in BATTERY_TASKS}},
+    _check,
+)
+"""The twelve, those of batteries, and those of other packages."""
 
 Variant = Literal["published", "hard"]
 """Which items of a sub-task: in the published style, or built so that shortcuts fall to chance."""
@@ -275,7 +303,7 @@ def is_hard(row: str) -> bool:
 
 
 def is_extra(row: str) -> bool:
-    """Whether a row is a hard variant or of another package: it counts in no overall mean and on no leaderboard."""
+    """Whether a row is a hard variant, of a battery or of another package: it counts in no overall mean."""
     return row not in TASKS
 
 

@@ -1,9 +1,14 @@
-"""Words that children learn early: their semantic field, rough age of acquisition and pronunciation.
+"""Words that children learn early: their semantic field, age of acquisition and pronunciation.
 
-    early_words.tsv (ours) | a Wordbank CSV -> Vocabulary -> foils near or far in meaning or sound, age spans of items
+    early_words.tsv | a Wordbank CSV -> Vocabulary -> foils near or far in meaning or sound, age spans of items
 
-The ages of the packaged list are rough: the month by which many children say the word, set down for this project from
-common knowledge of early vocabularies, not taken from norms. For norms, import a Wordbank export.
+An age of the packaged list that is from norms is the month at which half of the children *say* the word: where the
+logistic curve of "says it" over months passes one half, fitted to both forms of the American English MacArthur-Bates
+inventory together (8 to 31 months, 2,502 children), as ``babyvlm children`` computes it. The counts are Wordbank's
+(Frank and others, 2017, http://wordbank.stanford.edu; data under CC BY 4.0). Words that the inventory does not ask, or
+that fewer than half say at 31 months, have an estimate of ours, set down from common knowledge of early vocabularies
+and moved up by the three months by which such estimates were early on average where norms exist. ``age_from`` tells
+the two apart.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError
 
@@ -69,7 +75,9 @@ class Word(Record):
     field: str
     """Semantic field; empty where the source does not say."""
     acquired_months: float | None = Field(default=None, ge=0, allow_inf_nan=False)
-    """Age by which many children say it, months; None where the source does not say."""
+    """Age at which half of the children say it, months; None where the source does not say."""
+    age_from: Literal["norms", "estimate", ""] = ""
+    """Whether the age is computed from norms or estimated; empty for words of other tables."""
     pronunciation: tuple[str, ...] = ()
     """ARPABET phonemes of American English, without stress; empty where unknown."""
 
