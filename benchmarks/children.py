@@ -1,5 +1,5 @@
-"""Models beside children, checked twice over (claims: divergence and temperature are those of a script written apart to
-1e-6; of 2,000 simulated children difficulty comes back with a correlation of .97 or more, its 95% intervals cover 95 +- 2%).
+"""Models beside children, checked (claims: divergence and temperature are to 1e-6 those of a script written apart; of
+2,000 simulated children difficulty comes back with a correlation of .97 or more, and 95% intervals cover 95 +- 2%).
 
     python benchmarks/children.py divergence --data FOLDER     the folder of DevBench's sets; needs scipy
     python benchmarks/children.py ability [--seeds 10] [--children 2000] [--items 60]
@@ -92,7 +92,9 @@ def check_divergence(data: Path) -> dict[str, object]:
         apart = oracle_children(folder)
         left_out += [f"{trial_set.name}, {one.age}: {one.reason}: {one.trials}" for one in trial_set.left_out]
         for path in sorted(folder.glob("*.npy")):
-            model = next(name for name in trial_set.models if path.stem.endswith(name) and len(path.stem) - len(name) < 6)
+            model = next(
+                name for name in trial_set.models if path.stem.endswith(name) and len(path.stem) - len(name) < 6
+            )
             for group in trial_set.ages:
                 ours = fit_temperature(group.shares_TP, trial_set.models[model][group.numbers_T - 1], (LOW, HIGH))
                 value, beta = oracle_fit(apart[group.age], oracle_scores(path))

@@ -20,6 +20,7 @@ FLOW = [
     "audits",
     "leaderboard",
     "reports",
+    "children",
     "study",
     "explorer",
     "chat",
@@ -65,7 +66,7 @@ def test_the_chain_knows_nothing_of_the_command_line():
         "babyvlm.reports",
         "babyvlm.curation",
         "babyvlm.toolbox",
-        *(f"babyvlm.chain.{part}" for part in ("data", "items", "model", "results", "sharing")),
+        *(f"babyvlm.chain.{part}" for part in ("children", "data", "items", "model", "results", "sharing")),
         *(f"babyvlm.cli.{path.stem}" for path in sorted((SOURCE / "cli").glob("*.py")) if path.stem not in OF_TORCH),
     ],
 )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from babyvlm.audits import AuditConfig as AuditConfig
+    from babyvlm.chain.children import compare_with_children as compare_with_children
     from babyvlm.chain.data import curate as curate
     from babyvlm.chain.data import export_set as export_set
     from babyvlm.chain.data import index_corpus as index_corpus
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from babyvlm.chain.sharing import push as push
     from babyvlm.chain.sharing import report as report
     from babyvlm.chain.sharing import submit as submit
+    from babyvlm.children import ChildrenConfig as ChildrenConfig
     from babyvlm.corpus.nursery import NurseryConfig as NurseryConfig
     from babyvlm.corpus.recognition import RecognitionConfig as RecognitionConfig
     from babyvlm.curation.configuration import ClipModels as ClipModels
@@ -69,6 +71,7 @@ __version__ = "0.1.0"
 
 _PLACES = {
     "babyvlm.audits": ("AuditConfig",),
+    "babyvlm.chain.children": ("compare_with_children",),
     "babyvlm.chain.data": (
         "curate",
         "export_set",
@@ -89,6 +92,7 @@ _PLACES = {
     "babyvlm.chain.model": ("convert", "load", "train"),
     "babyvlm.chain.results": ("Evaluation", "compare", "compare_seeds", "evaluate", "merge", "power", "score"),
     "babyvlm.chain.sharing": ("Submission", "export_study", "push", "report", "submit"),
+    "babyvlm.children": ("ChildrenConfig",),
     "babyvlm.corpus.nursery": ("NurseryConfig",),
     "babyvlm.corpus.recognition": ("RecognitionConfig",),
     "babyvlm.curation.configuration": ("ClipModels", "CurationConfig", "OwnEncoderConfig"),
@@ -105,6 +109,7 @@ _MODULES = {name: module for module, names in _PLACES.items() for name in names}
 __all__ = [  # written out, so that editors and type checkers read it
     "AskConfig",
     "AuditConfig",
+    "ChildrenConfig",
     "ClipModels",
     "CurationConfig",
     "DetectionConfig",
@@ -123,6 +128,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "build_toolbox",
     "compare",
     "compare_seeds",
+    "compare_with_children",
     "convert",
     "curate",
     "detect_boxes",

@@ -88,6 +88,8 @@ def _order_in_file(items: Sequence[Item], facts: Facts) -> Answers:
 
 def _file_attributes(items: Sequence[Item], facts: Facts) -> Answers | None:
     """Attributes of each option's file, where options are pictures; else those of the pictures shown."""
+    if any(not turn.images for item in items for turn in item.turns):
+        return None
     if not all(option_pictures(turn) for item in items for turn in item.turns if len(turn.options) > 1):
         edges = np.quantile([facts[turn.images[0]].num_bytes for item in items for turn in item.turns], _DECILES)
         return _cross_fitted(items, [[_turn_clues(turn, facts, edges) for turn in item.turns] for item in items])

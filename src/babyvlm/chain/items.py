@@ -115,7 +115,8 @@ def import_toolbox(
         source: Folder, JSON file, or the name of a hub data set (``owner/name``).
         out: Folder to write; absent or empty.
         config: How they are read.
-        battery: ``published``, or the name of a battery that another package adds.
+        battery: ``published``, ``devbench``, ``words`` or ``minimal-pairs``, or the name of a battery that another
+            package adds.
         image_root: Where the picture paths of a bare JSON file start; its own folder when None.
 
     Returns:

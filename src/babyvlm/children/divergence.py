@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from babyvlm.children.trials import AgeGroup, Floats, LeftOut
+from babyvlm.children.trials import AgeGroup, Floats, LeftOut, TrialSet
 from babyvlm.errors import ConfigError, InputError
 
 BETAS = (0.025, 40.0)
@@ -145,7 +145,7 @@ def fit_temperature(shares_TP: Floats, scores_TP: Floats, betas: tuple[float, fl
     return Temperature(beta=beta, divergence=float(each_T1.mean()), at_end=at_end)
 
 
-def compare_with_children(
+def divergence_from(
     group: AgeGroup, scores_TP: Floats, *, model: str, trial_set: str, config: DivergenceConfig | None = None
 ) -> Divergence:
     """One model beside the children of one age, over the trials that both have.
@@ -163,7 +163,7 @@ def compare_with_children(
     config = config or DivergenceConfig()
     shares_TP, own_TP, kept_T, left_out = _shared(group, scores_TP)
     if not kept_T.any():
-        raise InputError(f"{model} and the children ({group.title}) have no trial of {trial_set} in common")
+        raise InputError(f"{model} and {group.people} have no trial of {trial_set} in common")
     sums_T = shares_TP.sum(axis=1)
     if config.normalise:
         shares_TP = shares_TP / sums_T[:, None]
@@ -191,6 +191,13 @@ def compare_with_children(
         unnormalised=int(np.sum(np.abs(sums_T - 1) > 1e-9)),
         left_out=left_out,
     )
+
+
+def guessing_divergence(trial_set: TrialSet, group: AgeGroup) -> float:
+    """The mean divergence from children of whoever chooses every picture alike, nats: what no knowledge earns."""
+    known_T = group.shares_TP.sum(axis=1) > 0
+    even_TP = np.where(trial_set.shown[group.numbers_T[known_T] - 1], 0.0, np.nan)
+    return float(trial_divergences(group.shares_TP[known_T], even_TP, np.ones(1)).mean())
 
 
 def _shared(group: AgeGroup, scores_TP: Floats) -> tuple[Floats, Floats, NDArray[np.bool_], tuple[LeftOut, ...]]:

@@ -10,6 +10,7 @@ common, no spread of ages, an ability that does not rise with age, or a model be
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,9 @@ from babyvlm.children.trials import Floats
 FEWEST_CHILDREN, FEWEST_ITEMS, FEWEST_AGES = 20, 10, 3
 _GRID_Q = np.linspace(-8.0, 8.0, 161)
 _EM, _RESAMPLES = 100, 200
-_THIRDS = 3
+_MOST_GROUPS, _CHILDREN_A_GROUP = 6, 15
+_CLEARLY = 2.58
+"""Standard errors, so that of six groups that rise evenly hardly any seem to fall."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,18 +127,19 @@ def _line(
 
 
 def _fall(likely_CQ: Floats, ages_C: Floats) -> str:
-    """What falls, where the middle or the oldest third of the children is clearly less able than the one before."""
+    """What falls, where children of some ages are clearly less able than those just younger; empty where none are."""
     order = np.argsort(ages_C, kind="stable")
-    thirds = []
-    for part in np.array_split(order, _THIRDS):
+    groups = []
+    for part in np.array_split(order, min(_MOST_GROUPS, max(2, len(ages_C) // _CHILDREN_A_GROUP))):
         log_CQ = likely_CQ[part] - 0.5 * (_GRID_Q / 3.0) ** 2
         weight_CQ = np.exp(log_CQ - log_CQ.max(axis=1, keepdims=True))
         mean_C = (weight_CQ @ _GRID_Q) / weight_CQ.sum(axis=1)
-        thirds.append((float(mean_C.mean()), float(mean_C.std() / np.sqrt(len(part)))))
-    for name, before, after in (("middle", thirds[0], thirds[1]), ("oldest", thirds[1], thirds[2])):
-        if before[0] - after[0] > 1.96 * np.hypot(before[1], after[1]):
+        groups.append((ages_C[part], float(mean_C.mean()), float(mean_C.std() / np.sqrt(len(part)))))
+    for (_, before, error), (ages, after, other) in itertools.pairwise(groups):
+        if before - after > _CLEARLY * np.hypot(error, other):
             return (
-                f"ability does not rise throughout: the {name} third of the children is less able than the one before"
+                f"ability does not rise throughout: children of {ages.min():g} to {ages.max():g} months are less able "
+                "than those just younger"
             )
     return ""
 

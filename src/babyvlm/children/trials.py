@@ -37,6 +37,8 @@ Floats = NDArray[np.float64]
 
 HUMAN, CHILDREN = "human.csv", "children.csv"
 _ADULT_YEARS = 18.0
+_PREFIXES = {"lwl", "vv", "trog"}
+"""What names of DevBench's stored scores begin with."""
 TITLES = {
     "lex-lwl": "Looking While Listening",
     "lex-viz_vocab": "Visual vocabulary",
@@ -67,8 +69,13 @@ class AgeGroup:
     def title(self) -> str:
         """The age in words."""
         if self.years is None:
-            return "children, no age given"
+            return "children of no stated age"
         return "adults" if self.years >= _ADULT_YEARS else f"{self.years:g} years"
+
+    @property
+    def people(self) -> str:
+        """Who they are, in words."""
+        return self.title if self.years is None or self.years >= _ADULT_YEARS else f"children of {self.title}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +119,12 @@ class TrialSet:
     @property
     def title(self) -> str:
         return TITLES.get(self.name, self.name)
+
+    @property
+    def without_children(self) -> tuple[int, ...]:
+        """Trials of the manifest that children of no age have a figure for."""
+        known = {number for group in self.ages for number in group.numbers_T.tolist()}
+        return tuple(trial.number for trial in self.trials if trial.number not in known)
 
     @property
     def shown(self) -> NDArray[np.bool_]:
@@ -313,7 +326,7 @@ def _read_models(folder: Path, trials: Sequence[Trial]) -> dict[str, Floats]:
     """Stored scores by the name of the file, without what all names begin with (``vv_clip_base``: ``clip_base``)."""
     paths = sorted(folder.glob("*.npy"))
     starts = {path.stem.partition("_")[0] for path in paths if "_" in path.stem}
-    common = f"{starts.pop()}_" if len(starts) == 1 and len(paths) > 1 else ""
+    common = f"{next(iter(starts))}_" if len(starts) == 1 and (len(paths) > 1 or starts <= _PREFIXES) else ""
     return {path.stem.removeprefix(common): read_scores(path, trials) for path in paths}
 
 

@@ -155,6 +155,11 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             is_data=True,
         ),
         Command("report", "Write the comparison page of some runs, with its tables and figures.", "reports:report"),
+        Command(
+            "children",
+            "Put models beside children: choices by divergence, words by age of acquisition, items by ability.",
+            "reports:children",
+        ),
         Command("submit", "Write a folder that the public leaderboard takes.", "reports:submit"),
         Command(
             "push",

@@ -1,4 +1,4 @@
-"""What others are shown: ``report``, ``submit``."""
+"""What others are shown: ``report``, ``children``, ``submit``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 import babyvlm
+from babyvlm.children import ChildrenConfig
 from babyvlm.cli.shared import Runs, Sharing, closing
 from babyvlm.leaderboard import SubmissionConfig
 
@@ -39,6 +40,33 @@ def report(
         runs, out, training=training, data=data, times=times, elsewhere=elsewhere, browse=browse,
         share_restricted=i_may_share == "restricted",
     )  # fmt: skip
+    return closing(f"open {out} in a browser; its tables and figures are in {out.with_name(f'{out.stem}_files')}")
+
+
+def children(
+    runs: Positional[Runs] = (),
+    *,
+    out: Path,
+    data: Path | None = None,
+    people: Path | None = None,
+    training: Path | None = None,
+    concreteness: Path | None = None,
+    config: Annotated[ChildrenConfig, arg(name="")] = ChildrenConfig(),  # noqa: B008
+) -> str:
+    """Put models beside children: choices by divergence, words by age of acquisition, items by ability.
+
+    Args:
+        runs: Folders written by ``babyvlm evaluate`` or ``babyvlm study export``; none where the data have the scores.
+        out: The page, an .html file; tables and figures go beside it.
+        data: Folder of children's choices in DevBench's layout, of a table of words by month, or of both.
+        people: CSV file of people's ages (participant, age_months), where no participants.csv lies beside their runs.
+        training: Curated set whose utterances tell how often a word is said.
+        concreteness: CSV file of words with a rating (word, concreteness).
+        config: How they are compared.
+    """
+    babyvlm.compare_with_children(
+        runs, out, config, data=data, people=people, training=training, concreteness=concreteness
+    )
     return closing(f"open {out} in a browser; its tables and figures are in {out.with_name(f'{out.stem}_files')}")
 
 

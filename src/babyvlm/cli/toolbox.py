@@ -68,7 +68,8 @@ def import_published(
         source: Folder (<task>/data.json, <split>/<task>/data.json or <task>_<split>.json), JSON file, or the name of a
             hub data set (owner/name).
         out: Folder to write.
-        battery: ``published``, or the name of a battery that another package adds.
+        battery: ``published``; ``devbench`` (Looking While Listening, visual vocabulary, TROG), ``words`` (WORD/*.jpg)
+            or ``minimal-pairs`` (Zorro, BLiMP); or the name of a battery that another package adds.
         image_root: Where the picture paths of a bare JSON file start; its own folder when not given.
         published: How they are read.
     """
