@@ -8,11 +8,12 @@ from babyvlm.errors import ConfigError, InputError
 from babyvlm.evaluation.baselines import RandomGuess
 from babyvlm.records import Item, Reply, Response
 from babyvlm.toolbox import TASKS, CorpusSource, build_toolbox, open_toolbox, score
-from babyvlm.toolbox.tasks import REGISTRY, in_table_order, is_extra, task_named
+from babyvlm.toolbox.tasks import BATTERY_TASKS, REGISTRY, in_table_order, is_extra, task_named
 from tests.contracts.drawn_toolbox import config_of, without_boxes
 from tests.extensions import example_names, names_of
 
-NAMES = names_of(REGISTRY)
+NAMES = [name for name in names_of(REGISTRY) if name not in BATTERY_TASKS]
+"""Those that are built; the others are imported, and their items stand in the suite of batteries."""
 ADDED = example_names(REGISTRY.group)
 SEEDS = 60
 
@@ -87,6 +88,15 @@ def test_right_replies_earn_everything_and_enter_the_mean_only_where_published(t
     scores = score(items, answered(items, lambda _, turn: Reply(text=turn.gold)))
     assert scores.task(task).value == 1.0
     assert scores.overall == (None if is_extra(task) else 1.0)
+
+
+@pytest.mark.parametrize("task", BATTERY_TASKS)
+def test_a_task_of_a_battery_stands_outside_the_twelve_and_is_not_built(task):
+    spec = task_named(task)
+    assert spec.name == task and spec.title and spec.measure and 0 < spec.chance < 1 and is_extra(task)
+    assert in_table_order([task, "subitizing"]) == ("subitizing", task)
+    with pytest.raises(ConfigError, match=f"toolbox import SOURCE --battery {spec.battery}"):
+        config_of([task])
 
 
 def test_items_follow_from_the_seed_alone(toolbox, corpus, tmp_path):
