@@ -15,8 +15,8 @@ PAGES = [
     *(
         pytest.param(f"docs/{name}.md", marks=pytest.mark.slow)
         for name in (
-            "items", "recordings", "evaluation", "tutorials/lab", "tutorials/student", "tutorials/benchmark",
-            "tutorials/psychologist", "tutorials/contributor",
+            "items", "recordings", "evaluation", "children", "tutorials/lab", "tutorials/student",
+            "tutorials/benchmark", "tutorials/psychologist", "tutorials/contributor",
         )
     ),
 ]  # fmt: skip

@@ -176,6 +176,28 @@ class Given:
         self.make("my-toolbox")
         self._typed("babyvlm evaluate baseline:random my-toolbox --out runs/random")
 
+    def _my_devbench(self, out: Path) -> None:
+        """A set of eight trials with its pictures, its children and a stored model."""
+        from babyvlm.toolbox import devbench
+
+        devbench.write_example(out)
+        shutil.rmtree(out / "lex-viz_vocab")
+        looked = "\n".join(f"2,0.{7 + number % 3},{number}" for number in range(1, 5))
+        (out / "lex-lwl" / "human.csv").write_text(f"age_bin,prop,trial\n{looked}\n", encoding="utf-8")
+        np.save(out / "lex-lwl" / "lwl_one.npy", np.random.default_rng(0).normal(size=(4, 2)))
+
+    def _my_pictures(self, out: Path) -> None:
+        from babyvlm.toolbox import word_pictures
+
+        out.mkdir()
+        word_pictures.write_example(out)
+
+    def _my_sentences(self, out: Path) -> None:
+        from babyvlm.toolbox import minimal_pairs
+
+        out.mkdir()
+        minimal_pairs.write_example(out)
+
     def _consent_txt(self, out: Path) -> None:
         out.write_text("You may stop at any time.\n", encoding="utf-8")
 
@@ -195,7 +217,8 @@ NEEDS = {
     "my-recordings": r"my-recordings", "my-set": r"\bmy-set\b", "my-model": r"\bmy-model/|\bmy-model\b",
     "my-photos": r"my-photos", "my-boxes": r"my-boxes", "my-toolbox": r"\bmy-toolbox\b",
     "published-items": r"published-items", "lab/model": r"hf:lab/model", "runs/my-model": r"runs/my-model\b",
-    "runs/random": r"runs/random\b", "consent.txt": r"consent\.txt",
+    "runs/random": r"runs/random\b", "consent.txt": r"consent\.txt", "my-devbench": r"my-devbench",
+    "my-pictures": r"my-pictures", "my-sentences": r"my-sentences",
 }  # fmt: skip
 
 
@@ -471,7 +494,11 @@ class Reader:
         if "--review" in self.words:
             assert "review" in built.manifest.model_dump_json()
 
-    _look_toolbox_import = _look_toolbox_build
+    def _look_toolbox_import(self, said: str, out: Path) -> None:
+        if "--battery" in self.words:
+            assert len(open_toolbox(out).items) >= 4
+        else:
+            self._look_toolbox_build(said, out)
 
     def _look_toolbox_detect(self, said: str, out: Path) -> None:
         """Random weights find nothing sensible, so the page gets drawn boxes instead."""
@@ -527,6 +554,10 @@ class Reader:
         page = out.read_text(encoding="utf-8")
         runs = self.words[2 : self.words.index("--out")]
         assert "95%" in page and all(read_run(self.folder / run).respondent in page for run in runs)
+
+    def _look_children(self, said: str, out: Path) -> None:
+        assert "nats" in out.read_text(encoding="utf-8")
+        assert (out.with_name(f"{out.stem}_files") / "divergence.csv").read_text().count("lex-lwl") == 2
 
     def _look_convert(self, said: str, out: Path) -> None:
         assert json.loads((out / "conversion.json").read_text()) and (out / "model.safetensors").is_file()
