@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from babyvlm.errors import InputError
+from babyvlm.regular_files import read_regular
 
 _BEGINS_FORMULA = "=+-@|%\uff1d\uff0b\uff0d\uff20"
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?%?")
@@ -99,3 +100,15 @@ class TableReader:
                 problem = f"{len(row)} cells, where the heading has {len(self.columns)}"
                 raise InputError(problem, path=self._path, place=f"line {line}")
             yield line, dict(zip(self.columns, row + [""] * (len(self.columns) - len(row)), strict=False))
+
+
+def open_table(path: Path, *, delimiter: str = ",") -> TableReader:
+    """The rows of a file.
+
+    Raises:
+        InputError: It is missing or no text, or its heading does not parse.
+    """
+    try:
+        return TableReader(read_regular(path).decode("utf-8-sig"), path, delimiter=delimiter)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"does not read as text ({error})", path=path) from error

@@ -146,6 +146,8 @@ def test_an_age_is_refused_with_its_reason(growing):
     nothing = np.full(40, np.nan)
     assert "answered 0 of the children's items" in like_age(nothing, calibration, growth)
     assert "right in all 40 items" in like_age(np.ones(40), calibration, growth)
+    guessed = np.random.default_rng(9).permutation(np.repeat([1.0, 0.0], [11, 29]))
+    assert "not clearly more than guessing (25%)" in like_age(guessed, calibration, growth, chance_I=np.full(40, 0.25))
     able = (hard < np.sort(hard)[-1]).astype(float)
     assert like_age(able, calibration, growth).startswith("it is more able than children of 48 months")
     assert like_age(1 - able, calibration, growth).startswith("it is less able than children of 12 months")

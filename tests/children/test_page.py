@@ -140,7 +140,7 @@ def study(world, tmp_path):
         + "\n".join(f"{who},child,{age}" for who, age in ages.items())
         + "\nc99,child,\n"
     )
-    middling = run_of(world, tmp_path / "middling", "middling", answers(lambda who: 0.0))
+    middling = run_of(world, tmp_path / "middling", "middling", answers(lambda who: 0.8))
     perfect = run_of(world, tmp_path / "perfect", "perfect", lambda item, who: item.turns[0].gold)
     return people, middling, perfect
 
@@ -178,7 +178,7 @@ def test_the_page_and_its_files(world, study, tmp_path, capsys):
     assert {row["regression"] for row in rows("what_predicts_age")} >= {"no model", "middling"}
     placed = {row["respondent"]: row for row in rows("abilities")}
     assert len(placed) == 63 and placed["c03"]["age_months"] == "26.0" and placed["random"]["kind"] == "baseline"
-    assert 30 < float(placed["middling"]["like_months"]) < 50
+    assert 36 < float(placed["middling"]["like_months"]) < 60
     assert "right in all" in placed["perfect"]["no_age_because"] and placed["perfect"]["like_months"] == ""
     assert len(rows("difficulties")) == TRIALS
     assert (beside / "divergence.tex").read_text().startswith(r"\begin{tabular}")

@@ -10,7 +10,7 @@ counts by month ──> logistic curve, by maximum likelihood ──> age of acq
 (WG) for 8 to 18 months, words and sentences (WS) for 16 to 30. Pooled, a word that both forms ask is fitted on the
 children of both, and a word that one form asks on the children of that one alone.
 
-Source: Wordbank (Frank and others, 2017), http://wordbank.stanford.edu. A table has one line for each form, measure,
+Source: Wordbank (Frank and others, 2017), https://wordbank.stanford.edu. A table has one line for each form, measure,
 word and month: ``form,measure,word,age_months,children,say_so``.
 """
 
@@ -26,8 +26,7 @@ import numpy as np
 
 from babyvlm.children.trials import Floats
 from babyvlm.errors import ConfigError, InputError
-from babyvlm.regular_files import read_regular
-from babyvlm.spreadsheets import TableReader
+from babyvlm.spreadsheets import open_table
 
 Measure = Literal["produces", "understands"]
 Form = Literal["pooled", "WG", "WS"]
@@ -120,10 +119,7 @@ def read_word_counts(path: Path, config: AcquisitionConfig | None = None) -> tup
 
 
 def _lines(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
-    try:
-        table = TableReader(read_regular(path).decode("utf-8-sig"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"does not read as text ({error})", path=path) from error
+    table = open_table(path)
     if lacking := [name for name in COLUMNS if name not in table.columns]:
         raise InputError(
             f"lacks the columns {', '.join(lacking)}",

@@ -274,7 +274,8 @@ def _compare_abilities(
         return str(error).rstrip(".")
     column = {item: at for at, item in enumerate(table.items)}
     right_RI = table.right_RI[:, [column[item] for item in calibration.names]]
-    answered_R = np.isfinite(right_RI).any(axis=1)
+    answered_R = np.isfinite(right_RI).sum(axis=1) > 0
+    chance_I = np.array([table.chances[item] for item in calibration.names])
     estimates = abilities(right_RI, calibration)
     aged = [who for who in persons if who in ages and answered_R[row[who]]]
     growth = fit_growth(right_RI[[row[who] for who in aged]], np.array([ages[who] for who in aged]), calibration)
@@ -285,7 +286,11 @@ def _compare_abilities(
         is_person = who in table.people
         like = None
         if not is_person:
-            like = growth if isinstance(growth, str) else like_age(right_RI[row[who]], calibration, growth)
+            like = (
+                growth
+                if isinstance(growth, str)
+                else like_age(right_RI[row[who]], calibration, growth, chance_I=chance_I)
+            )
         placed.append(
             PlacedRespondent(
                 name=who,

@@ -159,14 +159,13 @@ def abilities_on_one_axis(found: AbilityComparison) -> Drawn:
 
 def ability_by_age(found: AbilityComparison, growth: Growth) -> Drawn:
     """Children's abilities by age with the line of growth, and the models where children of their age stand."""
-    aged = [one for one in found.placed if one.is_person and one.age_months is not None]
+    aged = [
+        (one.age_months, one.ability.ability) for one in found.placed if one.is_person and one.age_months is not None
+    ]
     with style_context():
         figure = new_figure(2.8)
         axes = figure.subplots()
-        axes.plot(
-            [one.age_months for one in aged], [one.ability.ability for one in aged], "o", color=MUTED, markersize=2.4,
-            alpha=0.5, linestyle="none",
-        )  # fmt: skip
+        axes.plot(*zip(*aged, strict=True), "o", color=MUTED, markersize=2.4, alpha=0.5, linestyle="none")
         ends = np.array([growth.youngest, growth.oldest])
         axes.plot(ends, growth.at(ends), color=INK, linewidth=1.2)
         said = []

@@ -5,7 +5,8 @@ children with ages ──> ability = level + growth x age, and a spread about it
 The line is fitted to the answers themselves and not to estimated abilities, which are drawn to their mean. A model's
 ability is what its answers alone say. The interval joins what they leave open with the line fitted to children drawn
 anew. There is no age, and a reason in its place, where children or items do not allow one: too few children or items in
-common, no spread of ages, an ability that does not rise with age, or a model beyond the ages of the children.
+common, no spread of ages, an ability that does not rise with age, a model that may be guessing (a Rasch model knows no
+guessing, and would find children who answer so), or one beyond the ages of the children.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from babyvlm.children.ability import Calibration, likelihoods
 from babyvlm.children.trials import Floats
+from babyvlm.toolbox import wilson_interval
 
 FEWEST_CHILDREN, FEWEST_ITEMS, FEWEST_AGES = 20, 10, 3
 _GRID_Q = np.linspace(-8.0, 8.0, 161)
@@ -144,13 +146,16 @@ def _fall(likely_CQ: Floats, ages_C: Floats) -> str:
     return ""
 
 
-def like_age(right_I: Floats, calibration: Calibration, growth: Growth, *, seed: int = 0) -> LikeAge | str:
+def like_age(
+    right_I: Floats, calibration: Calibration, growth: Growth, *, chance_I: Floats | None = None, seed: int = 0
+) -> LikeAge | str:
     """The age of the children who answer like one model; or why there is none.
 
     Args:
         right_I: Its answers to ``calibration.names``; NaN where there is none.
         calibration: The items.
         growth: The children.
+        chance_I: Chance of guessing each item right; None where nothing can be guessed.
         seed: Of the interval's draws.
     """
     answered = int(np.isfinite(right_I).sum())
@@ -158,6 +163,10 @@ def like_age(right_I: Floats, calibration: Calibration, growth: Growth, *, seed:
         return f"it answered {answered} of the children's items; {FEWEST_ITEMS} are needed"
     if np.nanmin(right_I) == np.nanmax(right_I):
         return f"it is {'right' if np.nanmin(right_I) else 'wrong'} in all {answered} items, so its ability has no end"
+    there_I = np.isfinite(right_I)
+    share, chance = float(right_I[there_I].mean()), 0.0 if chance_I is None else float(chance_I[there_I].mean())
+    if chance and wilson_interval(share, answered)[0] <= chance:
+        return f"it is right in {share:.0%} of the items, not clearly more than guessing ({chance:.0%})"
     log_Q = likelihoods(right_I[None, :], calibration, _GRID_Q)[0]
     weight_Q = np.exp(log_Q - log_Q.max())
     weight_Q /= weight_Q.sum()

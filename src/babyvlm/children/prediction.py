@@ -21,8 +21,7 @@ import numpy as np
 from babyvlm.children.acquisition import Acquisition
 from babyvlm.children.trials import Floats
 from babyvlm.errors import InputError
-from babyvlm.regular_files import read_regular
-from babyvlm.spreadsheets import TableReader
+from babyvlm.spreadsheets import open_table
 from babyvlm.words import words_of
 
 _RESAMPLES = 2000
@@ -84,10 +83,7 @@ def read_ratings(path: Path) -> tuple[str, dict[str, float]]:
     Raises:
         InputError: There is no column of words or of ratings, or a rating does not parse.
     """
-    try:
-        table = TableReader(read_regular(path).decode("utf-8-sig"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"does not read as text ({error})", path=path) from error
+    table = open_table(path)
     word_column = next((name for name in table.columns if name.lower() in _WORD_COLUMNS), None)
     others = [name for name in table.columns if name != word_column]
     named = [name for name in others if name.lower() in ("concreteness", "conc.m")]

@@ -22,8 +22,7 @@ from babyvlm.children.trials import Floats, TrialSet
 from babyvlm.errors import ConfigError, DataFolderError, InputError
 from babyvlm.evaluation.runs import Run, judge, read_run
 from babyvlm.records import Item, Reply, Response, read_jsonl
-from babyvlm.regular_files import read_regular
-from babyvlm.spreadsheets import TableReader
+from babyvlm.spreadsheets import open_table
 from babyvlm.toolbox import ItemScore, open_toolbox
 from babyvlm.toolbox.devbench import read_place
 from babyvlm.toolbox.folder import toolbox_hash
@@ -138,10 +137,7 @@ def read_people(path: Path) -> dict[str, float]:
     Raises:
         InputError: The file lacks ``participant`` or ``age_months``, or an age is none.
     """
-    try:
-        table = TableReader(read_regular(path).decode("utf-8-sig"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"does not read as text ({error})", path=path) from error
+    table = open_table(path)
     if not {"participant", "age_months"} <= set(table.columns):
         raise InputError(
             f"the columns are {', '.join(table.columns)}", path=path, remedy="It needs participant and age_months"
@@ -183,6 +179,8 @@ class AnswerTable:
     items: tuple[str, ...]
     labels: dict[str, str]
     """What each item is, to read: its task and what it turns on."""
+    chances: dict[str, float]
+    """Chance of guessing each item right."""
     right_RI: Floats
     """1 right, 0 wrong, NaN where there is no answer."""
     several_rounds: int
@@ -195,7 +193,11 @@ def answer_table(runs: Iterable[AnsweredRun]) -> AnswerTable:
     A reply that nothing can be read from is wrong, and one that never came is no answer, as in scores.
     """
     answers: dict[str, dict[str, float]] = defaultdict(dict)
-    people, baselines, several, labels = set(), set(), set(), {}
+    people: set[str] = set()
+    baselines: set[str] = set()
+    several: set[str] = set()
+    labels: dict[str, str] = {}
+    chances: dict[str, float] = {}
     for run in runs:
         for item, score in run.judged:
             if len(item.turns) > 1:
@@ -204,6 +206,7 @@ def answer_table(runs: Iterable[AnsweredRun]) -> AnswerTable:
             who = run.person(score.participant)
             (people if run.is_people else baselines if run.is_baseline else set()).add(who)
             labels[item.id] = f"{task_named(item.task).title}: {item.category or item.turns[0].gold}"
+            chances[item.id] = item.chance
             right = score.metrics.get(task_named(item.task).primary_metric)
             if right is not None:
                 answers[who][item.id] = float(right)
@@ -219,6 +222,7 @@ def answer_table(runs: Iterable[AnsweredRun]) -> AnswerTable:
         baselines=frozenset(baselines),
         items=items,
         labels=labels,
+        chances=chances,
         right_RI=right_RI,
         several_rounds=len(several),
     )

@@ -23,7 +23,17 @@ def comparison_tables(found: ChildrenComparison) -> list[Table]:
 
 def divergence_table(sets: tuple[SetComparison, ...]) -> Table:
     """One row for each set, age and model."""
-    columns = ("set", "age_years", "model", "divergence", "low", "high", "beta", "beta_low", "beta_high")
+    columns: tuple[str, ...] = (
+        "set",
+        "age_years",
+        "model",
+        "divergence",
+        "low",
+        "high",
+        "beta",
+        "beta_low",
+        "beta_high",
+    )
     columns += ("beta_at_end", "accuracy", "trials", "trials_left_out")
     rows: list[tuple[Cell, ...]] = [
         (
@@ -97,7 +107,17 @@ def prediction_table(words: WordComparison) -> Table:
 
 def ability_table(found: AbilityComparison) -> Table:
     """One row for each respondent."""
-    columns = ("respondent", "kind", "age_months", "ability", "low", "high", "items", "like_months", "like_low")
+    columns: tuple[str, ...] = (
+        "respondent",
+        "kind",
+        "age_months",
+        "ability",
+        "low",
+        "high",
+        "items",
+        "like_months",
+        "like_low",
+    )
     columns += ("like_high", "no_age_because")
     rows: list[tuple[Cell, ...]] = []
     for one in found.placed:

@@ -23,15 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from babyvlm.errors import InputError
-from babyvlm.toolbox.devbench import (
-    MANIFEST,
-    Trial,
-    manifests_in,
-    picture_columns,
-    present,
-    read_manifest_trials,
-    table_of,
-)
+from babyvlm.spreadsheets import open_table
+from babyvlm.toolbox.devbench import MANIFEST, Trial, manifests_in, picture_columns, present, read_manifest_trials
 
 Floats = NDArray[np.float64]
 
@@ -184,7 +177,7 @@ class _Row:
 
 def _read_human(path: Path, trials: Sequence[Trial]) -> tuple[tuple[AgeGroup, ...], tuple[LeftOut, ...], bool]:
     """The children by age, the trials left out, and whether the figures are shares of looking."""
-    table = table_of(path)
+    table = open_table(path)
     columns, width = picture_columns(table), len(trials[0].pictures)
     looking = "prop" in table.columns and not columns
     if "trial" not in table.columns or not (looking or len(columns) == width):
@@ -284,7 +277,7 @@ def _group(age: str, rows: Sequence[_Row]) -> AgeGroup:
 
 def _read_choices(path: Path, trials: Sequence[Trial]) -> Iterator[ChildChoice]:
     """One child, one trial a line."""
-    table, width = table_of(path), len(trials[0].pictures)
+    table, width = open_table(path), len(trials[0].pictures)
     if not {"child", "trial"} <= set(table.columns) or not {"choice", "prop"} & set(table.columns):
         raise InputError(
             f"the columns are {', '.join(table.columns)}",

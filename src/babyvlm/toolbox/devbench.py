@@ -23,8 +23,7 @@ from PIL import Image
 
 from babyvlm.errors import InputError
 from babyvlm.records import IMAGE_TOKEN
-from babyvlm.regular_files import read_regular
-from babyvlm.spreadsheets import TableReader
+from babyvlm.spreadsheets import TableReader, open_table
 from babyvlm.toolbox.batteries import Battery, BatteryRecord, BatteryTurn
 from babyvlm.toolbox.tasks import LETTERS, looking_while_listening_prompt
 
@@ -75,18 +74,6 @@ def read_place(source: str) -> TrialPlace | None:
     return TrialPlace(trial_set=found[1], number=int(found[2]), picture=int(found[3])) if found else None
 
 
-def table_of(path: Path) -> TableReader:
-    """A CSV file to read.
-
-    Raises:
-        InputError: It is missing, no text, or without a heading.
-    """
-    try:
-        return TableReader(read_regular(path).decode("utf-8-sig"), path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"does not read as text ({error})", path=path) from error
-
-
 def present(value: str) -> str:
     """A cell's text; empty where it stands for none.
 
@@ -110,7 +97,7 @@ def read_manifest_trials(folder: Path) -> tuple[Trial, ...]:
         InputError: The file is missing, or lacks ``text1`` or two columns of pictures.
     """
     path = folder / MANIFEST
-    table = table_of(path)
+    table = open_table(path)
     columns = picture_columns(table)
     if "text1" not in table.columns or len(columns) < 2:
         raise InputError(

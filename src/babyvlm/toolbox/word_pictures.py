@@ -19,8 +19,7 @@ from random import Random
 from PIL import Image
 
 from babyvlm.errors import InputError
-from babyvlm.regular_files import read_regular
-from babyvlm.spreadsheets import TableReader
+from babyvlm.spreadsheets import open_table
 from babyvlm.toolbox.batteries import Battery, BatteryRecord, BatteryTurn
 from babyvlm.toolbox.tasks import LETTERS, picture_vocabulary_prompt
 
@@ -57,10 +56,7 @@ def _pictures(folder: Path) -> list[Path]:
 
 def _read_list(path: Path) -> dict[str, str]:
     """Words, each with the name of its drawing."""
-    try:
-        table = TableReader(read_regular(path).decode("utf-8-sig"), path, delimiter="\t")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"does not read as text ({error})", path=path) from error
+    table = open_table(path, delimiter="\t")
     if "word" not in table.columns:
         raise InputError(f"the columns are {', '.join(table.columns)}", path=path, remedy="It needs word")
     return {row["word"].strip(): row.get("icon", "").strip() or row["word"].strip() for _, row in table}

@@ -5,7 +5,7 @@
 An age of the packaged list that is from norms is the month at which half of the children *say* the word: where the
 logistic curve of "says it" over months passes one half, fitted to both forms of the American English MacArthur-Bates
 inventory together (8 to 31 months, 2,502 children), as ``babyvlm children`` computes it. The counts are Wordbank's
-(Frank and others, 2017, http://wordbank.stanford.edu; data under CC BY 4.0). Words that the inventory does not ask, or
+(Frank and others, 2017, https://wordbank.stanford.edu; data under CC BY 4.0). Words that the inventory does not ask, or
 that fewer than half say at 31 months, have an estimate of ours, set down from common knowledge of early vocabularies
 and moved up by the three months by which such estimates were early on average where norms exist. ``age_from`` tells
 the two apart.
