@@ -15,10 +15,13 @@ from babyvlm.children.divergence import DivergenceConfig
 from babyvlm.children.runs import option_scores, read_people, read_runs, scores_on
 from babyvlm.children.trials import read_set
 from babyvlm.cli import main
+from babyvlm.curation.sets import KIND as SET_KIND
+from babyvlm.curation.sets import UTTERANCE_SCHEMA, RowWriter
 from babyvlm.errors import BabyVLMError, ConfigError, InputError, OutputExistsError
 from babyvlm.evaluation import evaluate
 from babyvlm.evaluation.baselines import RandomGuess
 from babyvlm.evaluation.runs import Run
+from babyvlm.folders import Manifest
 from babyvlm.records import Reply, Response, write_jsonl
 from babyvlm.toolbox.batteries import REGISTRY
 from babyvlm.toolbox.devbench import read_place
@@ -191,6 +194,25 @@ def test_the_page_and_its_files(world, study, tmp_path, capsys):
     (beside / "notes.txt").write_text("mine")
     with pytest.raises(OutputExistsError, match=r"notes\.txt"):
         babyvlm.compare_with_children(study, out, data=world.data)
+
+
+def test_frequency_in_a_training_set_is_among_the_predictors(world, study, tmp_path):
+    """A set in which a word is said the more often, the earlier it is acquired; its test split is not counted."""
+    folder = tmp_path / "set"
+    (folder / "images").mkdir(parents=True)
+    with RowWriter(folder / "utterances.parquet", UTTERANCE_SCHEMA) as writer:
+        for number in range(1, TRIALS + 1):
+            for at in range(2 * (TRIALS - number)):
+                said = f"look, word{number}!"
+                row = {"recording": "R", "start_s": float(at), "end_s": at + 1.0, "speaker": "", "text": said}
+                writer.add({**row, "language": "", "split": "test" if at % 2 else "train"})
+    Manifest(kind=SET_KIND, configuration={}).write(folder)
+    found = beside_children([study[1]], world.data, QUICK, training=folder).words
+    assert found.frequency["word3"] == TRIALS - 3 and found.frequency[f"word{TRIALS}"] == 0
+    ((_, alone), (name, both)) = found.predictions
+    assert name == "middling" and [one.name for one in both.coefficients] == ["frequency", "model"]
+    (frequency,) = alone.coefficients
+    assert frequency.high < 0 and alone.r_squared > 0.7
 
 
 def test_the_same_input_gives_the_same_page(world, study, tmp_path):

@@ -44,7 +44,7 @@ def report(
 
 
 def children(
-    runs: Positional[Runs] = (),
+    runs: Positional[Annotated[tuple[Path, ...], arg(metavar="[RUN ...]")]] = (),
     *,
     out: Path,
     data: Path | None = None,
