@@ -216,6 +216,16 @@ def test_child_by_child_choices_give_shares_and_a_ceiling(tmp_path):
     assert 0 < ceiling.value < guessing_divergence(trial_set, group)
 
 
+def test_a_manifest_may_lie_where_devbench_itself_has_it(tmp_path):
+    write_set(tmp_path / "evals" / "s", shares_csv([[0.4, 0.3, 0.2, 0.1]]))
+    (tmp_path / "assets" / "s").mkdir(parents=True)
+    (tmp_path / "evals" / "s" / "manifest.csv").rename(tmp_path / "assets" / "s" / "manifest.csv")
+    (folder,) = find_sets(tmp_path)
+    assert folder == tmp_path / "evals" / "s" and len(read_set(folder).trials) == 5
+    (tmp_path / "assets" / "s" / "manifest.csv").unlink()
+    assert find_sets(tmp_path) == ()
+
+
 def test_settings_that_contradict_are_refused():
     for settings in ({"betas": (1.0, 0.5)}, {"betas": (0.0, 4.0)}, {"resamples": 5}, {"splits": 1}):
         with pytest.raises(ConfigError):

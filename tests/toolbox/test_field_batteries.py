@@ -99,6 +99,18 @@ def test_a_manifest_of_another_kind_is_refused(heading, message, tmp_path):
         imported("devbench", tmp_path, tmp_path / "out")
 
 
+def test_sets_of_another_kind_are_named_beside_those_that_are_read(trials, tmp_path):
+    for name, heading in (("gram-winoground", "image1,image2,text1,text2"), ("sem-things", "image1,image2")):
+        (trials / name).mkdir()
+        (trials / name / "manifest.csv").write_text(f"{heading}\na,b,c,d\n".replace("a,b,c,d", heading))
+    found = imported("devbench", trials, tmp_path / "out")
+    assert len(found.toolbox.items) == 12
+    assert found.examples["manifest: not of one text and its pictures"] == [
+        "gram-winoground/manifest.csv",
+        "sem-things/manifest.csv",
+    ]
+
+
 @pytest.fixture
 def hands(tmp_path):
     """Two hands that draw six words, two of which have one drawing; one hand lacks a word."""

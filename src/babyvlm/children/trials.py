@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from babyvlm.errors import InputError
 from babyvlm.spreadsheets import open_table
-from babyvlm.toolbox.devbench import MANIFEST, Trial, manifests_in, picture_columns, present, read_manifest_trials
+from babyvlm.toolbox.devbench import MANIFEST, Trial, picture_columns, present, read_manifest_trials
 
 Floats = NDArray[np.float64]
 
@@ -127,11 +127,17 @@ class TrialSet:
 
 def find_sets(folder: Path) -> tuple[Path, ...]:
     """Folders of trial sets with children: ``folder`` itself, or what lies in it, at most two levels down, by name."""
-    return tuple(found for found in manifests_in(folder) if _is_set(found))
+    found = {
+        path.parent for name in (HUMAN, CHILDREN) for level in ("", "*/", "*/*/") for path in folder.glob(level + name)
+    }
+    return tuple(sorted(one for one in found if manifest_of(one).is_file()))
 
 
-def _is_set(folder: Path) -> bool:
-    return (folder / HUMAN).is_file() or (folder / CHILDREN).is_file()
+def manifest_of(folder: Path) -> Path:
+    """The manifest of a set: in its folder, or as DevBench itself keeps it, ``assets/SET`` beside ``evals/SET``."""
+    here = folder / MANIFEST
+    there = folder.resolve().parent.parent / "assets" / folder.resolve().name / MANIFEST
+    return there if not here.is_file() and there.is_file() else here
 
 
 def read_set(folder: Path) -> TrialSet:
@@ -141,7 +147,7 @@ def read_set(folder: Path) -> TrialSet:
         InputError: A file is missing or does not parse, a trial is no row of the manifest, a text is not the
             manifest's, or shares are none.
     """
-    trials = read_manifest_trials(folder)
+    trials = read_manifest_trials(manifest_of(folder).parent)
     num_pictures = len(trials[0].pictures)
     choices = tuple(_read_choices(folder / CHILDREN, trials)) if (folder / CHILDREN).is_file() else ()
     looking = False

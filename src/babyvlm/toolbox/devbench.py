@@ -143,8 +143,22 @@ def read_devbench(source: Path) -> Iterator[BatteryRecord]:
         )
     for folder in folders:
         name = folder.resolve().name
+        if len(folders) > 1 and (problem := _of_another_kind(folder / MANIFEST)):
+            yield BatteryRecord(place=f"{name}/{MANIFEST}", problem=problem)
+            continue
         for trial in read_manifest_trials(folder):
             yield _record(name, folder, trial)
+
+
+def _of_another_kind(path: Path) -> str:
+    """What keeps a manifest from being one of words or sentences for pictures; empty where nothing does.
+
+    DevBench has sets of two texts for two pictures, and of pictures alone, beside those that are read here.
+    """
+    columns = open_table(path).columns
+    texts = [name for name in columns if name.startswith("text")]
+    one_text = texts == ["text1"] and len(picture_columns(open_table(path))) >= 2
+    return "" if one_text else "manifest: not of one text and its pictures"
 
 
 def _record(name: str, folder: Path, trial: Trial) -> BatteryRecord:

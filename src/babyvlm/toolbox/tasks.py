@@ -240,7 +240,8 @@ def _check(name: str, found: object) -> str:
         return f"it is a {type(found).__name__}, where a TaskSpec belongs"
     if found.name != name:
         return f"its name is {found.name!r}; the entry point must have the same"
-    return "" if found.builder is not None else "it has no builder, so that no item of it can be built"
+    made = found.builder is not None or found.battery
+    return "" if made else "it has no builder, so that no item of it can be built, and no battery to import it from"
 
 
 BATTERY_TASKS = (
