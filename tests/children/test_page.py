@@ -29,6 +29,7 @@ from babyvlm.toolbox.folder import toolbox_hash
 from babyvlm.toolbox.published import ImportConfig
 from tests.children.test_acquisition import curve, write
 from tests.children.test_divergence import shares_csv
+from tests.pages import PHONE, chromium, serious_findings
 from tests.toolbox.test_field_batteries import picture
 
 QUICK = ChildrenConfig(divergence=DivergenceConfig(resamples=100, splits=10))
@@ -263,3 +264,15 @@ def test_every_refusal_is_ours(world, tmp_path):
     with pytest.raises(BabyVLMError):
         babyvlm.compare_with_children([tmp_path / "no-run"], tmp_path / "p.html", data=world.data)
     assert not (tmp_path / "p.html").exists()
+
+
+def test_the_page_fits_a_phone_and_axe_finds_nothing_serious(world, study, tmp_path):
+    out = babyvlm.compare_with_children(study, tmp_path / "page.html", QUICK, data=world.data)
+    with chromium() as browser:
+        page = browser.new_page(viewport={"width": PHONE[0], "height": PHONE[1]})
+        requests = []
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(out.as_uri())
+        page.click("summary")
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+        assert serious_findings(page) == [] and requests == [out.as_uri()]
