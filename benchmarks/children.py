@@ -24,6 +24,7 @@ import numpy as np
 
 from babyvlm.children.ability import AbilityConfig, abilities, calibrate
 from babyvlm.children.divergence import fit_temperature
+from babyvlm.children.like_age import fit_growth, like_age
 from babyvlm.children.trials import find_sets, read_set
 
 RESULTS = Path(__file__).parent / "results"
@@ -163,7 +164,42 @@ def check_ability(seeds: int, children: int, items: int) -> dict[str, object]:
     agrees = rasch["lowest correlation of difficulty"] >= 0.97 and (
         abs(rasch["difficulties within their 95% interval"] - 0.95) <= 0.02
     )
+    found["age of the children who answer alike"] = check_age(seeds)
     return {"seeds": seeds, "children": children, "items": items, **found, "agrees": agrees}
+
+
+def check_age(seeds: int) -> dict[str, object]:
+    """Ages of the children who answer like a model: how far off, and how often the interval holds the age behind it.
+
+    In each sample 300 children of 12 to 48 months, whose ability rises by 0.06 logits a month with a spread of 0.6
+    about it, and 60 models that are as able as children of 18 to 42 months are expected to be, take 60 items.
+    """
+    off, inside, refused = [], [], 0
+    for seed in range(seeds):
+        rng = np.random.default_rng(1000 + seed)
+        ages, behind, hard = rng.uniform(12, 48, 300), rng.uniform(18, 42, 60), rng.normal(0, 1, 60)
+        able = np.concatenate([0.06 * (ages - 30) + rng.normal(0, 0.6, 300), 0.06 * (behind - 30)])
+        right = (rng.random((360, 60)) < 1 / (1 + np.exp(hard - able[:, None]))).astype(float)
+        fit = calibrate(right[:300], [str(at) for at in range(60)])
+        right = right[:, [int(one.item) for one in fit.items]]
+        growth = fit_growth(right[:300], ages, fit, seed=seed)
+        if isinstance(growth, str):
+            refused += 60
+            continue
+        for answers, true in zip(right[300:], behind, strict=True):
+            found = like_age(answers, fit, growth, seed=seed)
+            if isinstance(found, str):
+                refused += 1
+                continue
+            off.append(found.months - true)
+            inside.append((found.low is None or found.low <= true) and (found.high is None or true <= found.high))
+    return {
+        "models": 60 * seeds,
+        "refused": refused,
+        "mean difference, months": float(np.mean(off)),
+        "standard deviation of the difference, months": float(np.std(off)),
+        "ages within their 95% interval": float(np.mean(inside)),
+    }
 
 
 def main() -> None:

@@ -64,6 +64,7 @@ def test_the_chain_knows_nothing_of_the_command_line():
     "module",
     [
         "babyvlm.reports",
+        "babyvlm.children.page",
         "babyvlm.curation",
         "babyvlm.toolbox",
         *(f"babyvlm.chain.{part}" for part in ("children", "data", "items", "model", "results", "sharing")),

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import babyvlm
-from babyvlm.children import ChildrenConfig, beside_children
+from babyvlm.children import ChildrenConfig
 from babyvlm.children import runs as runs_module
+from babyvlm.children.comparison import beside_children
 from babyvlm.children.divergence import DivergenceConfig
 from babyvlm.children.runs import option_scores, read_people, read_runs, scores_on
 from babyvlm.children.trials import read_set

@@ -45,8 +45,8 @@ def compare_with_children(
         DataFolderError: A run or the training set is missing or does not parse.
         ConfigError: One run is given twice.
     """
-    from babyvlm.children import beside_children, write_page
-    from babyvlm.children.page import refuse_other
+    from babyvlm.children.comparison import beside_children
+    from babyvlm.children.page import refuse_other, write_page
 
     out = Path(out)
     refuse_other(out)

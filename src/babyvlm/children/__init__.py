@@ -1,7 +1,10 @@
-"""Models beside children: choices by divergence, words by age of acquisition, items by ability and difficulty."""
+"""Models beside children: choices by divergence, words by age of acquisition, items by ability and difficulty.
 
-from babyvlm.children.comparison import ChildrenComparison, beside_children
+data, runs ──> beside_children (``comparison``) ──> write_page (``page``)
+
+The settings alone are imported here, so that the help of a command does not wait for the figures' library.
+"""
+
 from babyvlm.children.configuration import ChildrenConfig
-from babyvlm.children.page import write_page
 
-__all__ = ["ChildrenComparison", "ChildrenConfig", "beside_children", "write_page"]
+__all__ = ["ChildrenConfig"]

@@ -162,7 +162,8 @@ def like_age(
     if answered < FEWEST_ITEMS:
         return f"it answered {answered} of the children's items; {FEWEST_ITEMS} are needed"
     if np.nanmin(right_I) == np.nanmax(right_I):
-        return f"it is {'right' if np.nanmin(right_I) else 'wrong'} in all {answered} items, so its ability has no end"
+        all_of, bound = ("right", "upper") if np.nanmin(right_I) else ("wrong", "lower")
+        return f"it is {all_of} in all {answered} items, so its ability has no {bound} bound"
     there_I = np.isfinite(right_I)
     share, chance = float(right_I[there_I].mean()), 0.0 if chance_I is None else float(chance_I[there_I].mean())
     if chance and wilson_interval(share, answered)[0] <= chance:
