@@ -235,6 +235,11 @@ def test_what_cannot_be_shown_is_said(world, study, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no set of trials in it, and no table of words"):
         beside_children([], tmp_path / "empty", QUICK)
+    with pytest.raises(InputError, match="there is no such folder"):
+        beside_children([], tmp_path / "nowhere", QUICK)
+    assert beside_children([], world.data / "words.csv", QUICK).words is not None
+    few = babyvlm.compare_with_children(study[1:], tmp_path / "few.html", QUICK)
+    assert "2 respondents are few" in few.read_text()
     with pytest.raises(InputError, match="nothing can be compared"):
         beside_children([study[1]], None, QUICK)
     with pytest.raises(ConfigError, match="the same run is given twice"):

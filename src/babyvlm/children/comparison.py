@@ -130,7 +130,8 @@ def beside_children(
 
     Args:
         runs: Run folders of models and of people.
-        data: Folder of sets of trials, a table of words by month, or both, at most two levels down.
+        data: Folder of sets of trials, of a table of words by month, or of both, at most two levels down; or that
+            table.
         config: How.
         people: Ages of people, where they do not lie beside their runs.
         training: Curated set whose utterances tell how often a word is said.
@@ -141,6 +142,8 @@ def beside_children(
         ConfigError: A run is given twice.
     """
     config = config or ChildrenConfig()
+    if data is not None and not data.exists():
+        raise InputError("there is no such folder", path=data, remedy="Give the folder of children's data")
     opened = read_runs(runs)
     folders = find_sets(data) if data is not None else ()
     table = find_words(data) if data is not None else None
@@ -173,7 +176,9 @@ def beside_children(
 
 
 def find_words(folder: Path) -> Path | None:
-    """The first table of words by month in a folder, at most two levels down."""
+    """The first table of words by month in a folder, at most two levels down, or the table itself."""
+    if folder.is_file():
+        return folder if _has_columns(folder) else None
     for place, below, files in os.walk(folder):
         below.sort()
         if len(Path(place).relative_to(folder).parts) >= 2:
