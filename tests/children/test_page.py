@@ -109,6 +109,32 @@ def test_a_graded_run_is_compared_picture_by_picture(world, graded):
     assert found.sets[0].models[-1] == "noise"
 
 
+def test_people_and_graded_models_are_compared_on_items_of_ones_own(world, graded, tmp_path):
+    """Forty children who choose as often as the stored scores say are near to whoever has these scores, at beta 1."""
+    rng = np.random.default_rng(6)
+    places = {item.id: [read_place(o.source) for o in item.turns[0].origins] for item in world.toolbox.items}
+
+    def text(item, who):
+        shares = [world.shares[place.number - 1, place.picture - 1] for place in places[item.id]]
+        return item.turns[0].options[rng.choice(4, p=np.array(shares) / sum(shares))]
+
+    names = tuple(f"c{n}" for n in range(80))
+    people = run_of(world, tmp_path / "s" / "pooled", "80 children", text, family="human", participants=names)
+    ages = "\n".join(f"{who},{30 if at < 77 else 60}" for at, who in enumerate(names))
+    (tmp_path / "s" / "participants.csv").write_text(f"participant,age_months\n{ages}\n")
+    (own,) = beside_children([people, graded], None, QUICK).sets
+    assert own.trial_set.name == "own-items" and own.runs == {"graded"}
+    (dropped,) = own.trial_set.left_out
+    assert (dropped.age, dropped.reason, len(dropped.trials)) == ("5", "fewer than 4 people", TRIALS)
+    (row,) = own.rows
+    assert row.group.age == "2" and row.fit.beta == pytest.approx(1, abs=0.2) and len(row.numbers_T) == TRIALS
+    ((_, ceiling),), ((_, guessing),) = own.ceilings, own.guessing
+    assert not ceiling.simulated and ceiling.children == 77
+    assert row.fit.divergence < ceiling.value < guessing
+    page = babyvlm.compare_with_children([people, graded], tmp_path / "page.html", QUICK).read_text()
+    assert "Items of your own" in page and "divergence_own_items" in page
+
+
 def test_scores_of_a_reply_are_read_where_there_are_any():
     assert option_scores(Reply(text="A")) is None
     assert option_scores(SimpleNamespace(scores=None)) is None
@@ -231,7 +257,8 @@ def test_what_cannot_be_shown_is_said(world, study, tmp_path):
     found = beside_children([study[1]], world.data, QUICK)
     assert found.ability is None and any("fewer than two respondents" in line for line in found.not_shown)
     only = beside_children(list(study), None, QUICK)
-    assert only.ability is not None and any(line.startswith("Choices") for line in only.not_shown)
+    assert only.ability is not None and len(only.not_shown) == 3
+    assert any("no run gives scores for the options" in line for line in only.not_shown)
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match="no set of trials in it, and no table of words"):
         beside_children([], tmp_path / "empty", QUICK)

@@ -1,6 +1,7 @@
 """Models beside children in three ways, each where the inputs allow it.
 
 data (sets of trials) + stored scores, graded runs ──> divergence by set and age, with the noise ceiling
+runs of people + graded runs on the same items ──────> the same, on items of one's own
 data (words by month) + runs, training set, ratings ──> age of acquisition by word, and what predicts it
 runs of people and models on the same items         ──> abilities, difficulties, ages of children who answer alike
 
@@ -12,7 +13,7 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from babyvlm.children.ceiling import NoiseCeiling, noise_ceiling
 from babyvlm.children.configuration import ChildrenConfig
 from babyvlm.children.divergence import Divergence, divergence_from, guessing_divergence
 from babyvlm.children.like_age import FEWEST_CHILDREN, Growth, LikeAge, fit_growth, like_age
+from babyvlm.children.own_items import own_items
 from babyvlm.children.prediction import Prediction, predict, read_ratings, word_counts_of
 from babyvlm.children.runs import (
     AnsweredRun,
@@ -153,21 +155,30 @@ def beside_children(
             path=data,
             remedy=f"A set has manifest.csv and human.csv; a table of words has the columns {','.join(COLUMNS)}",
         )
-    missing = [] if folders else ["Choices: the data have no set of trials (manifest.csv and human.csv)."]
-    sets = tuple(_compare_set(read_set(folder), opened, config) for folder in folders)
+    missing = []
+    sets = [_compare_set(read_set(folder), opened, config) for folder in folders]
+    ages = ages_beside(opened) | (read_people(people) if people is not None else {})
+    if any(run.is_people for run in opened):
+        own = own_items(opened, ages)
+        if isinstance(own, str):
+            missing.append(f"Choices on your own items: {own}.")
+        else:
+            sets.append(_compared(own, frozenset(own.models), (), config))
+    if not folders:
+        missing.append("Choices of others' children: the data have no set of trials (manifest.csv and human.csv).")
     words = None
     if table is None:
         missing.append("Words: the data have no table of words by month.")
     else:
         words = _compare_words(table, opened, config, training, ratings)
-    ability = _compare_abilities(opened, config, people)
+    ability = _compare_abilities(opened, config, ages)
     if isinstance(ability, str):
         missing.append(f"Abilities: {ability}.")
     if not sets and words is None and isinstance(ability, str):
         raise InputError(f"nothing can be compared. {' '.join(missing)}", path=data)
     return ChildrenComparison(
         runs=opened,
-        sets=sets,
+        sets=tuple(sets),
         words=words,
         ability=None if isinstance(ability, str) else ability,
         not_shown=tuple(missing),
@@ -199,6 +210,7 @@ def _has_columns(path: Path) -> bool:
 
 
 def _compare_set(trial_set: TrialSet, runs: Sequence[AnsweredRun], config: ChildrenConfig) -> SetComparison:
+    """The models whose scores are stored, and those of the runs, beside the children of a set."""
     models, absent, own = dict(trial_set.models), [], set()
     for run in runs:
         if run.is_people:
@@ -210,22 +222,28 @@ def _compare_set(trial_set: TrialSet, runs: Sequence[AnsweredRun], config: Child
         name = run.name if run.name not in models else f"{run.name} (run)"
         models[name] = scores
         own.add(name)
-    rows = []
+    return _compared(replace(trial_set, models=models), frozenset(own), absent, config)
+
+
+def _compared(
+    trial_set: TrialSet, own: frozenset[str], absent: Sequence[tuple[str, str]], config: ChildrenConfig
+) -> SetComparison:
+    rows, without = [], list(absent)
     for group in trial_set.ages:
-        for model, scores_TP in models.items():
+        for model, scores_TP in trial_set.models.items():
             try:
                 rows.append(
                     divergence_from(group, scores_TP, model=model, trial_set=trial_set.name, config=config.divergence)
                 )
             except InputError as error:
-                absent.append((model, str(error)))
+                without.append((model, str(error)))
     return SetComparison(
         trial_set=trial_set,
         rows=tuple(rows),
         ceilings=tuple((group, noise_ceiling(trial_set, group, config.divergence)) for group in trial_set.ages),
         guessing=tuple((group, guessing_divergence(trial_set, group)) for group in trial_set.ages),
-        absent=tuple(absent),
-        runs=frozenset(own),
+        absent=tuple(without),
+        runs=own,
     )
 
 
@@ -260,14 +278,13 @@ def _compare_words(
 
 
 def _compare_abilities(
-    runs: Sequence[AnsweredRun], config: ChildrenConfig, people: Path | None
+    runs: Sequence[AnsweredRun], config: ChildrenConfig, ages: Mapping[str, float]
 ) -> AbilityComparison | str:
     """Everybody on one scale; or why there is none."""
     table = answer_table(runs)
     respondents = [who for who in table.respondents if who not in table.baselines]
     if len(respondents) < 2:
         return "fewer than two respondents, baselines aside, answered items of one round"
-    ages = ages_beside(runs) | (read_people(people) if people is not None else {})
     row = {who: at for at, who in enumerate(table.respondents)}
     persons = [who for who in respondents if who in table.people]
     on, basis = respondents, f"all {len(respondents)} respondents, baselines aside"

@@ -36,8 +36,9 @@ TITLES = {
     "lex-lwl": "Looking While Listening",
     "lex-viz_vocab": "Visual vocabulary",
     "gram-trog": "Test for Reception of Grammar",
+    "own-items": "Items of your own",
 }
-"""Names of the published sets in words."""
+"""Names of the published sets, and of one's own items, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +155,7 @@ def read_set(folder: Path) -> TrialSet:
     if (folder / HUMAN).is_file():
         ages, left_out, looking = _read_human(folder / HUMAN, trials)
     else:
-        ages, left_out = _grouped(_added_up(choices, num_pictures), trials)
+        ages, left_out = groups_of(choices, trials)
     if choices and not looking:
         looking = any(share not in (0, 1) for one in choices for share in one.shares_P)
     return TrialSet(
@@ -306,6 +307,13 @@ def _read_choices(path: Path, trials: Sequence[Trial]) -> Iterator[ChildChoice]:
         else:
             raise InputError(f"prop {value:g} is no share", path=path, place=place)
         yield ChildChoice(child=row["child"].strip(), age=age, number=number, shares_P=shares)
+
+
+def groups_of(
+    choices: Iterable[ChildChoice], trials: Sequence[Trial]
+) -> tuple[tuple[AgeGroup, ...], tuple[LeftOut, ...]]:
+    """Single choices added up by age, in the order of ages, and what is left out."""
+    return _grouped(_added_up(choices, len(trials[0].pictures)), trials)
 
 
 def _added_up(choices: Iterable[ChildChoice], width: int) -> list[_Row]:
