@@ -91,6 +91,8 @@ def check_divergence(data: Path) -> dict[str, object]:
     for folder in find_sets(data):
         trial_set = read_set(folder)
         apart = oracle_children(folder)
+        if trial_set.without_children:
+            left_out.append(f"{trial_set.name}: children have no figure: {trial_set.without_children}")
         left_out += [f"{trial_set.name}, {one.age}: {one.reason}: {one.trials}" for one in trial_set.left_out]
         for path in sorted(folder.glob("*.npy")):
             model = next(
