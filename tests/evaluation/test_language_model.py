@@ -7,6 +7,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation import AskConfig, choose_respondent
 from babyvlm.evaluation.language_model import LanguageModel
+from babyvlm.records import Question, QuestionTurn
 from tests.evaluation.open_models import gpt2
 
 
@@ -106,12 +107,14 @@ def test_too_long_a_conversation_fails_that_item_alone(folder, toolbox):
         assert ("context too short" in response.replies[0].problem) == (turns == 15)
 
 
-def test_minimal_pairs(folder):
-    model = LanguageModel(str(folder))
+def test_sentences_of_a_minimal_pair_are_compared_by_themselves(folder):
     good, bad = "Touch the new image.", "Touch new the image."
-    likelier = by_definition(folder, "", good)[0] > by_definition(folder, "", bad)[0]
-    assert (model.prefers(good, bad), model.prefers(bad, good)) == (likelier, not likelier)
-    assert not model.prefers(good, good)
+    turn = QuestionTurn(prompt="Which sentence is right?", images=(), options=(bad, good))
+    question = Question(id="pair", task="minimal_pairs", turns=(turn,))
+    ((reply,),) = [one.replies for one in LanguageModel(str(folder)).answer([question], lambda name: None)]
+    sums = [by_definition(folder, "", sentence)[0] for sentence in (bad, good)]
+    assert reply.scores.sums == pytest.approx(sums, abs=1e-4) and reply.scores.corrected == ()
+    assert reply.text == (bad, good)[sums.index(max(sums))]
 
 
 def test_a_checkpoint_of_ours_is_shown_its_text_only_row(checkpoint, toolbox, tmp_path):

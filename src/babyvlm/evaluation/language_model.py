@@ -7,7 +7,7 @@ lm-evaluation-harness: an option's tokens are those that it adds to the tokens o
 is added, and nothing closes the option. An option by itself stands behind the model's first token (``<bos>``, or where
 there is none its last).
 
-Without pictures it compares texts too: `LanguageModel.prefers` for minimal pairs.
+Of a minimal pair the sentences are compared by themselves, behind the model's first token; the question is not read.
 
 B rows, L tokens, V vocabulary.
 """
@@ -31,6 +31,9 @@ from babyvlm.evaluation.option_scores import likelihood_scores
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
 from babyvlm.folders import MANIFEST
 from babyvlm.records import Question, Reply, Response
+
+ALONE = ("minimal_pairs",)
+"""Sub-tasks whose options are whole texts, to be compared without the question."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,11 +91,14 @@ class LanguageModel:
             began_s = time.monotonic()
             asked = [row for row, question in enumerate(batch) if number < len(question.turns) and row not in too_long]
             for row in asked:
-                said[row] += ("\n" if number else "") + batch[row].turns[number].prompt
+                if batch[row].task not in ALONE:
+                    said[row] += ("\n" if number else "") + batch[row].turns[number].prompt
             longest = {row: self._tokens(said[row], batch[row].turns[number].options) for row in asked}
             too_long |= {row: tokens for row, tokens in longest.items() if self.context and tokens > self.context}
             asked = [row for row in asked if row not in too_long]
-            pairs = [(said[row], f" {option}") for row in asked for option in batch[row].turns[number].options]
+            pairs = [
+                (said[row], _behind(said[row], option)) for row in asked for option in batch[row].turns[number].options
+            ]
             found = iter(self.log_likelihoods(pairs))
             for row in asked:
                 options = batch[row].turns[number].options
@@ -100,7 +106,9 @@ class LanguageModel:
                 sums = [one.log_likelihood for one in judged]
                 best = sums.index(max(sums))
                 scores = likelihood_scores(
-                    sums, [one.tokens for one in judged], [self._by_itself(option) for option in options]
+                    sums,
+                    [one.tokens for one in judged],
+                    [self._by_itself(option) for option in options] if said[row] else [],
                 )
                 latency_s = (time.monotonic() - began_s) / len(asked)
                 replies[row].append(
@@ -118,17 +126,12 @@ class LanguageModel:
         ]
 
     def _tokens(self, context: str, options: Sequence[str]) -> int:
-        return max(sum(map(len, self._split(context, f" {option}"))) for option in options)
+        return max(sum(map(len, self._split(context, _behind(context, option)))) for option in options)
 
     def _by_itself(self, option: str) -> float:
         if option not in self._alone:
             self._alone[option] = self.log_likelihoods([("", f" {option}")])[0].log_likelihood
         return self._alone[option]
-
-    def prefers(self, good: str, bad: str) -> bool:
-        """Whether a text is likelier than another, as the texts of a minimal pair are compared; False for a tie."""
-        first, second = self.log_likelihoods([("", good), ("", bad)])
-        return first.log_likelihood > second.log_likelihood
 
     @torch.inference_mode()
     def log_likelihoods(self, pairs: Sequence[tuple[str, str]]) -> list[TextLikelihood]:
@@ -164,3 +167,8 @@ class LanguageModel:
             return [self._first], whole
         context = self._tokenizer.encode(bare, add_special_tokens=False)
         return context, whole[len(context) :]
+
+
+def _behind(before: str, option: str) -> str:
+    """An option as it stands behind a question, or by itself where nothing stands before it."""
+    return f" {option}" if before else option

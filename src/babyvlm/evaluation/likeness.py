@@ -7,12 +7,13 @@ import re
 from collections.abc import Sequence
 
 from babyvlm.records import Question, QuestionTurn
+from babyvlm.toolbox.tasks import WORD_TASKS
 
-WORD_ROWS = ("looking_while_listening", "picture_vocabulary")
-"""Sub-tasks that the likeness of a word and pictures answers."""
+WORD_ROWS = (*WORD_TASKS, "devbench_grammar")
+"""Sub-tasks that the likeness of a word, or of a sentence, and pictures answers."""
 PICTURE_ROWS = ("left_right", "spatial_details", "memory")
 """Sub-tasks that the likeness of pictures answers."""
-_QUOTED = re.compile(r"'([^']+)'")
+_QUOTED = re.compile(r"'(.+)'")
 
 
 def likeness_takes(row: str, rows: Sequence[str] = (*WORD_ROWS, *PICTURE_ROWS)) -> bool:

@@ -98,7 +98,9 @@ def by_exposure(result: RunResult, met: WordsMet) -> tuple[ExposureRow, ...]:
             items[key] += 1
             words.setdefault(key, set()).add(item.category)
     return tuple(
-        ExposureRow(task=task, exposure=way, words=len(words[task, way]), right=right[task, way], items=items[task, way])
+        ExposureRow(
+            task=task, exposure=way, words=len(words[task, way]), right=right[task, way], items=items[task, way]
+        )
         for task in sorted({task for task, _ in items})
         for way in EXPOSURES
         if items[task, way]

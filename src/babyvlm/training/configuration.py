@@ -62,7 +62,7 @@ class VisionStage:
     """Windows that are drawn, of which the one with most detail is taken (ours)."""
     flip_probability: float = 0.5
     """How often a view is mirrored (DINO); 0 keeps left and right apart."""
-    colour: ColourChanges = ColourChanges()
+    colour: ColourChanges = field(default_factory=ColourChanges)
     """How the colours of a view change."""
     prototypes: int = 65536
     """Output size of the projection head (DINO)."""

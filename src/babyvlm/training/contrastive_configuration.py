@@ -68,9 +68,7 @@ class ContrastiveStage:
             "contrastive.regions: parts of a frame need a tower that learns; add vision to contrastive.trains",
         )
         refuse_if(self.view_tries < 1, f"contrastive.view_tries={self.view_tries} must be at least 1")
-        refuse_if(
-            not 0 <= self.shared_words <= 1, f"contrastive.shared_words={self.shared_words} must be in [0, 1]"
-        )
+        refuse_if(not 0 <= self.shared_words <= 1, f"contrastive.shared_words={self.shared_words} must be in [0, 1]")
         refuse_if(
             self.shared_words > 0 and (self.loss != "infonce" or self.text != "words"),
             "contrastive.shared_words is for contrastive.loss=infonce and contrastive.text=words",
