@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from babyvlm.curation.configuration import ClipModels as ClipModels
     from babyvlm.curation.configuration import CurationConfig as CurationConfig
     from babyvlm.curation.configuration import OwnEncoderConfig as OwnEncoderConfig
+    from babyvlm.curation.recording_choice import RecordingChoice as RecordingChoice
     from babyvlm.curation.reselect import SelectionChanges as SelectionChanges
     from babyvlm.evaluation import AskConfig as AskConfig
     from babyvlm.leaderboard import SubmissionConfig as SubmissionConfig
@@ -96,6 +97,7 @@ _PLACES = {
     "babyvlm.corpus.nursery": ("NurseryConfig",),
     "babyvlm.corpus.recognition": ("RecognitionConfig",),
     "babyvlm.curation.configuration": ("ClipModels", "CurationConfig", "OwnEncoderConfig"),
+    "babyvlm.curation.recording_choice": ("RecordingChoice",),
     "babyvlm.curation.reselect": ("SelectionChanges",),
     "babyvlm.evaluation": ("AskConfig",),
     "babyvlm.leaderboard": ("SubmissionConfig",),
@@ -119,6 +121,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "NurseryConfig",
     "OwnEncoderConfig",
     "RecognitionConfig",
+    "RecordingChoice",
     "SelectionChanges",
     "Submission",
     "SubmissionConfig",

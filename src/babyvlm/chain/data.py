@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from babyvlm.curation import CurationConfig, PretrainingSet
     from babyvlm.curation.choose import AlignerKind
     from babyvlm.curation.configuration import ClipModels, OwnEncoderConfig
+    from babyvlm.curation.recording_choice import RecordingChoice
     from babyvlm.curation.reselect import SelectionChanges
     from babyvlm.records import Recording
     from babyvlm.toolbox import InstructionConfig
@@ -227,26 +228,31 @@ def _check_boxes(corpus: Corpus, curation: CurationConfig) -> list[Recording]:
     return boxed
 
 
-def select(curated: Place, out: Place, changes: SelectionChanges) -> PretrainingSet:
-    """Makes a curated set again with other thresholds, without decoding or scoring again.
+def select(
+    curated: Place, out: Place, changes: SelectionChanges | None = None, *, recordings: RecordingChoice | None = None
+) -> PretrainingSet:
+    """Makes a part of a curated set, by age, child, date or hours, or the set again with other thresholds.
+
+    Nothing is decoded or scored again.
 
     Args:
         curated: Folder that `curate` wrote.
         out: Folder to write; absent or empty.
-        changes: What is different.
+        changes: Thresholds that are different.
+        recordings: Which recordings stay; all by default.
 
     Returns:
         The new set, opened.
 
     Raises:
-        ConfigError: Nothing changes, or a setting cannot apply.
+        ConfigError: Nothing changes, nothing is left, or a setting cannot apply.
         DataFolderError: ``curated`` is no whole set.
         OutputExistsError: ``out`` holds something.
     """
     from babyvlm.curation import PretrainingSet
-    from babyvlm.curation.reselect import reselect
+    from babyvlm.curation.reselect import SelectionChanges, reselect
 
-    reselect(Path(curated), Path(out), changes)
+    reselect(Path(curated), Path(out), changes or SelectionChanges(), recordings)
     return PretrainingSet(Path(out))
 
 

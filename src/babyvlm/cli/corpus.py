@@ -15,6 +15,7 @@ from babyvlm.corpus.nursery.configuration import NurseryConfig
 from babyvlm.corpus.recognition.configuration import RecognitionConfig
 from babyvlm.curation.choose import AlignerKind
 from babyvlm.curation.configuration import ClipModels, CurationConfig, OwnEncoderConfig
+from babyvlm.curation.recording_choice import RecordingChoice
 from babyvlm.curation.reselect import SelectionChanges
 from babyvlm.toolbox import InstructionConfig
 
@@ -93,16 +94,20 @@ def select(
     curated: Positional[Path],
     *,
     out: Path,
+    recordings: Annotated[RecordingChoice, arg(name="")] = RecordingChoice(),  # noqa: B008
     changes: Annotated[SelectionChanges, arg(name="")] = SelectionChanges(),  # noqa: B008
 ) -> str:
-    """Make a curated set again with other thresholds, without decoding or scoring again.
+    """Make a part of a curated set, by age, child, date or hours, or the set again with other thresholds.
+
+    Nothing is decoded or scored again. What is left out is counted by its reason.
 
     Args:
         curated: Folder that ``babyvlm curate`` wrote.
         out: Folder to write.
-        changes: What is different.
+        recordings: Which recordings stay.
+        changes: Thresholds that are different.
     """
-    print(_describe_set(babyvlm.select(curated, out, changes)))
+    print(_describe_set(babyvlm.select(curated, out, changes, recordings=recordings)))
     return _train_next(out)
 
 

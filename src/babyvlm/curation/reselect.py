@@ -1,22 +1,29 @@
-"""Applies other thresholds to an existing set, from its stored candidates and scores, without decoding."""
+"""Makes a part of an existing set, or applies other thresholds to it, from its stored candidates, without decoding.
+
+    recordings ──RecordingChoice──> utterances, candidates ──SelectionChanges──> records of the three formats
+                              └──> instruction samples all of whose recordings stay
+
+Images are hard-linked, in whole files of an image store: a file with no image of the new set is left out, and the
+others come with all that they hold.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-import os
-import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from babyvlm.curation.configuration import CurationConfig
+from babyvlm.curation.part import copy_file, link_images, write_instruction_part, write_utterances_part
+from babyvlm.curation.recording_choice import ChosenRecordings, RecordingChoice, choose_recordings
 from babyvlm.curation.sets import CANDIDATES, INSTRUCTION, KIND, PretrainingSet
 from babyvlm.curation.writing import RecordsWriter
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.folders import Manifest, fresh_folder
-from babyvlm.regular_files import require_regular
+from babyvlm.records import write_jsonl
 
 _OF_SELECTION = ("clip below", "clip without a frame", "frame ", "recording too short for an interleaved")
 """How the reasons begin that selection gives; all others stay as they were."""
@@ -45,49 +52,111 @@ class SelectionChanges:
     seed: int | None = None
     """Seed of the lengths of interleaved sequences."""
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """The settings that are given."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
     def apply(self, config: CurationConfig) -> CurationConfig:
-        given = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
-        if not given:
-            raise ConfigError(f"nothing changes: give one of {', '.join(_flags())}")
-        return dataclasses.replace(config, **given)
+        """The settings of a set, changed."""
+        return dataclasses.replace(config, **self.given)
 
 
 def _flags() -> list[str]:
-    return [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(SelectionChanges)]
+    kinds = (RecordingChoice, SelectionChanges)
+    return [f"--{field.name.replace('_', '-')}" for kind in kinds for field in dataclasses.fields(kind)]
 
 
-def reselect(folder: Path, out: Path, changes: SelectionChanges) -> None:
-    """Writes a copy of a set with other thresholds. Images are hard-linked where possible, else copied.
+def reselect(folder: Path, out: Path, changes: SelectionChanges, recordings: RecordingChoice | None = None) -> None:
+    """Writes a part of a set, or a copy with other thresholds. Images are hard-linked where possible, else copied.
 
     Args:
         folder: A pretraining set.
         out: Where the new one goes; must not exist, or be empty.
-        changes: The new values.
+        changes: The new thresholds.
+        recordings: Which recordings stay; all by default.
 
     Raises:
         DataFolderError: ``folder`` is no pretraining set, or was written without its candidates.
-        ConfigError: Nothing changes, a setting has a bad value, or a threshold is on what was never scored.
+        ConfigError: Nothing changes, nothing is left, a setting has a bad value, or a threshold is on what was never
+            scored.
         OutputExistsError: ``out`` holds something.
     """
-    old = PretrainingSet(folder)
+    old, choice = PretrainingSet(folder), recordings or RecordingChoice()
+    if not changes.given and not choice:
+        raise ConfigError(f"nothing changes: give one of {', '.join(_flags())}")
     config = changes.apply(_configuration(old))
     _check_scored(old, changes)
+    chosen = choose_recordings(old.recordings, choice) if choice else None
     by_id = {recording.id: recording for recording in old.recordings}
+    images: set[str] = set()
     with fresh_folder(out) as partial:
-        for name in ("recordings.jsonl", "utterances.parquet"):
-            _copy(folder / name, partial / name)
-        for name in ("images", INSTRUCTION):
-            if (folder / name).is_dir():
-                shutil.copytree(folder / name, partial / name, copy_function=_link)
         with RecordsWriter(partial, config) as records:
             for recording, candidates in itertools.groupby(old.candidates(), key=lambda each: each.recording):
                 if recording not in by_id:
                     problem = f"lacks {recording!r}, of which {CANDIDATES} has clips"
                     raise DataFolderError(problem, path=folder / "recordings.jsonl", remedy="Curate the corpus again")
-                records.add(by_id[recording], candidates)
+                if chosen is None:
+                    records.add(by_id[recording], candidates)
+                elif recording in chosen.kept:
+                    held = list(candidates)
+                    images.update(frame.image for candidate in held for frame in candidate.frames)
+                    records.add(by_id[recording], held)
         if not records.counts["clips"]:
-            raise ConfigError(f"nothing is left with these thresholds: {dict(+records.skipped)}")
-        _manifest(old, config, records.counts, records.skipped).write(partial)
+            raise ConfigError(f"nothing is left with these settings: {dict(+records.skipped)}")
+        manifest = _manifest(old, config, records.counts, records.skipped)
+        if chosen is None:
+            _copy_whole(folder, partial)
+        else:
+            manifest = _write_part(old, partial, chosen, images, choice, manifest)
+        manifest.write(partial)
+
+
+def _copy_whole(folder: Path, partial: Path) -> None:
+    """Copies what thresholds leave as it is."""
+    for name in ("recordings.jsonl", "utterances.parquet"):
+        copy_file(folder / name, partial / name)
+    link_images(folder / "images", partial / "images")
+    if (folder / INSTRUCTION).is_dir():
+        link_images(folder / INSTRUCTION, partial / INSTRUCTION)
+
+
+def _write_part(
+    old: PretrainingSet,
+    partial: Path,
+    chosen: ChosenRecordings,
+    images: set[str],
+    choice: RecordingChoice,
+    manifest: Manifest,
+) -> Manifest:
+    """Writes what belongs to the recordings that stay; returns the manifest with what was left out."""
+    kept = [recording for recording in old.recordings if recording.id in chosen.kept]
+    write_jsonl(partial / "recordings.jsonl", kept)
+    utterances = write_utterances_part(old, partial, chosen.kept)
+    frames = link_images(old.folder / "images", partial / "images", images)
+    skipped = Counter(manifest.skipped) + chosen.left_out
+    notes = [*manifest.notes, "counts of cleaned, clipped and damaged data are those of all recordings"]
+    if old.has_instruction:
+        part = write_instruction_part(old, partial, chosen.kept)
+        skipped += part.left_out
+        if not part.samples:
+            notes.append("no instruction set: no training sample of it shows these recordings alone")
+        if unknown := part.left_out["instruction sample of unknown recordings"]:
+            notes.append(
+                f"{unknown} instruction samples do not say which recordings they show; curate again to keep them"
+            )
+    stale = ("recordings/", "utterances/")
+    counts = {name: count for name, count in manifest.counts.items() if not name.startswith(stale)}
+    counts |= dict(Counter(f"recordings/{recording.split}" for recording in kept)) | utterances | {"frames": frames}
+    given = {name: value for name, value in dataclasses.asdict(choice).items() if value}
+    return manifest.model_copy(
+        update={
+            "configuration": {**manifest.configuration, "recordings": given},
+            "counts": dict(sorted(counts.items())),
+            "skipped": dict(sorted(skipped.items())),
+            "notes": notes,
+        }
+    )
 
 
 def _check_scored(old: PretrainingSet, changes: SelectionChanges) -> None:
@@ -142,24 +211,3 @@ def _manifest(old: PretrainingSet, config: CurationConfig, counts: Counter[str],
         notes=[*old.manifest.notes, f"selected again from {old.folder.name}"],
         extensions=old.manifest.extensions,
     )
-
-
-def _link(source: str, target: str) -> None:
-    try:
-        require_regular(Path(source))
-        os.link(source, target)
-    except OSError:
-        _copy(Path(source), Path(target))
-
-
-def _copy(source: Path, target: Path) -> None:
-    """Copies a file of the set.
-
-    Raises:
-        DataFolderError: It is missing, or no file.
-    """
-    try:
-        require_regular(source)
-    except OSError as error:
-        raise DataFolderError(f"does not read ({error.strerror})", path=source) from error
-    shutil.copyfile(source, target)

@@ -9,7 +9,7 @@ out/
 ├── interleaved.parquet
 ├── candidates.parquet    every clip and frame before thresholds, with its scores
 ├── images/               image store: every frame of every candidate, once
-└── instruction/          where the corpus had boxes: instruction.parquet and images/
+└── instruction/          where the corpus had boxes: instruction.parquet, images/, and sources.jsonl
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ from babyvlm.curation.candidates import Candidate
 from babyvlm.errors import DataFolderError
 from babyvlm.folders import Manifest, read_manifest
 from babyvlm.images import ImageStore
-from babyvlm.records import Conversation, Format, Recording, Split, Utterance, read_jsonl
+from babyvlm.records import Conversation, Format, Record, Recording, Split, Utterance, read_jsonl
 
 KIND = "pretraining-set"
 INSTRUCTION = "instruction"
 CANDIDATES = "candidates.parquet"
+SOURCES = "sources.jsonl"
+"""Which recordings an instruction sample shows, where it shows several."""
 _ROWS_PER_GROUP, _ROWS_PER_BATCH = 2048, 64
 
 CONVERSATION_SCHEMA = pa.schema(
@@ -86,6 +88,14 @@ UTTERANCE_SCHEMA = pa.schema(
         ("split", pa.string()),
     ]
 )
+
+
+class SampleSources(Record):
+    """The recordings that one instruction sample shows, where there are several."""
+
+    id: str
+    """The sample's."""
+    recordings: tuple[str, ...]
 
 
 class RowWriter:
@@ -176,6 +186,18 @@ class PretrainingSet:
     def has_instruction(self) -> bool:
         """Whether an instruction set was built with it."""
         return (self.folder / INSTRUCTION).is_dir()
+
+    def recordings_of(self, conversation: Conversation) -> tuple[str, ...]:
+        """The recordings that a record shows; none where it is not known, as of some instruction samples of sets that
+        an earlier version curated."""
+        if conversation.recording:
+            return (conversation.recording,)
+        return self._several_sources.get(conversation.id, ()) if conversation.format == INSTRUCTION else ()
+
+    @functools.cached_property
+    def _several_sources(self) -> dict[str, tuple[str, ...]]:
+        path = self.folder / INSTRUCTION / SOURCES
+        return {each.id: each.recordings for each in read_jsonl(path, SampleSources)} if path.exists() else {}
 
     def conversations(self, format: Format, split: Split | None = None) -> list[Conversation]:
         """The training records of one format, of one split or of all.

@@ -58,6 +58,11 @@ class Draft:
         for image in self.images:
             yield from (image,) if isinstance(image, View) else image.views
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Recordings or photographs that it shows, in alphabetical order."""
+        return tuple(sorted({view.source for view in self.views}))
+
     def item(self, pictures: Mapping[Shown, Picture], licence: Callable[[str], str], split: Split) -> Item:
         """The benchmark item.
 
@@ -93,14 +98,14 @@ class Draft:
 
     def conversation(self, pictures: Mapping[Shown, Picture], split: Split) -> Conversation:
         """The training sample, with the right answers."""
-        sources = {view.source for view in self.views}
+        sources = self.sources
         return Conversation(
             id=self.content_id(pictures),
             format="instruction",
             images=tuple(pictures[image].id for image in self.images),
             turns=tuple(Turn(prompt=turn.prompt, answer=turn.gold) for turn in self.turns),
             split=split,
-            recording=sources.pop() if len(sources) == 1 else "",
+            recording=sources[0] if len(sources) == 1 else "",
             task=self.task,
             variant=self.variant,
         )

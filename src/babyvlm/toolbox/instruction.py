@@ -2,7 +2,8 @@
 
     train split ─┐                                ┌ instruction.parquet   conversations with the right answers
                  ├-> the builders of the toolbox ─┤ images/               every crop and frame once
-    validation ──┘                                └ manifest.json
+    validation ──┘                                ├ sources.jsonl         recordings of samples that show several
+                                                  └ manifest.json
 
 Looking While Listening and Subitizing are left out, as in the paper, to probe generalisation. Settings without a source
 are our choice.
@@ -17,11 +18,11 @@ from pathlib import Path
 from random import Random
 
 from babyvlm.corpus import Corpus
-from babyvlm.curation.sets import write_conversations
+from babyvlm.curation.sets import SOURCES, SampleSources, write_conversations
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.images import ImageStoreWriter
-from babyvlm.records import Conversation, Split
+from babyvlm.records import Conversation, Split, write_jsonl
 from babyvlm.toolbox import balanced_cropping, departures
 from babyvlm.toolbox.builders import ConstructionName, construction_named
 from babyvlm.toolbox.cropping import CropConfig
@@ -148,6 +149,8 @@ def write_instruction_set(
         )
     with fresh_folder(out) as partial:
         write_conversations(partial / CONVERSATIONS, (samples[name] for name in sorted(samples)))
+        several = (SampleSources(id=name, recordings=collected.sources[name]) for name in sorted(collected.sources))
+        write_jsonl(partial / SOURCES, several)
         with ImageStoreWriter(partial / IMAGE_STORE) as store:
             for name in sorted(pictures):
                 store.add(name, pictures[name])
@@ -189,6 +192,8 @@ class _Collected:
     """By their ids."""
     pictures: dict[str, bytes]
     """What they show, by name."""
+    sources: dict[str, tuple[str, ...]]
+    """The recordings of those that show several."""
     skipped: dict[str, int]
     """What was left out, by reason."""
 
@@ -197,6 +202,7 @@ def _collect(drawings: Mapping[Split, Drawing]) -> _Collected:
     """Makes conversations of the drafts; one that repeats another is left out."""
     samples: dict[str, Conversation] = {}
     pictures: dict[str, bytes] = {}
+    sources: dict[str, tuple[str, ...]] = {}
     skipped: Counter[str] = Counter()
     for split, drawing in drawings.items():
         skipped.update(drawing.skipped)
@@ -206,5 +212,7 @@ def _collect(drawings: Mapping[Split, Drawing]) -> _Collected:
                 skipped["item: repeats another"] += 1
                 continue
             samples[sample.id] = sample
+            if not sample.recording:
+                sources[sample.id] = draft.sources
             pictures.update((drawing.pictures[image].id, drawing.pictures[image].data) for image in draft.images)
-    return _Collected(samples=samples, pictures=pictures, skipped=skipped)
+    return _Collected(samples=samples, pictures=pictures, sources=sources, skipped=skipped)
