@@ -62,36 +62,56 @@ class BatchPlan:
     ) -> None:
         self._sizes, self._seed = {name: size for name, size in sorted(sizes.items()) if size}, seed
         self._orders: dict[str, tuple[int, np.ndarray]] = {}
-        counts, planned = [], 0
-        for phase in phases:
-            weights = dict(phase.weights) or {name: float(size) for name, size in self._sizes.items()}
-            if unknown := sorted(set(weights) - set(self._sizes)):
-                raise ConfigError(
-                    f"the mixture weighs {', '.join(unknown)}, of which the data hold nothing; "
-                    f"they hold {', '.join(sorted(self._sizes)) or 'nothing'}"
-                )
-            total = sum(weights.values())
-            if total <= 0:
-                raise ConfigError("a mixture phase draws nothing: its weights add up to 0")
-            shares = [weights.get(name, 0.0) / total for name in self._sizes]
-            end = max(planned, round(phase.until * steps))
-            counts.append(apportioned(shares, batch_size, end - planned))
-            planned = end
-        none = np.zeros((1, len(self._sizes)), np.int64)
-        self._drawn_before = np.concatenate([none, *counts]).cumsum(0)
-        """Samples taken from each source before each step, (steps + 1, sources)."""
+        self._drawn_before = planned_draws(self._sizes, phases, batch_size, steps)
 
     def step(self, step: int) -> list[tuple[str, int]]:
         """The samples of one step, as (source, index in it)."""
-        drawn: list[tuple[str, int]] = []
-        for number, (source, size) in enumerate(self._sizes.items()):
-            for draw in range(*self._drawn_before[step : step + 2, number].tolist()):
-                epoch, position = divmod(draw, size)
-                if source not in self._orders or self._orders[source][0] != epoch:
-                    order = np.random.default_rng([self._seed, number, epoch]).permutation(size)
-                    self._orders[source] = (epoch, order)
-                drawn.append((source, int(self._orders[source][1][position])))
-        return drawn
+        return [(source, int(index)) for source, index_B in self.drawn(step).items() for index in index_B]
+
+    def drawn(self, step: int) -> dict[str, np.ndarray]:
+        """The samples of one step by source."""
+        return {
+            source: self._taken(number, source, np.arange(*self._drawn_before[step : step + 2, number]))
+            for number, source in enumerate(self._sizes)
+        }
+
+    def _taken(self, number: int, source: str, draws_B: np.ndarray) -> np.ndarray:
+        """The samples that are drawn from a source as its n-th, counted from 0."""
+        size = self._sizes[source]
+        taken_B = np.empty_like(draws_B)
+        epochs_B, places_B = np.divmod(draws_B, size)
+        for epoch in np.unique(epochs_B).tolist():
+            if source not in self._orders or self._orders[source][0] != epoch:
+                order = np.random.default_rng([self._seed, number, epoch]).permutation(size)
+                self._orders[source] = (epoch, order)
+            taken_B[epochs_B == epoch] = self._orders[source][1][places_B[epochs_B == epoch]]
+        return taken_B
+
+
+def planned_draws(sizes: Mapping[str, int], phases: Sequence[MixturePhase], batch_size: int, steps: int) -> np.ndarray:
+    """Samples to take from each source before each step, (steps + 1, sources), sources as in ``sizes``.
+
+    Raises:
+        ConfigError: A weight names no source, or leaves nothing to draw.
+    """
+    counts, planned = [], 0
+    for phase in phases:
+        weights = dict(phase.weights) or {name: float(size) for name, size in sizes.items()}
+        if unknown := sorted(set(weights) - set(sizes)):
+            raise ConfigError(
+                f"the mixture weighs {', '.join(unknown)}, of which the data hold nothing; "
+                f"they hold {', '.join(sorted(sizes)) or 'nothing'}"
+            )
+        total = sum(weights.values())
+        if total <= 0:
+            raise ConfigError("a mixture phase draws nothing: its weights add up to 0")
+        shares = [weights.get(name, 0.0) / total for name in sizes]
+        end = max(planned, round(phase.until * steps))
+        counts.append(apportioned(shares, batch_size, end - planned))
+        planned = end
+    none = np.zeros((1, len(sizes)), np.int64)
+    drawn_before: np.ndarray = np.concatenate([none, *counts]).cumsum(0)
+    return drawn_before
 
 
 def apportioned(shares: Sequence[float], batch_size: int, steps: int) -> np.ndarray:

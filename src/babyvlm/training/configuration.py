@@ -17,13 +17,15 @@ from typing import Any, Literal
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import ModelShape
 from babyvlm.model.processing import Template
-from babyvlm.names import MODEL_STAGES
+from babyvlm.names import MODEL_STAGES, STAGES
 from babyvlm.parts import Part
 from babyvlm.training.colour_configuration import ColourChanges
 from babyvlm.training.contrastive_configuration import ContrastiveStage
+from babyvlm.training.marks import KeepAt, require_marks
 from babyvlm.training.objectives import DISTILLATION
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.optimisation import Optimisation, refuse_if
+from babyvlm.training.order import DataOrder
 
 Sharding = Literal["ddp", "fsdp", "hybrid"]
 Precision = Literal["bf16", "bf16_weights", "no"]
@@ -145,6 +147,14 @@ class LanguageStage:
     """Length of a packed sequence, tokens (published)."""
     micro_batch_tokens: int = 32768
     """Largest forward pass, padded tokens (ours)."""
+    order: DataOrder = field(default_factory=DataOrder)
+    """In which order utterances are met; those of an ordered stage are packed in it."""
+    keep_at: KeepAt = ()
+    """Checkpoints to keep, by words heard: ``percent``, ``words``, or marks of one's own such as ``('5%', '1M')``
+    (ours; BabyLM's names)."""
+
+    def __post_init__(self) -> None:
+        require_marks(self.keep_at, "language")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,8 +216,14 @@ class MultimodalStage:
     the alignment stage's over the joint stage's)."""
     whiten_connector: bool = False
     """Centre and whiten the connector's output before the stage (ours; not done in the published scripts)."""
+    order: DataOrder = field(default_factory=DataOrder)
+    """In which order samples are met."""
+    keep_at: KeepAt = ()
+    """Checkpoints to keep, by words heard: ``percent``, ``words``, or marks of one's own such as ``('5%', '1M')``
+    (ours; BabyLM's names)."""
 
     def __post_init__(self) -> None:
+        require_marks(self.keep_at, "a stage")
         refuse_if(not self.trains, "a stage must train something")
         refuse_if(
             self.cache_vision_features and "vision" in self.trains,
@@ -305,4 +321,8 @@ def saved_settings(
     vision = saved["vision"] if isinstance(settings, Recipe) else saved
     if vision.get("objective") == DISTILLATION:
         del vision["objective"]
+    for stage in (saved.get(name) for name in STAGES) if isinstance(settings, Recipe) else (saved,):
+        for name, unset in (("order", asdict(DataOrder())), ("keep_at", ())):
+            if stage is not None and stage.get(name) == unset:
+                del stage[name]
     return saved

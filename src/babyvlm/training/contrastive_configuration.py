@@ -7,7 +7,9 @@ from typing import Literal
 
 from babyvlm.parts import Part
 from babyvlm.training.colour_configuration import NO_COLOUR_CHANGES, ColourChanges
+from babyvlm.training.marks import KeepAt, require_marks
 from babyvlm.training.optimisation import Optimisation, refuse_if
+from babyvlm.training.order import DataOrder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,11 @@ class ContrastiveStage:
     the shared words, the more. 0 for a picture's own text alone (CVCL)."""
     flip_probability: float = 0.5
     """How often a view is mirrored (CVCL)."""
+    order: DataOrder = field(default_factory=DataOrder)
+    """In which order pairs are met."""
+    keep_at: KeepAt = ()
+    """Checkpoints to keep, by words heard: ``percent``, ``words``, or marks of one's own such as ``('5%', '1M')``
+    (ours; BabyLM's names)."""
 
     def __post_init__(self) -> None:
         refuse_if(not self.formats, "contrastive.formats: name at least one of image, video")
@@ -81,3 +88,4 @@ class ContrastiveStage:
         for name in ("region_scale", "view_scale"):
             low, high = getattr(self, name)
             refuse_if(not 0 < low <= high <= 1, f"contrastive.{name}={(low, high)}: two fractions, in order")
+        require_marks(self.keep_at, "contrastive")

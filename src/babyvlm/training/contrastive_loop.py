@@ -34,8 +34,10 @@ from babyvlm.training.contrastive import ContrastiveObjective, word_rarities
 from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.distribution import Shared
 from babyvlm.training.flops import linear_weights
+from babyvlm.training.ladder import Course, DrawsSamples
 from babyvlm.training.optimizers import Optimizers
-from babyvlm.training.pairs import Pairs, frequent_words, pair_order
+from babyvlm.training.pair_plans import pair_plan
+from babyvlm.training.pairs import PAIRS, Pairs, frequent_words
 from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import learning_rate_factor, weight_decay
@@ -108,6 +110,7 @@ def train_dual_encoder(
     settings: ContrastiveStage,
     resume: Resume,
     held_out: HeldOutPairs | None = None,
+    course: Course | None = None,
 ) -> str:
     """Trains a dual encoder in place for the contrastive stage.
 
@@ -119,6 +122,7 @@ def train_dual_encoder(
         settings: The stage.
         resume: Where the state of the stage is kept.
         held_out: Pairs to measure on, as often as the recipe says; None for none.
+        course: The order of the pairs and the checkpoints to keep; None shuffles and keeps none.
 
     Returns:
         The log, as JSON lines.
@@ -135,7 +139,9 @@ def train_dual_encoder(
     validate_every = measured_every(steps, recipe.validations)
     flops = _flops_a_pair(encoder, run, settings)
     pad = PAD_WORD if settings.text == "words" else -1
-    gather = _gatherer(pairs, ready.seen_N, run, batch, pad)
+    plan = pair_plan(pairs, course, batch, steps, recipe.seed)
+    ladder = course.ladder(plan, pairs.by_source, steps, run.accelerator) if course and course.keep_at else None
+    gather = _gatherer(pairs, plan, ready.seen_N, run, pad)
 
     with Ahead(gather, range(ready.done, steps), device) as ahead:
         for step in range(ready.done, steps):
@@ -163,6 +169,9 @@ def train_dual_encoder(
             if held_out and measured_after(step + 1, steps, validate_every):
                 with session.metrics.paused():
                     facts.held_out.update(held_out_figures(encoder, held_out, run, pad))
+            if ladder and ladder.due(step + 1):
+                with session.metrics.paused():
+                    ladder.keep(step + 1, shared.state, session.metrics.log)
             session.finish_step(step + 1, {"dual_encoder": shared.state}, optimizer)
         log = session.close()
     shared.restore()
@@ -228,13 +237,15 @@ def _set_up(
     return _Ready(shared=shared, optimizer=optimizer, session=session, seen_N=seen_N, steps=steps, done=point.step)
 
 
-def _gatherer(pairs: Pairs, seen_N: torch.Tensor, run: RunContext, batch: int, pad: int) -> Callable[[int], PairInputs]:
+def _gatherer(
+    pairs: Pairs, plan: DrawsSamples, seen_N: torch.Tensor, run: RunContext, pad: int
+) -> Callable[[int], PairInputs]:
     """Gathers what this process takes of a step."""
     accelerator, seed = run.accelerator, run.recipe.seed
 
     def gather(step: int) -> PairInputs:
         rank = accelerator.process_index
-        mine_B = pair_order(len(pairs), batch, step, seed)[rank :: accelerator.num_processes]
+        mine_B = plan.drawn(step)[PAIRS][rank :: accelerator.num_processes]
         draw = np.random.default_rng([seed, step, rank])
         frames_B = pairs.frames(mine_B, draw.random(len(mine_B)))
         return PairInputs(

@@ -1,6 +1,6 @@
 """Samples on disk, mapped by all processes of a node: what a process holds of them does not grow with the data.
 
-    CACHE/samples-DIGEST/0.arrow       columns tokens and images, a row a sample; one file a source
+    CACHE/samples-DIGEST/0.arrow       tokens and images of a sample, and where it comes from; one file a source
                          sources.json  names and sizes of the sources, in order
 
 A token that is learned is written as its complement, -1 - token. A picture is one placeholder, whatever number of them
@@ -21,8 +21,12 @@ import pyarrow as pa
 from babyvlm.folders import is_no_room, no_room
 from babyvlm.model.modeling import IGNORED
 from babyvlm.training.batches import Sample
+from babyvlm.training.origins import NO_ORIGIN, Origins, SampleOrigin
 
-_SCHEMA = pa.schema([("tokens", pa.list_(pa.int32())), ("images", pa.list_(pa.int32()))])
+_LISTS = ("tokens", "images", "recordings")
+_SCHEMA = pa.schema(
+    [*((name, pa.list_(pa.int32())) for name in _LISTS), ("start_s", pa.float64()), ("words", pa.int32())]
+)
 BATCH = 8192
 _SOURCES = "sources.json"
 
@@ -34,18 +38,25 @@ class Compact:
     tokens: np.ndarray
     """int32; complements of those that are learned."""
     images: Sequence[int] | np.ndarray
+    origin: SampleOrigin = NO_ORIGIN
 
     @classmethod
-    def of(cls, ids: Sequence[int] | np.ndarray, labels: Sequence[int] | np.ndarray, images: Sequence[int]) -> Compact:
+    def of(
+        cls,
+        ids: Sequence[int] | np.ndarray,
+        labels: Sequence[int] | np.ndarray,
+        images: Sequence[int],
+        origin: SampleOrigin = NO_ORIGIN,
+    ) -> Compact:
         """Of ids with one placeholder a picture, and labels that are the ids where they are learned."""
         tokens = np.array(ids, dtype=np.int32)
-        return cls(np.where(np.array(labels) == IGNORED, tokens, ~tokens), images)
+        return cls(np.where(np.array(labels) == IGNORED, tokens, ~tokens), images, origin)
 
     @classmethod
-    def of_sample(cls, sample: Sample) -> Compact:
+    def of_sample(cls, sample: Sample, origin: SampleOrigin = NO_ORIGIN) -> Compact:
         """Of a sample without pictures."""
         assert not sample.images
-        return cls.of(sample.ids, sample.labels, ())
+        return cls.of(sample.ids, sample.labels, (), origin)
 
     def sample(self, image_token: int, image_tokens: int) -> Sample:
         """The sample as the model takes it, with so many placeholders a picture."""
@@ -99,7 +110,14 @@ class _Writer:
 
     def _flush(self) -> None:
         if self._waiting:
-            columns = [_lists([each.tokens for each in self._waiting]), _lists([each.images for each in self._waiting])]
+            rows = self._waiting
+            lists = (
+                [each.tokens for each in rows],
+                [each.images for each in rows],
+                [each.origin.recordings for each in rows],
+            )
+            columns = [*map(_lists, lists), pa.array([each.origin.start_s for each in rows], pa.float64())]
+            columns.append(pa.array([each.origin.words for each in rows], pa.int32()))
             self._file.write_batch(pa.record_batch(columns, schema=_SCHEMA))
             self._waiting.clear()
 
@@ -127,7 +145,8 @@ class MappedSamples(Sequence[Sample]):
         with pa.memory_map(str(path)) as file:
             reader = pa.ipc.open_file(file)
             batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-        self.columns = [tuple(_parts(batch.column(name)) for name in _SCHEMA.names) for batch in batches]
+        self._batches = batches
+        self.columns = [tuple(_parts(batch.column(name)) for name in _LISTS) for batch in batches]
         self._size = sum(map(len, batches))
 
     def __len__(self) -> int:
@@ -147,11 +166,34 @@ class MappedSamples(Sequence[Sample]):
         if not 0 <= place < self._size:
             raise IndexError(place)
         batch, row = divmod(place, BATCH)
-        tokens, images = (values[offsets[row] : offsets[row + 1]] for offsets, values in self.columns[batch])
+        tokens, images = (values[offsets[row] : offsets[row + 1]] for offsets, values in self.columns[batch][:2])
         return Compact(tokens, images).sample(self._image_token, self._image_tokens)
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[place] for place in range(self._size))
+
+    @property
+    def origins(self) -> Origins:
+        """Where the samples come from."""
+        counts = [np.diff(columns[2][0]) for columns in self.columns]
+        return Origins(
+            recordings_R=_joined([columns[2][1] for columns in self.columns], np.int32),
+            first_N=np.concatenate([[0], *counts]).cumsum().astype(np.int64),
+            start_s_N=_joined([batch.column("start_s").to_numpy() for batch in self._batches], np.float64),
+            words_N=_joined([batch.column("words").to_numpy() for batch in self._batches], np.int32),
+        )
+
+
+def origins_of(sources: Mapping[str, Sequence[Sample]]) -> dict[str, Origins]:
+    """Where the samples of each source come from; nothing is known of samples that are not mapped."""
+    return {
+        name: samples.origins if isinstance(samples, MappedSamples) else Origins.of([NO_ORIGIN] * len(samples))
+        for name, samples in sources.items()
+    }
+
+
+def _joined(parts: Sequence[np.ndarray], kind: type[np.generic]) -> np.ndarray:
+    return np.concatenate([np.zeros(0, kind), *parts])
 
 
 def _parts(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:

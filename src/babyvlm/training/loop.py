@@ -26,11 +26,14 @@ from babyvlm.training.batches import BatchPlan, Sample
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import MixturePhase
 from babyvlm.training.distribution import Shared
+from babyvlm.training.encoded import origins_of
 from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops
 from babyvlm.training.kernels import compile_layers
+from babyvlm.training.ladder import Course, Ladder
 from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.optimizers import Optimizers
+from babyvlm.training.ordered_plan import OrderedPlan
 from babyvlm.training.run import RunContext
 from babyvlm.training.samples import Pictures
 from babyvlm.training.schedules import learning_rate_factor, weight_decay
@@ -52,6 +55,7 @@ def train_language_model(
     micro_batch_tokens: int,
     cache_vision_features: bool,
     validation: Validation | None = None,
+    course: Course | None = None,
 ) -> str:
     """Trains ``model`` in place for one stage.
 
@@ -67,6 +71,7 @@ def train_language_model(
         micro_batch_tokens: Largest forward pass, tokens.
         cache_vision_features: Whether to run the frozen tower once for every picture beforehand.
         validation: Held-out samples, measured as often as the recipe says.
+        course: The order of the samples and the checkpoints to keep; None shuffles and keeps none.
 
     Returns:
         The log, as JSON lines.
@@ -76,12 +81,13 @@ def train_language_model(
         TrainingError: The loss is not finite, or it diverged.
     """
     accelerator, recipe = run.accelerator, run.recipe
-    phases, plan, steps = _planned(sources, mixture, optimisation, run, stage)
+    phases, plan, steps = _planned(sources, mixture, optimisation, run, stage, course)
+    ladder = course.ladder(plan, origins_of(sources), steps, accelerator) if course and course.keep_at else None
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(part_of(name) in trains)
     model.train()
     _announce(model, sources, trains, run, f"{stage}: {{size:,}} samples, {steps:,} steps of {optimisation.batch_size}")
-    resume = Resume(run.out, stage, _fingerprint(optimisation, mixture, sources, run), accelerator)
+    resume = Resume(run.out, stage, _fingerprint(optimisation, mixture, sources, run, course), accelerator)
     found = resume.load({"model": model})
     point = found or ResumePoint()
     if found:
@@ -110,8 +116,9 @@ def train_language_model(
     session = Session(run, stage, steps, point=point, resume=resume, uniform_loss=math.log(recipe.model.vocabulary))
     make = StepMaker(plan, sources, pictures, features_UTD, run=run, micro_batch_tokens=micro_batch_tokens, flops=flops)
     ready = _Ready(
-        shared=shared, optimizer=optimizer, session=session, make=make, phases=phases, steps=steps, done=point.step
-    )
+        shared=shared, optimizer=optimizer, session=session, make=make, phases=phases, steps=steps, done=point.step,
+        ladder=ladder,
+    )  # fmt: skip
     return _take_steps(ready, run, optimisation, validation)
 
 
@@ -127,6 +134,7 @@ class _Ready:
     steps: int
     done: int
     """Steps taken before an interruption."""
+    ladder: Ladder | None
 
 
 def _take_steps(ready: _Ready, run: RunContext, optimisation: Optimisation, validation: Validation | None) -> str:
@@ -165,6 +173,9 @@ def _take_steps(ready: _Ready, run: RunContext, optimisation: Optimisation, vali
             if validation and measured_after(number + 1, steps, validate_every):
                 with session.metrics.paused():
                     facts.held_out.update(validation.measure(shared, run))
+            if ready.ladder and ready.ladder.due(number + 1):
+                with session.metrics.paused():
+                    ready.ladder.keep(number + 1, shared.state, session.metrics.log)
             session.finish_step(number + 1, {"model": shared.state}, optimizer)
         log = session.close()
     shared.restore()
@@ -177,7 +188,8 @@ def _planned(
     optimisation: Optimisation,
     run: RunContext,
     stage: str,
-) -> tuple[list[MixturePhase], BatchPlan, int]:
+    course: Course | None,
+) -> tuple[list[MixturePhase], BatchPlan | OrderedPlan, int]:
     """The phases that have sources, the plan of the batches, and the number of steps."""
     accelerator = run.accelerator
     if optimisation.batch_size < accelerator.num_processes:
@@ -190,8 +202,11 @@ def _planned(
     held = {name: len(rows) for name, rows in sources.items() if rows}
     if absent := sorted({name for phase in mixture for name in phase.weights} - held.keys()):
         accelerator.print(f"{stage}: the data hold no {', '.join(absent)}; the rest of the mixture is drawn more often")
-    phases = _present(mixture, held)
-    return phases, BatchPlan(held, phases, optimisation.batch_size, steps, run.recipe.seed), steps
+    phases, seed = _present(mixture, held), run.recipe.seed
+    if course and course.order.is_timed:
+        told = origins_of(sources), course.recordings, course.order
+        return phases, OrderedPlan(*told, phases, optimisation.batch_size, steps, seed), steps
+    return phases, BatchPlan(held, phases, optimisation.batch_size, steps, seed), steps
 
 
 def _announce(
@@ -216,6 +231,7 @@ def _fingerprint(
     mixture: Sequence[MixturePhase],
     sources: Mapping[str, Sequence[Sample]],
     run: RunContext,
+    course: Course | None,
 ) -> str:
     """Everything that the state of an interrupted stage depends on."""
     facts = [
@@ -225,6 +241,8 @@ def _fingerprint(
         run.recipe.seed,
         run.data,
     ]
+    if course and course.order.is_timed:
+        facts.append(asdict(course.order))
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

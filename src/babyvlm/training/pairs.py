@@ -18,7 +18,11 @@ import torch
 
 from babyvlm.model.dual_encoder import TextReader
 from babyvlm.records import Conversation
+from babyvlm.training.origins import NO_ORIGIN, OriginOf, Origins, SampleOrigin, no_origin
 from babyvlm.words import words_of
+
+PAIRS = "pairs"
+"""The one source of the contrastive stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,27 +39,34 @@ class Pairs:
     """int64, (N + 1,)."""
     group_N: np.ndarray
     """int32."""
+    origins: Origins | None = None
+    """Where they come from; None where nobody asks."""
 
     @classmethod
-    def of(cls, rows: Iterable[Conversation], reader: TextReader, index: dict[str, int]) -> tuple[Pairs, int]:
+    def of(
+        cls, rows: Iterable[Conversation], reader: TextReader, index: dict[str, int], origin_of: OriginOf = no_origin
+    ) -> tuple[Pairs, int]:
         """The pairs of some conversations.
 
         Args:
             rows: Of the formats ``image`` and ``video``.
             reader: Makes numbers of texts.
             index: Number of each picture.
+            origin_of: Tells where a conversation comes from.
 
         Returns:
             The pairs, and how many were left out because nothing of their text is known.
         """
         frames: list[Sequence[int]] = []
         texts: list[Sequence[int]] = []
+        origins: list[SampleOrigin] = []
         unknown = 0
         for row in rows:
             ids = reader.ids(" ".join(turn.answer for turn in row.turns))
             if ids and row.images:
                 frames.append([index[image] for image in row.images])
                 texts.append(ids)
+                origins.append(origin_of(row))
             else:
                 unknown += 1
         numbers: dict[tuple[int, ...], int] = {}
@@ -66,11 +77,17 @@ class Pairs:
             texts_T=_flat(texts),
             start_N=_starts(texts),
             group_N=np.array(groups, dtype=np.int32),
+            origins=Origins.of(origins),
         )
         return pairs, unknown
 
     def __len__(self) -> int:
         return len(self.group_N)
+
+    @property
+    def by_source(self) -> dict[str, Origins]:
+        """Where they come from, as plans and ladders take it."""
+        return {PAIRS: self.origins or Origins.of([NO_ORIGIN] * len(self))}
 
     def frames(self, pairs_B: np.ndarray, shares_B: np.ndarray) -> torch.Tensor:
         """A frame of each pair, as numbers in the table of pictures.

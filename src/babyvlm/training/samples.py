@@ -5,6 +5,7 @@ PretrainingSet ── conversations ── ConversationEncoder ── Sample (id
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections import Counter
@@ -24,6 +25,8 @@ from babyvlm.records import IMAGE_TOKEN, Conversation, Turn, Utterance
 from babyvlm.training.batches import Row, Sample
 from babyvlm.training.configuration import MultimodalStage
 from babyvlm.training.encoded import Compact
+from babyvlm.training.origins import OriginOf, SampleOrigin, no_origin
+from babyvlm.words import words_of
 
 ThingT = TypeVar("ThingT")
 NameT = TypeVar("NameT", str, int)
@@ -79,13 +82,15 @@ def encoded(
     index: Mapping[str, int],
     context: int,
     counts: Counter[str],
+    origin_of: OriginOf = no_origin,
 ) -> Iterator[tuple[str, Compact]]:
     """Source and sample of each conversation, in order, a few in memory at a time; counts those that are too long."""
     rules, short = stage.samples, encoder.compact()
     remaining = iter(conversations)
     while batch := list(itertools.islice(remaining, _BATCH)):
         under = [(conversation.source, *_under_rules(conversation, stage)) for conversation in batch]
-        for (source, _, images), (ids, labels) in zip(under, _tokenised(under, short, stage.template), strict=True):
+        tokenised = _tokenised(under, short, stage.template)
+        for conversation, (source, _, images), (ids, labels) in zip(batch, under, tokenised, strict=True):
             if not rules.learn_unknown:
                 labels = [IGNORED if label == UNK else label for label in labels]
             if len(ids) + ids.count(encoder.image_token_id) * (encoder.image_tokens - 1) > context:
@@ -93,7 +98,7 @@ def encoded(
                 if rules.too_long == "leave out":
                     continue
                 ids, labels, images = _cut(ids, labels, images, encoder, context)
-            yield source, Compact.of(ids, labels, [index[image] for image in images])
+            yield source, Compact.of(ids, labels, [index[image] for image in images], origin_of(conversation))
 
 
 def _tokenised(
@@ -146,17 +151,46 @@ def pack_utterances(
     Raises:
         DataFolderError: There is no utterance.
     """
+    return [sample for sample, _ in packed_utterances(utterances, tokenizer, packed_tokens, {})]
+
+
+def packed_utterances(
+    utterances: Sequence[Utterance],
+    tokenizer: PreTrainedTokenizerBase,
+    packed_tokens: int,
+    numbers: Mapping[str, int],
+) -> list[tuple[Sample, SampleOrigin]]:
+    """The same, each with the recordings of all utterances in it and the words of those that begin in it.
+
+    Args:
+        utterances: In the order in which they are packed.
+        tokenizer: The run's.
+        packed_tokens: Length of a sequence.
+        numbers: Place of each recording in the set; origins are empty without it.
+
+    Raises:
+        DataFolderError: There is no utterance.
+    """
     stream: list[int] = []
+    begins: list[int] = []
     for utterance in utterances:
+        begins.append(len(stream))
         stream += [SOS, *tokenizer.encode(utterance.text, add_special_tokens=False), EOS]
     if not stream:
         raise DataFolderError("the language corpus holds no training utterance")
-    samples = []
+    packed = []
     for start in range(0, len(stream), packed_tokens):
         ids = np.array(stream[start : start + packed_tokens], dtype=np.int32)
         if len(ids) > 1:
-            samples.append(Sample(ids=ids, labels=ids.copy(), images=()))
-    return samples
+            begun, end = bisect.bisect_left(begins, start), bisect.bisect_left(begins, start + len(ids))
+            touched = utterances[bisect.bisect_right(begins, start) - 1 : end]
+            origin = SampleOrigin(
+                recordings=sorted({numbers[one.recording] for one in touched if one.recording in numbers}),
+                start_s=touched[0].start_s,
+                words=sum(len(words_of(one.text)) for one in utterances[begun:end]),
+            )
+            packed.append((Sample(ids=ids, labels=ids.copy(), images=()), origin))
+    return packed
 
 
 def collate(row: Row, pad_id: int = 0) -> tuple[torch.Tensor, torch.Tensor, list[int], torch.Tensor]:

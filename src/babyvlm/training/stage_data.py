@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,24 +17,26 @@ from pathlib import Path
 from accelerate import Accelerator
 from transformers import PreTrainedTokenizerBase
 
+from babyvlm.curation.chronology import chronology
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.model.dual_encoder import TextReader
 from babyvlm.model.llava_config import Fit
 from babyvlm.model.processing import ConversationEncoder
 from babyvlm.names import StageName
-from babyvlm.records import Conversation, Split
+from babyvlm.records import Conversation, Split, Utterance
 from babyvlm.training.batches import Sample
 from babyvlm.training.configuration import MultimodalStage, Recipe
 from babyvlm.training.encoded import Compact, Encoded, read_samples, write_samples
 from babyvlm.training.nodes import NodeCache, decided_by_node
+from babyvlm.training.origins import no_origin, origin_reader
 from babyvlm.training.pairs import Pairs
 from babyvlm.training.pictures import PixelTable
 from babyvlm.training.processes import give_back_memory
 from babyvlm.training.room import held_out_pairs, table_formats
-from babyvlm.training.samples import TOO_LONG, encoded, evenly, numbered, pack_utterances, training_frames
+from babyvlm.training.samples import TOO_LONG, encoded, evenly, numbered, packed_utterances, training_frames
 from babyvlm.training.validation import some_of_each
 
-_VERSION = 1
+_VERSION = 2
 """To be raised when the same samples are written or encoded in another way."""
 
 
@@ -132,7 +135,7 @@ class StageData:
         size = self._recipe.vision.source_size if learned else self._recipe.model.image_size
         pictures = self._pictures(lambda: index, size)
         rows = (row for name in settings.formats for row in data.each_conversation(name, "train"))
-        pairs, unknown = Pairs.of(rows, reader, index)
+        pairs, unknown = Pairs.of(rows, reader, index, origin_reader(data))
         return pairs, pictures, unknown
 
     def held_out_utterances(self, reader: TextReader) -> tuple[Pairs, PixelTable] | None:
@@ -148,18 +151,26 @@ class StageData:
 
     def text(self, tokenizer: PreTrainedTokenizerBase, split: Split) -> dict[str, Sequence[Sample]]:
         """Packed utterances of a split as one source; those of the validation split may be none."""
-        length = self._recipe.language.packed_tokens
+        settings, times = self._recipe.language, chronology(self._data.recordings)
+        length, timed = settings.packed_tokens, settings.order.is_timed and split == "train"
+        numbers = {recording.id: number for number, recording in enumerate(self._data.recordings)}
+
+        def when(utterance: Utterance) -> tuple[float, float]:
+            known = times.get(utterance.recording)
+            return (math.inf if known is None else known.rank), utterance.start_s
 
         def begin() -> tuple[str, Callable[[Path], None]]:
             def fill(folder: Path) -> None:
                 spoken = self._data.utterances(split)
-                packed = pack_utterances(spoken, tokenizer, length) if spoken or split == "train" else []
+                if timed:
+                    spoken = sorted(spoken, key=when)
+                packed = packed_utterances(spoken, tokenizer, length, numbers) if spoken or split == "train" else []
                 if split == "validation":
                     packed = evenly(packed, self._recipe.validation_samples)
-                write_samples(folder, (("text", Compact.of_sample(sample)) for sample in packed), {})
+                write_samples(folder, (("text", Compact.of_sample(*each)) for each in packed), {})
 
             most = self._recipe.validation_samples if split == "validation" else 0
-            return self._name("text", split, tokenizer.backend_tokenizer.to_str(), length, most), fill
+            return self._name("text", split, tokenizer.backend_tokenizer.to_str(), length, most, timed), fill
 
         return self._read(self._cache.made(begin)).sources
 
@@ -179,7 +190,15 @@ class StageData:
                     tokenizer, image_token_id=shape.vocabulary, image_tokens=shape.image_tokens
                 )
                 counts = Counter[str]()
-                samples = encoded(rows(), encoder, settings, index=index(), context=shape.context, counts=counts)
+                samples = encoded(
+                    rows(),
+                    encoder,
+                    settings,
+                    index=index(),
+                    context=shape.context,
+                    counts=counts,
+                    origin_of=origin_reader(self._data) if split == "train" else no_origin,
+                )
                 write_samples(folder, samples, counts)
 
             made_by = (settings.formats, settings.template, asdict(settings.samples), shape.context)

@@ -5,6 +5,7 @@ OUT/vision/        the self-distilled tower
 OUT/contrastive/   on request, that tower and an encoder of utterances
 OUT/language/      the whole model: that tower, the language model trained on text
 OUT/alignment/ ──> OUT/joint/ ──> OUT/instruction/     whole models
+OUT/ladder/        on request, the models of some stages at earlier points
 OUT/recipe.json    every resolved setting
 OUT/inputs.json    the content of the set that all of it is of
 """
@@ -24,28 +25,29 @@ from transformers import PreTrainedTokenizerBase
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, TrainingError
 from babyvlm.folders import Manifest, fresh_folder
+from babyvlm.heard import Heard
 from babyvlm.model.configuration import model_config
-from babyvlm.model.dual_encoder import TextReader, load_dual_encoder
+from babyvlm.model.dual_encoder import DualEncoderConfig, TextReader, load_dual_encoder
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_exactly, load_tokenizer, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
-from babyvlm.model.processing import processor
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.names import MODEL_STAGES, STAGES, StageName
-from babyvlm.parts import parameter_counts
 from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume
-from babyvlm.training.configuration import MixturePhase, MultimodalStage, Recipe, saved_settings
+from babyvlm.training.configuration import LanguageStage, MixturePhase, MultimodalStage, Recipe, saved_settings
 from babyvlm.training.connector import take_connector, whiten_connector
+from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.contrastive_loop import HeldOutPairs, new_dual_encoder, train_dual_encoder
 from babyvlm.training.distillation import train_tower
-from babyvlm.training.distribution import whole_weights
-from babyvlm.training.inputs import claim_inputs, data_digest, licences_so_far, stage_inputs
+from babyvlm.training.distribution import HasState
+from babyvlm.training.inputs import claim_inputs, data_digest
 from babyvlm.training.kernels import attention_of, require_kernels
+from babyvlm.training.ladder import Course, SaveKept
 from babyvlm.training.loop import train_language_model
 from babyvlm.training.nodes import decided, decided_by_node, is_of_a_lost_process, node_cache
-from babyvlm.training.objectives import REGISTRY as OBJECTIVES
+from babyvlm.training.outputs import StageOutputs, stages_behind
 from babyvlm.training.pictures import PixelTable
 from babyvlm.training.precision import on_this_machine
 from babyvlm.training.probe import Probe
@@ -55,23 +57,12 @@ from babyvlm.training.stage_data import StageData
 from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
 from babyvlm.training.validation import Validation
-from babyvlm.weights.card import CardFacts, stage_facts, write_model_card
 
 
 def possible_stages(data: PretrainingSet, recipe: Recipe) -> tuple[StageName, ...]:
     """The recipe's stages, without the last where the set has no instruction samples."""
     left_out = {"contrastive": not recipe.contrastive.included, "instruction": not data.has_instruction}
     return tuple(stage for stage in STAGES if not left_out.get(stage))
-
-
-def stages_behind(stage: StageName, recipe: Recipe) -> tuple[StageName, ...]:
-    """The earlier stages that went into a stage's model, in order."""
-    before = set(STAGES[: STAGES.index(stage)])
-    if stage == "contrastive" and recipe.contrastive.text == "words":
-        before.discard("language")
-    if recipe.tower_from == "vision":
-        before.discard("contrastive")
-    return tuple(one for one in STAGES if one in before)
 
 
 class Trainer:
@@ -120,6 +111,7 @@ class Trainer:
         self._digest = decided(self.accelerator, lambda: data_digest(out))
         self._cache = node_cache(cache, out, self.accelerator)
         self._prepared = StageData(computed, data, self._cache, self.accelerator, self._digest)
+        self._outputs = StageOutputs(computed, data, out, self.accelerator, self._digest, self.tokenizer)
         self._asked: Sequence[StageName] = STAGES
         self.context = RunContext(
             recipe=computed, accelerator=self.accelerator, out=out, data=self._digest, wandb=wandb
@@ -216,7 +208,7 @@ class Trainer:
         if accelerator.is_main_process:
             with fresh_folder(self.out / "vision") as partial:
                 teacher.save_pretrained(partial)
-                self._finish(partial, "vision", log, {"vision": teacher.num_parameters()})
+                self._outputs.finish(partial, "vision", log, {"vision": teacher.num_parameters()})
         accelerator.wait_for_everyone()
 
     def _say_no_validation(self, stage: StageName) -> None:
@@ -247,8 +239,9 @@ class Trainer:
             micro_batch_tokens=settings.micro_batch_tokens,
             cache_vision_features=False,
             validation=self._validated("language", self._prepared.text(tokenizer, "validation")),
+            course=self._model_course("language", config_of(model)),
         )
-        self._save(model, tokenizer, "language", log)
+        self._save(model, "language", log)
 
     def _contrastive(self) -> None:
         recipe, settings, accelerator = self.recipe, self.recipe.contrastive, self.accelerator
@@ -259,17 +252,15 @@ class Trainer:
         if unknown:
             accelerator.print(f"contrastive: left out {unknown:,} pairs of which no word is known")
         resume = self._resume("contrastive")
-        log = train_dual_encoder(encoder, pairs, pictures, self.context, settings, resume, self._held_out_pairs(reader))
-        if accelerator.is_main_process:
-            with fresh_folder(self.out / "contrastive") as partial:
-                encoder.cpu().save_pretrained(partial)
-                if settings.text == "language":
-                    self.tokenizer().save_pretrained(partial)
-                counts = {"vision": encoder.vision_tower.num_parameters()}
-                self._finish(
-                    partial, "contrastive", log, counts | {"language": encoder.num_parameters() - counts["vision"]}
-                )
-        accelerator.wait_for_everyone()
+        config, held_out = encoder.config, self._held_out_pairs(reader)
+        assert isinstance(config, DualEncoderConfig)
+
+        def save(folder: Path, state: HasState, log: str, heard: Heard | None) -> None:
+            self._outputs.dual_encoder(folder, state, config, log, heard)
+
+        course = self._course("contrastive", save)
+        log = train_dual_encoder(encoder, pairs, pictures, self.context, settings, resume, held_out, course)
+        save(self.out / "contrastive", encoder, log, None)
 
     def _held_out_pairs(self, reader: TextReader) -> HeldOutPairs | None:
         held_out = self._prepared.held_out_utterances(reader)
@@ -323,8 +314,9 @@ class Trainer:
             micro_batch_tokens=settings.micro_batch_tokens,
             cache_vision_features=settings.cache_vision_features,
             validation=self._held_out_samples(stage, tokenizer),
+            course=self._model_course(stage, config_of(model)),
         )
-        self._save(model, tokenizer, stage, log)
+        self._save(model, stage, log)
 
     def _held_out_samples(self, stage: StageName, tokenizer: PreTrainedTokenizerBase) -> Validation | None:
         """Some samples of the validation split, of every source."""
@@ -355,63 +347,34 @@ class Trainer:
         fingerprint = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         return Resume(self.out, stage, fingerprint, self.accelerator)
 
-    def _save(
-        self,
-        model: BabyLlavaForConditionalGeneration,
-        tokenizer: PreTrainedTokenizerBase,
-        stage: StageName,
-        log: str,
-    ) -> None:
-        weights, config = whole_weights(model), model.config
-        assert isinstance(config, BabyLlavaConfig)
-        if self.accelerator.is_main_process:
-            # A model in shards is of a class of its own, whose code transformers would not save.
-            with torch.device("meta"):
-                plain = BabyLlavaForConditionalGeneration(config)
-            plain.load_state_dict(weights, assign=True)
-            plain.tie_weights()
-            with fresh_folder(self.out / stage) as partial:
-                plain.save_pretrained(partial)
-                processor(self.recipe.model, tokenizer).save_pretrained(partial)
-                self._finish(partial, stage, log, parameter_counts(plain))
-        self.accelerator.wait_for_everyone()
-
-    def _finish(self, partial: Path, stage: StageName, log: str, parameters: dict[str, int]) -> None:
-        (partial / "metrics.jsonl").write_text(log, encoding="utf-8")
-        finished = {one: self.out / one / "metrics.jsonl" for one in stages_behind(stage, self.recipe)}
-        logs = {one: path.read_text(encoding="utf-8") for one, path in finished.items() if path.is_file()}
-        began = read_run_start(self.out)
-        licences = {recording.licence for recording in self.data.recordings} | licences_so_far(self.out)
-        write_model_card(
-            partial,
-            CardFacts(
-                stage=stage,
-                recipe=self.recipe.name,
-                parameters=parameters,
-                has_stem=bool(self.recipe.model.stem),
-                seed=self.recipe.seed,
-                data_digest=self._digest,
-                data_counts=self.data.manifest.counts,
-                licences=tuple(sorted(licences)),
-                began_with=str(began or ""),
-                stages=tuple(
-                    stage_facts(one, lines, getattr(self.recipe, one).optimisation.batch_size)
-                    for one, lines in [*logs.items(), (stage, log)]
-                ),
-            ),
+    def _course(self, stage: StageName, save: SaveKept) -> Course:
+        """The order of a stage's samples, and the checkpoints that it keeps."""
+        settings: LanguageStage | MultimodalStage | ContrastiveStage = getattr(self.recipe, stage)
+        return Course(
+            stage=stage,
+            order=settings.order,
+            keep_at=settings.keep_at,
+            recordings=self.data.recordings,
+            earlier_stages=stages_behind(stage, self.recipe),
+            began_elsewhere=read_run_start(self.out) is not None,
+            out=self.out,
+            save=save,
         )
-        Manifest(
-            kind="checkpoint",
-            configuration={
-                "recipe": self.recipe.name,
-                "stage": stage,
-                "seed": self.recipe.seed,
-                "precision": self.recipe.precision,
-                "licences": sorted(licences),
-            },
-            inputs=stage_inputs(self.out, stage, self._digest),
-            extensions=OBJECTIVES.used([self.recipe.vision.objective]),
-        ).write(partial)
+
+    def _model_course(self, stage: StageName, config: BabyLlavaConfig) -> Course:
+        def save(folder: Path, state: HasState, log: str, heard: Heard) -> None:
+            self._outputs.whole_model(folder, state, config, stage, log, heard)
+
+        return self._course(stage, save)
+
+    def _save(self, model: BabyLlavaForConditionalGeneration, stage: StageName, log: str) -> None:
+        self._outputs.whole_model(self.out / stage, model, config_of(model), stage, log, None)
+
+
+def config_of(model: BabyLlavaForConditionalGeneration) -> BabyLlavaConfig:
+    """The model's configuration, of its own type."""
+    assert isinstance(model.config, BabyLlavaConfig)
+    return model.config
 
 
 def train_in_process(
