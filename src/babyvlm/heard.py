@@ -120,8 +120,9 @@ def refuse_later(
             raise refuse(f"its recording {name} is {found} in the set, and of {age} months in its manifest")
         if age is None:
             raise refuse(f"the age of its recording {name} is not known")
-        if age > age_months:
-            raise refuse(f"its recording {name} is of {age:g} months")
+    oldest_age, name = max(((age or 0.0, name) for name, age in heard.recordings.items()), default=(0.0, ""))
+    if oldest_age > age_months:
+        raise refuse(f"its recording {name} is of {oldest_age:g} months")
     if everything:
         if heard.began_elsewhere:
             raise refuse("its run began with a checkpoint of another, which does not say what it has heard")

@@ -17,8 +17,9 @@ class DataOrder:
     then by time within the recording; by date where the set has no ages. ``reversed``: the same from the end.
     ``cumulative``: each month of age in turn, drawing from all samples up to its end."""
     replay: float = 0.0
-    """Least share of each step drawn at random from what the pass lies behind, ``chronological`` and ``reversed``
-    alone. A stage longer than one pass replays more: no sample is new twice."""
+    """Least share of the draws that repeat, at random, what earlier steps have met; ``chronological`` and ``reversed``
+    alone. A stage longer than one pass repeats more, for no sample is new twice; in a shorter one the pass leaves
+    samples out, evenly."""
 
     def __post_init__(self) -> None:
         refuse_if(not 0 <= self.replay < 1, f"order.replay={self.replay} must be in [0, 1)")

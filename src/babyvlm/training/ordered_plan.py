@@ -2,11 +2,11 @@
 
     samples by (recording's rank, start in it) ── a clock from the first to the last ── window of step s
                                                │      new: samples of the window, each at most once
-                                               └──    replayed: drawn from all that lies behind the window
+                                               └──    replayed: drawn from those that were new in earlier steps
 
-The clock runs evenly over the samples of all sources together. Where a mixture says how often each source is drawn, new
-samples are taken from the source's own part of the window, evenly where it has more than the step takes. A source that
-has nothing so early is made up for by the one that has most.
+The clock runs evenly over the samples of all sources together. New samples are taken evenly from a window that has more
+than the step takes. Where a mixture says how often each source is drawn, each has its own part of the window; a source
+that has nothing so early is made up for by the one that has most.
 """
 
 from __future__ import annotations
@@ -71,11 +71,12 @@ class OrderedPlan:
             by_time_N = by_time_N[::-1]
         self._source_N, self._index_N, self._month_N = source_N[by_time_N], index_N[by_time_N], month_N[by_time_N]
         merged = self._counts.shape[1] == 1
-        groups = (
+        self._groups = (
             [np.arange(len(by_time_N))] if merged else [np.flatnonzero(self._source_N == n) for n in range(len(drawn))]
         )
-        self._groups = groups
-        """Places in time of the samples that are drawn from together."""
+        """Places in time of the samples that are drawn from together, ascending."""
+        if order.kind != "cumulative":
+            self._new, self._new_before = self._planned_new()
 
     def step(self, step: int) -> list[tuple[str, int]]:
         """The samples of one step, as (source, index in it)."""
@@ -83,33 +84,54 @@ class OrderedPlan:
 
     def drawn(self, step: int) -> dict[str, np.ndarray]:
         """The samples of one step by source."""
-        begin, end = self._clock(step), self._clock(step + 1)
-        if self._order.kind == "cumulative":
-            end = int(np.searchsorted(self._month_N, self._month_N[end - 1], "right"))
-        so_far = [int(np.searchsorted(group, end)) for group in self._groups]
         taken = [
-            self._taken(number, count, int(np.searchsorted(self._groups[number], begin)), so_far[number], step)
-            for number, count in enumerate(_made_up(self._counts[step], so_far))
-            if count
+            self._taken(number, count, end, step) for number, (count, end) in enumerate(self._asked(step)) if count
         ]
         places_B = np.concatenate(taken)
         sources_B, index_B = self._source_N[places_B], self._index_N[places_B]
         return {self._sources[source]: index_B[sources_B == source] for source in np.unique(sources_B).tolist()}
 
-    def _clock(self, step: int) -> int:
-        """How many samples the pass has gone by before a step; at least one after the first."""
-        return math.ceil(step * len(self._source_N) / self._steps)
-
-    def _taken(self, number: int, count: int, begin: int, end: int, step: int) -> np.ndarray:
-        """Places in time of what a step takes from a group whose window is from ``begin`` to ``end``."""
-        draw = np.random.default_rng([self._seed, number, step])
-        group = self._groups[number]
+    def _asked(self, step: int) -> list[tuple[int, int]]:
+        """How many samples a step takes of each group, and how many of its samples the clock has passed by then."""
+        end = math.ceil((step + 1) * len(self._source_N) / self._steps)
         if self._order.kind == "cumulative":
-            return group[_some(draw, end, count)]
-        replayed = int(self._order.replay * count + draw.random()) if begin else 0
-        new = min(end - begin, count - replayed)
-        window = begin + (2 * np.arange(new) + 1) * (end - begin) // (2 * max(1, new))
-        return group[np.concatenate([window, _some(draw, begin or end, count - new)])]
+            end = int(np.searchsorted(self._month_N, self._month_N[end - 1], "right"))
+        so_far = [int(np.searchsorted(group, end)) for group in self._groups]
+        return list(zip(_made_up(self._counts[step], so_far), so_far, strict=True))
+
+    def _planned_new(self) -> tuple[list[np.ndarray], np.ndarray]:
+        """The new samples of all steps.
+
+        Returns:
+            For each group its samples in the order in which they are new, as places in time; and how many of them there
+            were before each step, (steps + 1, groups).
+        """
+        groups = len(self._groups)
+        new: list[list[np.ndarray]] = [[np.zeros(0, np.int64)] for _ in range(groups)]
+        before = np.zeros((self._steps + 1, groups), np.int64)
+        passed, drawn = [0] * groups, [0] * groups
+        for step in range(self._steps):
+            for number, (count, end) in enumerate(self._asked(step)):
+                # Of n draws the floor of replay times n have been replayed; in the first there is nothing to replay.
+                share = self._order.replay
+                replayed = math.floor(share * (drawn[number] + count)) - math.floor(share * drawn[number])
+                begin = passed[number]
+                fresh = min(end - begin, count - (replayed if before[step, number] else 0)) if count else 0
+                even = begin + (2 * np.arange(fresh) + 1) * (end - begin) // (2 * max(1, fresh))
+                new[number].append(self._groups[number][even])
+                before[step + 1, number] = before[step, number] + fresh
+                drawn[number] += count
+                passed[number] = end if count else begin
+        return [np.concatenate(each) for each in new], before
+
+    def _taken(self, number: int, count: int, end: int, step: int) -> np.ndarray:
+        """Places in time of what a step takes of a group, of which the clock has passed ``end`` samples."""
+        draw = np.random.default_rng([self._seed, number, step])
+        if self._order.kind == "cumulative":
+            return self._groups[number][_some(draw, end, count)]
+        met, new = self._new_before[step : step + 2, number].tolist()
+        replayed = _some(draw, met or new, count - (new - met))
+        return self._new[number][np.concatenate([np.arange(met, new), replayed])]
 
 
 def _some(draw: np.random.Generator, size: int, count: int) -> np.ndarray:
