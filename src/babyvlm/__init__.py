@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from babyvlm.audits import AuditConfig as AuditConfig
     from babyvlm.chain.children import compare_with_children as compare_with_children
+    from babyvlm.chain.curve import curve as curve
     from babyvlm.chain.data import curate as curate
     from babyvlm.chain.data import export_set as export_set
     from babyvlm.chain.data import index_corpus as index_corpus
@@ -73,6 +74,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "babyvlm.audits": ("AuditConfig",),
     "babyvlm.chain.children": ("compare_with_children",),
+    "babyvlm.chain.curve": ("curve",),
     "babyvlm.chain.data": (
         "curate",
         "export_set",
@@ -134,6 +136,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "compare_with_children",
     "convert",
     "curate",
+    "curve",
     "detect_boxes",
     "evaluate",
     "export_set",

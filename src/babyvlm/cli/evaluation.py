@@ -1,4 +1,4 @@
-"""Asking, scoring, comparing: ``evaluate``, ``score``, ``compare``, ``power``."""
+"""Asking, scoring, comparing: ``evaluate``, ``curve``, ``score``, ``compare``, ``power``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from tyro.conf import Positional, arg
 import babyvlm
 from babyvlm.cli.shared import Runs, Sharing, closing
 from babyvlm.evaluation.configuration import AskConfig
+from babyvlm.names import StageName
 from babyvlm.toolbox import Scoring
 
 if TYPE_CHECKING:
@@ -79,6 +80,47 @@ def merge_runs(runs: Positional[Runs], *, out: Path) -> str:
 
     print(describe_scores(babyvlm.merge(runs, out)))
     return closing(f"{out} is a run", "report", out, "--out", "PAGE.html")
+
+
+def curve(
+    run: Positional[Path],
+    *,
+    toolbox: Path,
+    out: Path,
+    stages: tuple[StageName, ...] = (),
+    tasks: tuple[str, ...] = (),
+    limit: int | None = None,
+    data: Path | None = None,
+    nothing_after: float | None = None,
+    strict: bool = False,
+    wordbank: Path | None = None,
+    seed: int = 0,
+    ask: Annotated[AskConfig, arg(name="")] = AskConfig(),  # noqa: B008
+) -> str:
+    """Show what each kept checkpoint of a run knows, against words heard and against age.
+
+    Each is asked once; interrupted, the same command resumes where it stopped.
+
+    Args:
+        run: Folder of ``babyvlm train`` with a stage that keeps checkpoints (``joint.keep_at=percent``).
+        toolbox: Folder written by ``babyvlm toolbox build``.
+        out: The page, an .html file, or a folder for it; runs, tables and figures go beside the page.
+        stages: Stages whose checkpoints are asked; by default all that kept some but the language stage.
+        tasks: Tasks to ask; all that a checkpoint can answer when not given.
+        limit: Items a task; all when not given.
+        data: The curated set of the run, to hold the ages in the checkpoints' manifests against.
+        nothing_after: Refuse a checkpoint that has heard a recording of an older child, months.
+        strict: With --nothing-after, count what the stages before, the tokenizer and the vocabulary have heard too.
+        wordbank: CSV file of children who say each word at each age (word, age_months, children, say_so), to show
+            beside the model.
+        seed: Seed of guesses and of the bootstrap.
+        ask: How checkpoints are asked.
+    """
+    page = babyvlm.curve(
+        run, toolbox, out, stages=stages, tasks=tasks, limit=limit, data=data, nothing_after=nothing_after,
+        strict=strict, wordbank=wordbank, seed=seed, ask=ask,
+    )  # fmt: skip
+    return closing(f"open {page} in a browser; its tables and figures are in {page.with_name(f'{page.stem}_files')}")
 
 
 def score(run: Positional[Path], *, scoring: Scoring = "default") -> str:

@@ -140,6 +140,9 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "Put the runs over parts of a toolbox together, as evaluate --part makes them.",
             "evaluation:merge_runs",
             is_data=True,
+            "curve",
+            "Show what each kept checkpoint of a run knows, against words heard and against age.",
+            "evaluation:curve",
         ),
         Command("score", "Score a run's replies again, without asking anybody.", "evaluation:score", is_data=True),
         Command(
