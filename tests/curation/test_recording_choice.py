@@ -11,6 +11,7 @@ from babyvlm.curation.recording_choice import RecordingChoice, choose_recordings
 from babyvlm.curation.reselect import SelectionChanges, reselect
 from babyvlm.curation.sets import SOURCES, SampleSources, write_conversations
 from babyvlm.errors import ConfigError
+from babyvlm.folders import Manifest, read_manifest
 from babyvlm.images import ImageStoreWriter
 from babyvlm.records import Conversation, Recording, Turn, write_jsonl
 
@@ -134,6 +135,7 @@ def curated(make_video, tmp_path_factory):
     write_conversations(instruction / "instruction.parquet", samples)
     several = [SampleSources(id=name, recordings=sources) for name, sources in shown.items() if len(sources) > 1]
     write_jsonl(instruction / SOURCES, several)
+    Manifest(kind="instruction-set", counts={"train: number": len(samples), "images": 4}).write(instruction)
     return folder / "set"
 
 
@@ -156,6 +158,8 @@ def test_everything_of_a_part_is_of_its_recordings(curated, tmp_path):
     assert skipped["instruction sample of other recordings"] == 1
     assert skipped["instruction sample of unknown recordings"] == 1
     assert part.manifest.configuration["recordings"] == {"ages": "6:12"}
+    assert read_manifest(part.folder / "instruction", "instruction-set").counts["train: number"] == 2
+    assert (part.folder / "card.html").is_file()
 
 
 def test_a_part_that_keeps_all_is_the_set_and_thresholds_go_together_with_it(curated, tmp_path):

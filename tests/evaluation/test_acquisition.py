@@ -42,6 +42,15 @@ def test_what_is_always_or_never_right_is_no_figure():
     assert guessing.status == "never"
 
 
+def test_a_share_that_does_not_change_is_before_or_never_by_the_side_on_which_it_lies():
+    """Half way from 3 in 8 is 11 in 16: three items of four are above it, two below."""
+    above, below = ([[1] * 5] * right + [[0] * 5] * (4 - right) for right in (3, 2))
+    assert acquisition(DECADES, items(*above), 3 / 8, logarithmic=True).status == "before"
+    assert acquisition(DECADES, items(*below), 3 / 8, logarithmic=True).status == "never"
+    falling = items(*[[1, 1, 1, 0, 0]] * 2, *[[0] * 5] * 4)
+    assert acquisition(DECADES, falling, 0.0, logarithmic=True).status == "never"
+
+
 def test_an_interval_is_open_where_drawing_again_leaves_the_amounts():
     half = items(*[[0, 0, 0, 1, 1]] * 3, *[[0, 0, 0, 0, 0]] * 3)
     found = acquisition(DECADES, half, 0.0, logarithmic=True)

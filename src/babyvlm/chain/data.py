@@ -233,7 +233,7 @@ def select(
 ) -> PretrainingSet:
     """Makes a part of a curated set, by age, child, date or hours, or the set again with other thresholds.
 
-    Nothing is decoded or scored again.
+    Nothing is decoded or scored again. The new set has a card of its own.
 
     Args:
         curated: Folder that `curate` wrote.
@@ -251,8 +251,12 @@ def select(
     """
     from babyvlm.curation import PretrainingSet
     from babyvlm.curation.reselect import SelectionChanges, reselect
+    from babyvlm.folders import fresh_folder
+    from babyvlm.reports.card import write_card
 
-    reselect(Path(curated), Path(out), changes or SelectionChanges(), recordings)
+    with fresh_folder(Path(out)) as partial:
+        reselect(Path(curated), partial, changes or SelectionChanges(), recordings)
+        write_card(partial, partial / "card.html")
     return PretrainingSet(Path(out))
 
 

@@ -115,8 +115,19 @@ def choose_recordings(recordings: Sequence[Recording], choice: RecordingChoice) 
     kept = frozenset(recording.id for recording in recordings if reasons.get(recording.id) is None)
     if not any(recording.split == "train" and recording.id in kept for recording in recordings):
         why = ", ".join(f"{count} {reason}" for reason, count in sorted(left_out.items()))
-        raise ConfigError(f"no training recording is left. Left out: {why or 'none; the set has no training split'}")
+        raise ConfigError(f"no training recording is left. Left out: {why or 'none'}. {_extent(recordings)}")
     return ChosenRecordings(kept=kept, left_out=left_out)
+
+
+def _extent(recordings: Sequence[Recording]) -> str:
+    """What there is to choose from."""
+    training = [recording for recording in recordings if recording.split == "train"]
+    ages = [recording.age_months for recording in training if recording.age_months is not None]
+    dates = [recording.date for recording in training if recording.date is not None]
+    told = [f"{sum(recording.duration_s for recording in training) / _SECONDS_PER_HOUR:.2f} hours"]
+    told += [f"{min(ages):.1f} to {max(ages):.1f} months"] if ages else []
+    told += [f"{min(dates)} to {max(dates)}"] if dates else []
+    return f"Its training recordings are {', '.join(told)}"
 
 
 def _why_not(recording: Recording, choice: RecordingChoice) -> str | None:

@@ -22,7 +22,8 @@ from babyvlm.errors import ConfigError
 
 MIN_ITEMS = 3
 """Items of a word below which there is nothing to draw again from, and no figure."""
-_CENTRES, _SLOPES = 901, 17
+_INSIDE, _OUTSIDE, _SLOPES = 401, 40, 30
+"""Centres within the amounts, before or beyond them, and slopes."""
 _PLATEAU, _FLOOR = 0.99, 1e-3
 _CHUNK = 100
 """Replicates at once, which bounds memory."""
@@ -128,25 +129,27 @@ def _middle(found: Sequence[float]) -> tuple[float, float]:
 class _Grid:
     """Curves to choose from.
 
-    Centres go from one range of the amounts before the first to one beyond the last; the shallowest curve rises from an
-    eighth to seven eighths over the range, the steepest within an eightieth of it.
+    Centres lie evenly within the amounts, and ever farther apart up to twenty ranges before and beyond them; slopes go
+    from all but flat over the range to a rise at a stroke. So a share that hardly changes is that of a
+    flat curve, whose centre lies outside unless the share is half way itself.
     """
 
     def __init__(self, axis_R: np.ndarray, chance: float) -> None:
         reach = axis_R[-1] - axis_R[0]
-        centres_C = np.linspace(axis_R[0] - reach, axis_R[-1] + reach, _CENTRES)
-        slopes_S = np.geomspace(4.0, 320.0, _SLOPES) / reach
-        argument_CSR = slopes_S[:, None] * (axis_R - centres_C[:, None, None])
+        inside_C = np.linspace(axis_R[0], axis_R[-1], _INSIDE)
+        outside_C = reach * np.geomspace(1 / _INSIDE, 20.0, _OUTSIDE)
+        self._centres_C = np.concatenate([axis_R[0] - outside_C[::-1], inside_C, axis_R[-1] + outside_C])
+        slopes_S = np.geomspace(0.05, 3200.0, _SLOPES) / reach
+        argument_CSR = slopes_S[:, None] * (axis_R - self._centres_C[:, None, None])
         share_CSR = chance + (1 - chance) / (1 + np.exp(-np.clip(argument_CSR, -50, 50)))
         share_GR = np.clip(share_CSR, _FLOOR, max(_PLATEAU, chance)).reshape(-1, len(axis_R))
-        self._centres_C = centres_C
         self._right_RG, self._wrong_RG = np.log(share_GR).T, np.log1p(-share_GR).T
 
     def centres(self, right_BR: np.ndarray, trials_BR: np.ndarray) -> np.ndarray:
         """The centre of the likeliest curve of each row; the middle one where several are equally likely."""
         likelihood_BG = right_BR @ self._right_RG + (trials_BR - right_BR) @ self._wrong_RG
-        by_centre_BC = likelihood_BG.reshape(len(right_BR), _CENTRES, _SLOPES).max(2)
+        by_centre_BC = likelihood_BG.reshape(len(right_BR), len(self._centres_C), _SLOPES).max(2)
         best_BC = by_centre_BC >= by_centre_BC.max(1, keepdims=True) - 1e-6
-        first_B, last_B = best_BC.argmax(1), _CENTRES - 1 - best_BC[:, ::-1].argmax(1)
+        first_B, last_B = best_BC.argmax(1), len(self._centres_C) - 1 - best_BC[:, ::-1].argmax(1)
         middle_B: np.ndarray = (self._centres_C[first_B] + self._centres_C[last_B]) / 2
         return middle_B

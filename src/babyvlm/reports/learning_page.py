@@ -142,7 +142,7 @@ def _panel(axes: Axes, kept: Sequence[tuple[float, KeptRun]], task: str) -> None
     )  # fmt: skip
     axes.plot(places, [value for *_, value in there], color=ACCENT, marker="o", markersize=3)
     axes.set_title(_title(task))
-    axes.set_ylim(0, 1)
+    axes.set_ylim(-0.03, 1.03)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     light_grid(axes)
 
