@@ -51,7 +51,7 @@ ROOMS = {
 """Modules of the Python reference, with their titles."""
 
 
-_OF_ROOMS = ("ClipModels", "SelectionChanges")
+_OF_ROOMS = ("ClipModels", "RecordingChoice", "SelectionChanges")
 """Settings that the package hands on, as it does every ``...Config``; the pages of their rooms have them."""
 _COMPLETION = """
 A shell completes commands and settings once it has their list, which is written to a file that it reads; again after an

@@ -17,6 +17,8 @@ PAGES = [
         for name in (
             "items", "recordings", "evaluation", "children", "tutorials/lab", "tutorials/student",
             "tutorials/benchmark", "tutorials/psychologist", "tutorials/contributor",
+            "items", "recordings", "growing", "evaluation", "tutorials/lab", "tutorials/student", "tutorials/benchmark",
+            "tutorials/psychologist", "tutorials/contributor",
         )
     ),
 ]  # fmt: skip

@@ -61,6 +61,7 @@ TINY: dict[str, list[str]] = {
     "toolbox build": ["--items-per-task", "4", "--workers", "1"],
     "toolbox detect": ["--threshold", "0.000001"],  # the detector is a small one of random weights
     "evaluate": ["--limit", "2"],
+    "curve": ["--limit", "2"],
     "study serve": ["--tasks", "left_right", "localization", "--practice-per-task", "0"],
     "chat": ["--max-new-tokens", "4"],
 }  # fmt: skip
@@ -487,6 +488,11 @@ class Reader:
         for stage in [stage for stage in asked if stage in STAGES] or usual:
             last = json.loads((out / stage / "metrics.jsonl").read_text().splitlines()[-1])
             assert last["step"] == 2 and np.isfinite(last["loss"])
+
+    def _look_curve(self, said: str, out: Path) -> None:
+        runs = sorted(path.parent.name for path in out.with_name(f"{out.stem}_files").rglob("run.json"))
+        assert len(runs) == 2 and runs[-1] == "100%"  # of two steps
+        assert "The joint stage" in out.read_text(encoding="utf-8")
 
     def _look_toolbox_build(self, said: str, out: Path) -> None:
         built = open_toolbox(out)

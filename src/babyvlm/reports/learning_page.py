@@ -182,7 +182,7 @@ def _acquired(course: StageCourse) -> Drawn | None:
         light_grid(axes, "x")
     within = sum(word.by_words is not None and word.by_words.status == "within" for word in course.words)
     never = sum(word.by_words is not None and word.by_words.status == "never" for word in course.words)
-    text = f"{within} words are acquired between the first and the last checkpoint, {never} not by the last (arrows)."
+    text = f"Words acquired between the first and the last checkpoint: {within}; not by the last (arrows): {never}."
     return Drawn("words_acquired", figure, text)
 
 
