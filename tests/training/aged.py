@@ -4,6 +4,7 @@ import numpy as np
 
 from babyvlm.curation import PretrainingSet, curate
 from babyvlm.curation.sets import SOURCES, SampleSources, write_conversations
+from babyvlm.folders import Manifest
 from babyvlm.images import ImageStoreWriter
 from babyvlm.records import Conversation, Recording, Turn, write_jsonl
 from babyvlm.training.origins import Origins, SampleOrigin
@@ -43,6 +44,7 @@ def aged_set(folder, make_video):
         if number % 2
     ]
     write_jsonl(instruction / SOURCES, several)
+    Manifest(kind="instruction-set", counts={"train: object_counting": len(samples)}).write(instruction)
     return PretrainingSet(folder / "data")
 
 

@@ -14,6 +14,8 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 
+import babyvlm
+from babyvlm.curation.recording_choice import RecordingChoice
 from babyvlm.errors import CheckpointError, ConfigError
 from babyvlm.folders import read_manifest
 from babyvlm.heard import Heard, read_heard, recording_hash, refuse_later
@@ -28,7 +30,9 @@ from babyvlm.training.order import DataOrder
 from babyvlm.training.origins import Origins, SampleOrigin, origin_reader
 from babyvlm.training.samples import pack_utterances, packed_utterances
 from tests.training.aged import AGES, aged_set, recordings_of_ages
+from tests.training.ranks import start_ranks
 from tests.training.tiny import fork, tiny_recipe, weights
+from tests.word_items import word_toolbox
 
 STEPS = 8
 
@@ -298,6 +302,57 @@ def test_two_processes_hear_and_keep_what_one_does(kind, climbed, aged, tmp_path
             if stage == "joint":  # views of frames are drawn by each process of the contrastive stage
                 for name, tensor in weights(first).items():
                     torch.testing.assert_close(weights(second)[name], tensor, atol=2e-3, rtol=0)
+
+
+def in_shards(sharding):
+    """In float32 with AdamW, as shards need; runs then differ by the order of additions alone."""
+    recipe = laddered(precision="no")
+    stages = {}
+    for name in ("language", "joint", "instruction"):
+        settings = getattr(recipe, name)
+        stages[name] = replace(settings, optimisation=replace(settings.optimisation, matrix_learning_rate=None))
+    return replace(recipe, sharding=sharding, **stages)
+
+
+IN_SHARDS = """
+import sys
+from pathlib import Path
+from tests.training.test_ladder import in_shards
+from babyvlm.training import train_in_process
+train_in_process(in_shards("fsdp"), Path(sys.argv[1]), Path(sys.argv[2]), ["joint"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("of_any_precision")
+def test_a_model_in_shards_keeps_whole_checkpoints(climbed, aged, tmp_path):
+    one = fork(climbed, tmp_path / "one", in_shards("ddp"), aged, without="joint")
+    shutil.rmtree(one / "ladder")
+    Trainer(in_shards("ddp"), aged, one).run(["joint"])
+    two = fork(climbed, tmp_path / "two", in_shards("fsdp"), aged, without="joint")
+    shutil.rmtree(two / "ladder")
+    script = tmp_path / "start.py"
+    script.write_text(IN_SHARDS)
+    done = start_ranks(script, aged.folder, two)
+    assert not any(each.returncode for each in done), done[0].stderr[-2000:]
+    for mark in ("025%", "050%", "100%"):
+        first, second = (weights(folder / "ladder" / "joint" / mark) for folder in (one, two))
+        assert first.keys() == second.keys()
+        assert all(torch.allclose(second[name], tensor, atol=2e-3, rtol=0) for name, tensor in first.items())
+        load_exactly(BabyLlavaForConditionalGeneration, two / "ladder" / "joint" / mark)
+
+
+def test_kept_checkpoints_are_asked_and_make_a_page(climbed, aged, tmp_path):
+    toolbox = word_toolbox(tmp_path / "toolbox").folder
+    page = babyvlm.curve(
+        climbed, toolbox, tmp_path / "page.html", data=aged.folder, stages=("contrastive", "joint"), limit=4
+    )
+    text = page.read_text(encoding="utf-8")
+    assert "The contrastive stage" in text and "The joint stage" in text and "are those of the curated set" in text
+    assert len(list((tmp_path / "page_files" / "runs").rglob("scores.json"))) == 6
+    other = babyvlm.select(aged.folder, tmp_path / "other", recordings=RecordingChoice(ages=":9"))
+    with pytest.raises(ConfigError, match="this is not the set that"):
+        babyvlm.curve(climbed, toolbox, tmp_path / "another.html", data=other.folder)
 
 
 def test_exposure_counts_each_sample_once_and_each_pass():

@@ -58,7 +58,7 @@ def write_instruction_part(old: PretrainingSet, partial: Path, kept: Collection[
     """
     stay: list[Conversation] = []
     left_out = Counter[str]()
-    for sample in old.conversations(INSTRUCTION):
+    for sample in old.conversations("instruction"):
         shown = old.recordings_of(sample)
         if shown and all(recording in kept for recording in shown):
             stay.append(sample)

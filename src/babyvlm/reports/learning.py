@@ -205,7 +205,7 @@ def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
     ranks = [_ranks([pair[side] for pair in pairs]) for side in (0, 1)]
     if any(np.ptp(side) == 0 for side in ranks):
         return None
-    return round(float(np.corrcoef(*ranks)[0, 1]), 12)
+    return round(float(np.corrcoef(np.stack(ranks))[0, 1]), 12)
 
 
 def _ranks(values: Sequence[float]) -> np.ndarray:

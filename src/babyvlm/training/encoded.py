@@ -110,14 +110,14 @@ class _Writer:
 
     def _flush(self) -> None:
         if self._waiting:
-            rows = self._waiting
-            lists = (
-                [each.tokens for each in rows],
-                [each.images for each in rows],
-                [each.origin.recordings for each in rows],
-            )
-            columns = [*map(_lists, lists), pa.array([each.origin.start_s for each in rows], pa.float64())]
-            columns.append(pa.array([each.origin.words for each in rows], pa.int32()))
+            origins = [each.origin for each in self._waiting]
+            columns = [
+                _lists([each.tokens for each in self._waiting]),
+                _lists([each.images for each in self._waiting]),
+                _lists([origin.recordings for origin in origins]),
+                pa.array([origin.start_s for origin in origins], pa.float64()),
+                pa.array([origin.words for origin in origins], pa.int32()),
+            ]
             self._file.write_batch(pa.record_batch(columns, schema=_SCHEMA))
             self._waiting.clear()
 
