@@ -63,8 +63,8 @@ def kept(run, stage, mark, words, ages, *, step, order="chronological"):
     heard = Heard(
         mark=mark, stage=stage, step=step, order=order, words=words, words_of_stage=10_000, different_words=words,
         samples=words, different_samples=words, samples_of_unknown_recordings=0,
-        recordings={recording_hash(f"r{age}"): age for age in ages}, earlier_stages=("vision",),
-        oldest_of_set_months=30.0,
+        recordings={recording_hash(f"r{age}"): age for age in ages}, ages_months=(min(ages), max(ages)),
+        earlier_stages=("vision",), oldest_of_set_months=30.0,
     )  # fmt: skip
     configuration = {"stage": stage, "recipe": "tiny", "heard": heard.model_dump(mode="json")}
     Manifest(kind="checkpoint", configuration=configuration).write(folder)

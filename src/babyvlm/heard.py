@@ -8,10 +8,11 @@ else learns the names of restricted files.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from babyvlm.errors import CheckpointError
 from babyvlm.folders import read_manifest
@@ -28,6 +29,22 @@ def recording_hash(recording: str) -> str:
     True
     """
     return content_id("recording", recording)
+
+
+Ages = tuple[float, float]
+"""Lowest and highest, months."""
+
+
+def ages_of(recordings: Mapping[str, float | None], samples_of_unknown_recordings: int = 0) -> Ages | None:
+    """Lowest and highest age of some recordings; None where one is not known, or there are none.
+
+    >>> ages_of({"a": 7.0, "b": 6.5}), ages_of({"a": 7.0, "b": None})
+    ((6.5, 7.0), None)
+    """
+    ages = [age for age in recordings.values() if age is not None]
+    if not ages or len(ages) < len(recordings) or samples_of_unknown_recordings:
+        return None
+    return min(ages), max(ages)
 
 
 class Heard(Record):
@@ -53,6 +70,8 @@ class Heard(Record):
     """Different samples that do not say which recordings they show."""
     recordings: dict[str, float | None]
     """Recordings that the stage has shown so far, by the hash of their ids, and the child's age, months."""
+    ages_months: Ages | None
+    """Lowest and highest age heard in this stage, those of ``recordings``; None where one is not known."""
     earlier_stages: tuple[str, ...]
     """Stages whose weights went in. They, the tokenizer and the vocabulary have heard all training recordings."""
     oldest_of_set_months: float | None
@@ -60,13 +79,12 @@ class Heard(Record):
     began_elsewhere: bool = False
     """Whether the run began with another run's checkpoint."""
 
-    @property
-    def ages_months(self) -> tuple[float, float] | None:
-        """Lowest and highest age heard in this stage; None where an age is not known or nothing was heard."""
-        ages = [age for age in self.recordings.values() if age is not None]
-        if not ages or len(ages) < len(self.recordings) or self.samples_of_unknown_recordings:
-            return None
-        return min(ages), max(ages)
+    @model_validator(mode="after")
+    def _ages_are_those_of_the_recordings(self) -> Self:
+        found = ages_of(self.recordings, self.samples_of_unknown_recordings)
+        if self.ages_months != found:
+            raise ValueError(f"it says ages {self.ages_months}, and its recordings have {found}")
+        return self
 
 
 def read_heard(checkpoint: Path) -> Heard:

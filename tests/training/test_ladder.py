@@ -201,8 +201,9 @@ def test_nothing_later_than_its_age_is_proven_or_refused(climbed, aged):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"samples_of_unknown_recordings": 2}, "2 samples do not say"),
-        ({"recordings": {"x": None}}, "the age of its recording x is not known"),
+        ({"samples_of_unknown_recordings": 2, "ages_months": None}, "2 samples do not say"),
+        ({"recordings": {"x": None}, "ages_months": None}, "the age of its recording x is not known"),
+        ({"ages_months": (6.0, 7.0)}, r"it says ages \(6\.0, 7\.0\), and its recordings have \(6\.2, 9\.0\)"),
         ({"began_elsewhere": True}, "began with a checkpoint of another"),
         ({"oldest_of_set_months": None}, "recordings of unknown age"),
     ],

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from accelerate import Accelerator
 
-from babyvlm.heard import LADDER, Heard, recording_hash
+from babyvlm.heard import LADDER, Heard, ages_of, recording_hash
 from babyvlm.records import Recording
 from babyvlm.training.distribution import HasState
 from babyvlm.training.marks import KeepAt, marks_of
@@ -84,7 +84,8 @@ class Course:
     def _heard(self, mark: str, step: int, total: int, exposure: Exposure) -> Heard:
         ages = [one.age_months for one in self.recordings if one.split == "train"]
         known = [age for age in ages if age is not None]
-        met = (self.recordings[number] for number in exposure.recordings())
+        met = [self.recordings[number] for number in exposure.recordings()]
+        recordings = dict(sorted((recording_hash(one.id), one.age_months) for one in met))
         return Heard(
             mark=mark,
             stage=self.stage,
@@ -96,7 +97,8 @@ class Course:
             samples=exposure.samples,
             different_samples=exposure.different_samples,
             samples_of_unknown_recordings=exposure.of_unknown_recordings,
-            recordings=dict(sorted((recording_hash(one.id), one.age_months) for one in met)),
+            recordings=recordings,
+            ages_months=ages_of(recordings, exposure.of_unknown_recordings),
             earlier_stages=self.earlier_stages,
             oldest_of_set_months=max(known) if known and len(known) == len(ages) else None,
             began_elsewhere=self.began_elsewhere,

@@ -66,7 +66,8 @@ class Pairs:
             if ids and row.images:
                 frames.append([index[image] for image in row.images])
                 texts.append(ids)
-                origins.append(origin_of(row))
+                if origin_of is not no_origin:
+                    origins.append(origin_of(row))
             else:
                 unknown += 1
         numbers: dict[tuple[int, ...], int] = {}
@@ -77,7 +78,7 @@ class Pairs:
             texts_T=_flat(texts),
             start_N=_starts(texts),
             group_N=np.array(groups, dtype=np.int32),
-            origins=Origins.of(origins),
+            origins=Origins.of(origins) if origins else None,
         )
         return pairs, unknown
 

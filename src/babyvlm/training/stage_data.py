@@ -135,7 +135,8 @@ class StageData:
         size = self._recipe.vision.source_size if learned else self._recipe.model.image_size
         pictures = self._pictures(lambda: index, size)
         rows = (row for name in settings.formats for row in data.each_conversation(name, "train"))
-        pairs, unknown = Pairs.of(rows, reader, index, origin_reader(data))
+        asked = settings.order.is_timed or settings.keep_at
+        pairs, unknown = Pairs.of(rows, reader, index, origin_reader(data) if asked else no_origin)
         return pairs, pictures, unknown
 
     def held_out_utterances(self, reader: TextReader) -> tuple[Pairs, PixelTable] | None:
