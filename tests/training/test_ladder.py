@@ -288,7 +288,7 @@ def of_any_precision(climbed):
 @pytest.mark.usefixtures("of_any_precision")
 @pytest.mark.parametrize("kind", ["chronological", pytest.param("cumulative", marks=pytest.mark.slow)])
 def test_two_processes_hear_and_keep_what_one_does(kind, climbed, aged, tmp_path):
-    recipe = laddered(kind, precision="no", cpu_processes=2)
+    recipe = with_adamw(kind, cpu_processes=2)
     one = fork(climbed, tmp_path / "one", recipe, aged, without="joint")
     shutil.rmtree(one / "ladder", ignore_errors=True)
     shutil.rmtree(one / "contrastive", ignore_errors=True)
@@ -300,37 +300,47 @@ def test_two_processes_hear_and_keep_what_one_does(kind, climbed, aged, tmp_path
         for mark in ("025%", "050%", "100%"):
             first, second = (folder / "ladder" / stage / mark for folder in (one, tmp_path / "two"))
             assert read_heard(first) == read_heard(second)
-            if stage == "joint":  # views of frames are drawn by each process of the contrastive stage
-                for name, tensor in weights(first).items():
-                    torch.testing.assert_close(weights(second)[name], tensor, atol=2e-3, rtol=0)
+    # Views of frames are drawn by each process of the contrastive stage; the joint stage differs by the order of
+    # additions alone, which AdamW blows up where a gradient is all but nothing: hence the mean.
+    first, second = (folder / "ladder" / "joint" / "050%" for folder in (one, tmp_path / "two"))
+    began, kept, other = weights(one / "alignment"), weights(first), weights(second)
+    assert max((tensor - began[name]).abs().mean() for name, tensor in kept.items()) > 2e-3
+    for name, tensor in kept.items():
+        assert (other[name] - tensor).abs().mean() < 2e-5, name
+    assert losses(one / "joint") == pytest.approx(losses(tmp_path / "two" / "joint"), abs=5e-3)
+    assert max(losses(one / "joint")) - min(losses(one / "joint")) > 0.02  # or the comparison would say nothing
 
 
-def in_shards(sharding):
-    """In float32 with AdamW, as shards need; runs then differ by the order of additions alone."""
-    recipe = laddered(precision="no")
+def losses(folder):
+    return [json.loads(line)["loss"] for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def with_adamw(kind="chronological", **changes):
+    """In float32 without Muon, so that runs differ by the order of additions alone; shards need it, too."""
+    recipe = laddered(kind, precision="no")
     stages = {}
     for name in ("language", "joint", "instruction"):
         settings = getattr(recipe, name)
         stages[name] = replace(settings, optimisation=replace(settings.optimisation, matrix_learning_rate=None))
-    return replace(recipe, sharding=sharding, **stages)
+    return replace(recipe, **stages, **changes)
 
 
 IN_SHARDS = """
 import sys
 from pathlib import Path
-from tests.training.test_ladder import in_shards
+from tests.training.test_ladder import with_adamw
 from babyvlm.training import train_in_process
-train_in_process(in_shards("fsdp"), Path(sys.argv[1]), Path(sys.argv[2]), ["joint"])
+train_in_process(with_adamw(sharding="fsdp"), Path(sys.argv[1]), Path(sys.argv[2]), ["joint"])
 """
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("of_any_precision")
 def test_a_model_in_shards_keeps_whole_checkpoints(climbed, aged, tmp_path):
-    one = fork(climbed, tmp_path / "one", in_shards("ddp"), aged, without="joint")
+    one = fork(climbed, tmp_path / "one", with_adamw(sharding="ddp"), aged, without="joint")
     shutil.rmtree(one / "ladder")
-    Trainer(in_shards("ddp"), aged, one).run(["joint"])
-    two = fork(climbed, tmp_path / "two", in_shards("fsdp"), aged, without="joint")
+    Trainer(with_adamw(sharding="ddp"), aged, one).run(["joint"])
+    two = fork(climbed, tmp_path / "two", with_adamw(sharding="fsdp"), aged, without="joint")
     shutil.rmtree(two / "ladder")
     script = tmp_path / "start.py"
     script.write_text(IN_SHARDS)
