@@ -78,7 +78,7 @@ def test_words_are_acquired_between_the_checkpoints_that_differ(run, toolbox, tm
     assert accuracy == {("001%", "0.25"), ("010%", "0.5"), ("020%", "0.5"), ("100%", "0.75")}
     assert [row["oldest_months"] for row in table(files, "checkpoints.csv")] == ["6.0", "9.0", "9.0", "15.0"]
     text = page.read_text(encoding="utf-8")
-    assert "Words acquired between the first and the last checkpoint: 2; not by the last (arrows): 1." in text
+    assert "checkpoint: 2; before the first (left arrows): 1; not by the last (right arrows): 1." in text
     assert "before the first" in text and "not by the last" in text and "up to 30.0 months" in text
     assert not [part for part in text.split('"') if part.startswith("http") and "w3.org" not in part]
     assert {path.suffix for path in files.iterdir() if path.is_file()} == {".csv", ".svg", ".pdf"}

@@ -38,9 +38,9 @@ class Acquisition:
     value: float | None
     """The amount; None unless ``within``."""
     low: float | None
-    """Lower end of the 95% interval; None where it lies before the first amount, or there is no interval."""
+    """Lower end of the 95% interval; None where it lies outside the measured amounts, or there is no interval."""
     high: float | None
-    """Upper end; None where it lies beyond the last amount, or there is no interval."""
+    """Upper end; None likewise."""
     items: int
 
 

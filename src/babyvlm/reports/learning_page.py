@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -180,9 +181,11 @@ def _acquired(course: StageCourse) -> Drawn | None:
         axes.set_xlim(first, last)
         axes.set_xlabel("words heard at the acquisition of each word, with 95% interval")
         light_grid(axes, "x")
-    within = sum(word.by_words is not None and word.by_words.status == "within" for word in course.words)
-    never = sum(word.by_words is not None and word.by_words.status == "never" for word in course.words)
-    text = f"Words acquired between the first and the last checkpoint: {within}; not by the last (arrows): {never}."
+    found = Counter(word.by_words.status for word in course.words if word.by_words is not None)
+    text = (
+        f"Words acquired between the first and the last checkpoint: {found['within']}; before the first (left arrows): "
+        f"{found['before']}; not by the last (right arrows): {found['never']}."
+    )
     return Drawn("words_acquired", figure, text)
 
 
