@@ -181,10 +181,10 @@ def _acquired(course: StageCourse) -> Drawn | None:
         axes.set_xlim(first, last)
         axes.set_xlabel("words heard at the acquisition of each word, with 95% interval")
         light_grid(axes, "x")
-    found = Counter(word.by_words.status for word in course.words if word.by_words is not None)
+    counts = Counter(word.by_words.status for word in course.words if word.by_words is not None)
     text = (
-        f"Words acquired between the first and the last checkpoint: {found['within']}; before the first (left arrows): "
-        f"{found['before']}; not by the last (right arrows): {found['never']}."
+        f"Words acquired between the first and the last checkpoint: {counts['within']}; before the first (left arrows): "
+        f"{counts['before']}; not by the last (right arrows): {counts['never']}."
     )
     return Drawn("words_acquired", figure, text)
 
