@@ -183,8 +183,8 @@ def _acquired(course: StageCourse) -> Drawn | None:
         light_grid(axes, "x")
     counts = Counter(word.by_words.status for word in course.words if word.by_words is not None)
     text = (
-        f"Words acquired between the first and the last checkpoint: {counts['within']}; before the first (left arrows): "
-        f"{counts['before']}; not by the last (right arrows): {counts['never']}."
+        f"Words acquired between the first and the last checkpoint: {counts['within']}; "
+        f"before the first (left arrows): {counts['before']}; not by the last (right arrows): {counts['never']}."
     )
     return Drawn("words_acquired", figure, text)
 
