@@ -15,10 +15,8 @@ PAGES = [
     *(
         pytest.param(f"docs/{name}.md", marks=pytest.mark.slow)
         for name in (
-            "items", "recordings", "evaluation", "children", "tutorials/lab", "tutorials/student",
+            "items", "recordings", "growing", "evaluation", "children", "tutorials/lab", "tutorials/student",
             "tutorials/benchmark", "tutorials/psychologist", "tutorials/contributor",
-            "items", "recordings", "growing", "evaluation", "tutorials/lab", "tutorials/student", "tutorials/benchmark",
-            "tutorials/psychologist", "tutorials/contributor",
         )
     ),
 ]  # fmt: skip

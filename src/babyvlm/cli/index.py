@@ -140,6 +140,8 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "Put the runs over parts of a toolbox together, as evaluate --part makes them.",
             "evaluation:merge_runs",
             is_data=True,
+        ),
+        Command(
             "curve",
             "Show what each kept checkpoint of a run knows, against words heard and against age.",
             "evaluation:curve",

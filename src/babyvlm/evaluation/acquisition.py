@@ -30,7 +30,7 @@ _CHUNK = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Acquisition:
+class AcquisitionPoint:
     """Where something is acquired."""
 
     status: Literal["within", "before", "never"]
@@ -52,7 +52,7 @@ def acquisition(
     logarithmic: bool = False,
     replicates: int = 1000,
     seed: int = 0,
-) -> Acquisition:
+) -> AcquisitionPoint:
     """The amount at which some items are answered half way between chance and always.
 
     Args:
@@ -92,7 +92,7 @@ def acquisition(
     status: Literal["within", "before", "never"] = "within"
     if centre < axis_R[0] or centre > axis_R[-1]:
         status = "before" if centre < axis_R[0] else "never"
-    return Acquisition(status=status, value=amount(centre), low=amount(low), high=amount(high), items=items)
+    return AcquisitionPoint(status=status, value=amount(centre), low=amount(low), high=amount(high), items=items)
 
 
 def crossing(amounts: Sequence[float], right_R: np.ndarray, trials_R: np.ndarray) -> float | None:

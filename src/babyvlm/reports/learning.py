@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from babyvlm.errors import ConfigError
-from babyvlm.evaluation.acquisition import MIN_ITEMS, Acquisition, acquisition, crossing
+from babyvlm.evaluation.acquisition import MIN_ITEMS, AcquisitionPoint, acquisition, crossing
 from babyvlm.evaluation.runs import judge_run
 from babyvlm.heard import Heard
 from babyvlm.records import Item
@@ -61,9 +61,9 @@ class LearnedWord:
     chance: float
     accuracy: tuple[float | None, ...]
     """After each checkpoint, 0 to 1; None where no item has a figure."""
-    by_words: Acquisition | None
+    by_words: AcquisitionPoint | None
     """In words heard; None where there are too few items or checkpoints."""
-    by_age: Acquisition | None
+    by_age: AcquisitionPoint | None
     """In months of the highest age heard; None too where the stage was not trained by age."""
     child_months: float | None
     """Age at which half of the children say it; None where it is not known, or not within the measured ages."""

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 
-from babyvlm.evaluation.acquisition import MIN_ITEMS, Acquisition
+from babyvlm.evaluation.acquisition import MIN_ITEMS, AcquisitionPoint
 from babyvlm.folders import whole_file
 from babyvlm.reports.figures import Drawn
 from babyvlm.reports.learning import KeptRun, LearnedWord, StageCourse, rank_correlation
@@ -75,10 +75,10 @@ def write_learning(
         file.write(page)
 
 
-def told(found: Acquisition | None, unit: str) -> str:
+def told(found: AcquisitionPoint | None, unit: str) -> str:
     """An acquisition in words.
 
-    >>> told(Acquisition(status="never", value=None, low=None, high=None, items=5), "words")
+    >>> told(AcquisitionPoint(status="never", value=None, low=None, high=None, items=5), "words")
     'not by the last'
     """
     if found is None:
