@@ -15,10 +15,20 @@ from babyvlm.model.loading import load_exactly, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.records import Conversation, Turn
 from babyvlm.training import Trainer, run_in_processes, train_in_process
-from babyvlm.training.contrastive import infonce, likeness, noise_weights, sigmoid_loss
+from babyvlm.training.colour_configuration import ColourChanges
+from babyvlm.training.contrastive import (
+    infonce,
+    likeness,
+    noise_weights,
+    overlaps,
+    rare_words,
+    sigmoid_loss,
+    word_rarities,
+)
 from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.pairs import Pairs, pair_order
 from babyvlm.training.session import Session
+from babyvlm.training.vision import cut_views
 from tests.training.tiny import fork, tiny_recipe, weights
 
 
@@ -60,6 +70,63 @@ def test_infonce_is_its_definition(drawn):
     pictures, texts, same = drawn
     found = infonce(7.0 * pictures @ texts.T, same, torch.ones(6, dtype=torch.double))
     assert float(found) == pytest.approx(plain_infonce(pictures, texts, 7.0), abs=1e-6)
+
+
+def plain_shared_infonce(logits, right):
+    """Cross-entropy of both directions with soft targets, from the definition, a sum at a time."""
+    total = 0.0
+    for rows in (logits, logits.T):
+        for own in range(len(rows)):
+            exponentials = [math.exp(float(value)) for value in rows[own]]
+            for other, share in enumerate(right[own]):
+                total -= float(share) * math.log(exponentials[other] / sum(exponentials))
+    return total / 2 / len(logits)
+
+
+def test_texts_that_share_words_are_right_by_how_much_they_share():
+    logits = 3 * torch.randn(3, 3, generator=torch.Generator().manual_seed(1)).double()
+    shared = torch.tensor([[1.0, 0.6, 0.0], [0.6, 1.0, 0.0], [0.0, 0.0, 1.0]]).double()
+    right = [[1 / 1.6, 0.6 / 1.6, 0.0], [0.6 / 1.6, 1 / 1.6, 0.0], [0.0, 0.0, 1.0]]
+    same = torch.zeros(3, 3, dtype=torch.bool)
+    found = infonce(logits, same, torch.ones(3).double(), shared)
+    assert float(found) == pytest.approx(plain_shared_infonce(logits, right), abs=1e-6)
+    nothing_shared = infonce(logits, same, torch.ones(3).double(), torch.zeros(3, 3).double())
+    assert float(nothing_shared) == pytest.approx(float(infonce(logits, same, torch.ones(3).double())), abs=1e-9)
+
+
+def test_overlap_is_of_rare_words():
+    # four pairs: word 1 in all of them, word 2 in two, word 3 in one, word 4 twice in one
+    texts = [[1, 2], [1, 2, 3], [1], [1, 4, 4]]
+    pairs = Pairs(
+        frames_F=np.zeros(4, np.int32),
+        first_N=np.arange(5),
+        texts_T=np.array([word for text in texts for word in text], np.int32),
+        start_N=np.array([0, 2, 5, 6, 9]),
+        group_N=np.arange(4, dtype=np.int32),
+    )
+    rarities = word_rarities(pairs, 5)
+    expected = [0.0, 0.0, math.log(2) ** 2, math.log(4) ** 2, math.log(4) ** 2, 0.0]  # word 5 is in none
+    assert rarities.tolist() == pytest.approx(expected)
+    found = overlaps(rare_words(pairs.texts(np.arange(4), pad=0), rarities))
+    # of the first two, word 2 alone is shared: its rarity over the length of (word 2, word 3)
+    cosine = expected[2] / math.hypot(expected[2], expected[3])
+    assert cosine < 0.5 and found[0, 1] == 0  # too little to count
+    assert found.diagonal().tolist() == pytest.approx([1.0, 1.0, 0.0, 1.0])  # the third has no rare word
+    twice = overlaps(rare_words(torch.tensor([[2, 3], [3, 0], [2, 0]]), rarities))
+    assert float(twice[0, 1]) == pytest.approx(expected[3] / math.hypot(expected[2], expected[3])) and twice[0, 2] == 0
+
+
+def test_of_several_views_the_one_with_most_detail_is_seen():
+    frames = torch.zeros(3, 3, 64, 64)
+    frames[:, :, 40:56, 8:24] = torch.rand(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+    def detail(tries):
+        generator = torch.Generator().manual_seed(2)
+        views = [cut_views(frames, 32, (0.05, 0.1), 0.5, generator, tries=tries) for _ in range(20)]
+        return float(torch.stack(views).std((-1, -2)).mean())
+
+    assert cut_views(frames, 32, (0.05, 0.1), 0.5, torch.Generator().manual_seed(2), tries=4).shape == (3, 3, 32, 32)
+    assert detail(8) > 2 * detail(1)
 
 
 def test_the_sigmoid_loss_is_its_definition(drawn):
@@ -118,6 +185,7 @@ def test_every_pair_is_drawn_once_an_epoch_in_an_order_of_its_own():
     [
         {"loss": "sigmoid", "noise_weight": 0.5},
         {"regions": 3, "formats": ("image",)},
+        {"shared_words": 0.8, "view_tries": 2, "colour": ColourChanges(hue=0.1)},
         {"trains": ()},
         {"text": "language", "trains": ("vision", "language")},
     ],
@@ -197,6 +265,9 @@ def test_an_interrupted_stage_resumes_to_the_same_weights(data, trained, tmp_pat
         ({"regions": 2, "trains": ()}, "need a tower that learns"),
         ({"formats": ()}, "at least one"),
         ({"region_scale": (0.5, 0.1)}, "in order"),
+        ({"view_tries": 0}, "view_tries"),
+        ({"shared_words": 1.5}, "shared_words"),
+        ({"shared_words": 0.5, "loss": "sigmoid"}, "shared_words"),
     ],
 )
 def test_contradictions_are_refused(settings, problem):
