@@ -3,8 +3,9 @@
     python benchmarks/every_battery.py MODEL WORK --data FOLDER
 
 MODEL is a run of ``babyvlm train`` on the nursery with the stages instruction and contrastive. FOLDER holds
-``devbench`` (Looking While Listening with its pictures), ``emoji`` and ``zorro``, which are not part of the project. The
-other three batteries are built from half an hour of the nursery: the twelve sub-tasks as published, balanced, and hard.
+``devbench`` (Looking While Listening with its pictures), ``emoji`` and ``zorro``, which are not part of the project.
+The other three batteries are built from half an hour of the nursery: the twelve sub-tasks as published, balanced, and
+hard.
 
 Claim: 30 cells, each filled or refused with a reason, in at most 10 minutes on two cores with models of the nursery's
 size. The language model has drawn weights: its figures mean nothing, its time does. Writes a dated result beside this

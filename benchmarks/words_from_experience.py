@@ -28,6 +28,7 @@ from pathlib import Path
 RESULTS = Path(__file__).resolve().parent / "results"
 MIN_FOUR, MIN_TWO, MAX_MINUTES = 0.75, 0.88, 10.0
 ITEMS_SEED = 1900
+FPS = 3  # more views of what is talked about than the published one frame a second
 SETTINGS = (
     "contrastive.optimisation.batch_size=128",
     "contrastive.optimisation.weight_decay=0.1",
@@ -62,7 +63,7 @@ def of_seed(work: Path, seed: int, hours: float, steps: int, emoji: Path | None)
     film, data, model = work / f"film-{seed}", work / f"set-{seed}", work / f"model-{seed}-{steps}"
     once(film / "manifest.json", "corpus", "render", "--out", film, "--hours", hours, "--seed", seed,
          "--speech", "silence")  # fmt: skip
-    once(data / "manifest.json", "curate", film, "--out", data, "--seed", seed)
+    once(data / "manifest.json", "curate", film, "--out", data, "--seed", seed, "--fps", FPS)
     timed = model / "seconds.json"
     if not timed.exists():
         began_s = time.monotonic()
@@ -112,6 +113,7 @@ def main() -> None:
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "hours": arguments.hours,
         "steps": arguments.steps,
+        "frames_per_s": FPS,
         "settings": SETTINGS,
         "bounds": {"four_pictures": MIN_FOUR, "two_pictures": MIN_TWO, "training_minutes": MAX_MINUTES},
         "means": means,

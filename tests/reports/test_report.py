@@ -26,10 +26,12 @@ from babyvlm.records import Question, Recording, Response, write_jsonl
 from babyvlm.reports import write_report
 from babyvlm.reports.corpus import read_corpus
 from babyvlm.reports.examples import choose_examples
+from babyvlm.reports.exposure import WordsMet, read_words_met
 from babyvlm.reports.published import PUBLISHED, PUBLISHED_SIZES
 from babyvlm.reports.results import read_results
+from babyvlm.reports.tables import exposure_table
 from babyvlm.toolbox import TASKS, Toolbox
-from tests.reports.report_inputs import DISJOINT, RESTRICTED, Scripted
+from tests.reports.report_inputs import DISJOINT, ITEMS_PER_TASK, RESTRICTED, Scripted
 
 OUTCOMES = ("right", "wrong", "unparsed", "refused", "failed")
 
@@ -417,6 +419,23 @@ def test_needs_neither_torch_nor_transformers() -> None:
     code = "import babyvlm.reports, sys; print([m for m in ('torch', 'transformers') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_words_met_are_read_from_a_set_and_shown(runs: dict[str, Path], curated: Path, tmp_path: Path) -> None:
+    assert read_words_met(curated) == WordsMet(
+        heard=frozenset(["look", "a", "ball", "the", "is", "gone"]), taught=frozenset()
+    )
+    instruction = curated / "instruction"
+    instruction.mkdir()
+    Manifest(kind="instruction-set").write(instruction)
+    assert read_words_met(curated) is None  # an earlier version's: it does not say what it teaches
+    taught = ["ball", "thing 1"]
+    Manifest(kind="instruction-set", configuration={"categories_taught": taught}).write(instruction)
+    met = read_words_met(curated)
+    assert met is not None and met.taught == frozenset(taught) and met.exposure("thing 1") == "taught"
+    table = exposure_table(read_results([runs["model"]]), met)
+    assert {row[2] for row in table.rows} == {"taught", "never met"}
+    assert sum(row[7] for row in table.rows if row[1] == "picture_vocabulary") <= ITEMS_PER_TASK
 
 
 def test_corpus_statistics(curated: Path) -> None:

@@ -72,17 +72,19 @@ class ExposureRow:
         return wilson_interval(self.value, self.items)
 
 
-def read_words_met(folder: Path) -> WordsMet:
-    """The words that a curated set lets a model meet.
+def read_words_met(folder: Path) -> WordsMet | None:
+    """The words that a curated set lets a model meet; None where an earlier version did not record what it teaches.
 
     Raises:
         DataFolderError: The folder is no whole pretraining set.
     """
     data = PretrainingSet(folder)
     heard = frozenset(word for one in data.utterances("train") for word in words_of(one.text))
-    taught: Sequence[str] = ()
+    taught: Sequence[str] | None = ()
     if data.has_instruction:
-        taught = read_manifest(folder / INSTRUCTION, "instruction-set").configuration.get(TAUGHT, ())
+        taught = read_manifest(folder / INSTRUCTION, "instruction-set").configuration.get(TAUGHT)
+    if taught is None:
+        return None
     return WordsMet(heard=heard, taught=frozenset(taught))
 
 

@@ -297,7 +297,7 @@ def held_out_figures(encoder: DualEncoder, held_out: HeldOutPairs, run: RunConte
     pairs, device = held_out.pairs, run.accelerator.device
     encoder.eval()
     loss = right = 0.0
-    scale = encoder.log_scale.float().exp()
+    scale = encoder.log_scale.float().clamp(max=math.log(run.recipe.contrastive.largest_scale)).exp()
     for start in range(0, len(pairs), _HELD_OUT_BATCH):
         these_B = np.arange(start, min(start + _HELD_OUT_BATCH, len(pairs)))
         pixels = as_pixels(held_out.pictures.pixels_NCHW[pairs.frames(these_B, np.full(len(these_B), 0.5))], device)
