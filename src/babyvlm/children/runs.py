@@ -34,8 +34,7 @@ PEOPLE = "participants.csv"
 
 def option_scores(reply: Reply) -> tuple[float, ...] | None:
     """The score of each option, in the order of the round's options; None where the respondent gave none."""
-    graded = getattr(reply, "scores", None)
-    return None if graded is None else tuple(float(score) for score in graded.sums)
+    return None if reply.scores is None else reply.scores.sums
 
 
 @dataclass(frozen=True, kw_only=True)
