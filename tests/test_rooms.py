@@ -17,6 +17,7 @@ FLOW = [
     "training",
     "toolbox",
     "evaluation",
+    "probing",
     "audits",
     "leaderboard",
     "reports",
@@ -28,7 +29,7 @@ FLOW = [
 ]
 OF_TORCH = {"__main__", "demo"}
 """Of the command line, the script that runs it and the demonstration, which looks at the recipes."""
-MODEL_USERS = {"weights", "training", "evaluation", "chat"}
+MODEL_USERS = {"weights", "training", "evaluation", "probing", "chat"}
 
 
 def rooms_imported(path: Path) -> set[str]:
@@ -67,7 +68,7 @@ def test_the_chain_knows_nothing_of_the_command_line():
         "babyvlm.children.page",
         "babyvlm.curation",
         "babyvlm.toolbox",
-        *(f"babyvlm.chain.{part}" for part in ("children", "data", "items", "model", "results", "sharing")),
+        *(f"babyvlm.chain.{part}" for part in ("children", "data", "items", "model", "probes", "results", "sharing")),
         *(f"babyvlm.cli.{path.stem}" for path in sorted((SOURCE / "cli").glob("*.py")) if path.stem not in OF_TORCH),
     ],
 )

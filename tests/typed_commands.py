@@ -68,7 +68,7 @@ TINY: dict[str, list[str]] = {
 """What makes a command small, unless the page says otherwise."""
 
 SERVERS = ("study serve", "explore", "toolbox review", "chat")
-TWO_WORDS = ("corpus", "toolbox", "study")
+TWO_WORDS = ("corpus", "toolbox", "study", "probe")
 
 
 def commands_of(text: str) -> list[str]:
@@ -555,6 +555,11 @@ class Reader:
 
     def _look_compare(self, said: str, out: Path) -> None:
         assert "left_right" in said and "p" in said
+
+    def _look_probe_vision(self, said: str, out: Path) -> None:
+        found = json.loads((out / "probe.json").read_text())
+        assert {row["features"] for row in found["rows"]} == {"tower", "tower as drawn", "pixels", "colours"}
+        assert "abx" in said and (out / "probe.csv").is_file()
 
     def _look_report(self, said: str, out: Path) -> None:
         page = out.read_text(encoding="utf-8")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from babyvlm.chain.model import convert as convert
     from babyvlm.chain.model import load as load
     from babyvlm.chain.model import train as train
+    from babyvlm.chain.probes import probe_vision as probe_vision
     from babyvlm.chain.results import Evaluation as Evaluation
     from babyvlm.chain.results import compare as compare
     from babyvlm.chain.results import compare_seeds as compare_seeds
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from babyvlm.curation.reselect import SelectionChanges as SelectionChanges
     from babyvlm.evaluation import AskConfig as AskConfig
     from babyvlm.leaderboard import SubmissionConfig as SubmissionConfig
+    from babyvlm.probing import ProbeConfig as ProbeConfig
     from babyvlm.toolbox import InstructionConfig as InstructionConfig
     from babyvlm.toolbox import ToolboxConfig as ToolboxConfig
     from babyvlm.toolbox.detection import DetectionConfig as DetectionConfig
@@ -93,6 +95,7 @@ _PLACES = {
         "write_lmms_tasks",
     ),
     "babyvlm.chain.model": ("convert", "load", "train"),
+    "babyvlm.chain.probes": ("probe_vision",),
     "babyvlm.chain.results": ("Evaluation", "compare", "compare_seeds", "evaluate", "merge", "power", "score"),
     "babyvlm.chain.sharing": ("Submission", "export_study", "push", "report", "submit"),
     "babyvlm.children": ("ChildrenConfig",),
@@ -103,6 +106,7 @@ _PLACES = {
     "babyvlm.curation.reselect": ("SelectionChanges",),
     "babyvlm.evaluation": ("AskConfig",),
     "babyvlm.leaderboard": ("SubmissionConfig",),
+    "babyvlm.probing": ("ProbeConfig",),
     "babyvlm.toolbox": ("InstructionConfig", "ToolboxConfig"),
     "babyvlm.toolbox.detection": ("DetectionConfig",),
     "babyvlm.toolbox.published": ("ImportConfig",),
@@ -122,6 +126,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "InstructionConfig",
     "NurseryConfig",
     "OwnEncoderConfig",
+    "ProbeConfig",
     "RecognitionConfig",
     "RecordingChoice",
     "SelectionChanges",
@@ -148,6 +153,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "make_corpus",
     "merge",
     "power",
+    "probe_vision",
     "push",
     "report",
     "score",

@@ -159,6 +159,12 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "evaluation:power",
             is_data=True,
         ),
+        Command(
+            "probe vision",
+            "Probe a tower on labelled pictures, beside the tower as drawn, pixels and colours.",
+            "probes:vision",
+            is_data=True,
+        ),
         Command("report", "Write the comparison page of some runs, with its tables and figures.", "reports:report"),
         Command(
             "children",
@@ -231,6 +237,7 @@ FAMILIES: dict[str, str] = {
     "corpus": "Recordings with their transcripts and boxes.",
     "toolbox": "The DevCV Toolbox: its items.",
     "study": "People take the items in a browser.",
+    "probe": "What parts of a model tell apart.",
 }
 """First words that several commands share."""
 
