@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from babyvlm.model.configuration import ModelShape
+from babyvlm.training.colour_configuration import ColourChanges
 from babyvlm.training.configuration import LanguageStage, MixturePhase, MultimodalStage, Recipe, VisionStage
 from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.optimisation import Optimisation
@@ -199,6 +200,15 @@ _CONTRASTIVE = ContrastiveStage(
     width=128,
 )
 
+_CONTRASTIVE_DEMO = ContrastiveStage(
+    optimisation=Optimisation(learning_rate=2e-3, batch_size=128, steps=4000, warmup_fraction=0.1, weight_decay=0.1),
+    width=128,
+    view_scale=(0.2, 1.0),
+    view_tries=3,
+    colour=ColourChanges(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.2, grey_probability=0.15),
+    shared_words=1.0,
+)
+
 
 def _one_after_another(phases: _Phases) -> tuple[int, tuple[MixturePhase, ...]]:
     """All steps, and the phases by the fractions at which they end."""
@@ -214,7 +224,9 @@ def demo() -> Recipe:
     """The nursery's recipe cut short, with no time for words, for items constructed as published.
 
     DEVIATION, besides the nursery's: a stem of convolutions, and five tokens a picture. What a step takes is then half
-    of what it takes with patches of 16 pixels, and matching is learned in 70 steps in place of 150 (docs/log.md).
+    of what it takes with patches of 16 pixels, and matching is learned in 70 steps in place of 150. The contrastive
+    stage, which is on request, changes colours and cuts views around detail; without that it learns its pairs by heart
+    (docs/log.md).
     """
     long = nursery()
     steps, mixture = _one_after_another(_SHORT)
@@ -231,6 +243,7 @@ def demo() -> Recipe:
         vision=vision,
         joint=joint,
         instruction=instruction,
+        contrastive=_CONTRASTIVE_DEMO,
     )
 
 
