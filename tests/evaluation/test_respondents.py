@@ -10,6 +10,7 @@ from babyvlm.evaluation.baselines import BlindMatch, Majority, RandomGuess
 from babyvlm.evaluation.local import LocalModel
 from babyvlm.model import BabyLlavaForConditionalGeneration, ConversationEncoder
 from babyvlm.model.processing import normalise, square_pixels
+from babyvlm.records import Item, ItemTurn
 from babyvlm.toolbox import score
 
 KINDS = ["random", "majority", "blind-match", "model"]
@@ -56,6 +57,20 @@ def test_majority_gives_the_commonest_answer(toolbox):
     skewed = [item.model_copy(update={"turns": (item.turns[0].model_copy(update={"gold": "7"}),)}) for item in items]
     answers = replies(Majority(skewed), [item.question() for item in items], toolbox)
     assert set(map(tuple, answers.values())) == {("7",)}
+
+
+def test_majority_learns_no_answer_of_a_single_item(toolbox):
+    """Sentences of a minimal pair stand in one item alone; that the right one is right elsewhere tells nothing."""
+    pairs = [("good 0", "bad 0"), ("bad 1", "good 1"), ("good 2", "bad 2")]
+    items = [
+        Item(
+            id=f"pair {number}", task="minimal_pairs", split="test", chance=0.5,
+            turns=(ItemTurn(prompt="Which is right?", images=(), options=pair, gold=f"good {number}"),),
+        )
+        for number, pair in enumerate(pairs)
+    ]  # fmt: skip
+    answers = replies(Majority(items), [item.question() for item in items], toolbox)
+    assert [answers[item.id] for item in items] == [["good 0"], ["bad 1"], ["good 2"]]  # the first, mostly right
 
 
 def test_blind_match_solves_matching_without_reading(toolbox):

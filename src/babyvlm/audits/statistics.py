@@ -10,6 +10,7 @@ import numpy as np
 
 from babyvlm.audits.records import AnswerBalance
 from babyvlm.records import Item
+from babyvlm.toolbox.tasks import counted_as
 
 _DRAWS = 9999
 
@@ -19,8 +20,13 @@ def answer_balance(items: Sequence[Item], *, seed: int = 0) -> AnswerBalance:
 
     The p of the chi-square is simulated, as rounds may differ in their options and counts may be small.
     """
-    turns = [turn for item in items for turn in item.turns if len(turn.options) > 1]
-    kinds = Counter(tuple(sorted(turn.options)) for turn in turns)
+    choices = [
+        tuple(counted_as(item.task, turn.options, each) for each in (*turn.options, turn.gold))
+        for item in items
+        for turn in item.turns
+        if len(turn.options) > 1
+    ]
+    kinds = Counter(tuple(sorted(options)) for *options, _ in choices)
     names = sorted({option for kind in kinds for option in kind}, key=_numbers_by_size)
     place = {name: index for index, name in enumerate(names)}
     expected = np.zeros(len(names))
@@ -30,7 +36,7 @@ def answer_balance(items: Sequence[Item], *, seed: int = 0) -> AnswerBalance:
         columns = [place[option] for option in kind]
         expected[columns] += number / len(kind)
         drawn[:, columns] += rng.multinomial(number, [1 / len(kind)] * len(kind), size=_DRAWS)
-    counts = Counter(turn.gold for turn in turns)
+    counts = Counter(gold for *_, gold in choices)
     found = np.array([counts[name] for name in names], float)
     chi_square = float(((found - expected) ** 2 / expected).sum()) if names else 0.0
     as_uneven = int((((drawn - expected) ** 2 / expected).sum(axis=1) >= chi_square - 1e-9).sum()) if names else _DRAWS

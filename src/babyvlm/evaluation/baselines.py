@@ -19,7 +19,7 @@ import numpy as np
 from babyvlm.evaluation.respondents import Family, ImageReader
 from babyvlm.records import Item, Question, QuestionTurn, Reply, Response
 from babyvlm.toolbox.image_features import appearance
-from babyvlm.toolbox.tasks import row_name
+from babyvlm.toolbox.tasks import counted_as, row_name
 
 _BLIND_SEED = 1_000_003  # other guesses than the random respondent's, which would make the two rows alike
 
@@ -50,7 +50,7 @@ class RandomGuess:
 
 
 class Majority:
-    """Replies with the commonest right answer of the task.
+    """Replies with the commonest right answer of the task; where each item has texts of its own, the commonest place.
 
     Args:
         items: The toolbox whose answers are counted.
@@ -63,7 +63,8 @@ class Majority:
     def __init__(self, items: Sequence[Item]) -> None:
         counts: dict[str, Counter[str]] = {}
         for item in items:
-            counts.setdefault(row_name(item.task, item.variant), Counter()).update(turn.gold for turn in item.turns)
+            counter = counts.setdefault(row_name(item.task, item.variant), Counter())
+            counter.update(counted_as(item.task, turn.options, turn.gold) for turn in item.turns)
         self._commonest: Mapping[str, list[str]] = {
             task: [answer for answer, _ in sorted(counter.items(), key=lambda pair: (-pair[1], pair[0]))]
             for task, counter in counts.items()
@@ -74,7 +75,8 @@ class Majority:
             replies = []
             known = self._commonest.get(row_name(question.task, question.variant), ())
             for turn in question.turns:
-                ranked = [answer for answer in known if answer in turn.options]
+                by_name = {counted_as(question.task, turn.options, option): option for option in turn.options}
+                ranked = [by_name[name] for name in known if name in by_name]
                 replies.append(Reply(text=ranked[0] if ranked else turn.options[0]))
             yield Response(item=question.id, replies=tuple(replies))
 

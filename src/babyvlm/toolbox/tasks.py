@@ -283,6 +283,15 @@ EASY_TASKS = ("picture_vocabulary", "left_right", "spatial_details", "memory")
 """The sub-tasks that have an easy variant: for training alone, to lead up to them."""
 
 
+def counted_as(task: str, options: Sequence[str], answer: str) -> str:
+    """What an answer is counted under: itself, or its place where an item has texts of its own to choose from.
+
+    >>> counted_as("minimal_pairs", ("a dog barks", "a dog bark"), "a dog bark"), counted_as("memory", ("A", "B"), "B")
+    ('place 2', 'B')
+    """
+    return f"place {options.index(answer) + 1}" if task_named(task).answers == "text" else answer
+
+
 def row_name(task: str, variant: str) -> str:
     """The row of tables and scores that an item counts in: variants other than the published have their own.
 
