@@ -150,5 +150,8 @@ def test_balance_and_guessing_by_hand():
     uneven = [one_turn("looking_while_listening", f"{n}", ("a", "b"), "A" if n < 32 else "B") for n in range(40)]
     assert answer_balance(even).p == 1 and answer_balance(even).counts == {"A": 20, "B": 20}
     assert answer_balance(uneven).chi_square == pytest.approx(14.4) and answer_balance(uneven).p < 0.002
+    turns = [ItemTurn(prompt="?", images=(), options=(f"good {n}", f"bad {n}"), gold=f"good {n}") for n in range(40)]
+    pairs = [even[0].model_copy(update={"task": "minimal_pairs", "turns": (turn,)}) for turn in turns]
+    assert answer_balance(pairs).counts == {"place 1": 40, "place 2": 0} and answer_balance(pairs).p < 0.001
     assert chance_of_as_much(1.0, 3, 0.5) == pytest.approx(1 / 8)
     assert chance_of_as_much(0.5, 100.5, 0.5) == pytest.approx(0.5)

@@ -70,10 +70,10 @@ def fit_linear(known_ND: Floats, labels_N: Labels, penalty: float) -> tuple[Floa
         search.zero_grad()
         total = F.cross_entropy(x_ND @ weights_KD.T + intercepts_K, y_N, reduction="sum")
         total = total + penalty * weights_KD.square().sum() / 2
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         return total
 
-    search.step(cost)  # type: ignore[no-untyped-call]
+    search.step(cost)
     return weights_KD.detach().numpy(), intercepts_K.detach().numpy()
 
 
