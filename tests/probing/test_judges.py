@@ -35,8 +35,11 @@ def test_the_nearest_vote(drawn):
         assert nearest_labels(features, labels, asked, neighbours).tolist() == told
 
 
-def test_the_linear_probe_is_where_its_cost_is_least(drawn):
+@pytest.mark.parametrize("width", [5, 40])
+def test_the_linear_probe_is_where_its_cost_is_least(width, drawn):
     features, labels = drawn
+    if width > 5:  # more features than pictures
+        features = np.concatenate([features, np.random.default_rng(5).normal(size=(15, width - 5))], axis=1)
     weights, intercepts = fit_linear(features, labels, 0.7)
 
     def cost(weights, intercepts):

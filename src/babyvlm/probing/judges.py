@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from babyvlm.probing.tables import Floats, Labels
 
-_STEPS, _SLOPE = 2000, 1e-9
+_STEPS, _SLOPE = 300, 1e-6
 _CHUNK = 64
 
 
@@ -53,7 +53,15 @@ def linear_labels(known_ND: Floats, labels_N: Labels, asked_MD: Floats, penalty:
 
 
 def fit_linear(known_ND: Floats, labels_N: Labels, penalty: float) -> tuple[Floats, Floats]:
-    """Weights, KD, and intercepts, K, of the regression, by L-BFGS in double precision."""
+    """Weights, KD, and intercepts, K, of the regression, by L-BFGS in double precision.
+
+    The least weights lie in the span of the pictures, so that of more features than pictures no more are searched than
+    there are pictures.
+    """
+    basis_DR = None
+    if known_ND.shape[1] > len(known_ND):
+        basis_DR, _ = np.linalg.qr(known_ND.T)
+        known_ND = known_ND @ basis_DR
     x_ND, y_N = torch.from_numpy(np.ascontiguousarray(known_ND)).double(), torch.from_numpy(labels_N)
     weights_KD = torch.zeros(int(labels_N.max()) + 1, x_ND.shape[1], dtype=torch.double, requires_grad=True)
     intercepts_K = torch.zeros(len(weights_KD), dtype=torch.double, requires_grad=True)
@@ -61,7 +69,7 @@ def fit_linear(known_ND: Floats, labels_N: Labels, penalty: float) -> tuple[Floa
         [weights_KD, intercepts_K],
         max_iter=_STEPS,
         tolerance_grad=_SLOPE,
-        tolerance_change=1e-15,
+        tolerance_change=1e-12,
         history_size=20,
         line_search_fn="strong_wolfe",
     )
@@ -74,7 +82,8 @@ def fit_linear(known_ND: Floats, labels_N: Labels, penalty: float) -> tuple[Floa
         return total
 
     search.step(cost)
-    return weights_KD.detach().numpy(), intercepts_K.detach().numpy()
+    found_KD = weights_KD.detach().numpy()
+    return (found_KD if basis_DR is None else found_KD @ basis_DR.T), intercepts_K.detach().numpy()
 
 
 def abx_errors(features_ND: Floats, labels_N: Labels) -> Floats:
