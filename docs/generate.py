@@ -40,6 +40,7 @@ ROOMS = {
     "babyvlm.audits": "Audit",
     "babyvlm.leaderboard": "Leaderboard",
     "babyvlm.reports": "Reports",
+    "babyvlm.probing": "Probes",
     "babyvlm.children": "Children",
     "babyvlm.study": "Studies",
     "babyvlm.explorer": "Explorer",
