@@ -49,7 +49,7 @@ def ended(*special: str, **named: str):
 
 
 def read_by(words) -> dict:
-    """What a text encoder is told of its tokenizer."""
+    """Settings of a text encoder that follow from its tokenizer."""
     ids = {"pad_token_id": words.pad_token_id, "eos_token_id": words.eos_token_id, "bos_token_id": None}
     return {**TEXTS, **ids, "vocab_size": len(words), "max_position_embeddings": 40}
 

@@ -7,6 +7,7 @@ from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
 from babyvlm.evaluation import choose_respondent, evaluate
 from babyvlm.evaluation.contrastive import ContrastiveCheckpoint
 from babyvlm.evaluation.dual_encoder import DualEncoderModel
+from babyvlm.evaluation.likeness import asked_word
 from babyvlm.folders import Manifest
 from babyvlm.model import DualEncoder, DualEncoderConfig, ModelShape
 from babyvlm.model.configuration import vision_config
@@ -92,3 +93,16 @@ def test_other_folders_are_refused(tmp_path, checkpoint, toolbox):
         choose_respondent(f"clip:{tmp_path}", toolbox)
     with pytest.raises((CheckpointError, DataFolderError), match="not a dual encoder"):
         choose_respondent(f"clip:{checkpoint}", toolbox)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "asked"),
+    [
+        ("Touch the image of 'cup' (A) (B)", "cup"),
+        ("Which picture is 'the boy's dog'? Don't guess, it's easy.", "the boy's dog"),
+        ("Don't look: that's all", ""),
+    ],
+)
+def test_a_word_between_quotes_is_told_from_apostrophes(prompt, asked):
+    turn = QuestionTurn(prompt=prompt, images=("a", "b"), options=("A", "B"))
+    assert asked_word(turn) == asked

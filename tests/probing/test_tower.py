@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from random import Random
 
 import numpy as np
@@ -116,6 +117,22 @@ def test_pictures_are_changed_as_they_say():
 def test_stages_of_ours_are_probed(stage, shapes, stages, tmp_path):
     found = probe_pictures(str(stages[stage]), shapes, tmp_path / "probe", ProbeConfig(changes=()))
     assert {row.features for row in found.rows} >= {"tower", "tower as drawn"}
+
+
+def test_pictures_become_square_as_in_the_towers_run(stages, shapes, tmp_path):
+    run = tmp_path / "run"
+    for place in (run / "vision", run / "ladder" / "vision" / "010%"):  # a stage, and a checkpoint kept by words
+        shutil.copytree(stages["vision"], place)
+    wide = Image.new("RGB", (64, 16), "red")
+    tokens = {}
+    for fit in ("pad", "stretch"):
+        (run / "recipe.json").write_text(json.dumps({"model": {"image_fit": fit}}))
+        places = (run / "vision", run / "ladder" / "vision" / "010%")
+        of_both = [tower_features(str(place), 0)["tower"]([wide]) for place in places]
+        assert (of_both[0] == of_both[1]).all()
+        tokens[fit] = of_both[0]
+    assert np.abs(tokens["pad"] - tokens["stretch"]).max() > 1e-3
+    assert (tower_features(str(stages["vision"]), 0)["tower"]([wide]) == tokens["pad"]).all()  # published
 
 
 def test_bad_input_is_named(shapes, vit, tmp_path, capsys):

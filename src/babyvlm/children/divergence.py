@@ -194,7 +194,7 @@ def divergence_from(
 
 
 def guessing_divergence(trial_set: TrialSet, group: AgeGroup) -> float:
-    """The mean divergence from children of whoever chooses every picture alike, nats: what no knowledge earns."""
+    """The mean divergence of guessing from children, nats: every picture equally likely."""
     known_T = group.shares_TP.sum(axis=1) > 0
     even_TP = np.where(trial_set.shown[group.numbers_T[known_T] - 1], 0.0, np.nan)
     return float(trial_divergences(group.shares_TP[known_T], even_TP, np.ones(1)).mean())

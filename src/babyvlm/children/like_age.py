@@ -3,10 +3,10 @@
 children with ages ──> ability = level + growth x age, and a spread about it ──> age at which a model's is expected
 
 The line is fitted to the answers themselves and not to estimated abilities, which are drawn to their mean. A model's
-ability is what its answers alone say. The interval joins what they leave open with the line fitted to children drawn
-anew. There is no age, and a reason in its place, where children or items do not allow one: too few children or items in
-common, no spread of ages, an ability that does not rise with age, a model that may be guessing (a Rasch model knows no
-guessing, and would find children who answer so), or one beyond the ages of the children.
+ability is what its answers alone say. The interval joins what they leave open with the line fitted to bootstrap samples
+of the children. There is no age, and a reason in its place, where children or items do not allow one: too few children
+or items in common, no spread of ages, an ability that does not rise with age, a model that may be guessing (a Rasch
+model knows no guessing, and would find children who answer so), or one beyond the ages of the children.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Growth:
     oldest: float
     children: int
     draws_D2: Floats
-    """Level and growth of children drawn anew."""
+    """Level and growth in bootstrap samples of the children."""
 
     def at(self, months: Floats) -> Floats:
         """Expected ability at some ages."""

@@ -45,7 +45,7 @@ from babyvlm.evaluation.hub_access import (
     refuse_unreachable,
     shown_name,
 )
-from babyvlm.evaluation.hub_likelihood import last_logits, positions, sums_anew, sums_decoded, sums_from_cache
+from babyvlm.evaluation.hub_likelihood import last_logits, positions, sums_decoded, sums_from_cache, sums_recomputed
 from babyvlm.evaluation.hub_processors import load_processor
 from babyvlm.evaluation.hub_prompts import EMPTY_QUESTION, ChatPrompts, Message, PlainPrompts, assistant
 from babyvlm.evaluation.option_scores import likelihood_scores
@@ -326,13 +326,13 @@ class HubModel:
         if self._model.config.is_encoder_decoder:
             return sums_decoded(self._model, inputs, tails_BKL)
         if not self.keeps_cache or len(tails_BKL) == 1:
-            return sums_anew(self._model, inputs, tails_BKL)
+            return sums_recomputed(self._model, inputs, tails_BKL)
         cache, mask_BP = DynamicCache(config=self._model.config.get_text_config()), inputs["attention_mask"]
         placed = {**positions(self._model, mask_BP, mask_BP.shape[1]), **last_logits(self._model, 1)}
         logits_BLV = self._model(**inputs, **placed, **{self._cache_named: cache}, use_cache=True).logits
         sums_BK = sums_from_cache(self._model, cache, mask_BP, logits_BLV[:, -1].float(), tails_BKL)
         if not self.checked_batch:
-            again_BK = sums_anew(self._model, inputs, tails_BKL)
+            again_BK = sums_recomputed(self._model, inputs, tails_BKL)
             there_BK = again_BK.isfinite()
             apart = (sums_BK - again_BK)[there_BK].abs().max()
             self.checked_batch = bool(apart <= _SAME_LOGITS * again_BK[there_BK].abs().max().clamp(min=1))
@@ -348,7 +348,7 @@ class HubModel:
                 inputs = self._encode([self._prompts.text(EMPTY_QUESTION)], [[]])
                 tails_BKL = kv_cache.padded_options([self._prompts.options(EMPTY_QUESTION, [option])])
                 decoded = self._model.config.is_encoder_decoder
-                read = sums_decoded if decoded else sums_anew
+                read = sums_decoded if decoded else sums_recomputed
                 self._alone[option] = float(read(self._model, inputs, tails_BKL.to(self._device)))
             except (RuntimeError, ValueError, IndexError, TypeError, KeyError, TemplateError) as error:
                 self.say(f"no prompt-corrected scores: it reads no empty question ({first_line(error)})")

@@ -1,7 +1,7 @@
 """How likely a model of transformers finds each option behind what it has read.
 
     from a cache    the prompts once, then options behind them, many rows in one pass
-    anew            one pass for each option, the prompts read again each time: models that cannot go on from a cache
+    recomputed      one pass for each option, the prompts read again each time: models that cannot go on from a cache
     decoded         encoder and decoder apart: the prompt into the one, an option into the other
 
 Options are padded on the right, prompts on the left; padding is masked and counts for nothing.
@@ -69,7 +69,7 @@ def positions(model: Any, mask_BT: torch.Tensor, new: int) -> dict[str, torch.Te
     return {"position_ids": (mask_BT.cumsum(1) - 1).clamp(min=0)[:, -new:]}
 
 
-def sums_anew(model: Any, inputs: Mapping[str, torch.Tensor], tails_BKL: torch.Tensor) -> torch.Tensor:
+def sums_recomputed(model: Any, inputs: Mapping[str, torch.Tensor], tails_BKL: torch.Tensor) -> torch.Tensor:
     """Log-likelihoods of options, the prompts read again for each, (B, K).
 
     Args:

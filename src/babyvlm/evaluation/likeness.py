@@ -13,7 +13,7 @@ WORD_ROWS = (*WORD_TASKS, "devbench_grammar")
 """Sub-tasks that the likeness of a word, or of a sentence, and pictures answers."""
 PICTURE_ROWS = ("left_right", "spatial_details", "memory")
 """Sub-tasks that the likeness of pictures answers."""
-_QUOTED = re.compile(r"'(.+)'")
+_QUOTED = re.compile(r"(?<!\w)'(.+?)'(?!\w)")  # an apostrophe within a word is no quote
 
 
 def likeness_takes(row: str, rows: Sequence[str] = (*WORD_ROWS, *PICTURE_ROWS)) -> bool:

@@ -72,7 +72,7 @@ class Probed(BaseModel):
 def row_of(
     of_label_K: Sequence[float] | Floats, *, features: str, pictures: str, probe: str, chance: float, seed: int
 ) -> ProbeRow:
-    """A row from the figure of each label, with its interval over labels drawn anew."""
+    """A row from the figure of each label, with its interval by resampling labels."""
     each_K = np.asarray(of_label_K, dtype=np.float64)
     draws_RK = np.random.default_rng(seed).integers(len(each_K), size=(_RESAMPLES, len(each_K)))
     low, high = np.quantile(each_K[draws_RK].mean(1), (0.025, 0.975))

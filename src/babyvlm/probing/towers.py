@@ -78,8 +78,7 @@ def _ours(folder: Path, seed: int) -> dict[str, Features]:
     fit = getattr(config, "image_fit", None)
     if config.model_type == "vit":
         learned: Any = load_tower(folder)
-        recipe = folder.parent / "recipe.json"  # the tower alone does not say how pictures become square
-        fit = json.loads(recipe.read_text())["model"]["image_fit"] if recipe.is_file() else "pad"
+        fit = _fit_of_run(folder)
     elif config.model_type == DualEncoderConfig.model_type:
         learned = load_exactly(DualEncoder, folder).vision_tower
     elif config.model_type == BabyLlavaConfig.model_type:
@@ -89,6 +88,18 @@ def _ours(folder: Path, seed: int) -> dict[str, Features]:
     torch.manual_seed(seed)
     drawn = new_tower(learned.config)
     return {"tower": _class_tokens(learned, fit or "pad"), "tower as drawn": _class_tokens(drawn, fit or "pad")}
+
+
+def _fit_of_run(tower: Path) -> str:
+    """How pictures become square for a tower, which by itself does not say: as its run's recipe has it.
+
+    The run is the folder above a stage, or three above a checkpoint kept by words heard; of a tower elsewhere it is
+    the published way.
+    """
+    for folder in tower.resolve().parents[:3]:
+        if (folder / "recipe.json").is_file():
+            return str(json.loads((folder / "recipe.json").read_text())["model"]["image_fit"])
+    return "pad"
 
 
 def _class_tokens(tower: Any, fit: Any) -> Features:

@@ -19,12 +19,12 @@ from random import Random
 from PIL import Image
 
 from babyvlm.errors import InputError
+from babyvlm.shown_pictures import IMAGE_SUFFIXES
 from babyvlm.spreadsheets import open_table
 from babyvlm.toolbox.batteries import Battery, BatteryRecord, BatteryTurn
 from babyvlm.toolbox.tasks import LETTERS, picture_vocabulary_prompt
 
 WORD_LIST = "words.tsv"
-_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp"}
 _SEED = 0
 
 
@@ -51,7 +51,7 @@ def read_words(source: Path) -> Iterator[BatteryRecord]:
 
 
 def _pictures(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def _read_list(path: Path) -> dict[str, str]:

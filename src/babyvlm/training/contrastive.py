@@ -74,9 +74,10 @@ class ContrastiveObjective(nn.Module):
         placed_PD, read_BD = self.encoder.placed(features_PE), self.encoder.read(texts_BL)
         placed_PD, read_BD, groups_B = everyones(placed_PD), everyones(read_BD), everyones(groups_B)
         shared_BB = None
-        if self.settings.shared_words:
-            shared_BB = self.settings.shared_words * overlaps(everyones(rare_words(texts_BL, self.rarities_V)))
         with torch.autocast(placed_PD.device.type, enabled=False):  # cosines times 100 need more than 8 bits
+            if self.settings.shared_words:
+                rare_BV = everyones(rare_words(texts_BL, self.rarities_V.float()))
+                shared_BB = self.settings.shared_words * overlaps(rare_BV)
             return self._compare(placed_PD, read_BD, groups_B, regions, shared_BB)
 
     def _compare(
