@@ -49,11 +49,21 @@ def test_a_tower_by_itself_takes_no_questions():
                             inputs={"tower.pth": "ab12"}))  # fmt: skip
     assert head(card)["pipeline_tag"] == "image-feature-extraction"
     assert (
-        "ViTModel" in card and "babyvlm.load" not in card and "`tower.pth` ab12" in card and "## Training" not in card
+        "AutoModel.from_pretrained" in card and "babyvlm.load" not in card and "`tower.pth` ab12" in card and "## Training" not in card
     )
 
 
-@pytest.mark.parametrize(("has_stem", "loader"), [(False, "ViTModel.from_pretrained("), (True, "load_tower(")])
-def test_a_tower_is_loaded_as_its_card_says(has_stem, loader):
-    card = model_card(CardFacts(stage="vision", recipe="demo", parameters={"vision": 1}, has_stem=has_stem))
-    assert f"`{loader}" in card.replace("babyvlm.model.loading.", "")
+@pytest.mark.parametrize(
+    ("facts", "loader"),
+    [
+        ({"stage": "vision"}, 'AutoModel.from_pretrained("FOLDER", add_pooling_layer=False)'),
+        ({"stage": "vision", "has_stem": True}, 'AutoModel.from_pretrained("FOLDER", trust_remote_code=True)'),
+        ({"stage": "contrastive"}, 'AutoModel.from_pretrained("FOLDER", trust_remote_code=True)'),
+        ({"stage": "language"}, 'AutoModelForCausalLM.from_pretrained("FOLDER", trust_remote_code=True)'),
+        ({"stage": "joint"}, 'AutoModelForImageTextToText.from_pretrained("FOLDER", trust_remote_code=True)'),
+    ],
+)
+def test_the_card_names_the_loader_of_its_stage(facts, loader):
+    """That the code runs is tested with trained stages, in ``tests/training/test_elsewhere.py``."""
+    card = model_card(CardFacts(recipe="demo", parameters={"vision": 1}, **facts))
+    assert loader in card and ("trust_remote_code" in card) == ("trust_remote_code" in loader)

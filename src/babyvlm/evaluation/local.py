@@ -39,6 +39,7 @@ from babyvlm.model.loading import load_config, load_exactly, load_tokenizer
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, normalise, square_pixels, with_places
 from babyvlm.model.sight import require_sight
+from babyvlm.model.stem import TOWER_TYPES
 from babyvlm.model.tokenizer import EOS, PAD
 from babyvlm.records import IMAGE_TOKEN, OptionScores, Question, QuestionTurn, Reply, Response
 
@@ -292,7 +293,7 @@ def _refuse_other_models(checkpoint: Path) -> None:
     """Looks before anything is made: of another model's configuration transformers would make a large model of ours."""
     kind = load_config(checkpoint).model_type
     if kind != BabyLlavaConfig.model_type:
-        whole = " A vision tower by itself answers nothing: give a later stage" if kind == "vit" else ""
+        whole = " A vision tower by itself answers nothing: give a later stage" if kind in TOWER_TYPES else ""
         raise CheckpointError(f"holds a model of type {kind}, not a whole model of ours.{whole}", path=checkpoint)
 
 

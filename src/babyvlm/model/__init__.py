@@ -7,6 +7,7 @@ from babyvlm.model.dual_encoder import DualEncoder, DualEncoderConfig
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import ConversationEncoder, image_processor, processor
+from babyvlm.model.stem import TowerWithStem, TowerWithStemConfig
 from babyvlm.model.tokenizer import train_tokenizer
 
 __all__ = [
@@ -27,3 +28,5 @@ AutoModelForCausalLM.register(BabyLlavaConfig, BabyLlavaForConditionalGeneration
 AutoModelForImageTextToText.register(BabyLlavaConfig, BabyLlavaForConditionalGeneration)
 AutoConfig.register(DualEncoderConfig.model_type, DualEncoderConfig)
 AutoModel.register(DualEncoderConfig, DualEncoder)
+AutoConfig.register(TowerWithStemConfig.model_type, TowerWithStemConfig)
+AutoModel.register(TowerWithStemConfig, TowerWithStem)

@@ -1,146 +1,21 @@
-"""A picture encoder and a text encoder that share one space (as CVCL, Vong et al. 2024, Science 383: 504-511).
-
-    picture ── vision tower ── class token ── linear ── unit vector ─┐
-                                                                     ├── scaled product
-    text ─┬─ vectors of its known words, averaged by gates ──────────┤
-          └─ language model ── mean of its tokens ── linear ─────────┘
-
-CVCL averages word vectors with equal weights. DEVIATION: each word has a learned gate, all equal at first, so that
-words which say nothing about what is in view count for less.
-
-B pictures or texts, C channels, H W pixels, L words or tokens, D width of the space, E width of an encoder.
-"""
+"""A dual encoder (``dual_modeling.py``) with what makes texts and pictures ready for it, and its checkpoints."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
-from torch.nn import functional as F
-from transformers import LlamaConfig, LlamaModel, PreTrainedConfig, PreTrainedModel, ViTConfig
 
 from babyvlm.errors import CheckpointError
-from babyvlm.model.llava_config import Fit
+from babyvlm.model.dual_modeling import PAD_WORD, DualEncoder, DualEncoderConfig
 from babyvlm.model.loading import load_config, load_exactly, load_tokenizer
 from babyvlm.model.processing import normalise
-from babyvlm.model.stem import new_tower
 from babyvlm.model.tokenizer import EOS
 from babyvlm.words import words_of
 
-PAD_WORD = 0
-"""Number of no word, with which rows of words are filled up."""
-_FIRST_SCALE = 10.0
-_FIRST_BIAS = -10.0
-"""Of SigLIP (Zhai et al. 2023), where nearly all pairs of a batch do not belong together."""
-_LARGEST_GATE = 4.0
-
-
-class DualEncoderConfig(PreTrainedConfig):
-    """Sizes of both encoders, and the words that are known.
-
-    Args:
-        vision_config: The tower's.
-        text_config: The language model's; None where words are averaged.
-        words: Known words in lower case; a word's number is its place, counted from 1. Empty with a language model.
-        width: Of the common space.
-        image_fit: How a picture becomes square.
-    """
-
-    model_type = "babyvlm_dual_encoder"
-
-    def __init__(
-        self,
-        vision_config: Mapping[str, Any] | None = None,
-        text_config: Mapping[str, Any] | None = None,
-        words: Sequence[str] = (),
-        width: int = 512,
-        image_fit: Fit = "pad",
-        **other: Any,
-    ) -> None:
-        self.vision_config = dict(vision_config or {})
-        self.text_config = None if text_config is None else dict(text_config)
-        self.words, self.width, self.image_fit = list(words), width, image_fit
-        super().__init__(**other)
-
-
-class DualEncoder(PreTrainedModel):
-    """Pictures and texts into one space.
-
-    Args:
-        config: Its sizes and words.
-    """
-
-    config_class = DualEncoderConfig
-    base_model_prefix = "dual_encoder"
-
-    def __init__(self, config: DualEncoderConfig) -> None:
-        super().__init__(config)
-        vision = ViTConfig(**config.vision_config)
-        self.vision_tower = new_tower(vision)
-        self.picture = nn.Linear(vision.hidden_size, config.width)
-        if config.text_config is None:
-            self.word_vectors = nn.Embedding(len(config.words) + 1, config.width, padding_idx=PAD_WORD)
-            self.word_gates = nn.Embedding(len(config.words) + 1, 1, padding_idx=PAD_WORD)
-        else:
-            text = LlamaConfig(**config.text_config)
-            self.language_model = LlamaModel(text)
-            self.text = nn.Linear(text.hidden_size, config.width)
-        self.log_scale = nn.Parameter(torch.tensor(math.log(_FIRST_SCALE)))
-        self.bias = nn.Parameter(torch.tensor(_FIRST_BIAS))
-        self.post_init()
-
-    def _init_weights(self, module: nn.Module) -> None:
-        if module is self:
-            with torch.no_grad():
-                self.log_scale.fill_(math.log(_FIRST_SCALE))
-                self.bias.fill_(_FIRST_BIAS)
-        elif self.config.text_config is None and module is self.word_vectors:
-            nn.init.normal_(module.weight, std=self.config.width**-0.5)
-            with torch.no_grad():
-                module.weight[PAD_WORD].zero_()
-        elif self.config.text_config is None and module is self.word_gates:
-            nn.init.zeros_(module.weight)
-        elif module in (self.picture, getattr(self, "text", None)):
-            assert isinstance(module, nn.Linear)
-            nn.init.normal_(module.weight, std=module.in_features**-0.5)
-            nn.init.zeros_(module.bias)
-
-    def features(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """The tower's class tokens, BE, of pixels as ``normalise`` leaves them."""
-        pixels_BCHW = pixels_BCHW.to(self.picture.weight.dtype)  # of copies in bfloat16
-        tokens: torch.Tensor = self.vision_tower(pixel_values=pixels_BCHW).last_hidden_state[:, 0]
-        return tokens
-
-    def placed(self, features_BE: torch.Tensor) -> torch.Tensor:
-        """Class tokens as unit vectors of the common space, BD."""
-        return F.normalize(self.picture(features_BE.to(self.picture.weight.dtype)).float(), dim=-1)
-
-    def read(self, texts_BL: torch.Tensor) -> torch.Tensor:
-        """Texts as unit vectors of the common space, BD; zero where a text holds no known word.
-
-        Args:
-            texts_BL: Numbers of words, filled up with ``PAD_WORD``; with a language model token ids, filled up behind
-                the end with ``-1``.
-        """
-        if self.config.text_config is None:
-            gates_BL1 = self.word_gates(texts_BL).clamp(-_LARGEST_GATE, _LARGEST_GATE).exp()
-            gates_BL1 = gates_BL1 * (texts_BL != PAD_WORD).unsqueeze(-1)
-            mean_BD = (gates_BL1 * self.word_vectors(texts_BL)).sum(1) / gates_BL1.sum(1).clamp(min=1e-6)
-            return F.normalize(mean_BD.float(), dim=-1)
-        there_BL = texts_BL >= 0
-        hidden_BLE = self.language_model(
-            input_ids=texts_BL.clamp(min=0), attention_mask=there_BL.long(), use_cache=False
-        ).last_hidden_state
-        share_BL1 = (there_BL / there_BL.sum(1, keepdim=True).clamp(min=1)).unsqueeze(-1)
-        return F.normalize(self.text((hidden_BLE * share_BL1.to(hidden_BLE.dtype)).sum(1)).float(), dim=-1)
-
-    def forward(self, pixels_BCHW: torch.Tensor, texts_BL: torch.Tensor) -> torch.Tensor:
-        """Cosine of each picture and each text, (pictures, texts)."""
-        return self.placed(self.features(pixels_BCHW)) @ self.read(texts_BL).T
+__all__ = ["PAD_WORD", "DualEncoder", "DualEncoderConfig", "TextReader", "as_pixels", "load_dual_encoder"]
 
 
 class TextReader:

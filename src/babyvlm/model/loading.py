@@ -44,8 +44,9 @@ def load_tower(checkpoint: Path) -> ViTModel:
     Raises:
         CheckpointError: As for :func:`load_exactly`.
     """
-    if getattr(load_config(checkpoint), "stem", None):
-        return load_exactly(TowerWithStem, checkpoint)
+    config = load_config(checkpoint)
+    if getattr(config, "stem", None):
+        return load_exactly(TowerWithStem, checkpoint, config=config)
     return load_exactly(ViTModel, checkpoint, add_pooling_layer=False)
 
 

@@ -6,7 +6,7 @@ A patch of 16 pixels of a picture of 64 is more than a small tower can learn to 
 convolutions help transformers see better") describe the remedy. DEVIATION: the published tower cuts patches, as does
 ours wherever a shape has no stem.
 
-Copied beside the weights of every checkpoint (``modeling.py``).
+Copied beside the weights of every checkpoint (``modeling.py``), of a tower by itself too where it has a stem.
 """
 
 from __future__ import annotations
@@ -67,13 +67,40 @@ def put_stem(tower: ViTModel) -> None:
         patches.projection = ConvolutionalStem([config.num_channels, *channels], config.hidden_size, config.patch_size)
 
 
-class TowerWithStem(ViTModel):
-    """A ViT without a pooled output, whose configuration has a stem."""
+class TowerWithStemConfig(ViTConfig):
+    """Configuration of ``TowerWithStem``.
 
-    def __init__(self, config: ViTConfig) -> None:
-        super().__init__(config, add_pooling_layer=False)
+    Of a type of its own: transformers would load a ``vit`` without the stem and draw the weights that it then lacks.
+    """
+
+    model_type = "babyvlm_vit"
+
+
+TOWER_TYPES = (ViTConfig.model_type, TowerWithStemConfig.model_type)
+"""Types of a tower by itself. Until 2026-11, one with a stem was saved as a ``vit`` too."""
+
+
+class TowerWithStem(ViTModel):
+    """A ViT whose configuration has a stem.
+
+    Args:
+        config: The tower's; a plain ``ViTConfig`` with a stem, as a whole model has, becomes a ``TowerWithStemConfig``.
+        add_pooling_layer: As for ``ViTModel``, but off by default: no stage trains one.
+    """
+
+    config_class = TowerWithStemConfig
+
+    def __init__(self, config: ViTConfig, add_pooling_layer: bool = False) -> None:
+        if not isinstance(config, TowerWithStemConfig):
+            settings = {name: value for name, value in config.to_dict().items() if name != "model_type"}
+            config = TowerWithStemConfig(**settings)
+        super().__init__(config, add_pooling_layer=add_pooling_layer)
         put_stem(self)
         self.post_init()
+
+
+TowerWithStemConfig.register_for_auto_class("AutoConfig")
+TowerWithStem.register_for_auto_class("AutoModel")
 
 
 def new_tower(config: ViTConfig) -> ViTModel:

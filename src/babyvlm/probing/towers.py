@@ -24,12 +24,13 @@ from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_config, load_exactly, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import normalise, square_pixels
-from babyvlm.model.stem import new_tower
+from babyvlm.model.stem import TOWER_TYPES, new_tower
 from babyvlm.probing.tables import Floats
 
 Features = Callable[[Sequence[Image.Image]], Floats]
 """Features of RGB pictures, UD."""
 
+IMAGE_PROCESSOR = "preprocessor_config.json"
 _BATCH = 64
 _PIXELS, _BINS = 32, 8
 _COLOURS_A_BIN = 256 // _BINS
@@ -76,9 +77,9 @@ def _colours(images: Sequence[Image.Image]) -> Floats:
 def _ours(folder: Path, seed: int) -> dict[str, Features]:
     config = load_config(folder)
     fit = getattr(config, "image_fit", None)
-    if config.model_type == "vit":
+    if config.model_type in TOWER_TYPES:
         learned: Any = load_tower(folder)
-        fit = _fit_of_run(folder)
+        fit = _fit_of_tower(folder)
     elif config.model_type == DualEncoderConfig.model_type:
         learned = load_exactly(DualEncoder, folder).vision_tower
     elif config.model_type == BabyLlavaConfig.model_type:
@@ -90,12 +91,14 @@ def _ours(folder: Path, seed: int) -> dict[str, Features]:
     return {"tower": _class_tokens(learned, fit or "pad"), "tower as drawn": _class_tokens(drawn, fit or "pad")}
 
 
-def _fit_of_run(tower: Path) -> str:
-    """How pictures become square for a tower, which by itself does not say: as its run's recipe has it.
+def _fit_of_tower(tower: Path) -> str:
+    """How pictures become square for a tower: as its image processor has it.
 
-    The run is the folder above a stage, or three above a checkpoint kept by words heard; of a tower elsewhere it is
-    the published way.
+    Towers saved until 2026-11 have none. Theirs is as the run's recipe has it, and of a tower elsewhere the published
+    way. The run is the folder above a stage, or three above a checkpoint kept by words heard.
     """
+    if (tower / IMAGE_PROCESSOR).is_file():
+        return "pad" if json.loads((tower / IMAGE_PROCESSOR).read_text(encoding="utf-8"))["do_pad"] else "stretch"
     for folder in tower.resolve().parents[:3]:
         if (folder / "recipe.json").is_file():
             return str(json.loads((folder / "recipe.json").read_text())["model"]["image_fit"])

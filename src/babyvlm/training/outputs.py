@@ -21,7 +21,7 @@ from babyvlm.heard import Heard
 from babyvlm.model.dual_encoder import DualEncoder, DualEncoderConfig
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
-from babyvlm.model.processing import processor
+from babyvlm.model.processing import image_processor, processor
 from babyvlm.names import STAGES, StageName
 from babyvlm.parts import parameter_counts
 from babyvlm.training.configuration import Recipe
@@ -113,6 +113,8 @@ class StageOutputs:
             )
             with fresh_folder(folder) as partial:
                 encoder.save_pretrained(partial)
+                shape = self._recipe.model
+                image_processor(shape.image_size, shape.image_fit).save_pretrained(partial)
                 if config.text_config is not None:
                     self._tokenizer().save_pretrained(partial)
                 vision = encoder.vision_tower.num_parameters()

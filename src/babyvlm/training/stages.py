@@ -31,6 +31,7 @@ from babyvlm.model.dual_encoder import DualEncoderConfig, TextReader, load_dual_
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_exactly, load_tokenizer, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.model.processing import image_processor
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.names import MODEL_STAGES, STAGES, StageName
@@ -208,6 +209,7 @@ class Trainer:
         if accelerator.is_main_process:
             with fresh_folder(self.out / "vision") as partial:
                 teacher.save_pretrained(partial)
+                image_processor(recipe.model.image_size, recipe.model.image_fit).save_pretrained(partial)
                 self._outputs.finish(partial, "vision", log, {"vision": teacher.num_parameters()})
         accelerator.wait_for_everyone()
 

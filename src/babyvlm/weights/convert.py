@@ -30,7 +30,7 @@ from babyvlm.folders import Manifest, fresh_folder, refuse_existing
 from babyvlm.model.configuration import ModelShape, model_config, vision_config
 from babyvlm.model.llava_config import Fit
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
-from babyvlm.model.processing import processor
+from babyvlm.model.processing import image_processor, processor
 from babyvlm.model.tokenizer import SPECIAL_TOKENS, with_placeholder
 from babyvlm.names import WholeStage
 from babyvlm.parts import parameter_counts
@@ -115,10 +115,12 @@ def convert(source: str, out: Path, *, stage: WholeStage = "instruction") -> Con
         entries_left_out=read.beside,
     )
     if not whole:
-        tower = ViTModel(vision_config(_tower_shape(translation, read.path, "")), add_pooling_layer=False)
+        shape = _tower_shape(translation, read.path, "")
+        tower = ViTModel(vision_config(shape), add_pooling_layer=False)
         with fresh_folder(out) as partial:
             _load(tower, translation.tensors, read.path)
             tower.save_pretrained(partial)
+            image_processor(shape.image_size, shape.image_fit).save_pretrained(partial)
             _finish(partial, read, conversion, {"vision": tower.num_parameters()})
         return conversion
     shape = _whole_shape(translation, read)
