@@ -86,17 +86,23 @@ def test_abx_is_its_definition(drawn):
             assert (count == 0 and math.isnan(errors[own, other])) or errors[own, other] == pytest.approx(wrong / count)
 
 
-def test_scikit_learn_tells_the_same(drawn):
+@pytest.mark.parametrize("width", [5, 40])
+def test_scikit_learn_tells_the_same(width, drawn):
     pytest.importorskip("sklearn", reason="scikit-learn is not installed; the definitions are held above")
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
 
     features, labels = drawn
-    asked = np.random.default_rng(4).normal(size=(50, 5))
+    asked = np.random.default_rng(4).normal(size=(50, width))
+    if width > 5:  # more features than pictures
+        features = np.concatenate([features, np.random.default_rng(5).normal(size=(15, width - 5))], axis=1)
     neighbours = KNeighborsClassifier(n_neighbors=4, metric="cosine", algorithm="brute").fit(features, labels)
     assert nearest_labels(features, labels, asked, 4).tolist() == neighbours.predict(asked).tolist()
-    regression = LogisticRegression(C=1 / 0.7, tol=1e-12, max_iter=10000).fit(features, labels)
-    weights, intercepts = fit_linear(features, labels, 0.7)
-    assert weights == pytest.approx(regression.coef_, abs=1e-5)
-    theirs = regression.intercept_ - regression.intercept_.mean()
-    assert intercepts - intercepts.mean() == pytest.approx(theirs, abs=1e-5)
+    mean, deviation = features.mean(0), features.std(0)
+    known, asked_there = (features - mean) / deviation, (asked - mean) / deviation
+    regression = LogisticRegression(C=1 / 0.7, solver="newton-cg", tol=1e-12, max_iter=10000).fit(known, labels)
+    assert linear_labels(features, labels, asked, 0.7).tolist() == regression.predict(asked_there).tolist()
+    weights, intercepts = fit_linear(known, labels, 0.7)
+    shares = np.exp(asked_there @ weights.T + intercepts)
+    shares /= shares.sum(1, keepdims=True)
+    assert np.abs(shares - regression.predict_proba(asked_there)).max() <= 1e-6

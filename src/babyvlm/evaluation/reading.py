@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ import torch
 from transformers import Cache
 
 from babyvlm.evaluation import kv_cache
+from babyvlm.evaluation.last_layer import last_token_only
 from babyvlm.evaluation.respondents import ImageReader
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import normalise, square_pixels
@@ -182,6 +184,8 @@ class Reading:
         return kv_cache.option_likelihoods(logits_BQV.unflatten(1, (most, longest)), first_BV, tails_BKL)
 
     def _forward(self, **inputs: Any) -> torch.Tensor:
-        logits_BLV = self._model(**{self._named: self._cache}, use_cache=True, **inputs).logits
+        last = last_token_only(self._model.model.language_model) if inputs.get("logits_to_keep") == 1 else nullcontext()
+        with last:
+            logits_BLV = self._model(**{self._named: self._cache}, use_cache=True, **inputs).logits
         assert logits_BLV is not None
         return logits_BLV
