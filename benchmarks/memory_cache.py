@@ -13,8 +13,8 @@ Three ways, one after the other, over the same items with the same weights:
 
 Pictures are made ready once an item in the first way, which favours it. Drawn weights never end a reply, so theirs are
 cut at ``--max-new-tokens`` 2, a letter and its end; a trained model gets the 8 of ``babyvlm evaluate``. One thread by
-default: on a machine that others use too, threads waiting for each other made the times of all three ways meaningless. Seconds are the
-processor's, for the same reason.
+default: on a machine that others use too, threads waiting for each other made the times of all three ways meaningless. Seconds are
+the processor's, for the same reason.
 """
 
 from __future__ import annotations

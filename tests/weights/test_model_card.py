@@ -49,7 +49,10 @@ def test_a_tower_by_itself_takes_no_questions():
                             inputs={"tower.pth": "ab12"}))  # fmt: skip
     assert head(card)["pipeline_tag"] == "image-feature-extraction"
     assert (
-        "AutoModel.from_pretrained" in card and "babyvlm.load" not in card and "`tower.pth` ab12" in card and "## Training" not in card
+        "AutoModel.from_pretrained" in card
+        and "babyvlm.load" not in card
+        and "`tower.pth` ab12" in card
+        and "## Training" not in card
     )
 
 

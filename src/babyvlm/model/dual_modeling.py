@@ -8,8 +8,8 @@
 CVCL averages word vectors with equal weights. DEVIATION: each word has a learned gate, all equal at first, so that
 words which say nothing about what is in view count for less.
 
-Like ``modeling.py``, this file is copied beside the weights of every checkpoint of a dual encoder and there runs without
-the package: it imports torch, transformers and, relatively, ``llava_config.py`` and ``stem.py`` alone.
+Like ``modeling.py``, this file is copied beside the weights of every checkpoint of a dual encoder and there runs
+without the package: it imports torch, transformers and, relatively, ``llava_config.py`` and ``stem.py`` alone.
 
 B pictures or texts, C channels, H W pixels, L words or tokens, D width of the space, E width of an encoder.
 """

@@ -10,7 +10,7 @@ import torch
 
 from babyvlm.probing.tables import Floats, Labels
 
-_STEPS, _SLOPE = 1000, 1e-6
+_STEPS, _SLOPE = 1000, 1e-8
 _CHUNK = 64
 
 
