@@ -3,8 +3,8 @@
     python judge_there.py FEATURES.npz OUT.npz NEIGHBOURS PENALTY
 
 FEATURES holds ``known`` and ``labels`` (what is learned from) and ``asked`` (features to be told). OUT gets ``nearest``
-and ``linear`` (probabilities, by label), ``abx`` (error rates by pair of labels, where fastabx is there), and the seconds
-of processor time of each.
+and ``linear`` (probabilities, by label), ``abx`` (error rates by pair of labels, where fastabx is there), and the
+seconds of processor time of each.
 """
 
 import sys
