@@ -13,6 +13,7 @@ from transformers import ViTConfig, ViTImageProcessorPil, ViTModel
 
 from babyvlm.cli import main
 from babyvlm.errors import CheckpointError, InputError, OutputExistsError
+from babyvlm.model.processing import image_processor
 from babyvlm.probing import ProbeConfig
 from babyvlm.probing.pictures import changed, folds_of, has_plain_ground, read_labelled
 from babyvlm.probing.tower import probe_pictures
@@ -133,6 +134,17 @@ def test_pictures_become_square_as_in_the_towers_run(stages, shapes, tmp_path):
         tokens[fit] = of_both[0]
     assert np.abs(tokens["pad"] - tokens["stretch"]).max() > 1e-3
     assert (tower_features(str(stages["vision"]), 0)["tower"]([wide]) == tokens["pad"]).all()  # published
+
+
+def test_pictures_become_square_as_the_towers_image_processor_has_it(stages, tmp_path):
+    wide = Image.new("RGB", (64, 16), "red")
+    tokens = {}
+    for fit in ("pad", "stretch"):
+        shutil.copytree(stages["vision"], tmp_path / fit)
+        image_processor(32, fit).save_pretrained(tmp_path / fit)
+        tokens[fit] = tower_features(str(tmp_path / fit), 0)["tower"]([wide])
+    assert np.abs(tokens["pad"] - tokens["stretch"]).max() > 1e-3
+    assert (tower_features(str(stages["vision"]), 0)["tower"]([wide]) == tokens["pad"]).all()
 
 
 def test_bad_input_is_named(shapes, vit, tmp_path, capsys):
