@@ -10,6 +10,7 @@ import pytest
 from babyvlm.curation.sets import read_conversations
 from babyvlm.errors import ConfigError, InputError
 from babyvlm.images import ImageStore
+from babyvlm.plurals import plural
 from babyvlm.toolbox import (
     TASKS,
     CropConfig,
@@ -20,7 +21,6 @@ from babyvlm.toolbox import (
     published_proportions,
     write_instruction_set,
 )
-from babyvlm.toolbox.plurals import plural
 from babyvlm.toolbox.sources import CorpusSource
 
 CONFIG = InstructionConfig(

@@ -18,7 +18,7 @@ from babyvlm.model.processing import square_pixels
 
 
 class ContrastiveCheckpoint:
-    """A checkpoint of the ``contrastive`` stage; a picture's features are its tower's class token.
+    """A checkpoint of the ``contrastive`` stage; a picture's features are what its encoder makes of it.
 
     Args:
         checkpoint: Its folder.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from transformers import LlamaConfig, ViTConfig
 
 from babyvlm.errors import ConfigError
 from babyvlm.model.llava_config import BabyLlavaConfig, Fit
+from babyvlm.model.stem import stem_strides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +25,12 @@ class ModelShape:
     patch_size: int = 16
     """Side of one patch, pixels (paper: ViT-L/16)."""
     stem: tuple[int, ...] = ()
-    """Channels of convolutions before the patches, each of which halves the side; none for patches cut from the picture
-    (published), which so few weights cannot read where pictures are small (ours)."""
+    """Channels of convolutions before the patches; each halves the side, but one with as many channels as the one
+    before keeps it. None for patches cut from the picture (published), which so few weights cannot read where pictures
+    are small (ours)."""
+    stem_groups: int = 0
+    """Groups of channels that are normalised together after each convolution of the stem; 0 for no normalisation
+    (ours; Wu & He 2018)."""
     vision_width: int = 1024
     """Width of the vision tower (paper: ViT-L)."""
     vision_layers: int = 24
@@ -61,11 +67,7 @@ class ModelShape:
             raise ConfigError(
                 f"model.image_size={self.image_size} is no multiple of model.patch_size={self.patch_size}"
             )
-        if self.patch_size % 2 ** len(self.stem) or any(channels < 1 for channels in self.stem):
-            raise ConfigError(
-                f"model.stem={self.stem}: {len(self.stem)} numbers of channels, each halving the side, "
-                f"and model.patch_size={self.patch_size} is no multiple of {2 ** len(self.stem)}"
-            )
+        self._require_stem()
         for width, heads, part in (
             (self.vision_width, self.vision_heads, "vision"),
             (self.text_width, self.text_heads, "text"),
@@ -83,6 +85,22 @@ class ModelShape:
         if self.vocabulary < 260:
             raise ConfigError(f"model.vocabulary={self.vocabulary} cannot hold 256 bytes and 4 special tokens")
 
+    def _require_stem(self) -> None:
+        shrinks = math.prod(stem_strides([3, *self.stem]))
+        if self.patch_size % shrinks or any(channels < 1 for channels in self.stem):
+            raise ConfigError(
+                f"model.stem={self.stem}: numbers of channels, with which sides shrink to 1/{shrinks} "
+                f"(one that equals the one before keeps the side), "
+                f"and model.patch_size={self.patch_size} is no multiple of {shrinks}"
+            )
+        if self.stem_groups < 0 or (
+            self.stem_groups and (not self.stem or any(channels % self.stem_groups for channels in self.stem))
+        ):
+            raise ConfigError(
+                f"model.stem_groups={self.stem_groups} must divide each number of channels of model.stem={self.stem}; "
+                "0 is for no normalisation"
+            )
+
     @property
     def image_tokens(self) -> int:
         """Tokens one picture becomes: every patch, and the class token (as published)."""
@@ -92,6 +110,8 @@ class ModelShape:
 def vision_config(shape: ModelShape) -> ViTConfig:
     """The vision tower's transformers configuration."""
     stem: dict[str, Any] = {"stem": list(shape.stem)} if shape.stem else {}
+    if shape.stem_groups:
+        stem["stem_groups"] = shape.stem_groups
     return ViTConfig(
         **stem,
         image_size=shape.image_size,

@@ -1,9 +1,9 @@
 """A picture encoder and a text encoder that share one space (as CVCL, Vong et al. 2024, Science 383: 504-511).
 
-    picture ── vision tower ── class token ── linear ── unit vector ─┐
-                                                                     ├── scaled product
-    text ─┬─ vectors of its known words, averaged by gates ──────────┤
-          └─ language model ── mean of its tokens ── linear ─────────┘
+    picture ── vision tower ── class token, or mean of patches ── linear ── unit vector ─┐
+                                                                                         ├── scaled product
+    text ─┬─ vectors of its known words, averaged by gates ──────────────────────────────┤
+          └─ language model ── mean of its tokens ── linear ─────────────────────────────┘
 
 CVCL averages word vectors with equal weights. DEVIATION: each word has a learned gate, all equal at first, so that
 words which say nothing about what is in view count for less.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -45,6 +45,8 @@ class DualEncoderConfig(PreTrainedConfig):
         words: Known words in lower case; a word's number is its place, counted from 1. Empty with a language model.
         width: Of the common space.
         image_fit: How a picture becomes square.
+        pool: What stands for a picture: ``class`` for the class token, ``mean`` for the mean of the patches.
+        forms: Known words that have the number of another, such as plurals.
     """
 
     model_type = "babyvlm_dual_encoder"
@@ -56,11 +58,14 @@ class DualEncoderConfig(PreTrainedConfig):
         words: Sequence[str] = (),
         width: int = 512,
         image_fit: Fit = "pad",
+        pool: Literal["class", "mean"] = "class",
+        forms: Mapping[str, str] | None = None,
         **other: Any,
     ) -> None:
         self.vision_config = dict(vision_config or {})
         self.text_config = None if text_config is None else dict(text_config)
         self.words, self.width, self.image_fit = list(words), width, image_fit
+        self.pool, self.forms = pool, dict(forms or {})
         super().__init__(**other)
 
 
@@ -107,13 +112,17 @@ class DualEncoder(PreTrainedModel):
             nn.init.zeros_(module.bias)
 
     def features(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """The tower's class tokens, BE, of pixels as ``normalise`` leaves them."""
+        """What stands for each picture, BE: the tower's class token, or the mean of its patches.
+
+        Args:
+            pixels_BCHW: As ``normalise`` leaves them.
+        """
         pixels_BCHW = pixels_BCHW.to(self.picture.weight.dtype)  # of copies in bfloat16
-        tokens: torch.Tensor = self.vision_tower(pixel_values=pixels_BCHW).last_hidden_state[:, 0]
-        return tokens
+        tokens_BTE: torch.Tensor = self.vision_tower(pixel_values=pixels_BCHW).last_hidden_state
+        return tokens_BTE[:, 0] if self.config.pool == "class" else tokens_BTE[:, 1:].mean(1)
 
     def placed(self, features_BE: torch.Tensor) -> torch.Tensor:
-        """Class tokens as unit vectors of the common space, BD."""
+        """Features of pictures as unit vectors of the common space, BD."""
         return F.normalize(self.picture(features_BE.to(self.picture.weight.dtype)).float(), dim=-1)
 
     def read(self, texts_BL: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """A tower's first layers where pictures are small: convolutions in place of one cut into patches.
 
-    pixels_UCHW ─ 3x3, stride 2 ─ GELU ─ ... ─ what is left of a patch, stride as large ─ patches_UDhw
+    pixels_UCHW ─ 3x3 ─ (group norm) ─ GELU ─ ... ─ what is left of a patch, stride as large ─ patches_UDhw
 
 A patch of 16 pixels of a picture of 64 is more than a small tower can learn to read at once; Xiao et al. 2021 ("Early
 convolutions help transformers see better") describe the remedy. DEVIATION: the published tower cuts patches, as does
@@ -12,6 +12,7 @@ Copied beside the weights of every checkpoint (``modeling.py``), of a tower by i
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,28 +22,46 @@ from torch.nn import functional as F
 from transformers import ViTConfig, ViTModel
 
 
-class ConvolutionalStem(nn.Module):
-    """Convolutions that halve the side, and a last one to the tower's width.
+def stem_strides(channels: Sequence[int]) -> list[int]:
+    """By how much each convolution divides the side.
 
     Args:
-        channels: Of the pictures, and of each layer that halves the side.
+        channels: Of the pictures, and of each convolution; one with as many as the one before keeps the side.
+
+    >>> stem_strides([3, 32, 64, 64, 128])
+    [2, 2, 1, 2]
+    """
+    return [1 if before == after else 2 for before, after in itertools.pairwise(channels)]
+
+
+class ConvolutionalStem(nn.Module):
+    """Convolutions that halve the side or keep it, and a last one to the tower's width.
+
+    Args:
+        channels: Of the pictures, and of each convolution (:func:`stem_strides`).
         width: Of the tower.
         patch_size: Side of the square that becomes one token, pixels; a multiple of 2 to the number of halvings.
+        groups: Of channels that are normalised together after each convolution (group normalisation, Wu & He 2018);
+            0 for none.
     """
 
-    def __init__(self, channels: Sequence[int], width: int, patch_size: int) -> None:
+    def __init__(self, channels: Sequence[int], width: int, patch_size: int, groups: int = 0) -> None:
         super().__init__()
-        self.halvings = nn.ModuleList(
-            nn.Conv2d(before, after, 3, stride=2, padding=1) for before, after in itertools.pairwise(channels)
+        strides = stem_strides(channels)
+        self.halvings = nn.ModuleList(  # the name that saved towers have for all of them
+            nn.Conv2d(before, after, 3, stride=stride, padding=1)
+            for (before, after), stride in zip(itertools.pairwise(channels), strides, strict=True)
         )
-        left = patch_size // 2 ** len(self.halvings)
+        self.norms = nn.ModuleList(nn.GroupNorm(groups, after) for after in channels[1:] if groups)
+        left = patch_size // math.prod(strides)
         self.patches = nn.Conv2d(channels[-1], width, left, stride=left)
 
     def forward(self, pixels_UCHW: torch.Tensor) -> torch.Tensor:
         """One column of the tower's width for each patch, UDhw."""
         x_UCHW = pixels_UCHW.contiguous(memory_format=torch.channels_last)
-        for halving in self.halvings:
-            x_UCHW = F.gelu(halving(x_UCHW))
+        for number, convolution in enumerate(self.halvings):
+            x_UCHW = convolution(x_UCHW)
+            x_UCHW = F.gelu(self.norms[number](x_UCHW) if self.norms else x_UCHW)
         patches_UDHW: torch.Tensor = self.patches(x_UCHW)
         return patches_UDHW
 
@@ -53,10 +72,12 @@ class ConvolutionalStem(nn.Module):
 
     def products_a_patch(self) -> int:
         """Multiplications for each patch in one pass forward."""
-        left = self.patches.kernel_size[0] ** 2
+        places, products = self.patches.kernel_size[0] ** 2, self.patches.weight.numel()
         layers: list[Any] = list(self.halvings)
-        in_halvings = sum(layer.weight.numel() * left * 4**after for after, layer in enumerate(layers[::-1]))
-        return in_halvings + self.patches.weight.numel()
+        for layer in layers[::-1]:
+            products += layer.weight.numel() * places
+            places *= layer.stride[0] ** 2
+        return products
 
 
 def put_stem(tower: ViTModel) -> None:
@@ -64,7 +85,12 @@ def put_stem(tower: ViTModel) -> None:
     config: Any = tower.config
     if channels := getattr(config, "stem", None):
         patches: Any = tower.embeddings.patch_embeddings
-        patches.projection = ConvolutionalStem([config.num_channels, *channels], config.hidden_size, config.patch_size)
+        patches.projection = ConvolutionalStem(
+            [config.num_channels, *channels],
+            config.hidden_size,
+            config.patch_size,
+            getattr(config, "stem_groups", 0),
+        )
 
 
 class TowerWithStemConfig(ViTConfig):

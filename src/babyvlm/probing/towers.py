@@ -45,7 +45,8 @@ def tower_features(checkpoint: str, seed: int) -> dict[str, Features]:
         seed: Of the drawn weights.
 
     Returns:
-        ``tower`` and ``tower as drawn``: the class token, or what the model pools.
+        ``tower`` and ``tower as drawn``: the class token, or what the model pools; of a contrastive stage what its
+        encoder takes.
 
     Raises:
         CheckpointError: It does not load, or has no tower.
@@ -76,19 +77,23 @@ def _colours(images: Sequence[Image.Image]) -> Floats:
 
 def _ours(folder: Path, seed: int) -> dict[str, Features]:
     config = load_config(folder)
-    fit = getattr(config, "image_fit", None)
+    fit, pool = getattr(config, "image_fit", None), "class"
     if config.model_type in TOWER_TYPES:
         learned: Any = load_tower(folder)
         fit = _fit_of_tower(folder)
     elif config.model_type == DualEncoderConfig.model_type:
-        learned = load_exactly(DualEncoder, folder).vision_tower
+        encoder = load_exactly(DualEncoder, folder)
+        learned, pool = encoder.vision_tower, encoder.config.pool
     elif config.model_type == BabyLlavaConfig.model_type:
         learned = load_exactly(BabyLlavaForConditionalGeneration, folder).model.vision_tower
     else:
         raise CheckpointError(f"holds a model of type {config.model_type}, which has no tower", path=folder)
     torch.manual_seed(seed)
     drawn = new_tower(learned.config)
-    return {"tower": _class_tokens(learned, fit or "pad"), "tower as drawn": _class_tokens(drawn, fit or "pad")}
+    return {
+        "tower": _features_of(learned, fit or "pad", pool),
+        "tower as drawn": _features_of(drawn, fit or "pad", pool),
+    }
 
 
 def _fit_of_tower(tower: Path) -> str:
@@ -105,7 +110,8 @@ def _fit_of_tower(tower: Path) -> str:
     return "pad"
 
 
-def _class_tokens(tower: Any, fit: Any) -> Features:
+def _features_of(tower: Any, fit: Any, pool: str) -> Features:
+    """What stands for a picture: the class token, or the mean of the patches."""
     tower = tower.eval()
 
     @torch.inference_mode()
@@ -114,7 +120,9 @@ def _class_tokens(tower: Any, fit: Any) -> Features:
         for start in range(0, len(images), _BATCH):
             squares = [square_pixels(image, tower.config.image_size, fit) for image in images[start : start + _BATCH]]
             pixels_UCHW = normalise(torch.from_numpy(np.stack(squares)))
-            parts.append(tower(pixel_values=pixels_UCHW).last_hidden_state[:, 0].double().numpy())
+            tokens_UTE = tower(pixel_values=pixels_UCHW).last_hidden_state
+            features_UE = tokens_UTE[:, 0] if pool == "class" else tokens_UTE[:, 1:].mean(1)
+            parts.append(features_UE.double().numpy())
         return np.concatenate(parts)
 
     return features

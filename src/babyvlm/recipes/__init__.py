@@ -3,8 +3,8 @@
 ``saycam-published`` is ``saycam`` with the settings and quirks of the published scripts.
 """
 
-from babyvlm.recipes.nursery import demo, nursery
+from babyvlm.recipes.nursery import demo, experience, nursery
 from babyvlm.recipes.resolve import RECIPES, describe, resolve
 from babyvlm.recipes.saycam import saycam, saycam_published
 
-__all__ = ["RECIPES", "demo", "describe", "nursery", "resolve", "saycam", "saycam_published"]
+__all__ = ["RECIPES", "demo", "describe", "experience", "nursery", "resolve", "saycam", "saycam_published"]

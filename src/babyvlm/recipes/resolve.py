@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from babyvlm.errors import ConfigError
-from babyvlm.recipes.nursery import demo, nursery
+from babyvlm.recipes.nursery import demo, experience, nursery
 from babyvlm.recipes.saycam import saycam, saycam_published
 from babyvlm.training.configuration import Recipe
 
@@ -25,6 +25,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "saycam": saycam,
     "saycam-published": saycam_published,
     "demo": demo,
+    "experience": experience,
 }
 
 
@@ -32,7 +33,7 @@ def resolve(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe of that name with some settings overridden.
 
     Args:
-        name: ``nursery``, ``saycam``, ``saycam-published`` or ``demo``.
+        name: ``nursery``, ``saycam``, ``saycam-published``, ``demo`` or ``experience``.
         overrides: Strings such as ``joint.optimisation.steps=200``.
 
     Returns:

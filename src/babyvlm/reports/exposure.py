@@ -17,11 +17,11 @@ from typing import Literal, get_args
 
 from babyvlm.curation.sets import INSTRUCTION, PretrainingSet
 from babyvlm.folders import read_manifest
+from babyvlm.plurals import plural
 from babyvlm.reports.breakdowns import is_right
 from babyvlm.reports.results import RunResult
 from babyvlm.toolbox import wilson_interval
 from babyvlm.toolbox.instruction import TAUGHT
-from babyvlm.toolbox.plurals import plural
 from babyvlm.toolbox.tasks import row_name
 from babyvlm.words import words_of
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from babyvlm.plurals import plural
 from babyvlm.records import IMAGE_TOKEN
-from babyvlm.toolbox.plurals import plural
 
 # DEVIATION: people are not asked in the words of models. The published study's own wording for people is not known.
 _LEAVES = re.compile(r"(?:does|do) the (?P<thing>.+?)(?: collectively)? leave the frame through", re.IGNORECASE)

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from babyvlm.errors import ConfigError
+from babyvlm.plurals import plural
 from babyvlm.records import IMAGE_TOKEN
 from babyvlm.registry import Registry
 from babyvlm.toolbox.directions import DIRECTIONS, is_corner
-from babyvlm.toolbox.plurals import plural
 
 if TYPE_CHECKING:
     from babyvlm.toolbox.builders.bench import Builder

@@ -65,7 +65,7 @@ class ContrastiveObjective(nn.Module):
 
         Args:
             seen: Pixels as ``normalise`` leaves them, (B R, C, H, W), regions of a frame next to each other; or the
-                tower's class tokens, (B R, E).
+                tower's features, (B R, E).
             texts_BL: As the encoder's text reader makes them.
             groups_B: A number for each text; pairs with the same text are not each other's counterexamples.
             regions: R.

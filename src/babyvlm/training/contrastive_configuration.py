@@ -29,10 +29,15 @@ class ContrastiveStage:
     """Which pairs are learned from; of a clip each draw takes one frame (CVCL)."""
     trains: tuple[Part, ...] = ("vision",)
     """Encoders that learn, besides what puts them into one space; with a frozen tower every picture is encoded once."""
+    pool: Literal["class", "mean"] = "class"
+    """What of the tower stands for a picture: its class token, or the mean of its patches, which a small tower learns
+    sooner (ours; CVCL: the mean of a convolutional network)."""
     text: Literal["words", "language"] = "words"
     """What reads an utterance: averaged word vectors (CVCL), or the language stage's model."""
     least_count: int = 2
     """How often a word must be heard in training to have a vector (ours)."""
+    shared_plurals: bool = False
+    """Whether a plural has the vector of its singular where both are heard (ours; CVCL: a vector of its own)."""
     width: int = 512
     """Width of the common space (CVCL)."""
     loss: Literal["infonce", "sigmoid"] = "infonce"

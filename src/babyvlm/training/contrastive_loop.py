@@ -1,7 +1,7 @@
 """The training loop of the contrastive stage: one step can be followed here from front to back.
 
     step s ── pairs ── frames (uint8) ── to the device ── a view, or regions ──┐
-              │        or a frozen tower's class tokens ───────────────────────┴── loss ── clip ── AdamW ── log
+              │        or a frozen tower's features ───────────────────────┴── loss ── clip ── AdamW ── log
               └─ words or tokens
 
 Everything random in a step depends on (seed, step, process) alone, so that resume is exact.
@@ -53,7 +53,7 @@ class PairInputs:
     """What a process takes of a step."""
 
     seen: torch.Tensor
-    """Frames, uint8 BCSS, or class tokens BE; pinned where there is a GPU."""
+    """Frames, uint8 BCSS, or a frozen tower's features BE; pinned where there is a GPU."""
     texts_BL: torch.Tensor
     groups_B: torch.Tensor
     generator: torch.Generator
@@ -80,13 +80,15 @@ def new_dual_encoder(
         data: Whose training utterances say which words there are.
         tokenizer: Gives the run's.
     """
-    settings, words, text_config = recipe.contrastive, list[str](), None
+    settings, text_config = recipe.contrastive, None
+    words, forms = list[str](), dict[str, str]()
     speaker = None
     if settings.text == "language":
         speaker = load_exactly(BabyLlavaForConditionalGeneration, out / "language").model
         text_config = speaker.language_model.config.to_dict()
     else:
-        words = frequent_words((one.text for one in data.utterances("train")), settings.least_count)
+        said = (one.text for one in data.utterances("train"))
+        words, forms = frequent_words(said, settings.least_count, settings.shared_plurals)
     tower = speaker.vision_tower if speaker else load_tower(out / "vision")
     config = DualEncoderConfig(
         vision_config=tower.config.to_dict(),
@@ -94,6 +96,8 @@ def new_dual_encoder(
         words=words,
         width=settings.width,
         image_fit=recipe.model.image_fit,
+        pool=settings.pool,
+        forms=forms,
     )
     encoder = DualEncoder(config)
     encoder.vision_tower.load_state_dict(tower.state_dict())
@@ -186,7 +190,7 @@ class _Ready:
     optimizer: Optimizers
     session: Session
     seen_N: torch.Tensor
-    """What pairs show: frames, or the class tokens that a frozen tower makes of them."""
+    """What pairs show: frames, or the features that a frozen tower makes of them."""
     steps: int
     done: int
     """Steps taken before an interruption."""
@@ -221,7 +225,7 @@ def _set_up(
     objective = ContrastiveObjective(encoder.to(accelerator.device), settings, rarities_V).train()
     found = resume.load({"dual_encoder": objective})
     point = found or ResumePoint()
-    seen_N = pictures.pixels_NCHW if sees else _class_tokens(encoder, pictures, run)
+    seen_N = pictures.pixels_NCHW if sees else _features_of(encoder, pictures, run)
     shared = Shared(objective, accelerator, precision=recipe.precision)
     trained = shared.trained()
     accelerator.print(
@@ -314,8 +318,8 @@ def held_out_figures(encoder: DualEncoder, held_out: HeldOutPairs, run: RunConte
 
 
 @torch.no_grad()
-def _class_tokens(encoder: DualEncoder, pictures: Pictures, run: RunContext) -> torch.Tensor:
-    """A frozen tower's class token of every picture, NE, on the CPU."""
+def _features_of(encoder: DualEncoder, pictures: Pictures, run: RunContext) -> torch.Tensor:
+    """A frozen tower's features of every picture, NE, on the CPU."""
     encoder.eval()
     tokens = []
     for start in progress(range(0, len(pictures), _ENCODE), description="encode pictures", unit="batch"):

@@ -27,6 +27,7 @@ import torch
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import ModelShape, model_config
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.model.stem import stem_strides
 from babyvlm.names import StageName
 from babyvlm.parts import parameter_counts
 from babyvlm.training.configuration import LanguageStage, MultimodalStage, Recipe
@@ -162,10 +163,11 @@ def tower_activations(recipe: Recipe, tokens: int) -> float:
     kept = _TOWER[_way(recipe)]
     layer = kept.of_width * shape.vision_width + kept.of_mlp * shape.vision_width * shape.vision_mlp_ratio
     blocks = _activations(recipe, tokens, shape.vision_layers, shape.vision_width, layer, shape.vision_heads)
-    # Of each halving of the stem, what it gives before and after its GELU.
-    in_stem = sum(
-        2 * channels * (shape.patch_size // 2**halvings) ** 2 for halvings, channels in enumerate(shape.stem, start=1)
-    )
+    # Of each convolution of the stem, what it gives, normalised or not, and that after its GELU.
+    in_stem, side = 0, shape.patch_size
+    for channels, stride in zip(shape.stem, stem_strides([3, *shape.stem]), strict=True):
+        side //= stride
+        in_stem += (3 if shape.stem_groups else 2) * channels * side**2
     return blocks + (4 if recipe.precision == "no" else 2) * in_stem * tokens
 
 
