@@ -156,7 +156,10 @@ class NodeCache:
         self.place = place_of(accelerator)
 
     def made(
-        self, begin: Callable[[], tuple[str, Callable[[Path], None]]], share: Callable[[Path], None] | None = None
+        self,
+        begin: Callable[[], tuple[str, Callable[[Path], None]]],
+        share: Callable[[Path], None] | None = None,
+        join: Callable[[Path], None] | None = None,
     ) -> Path:
         """The folder of some content; every process of all nodes must call.
 
@@ -164,15 +167,21 @@ class NodeCache:
             begin: Called by a node's first process; returns the folder's name, which stands for its content, and what
                 begins to fill it where there is none yet.
             share: Called by every process of the node after that: does its share of the rest.
+            join: Called by the node's first process once all have done theirs.
         """
         with contextlib.ExitStack() as held:
             begun = decided_by_node(self._accelerator, lambda: self._begin(held, *begin()))
             partial = begun.partial
             if share is not None:
                 everywhere(self._accelerator, lambda: share(partial) if partial is not None else None)
-            if begun.partial is not None and self.place.leads:
-                _finish(begun.partial, begun.folder)
-        self._accelerator.wait_for_everyone()
+
+            def end() -> None:
+                if partial is not None:
+                    if join is not None:
+                        join(partial)
+                    _finish(partial, begun.folder)
+
+            decided_by_node(self._accelerator, end)
         return begun.folder
 
     def _begin(self, held: contextlib.ExitStack, name: str, fill: Callable[[Path], None]) -> _Begun:
