@@ -3,8 +3,8 @@
     frames -> views (distillation.py) -> objective(views) -> loss -> optimizer -> update_teacher, update_centers
                                                                                 -> finished_tower() at the end
 
-An objective without a teacher needs `VisionObjective.loss` alone. V views, B frames, P patches of a view, M masked ones,
-D the tower's width.
+An objective without a teacher needs `VisionObjective.loss` alone. V views, B frames, P patches of a view, M masked
+ones, D the tower's width.
 """
 
 from __future__ import annotations
