@@ -64,7 +64,7 @@ def try_two(
         counts: Where they are counted.
         save: Keeps the counts.
     """
-    counts |= {name: counts.get(name, 0) for name in ("rank 0", "rank 1", "all", "refused after its end")}
+    counts |= {name: counts.get(name, 0) for name in ("rank 0", "rank 1", "all")}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         (folder / "watch").mkdir()
