@@ -9,7 +9,10 @@ is renamed, replaced or synchronised, where half-made results would come from. K
 again, until one ends by itself. The study is a server whose participants go on answering while it is killed.
 
 Counts are kept after every run of a command, and the same call of this script resumes; on a later day, with --result
-and the earlier file. The source must not change while it runs: manifests name the revision.
+and the earlier file. The source must not change while it runs: manifests name the revision. Training by two processes,
+with copies and with shards, has its own ways to be killed (``killed_processes.py``) and is run when asked for:
+
+    python benchmarks/kills.py --kills 50 --stages "train, two processes" "train, two shards"
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +50,7 @@ import babyvlm.reports.report
 import babyvlm.study.server
 import babyvlm.training
 from babyvlm.study.store import Store
+from benchmarks.killed_processes import try_two
 from tests.study import study_world
 
 RESULTS = Path(__file__).parent / "results"
@@ -66,6 +70,7 @@ STEPS = [
 ]
 TRAIN = ["train", "nursery", *(f"model.{name}={value}" for name, value in SHAPE.items()), *SMALL, *STEPS]
 LONGEST_S = 240.0
+COMMANDS = ("corpus", "curate", "toolbox", "train", "evaluate")
 
 
 @dataclass(frozen=True)
@@ -171,6 +176,8 @@ STAGES = (
     ),
 )  # fmt: skip
 STUDY_SHARE = 0.06
+TOGETHER = {"train, two processes": "sharding=ddp", "train, two shards": "sharding=fsdp"}
+"""Trainings by two processes, and how they share the model."""
 
 
 def forked(
@@ -292,8 +299,8 @@ def already_whole(stage: Stage, out: Path) -> bool:
     return out.exists()
 
 
-def prepare(given: Path) -> None:
-    """The inputs of the stages, made by the commands themselves."""
+def prepare(given: Path, only: Container[str] = COMMANDS) -> None:
+    """The inputs of the stages, or of some, made by the commands themselves."""
     forked(["corpus", "render", "--out", str(given / "recordings"), "--hours", "0.02"])
     for path in (given / "recordings").rglob("*.boxes.json"):  # with boxes, most of the time goes into other pictures
         path.unlink()
@@ -306,8 +313,17 @@ def prepare(given: Path) -> None:
         [*TRAIN, "--data", str(given / "set"), "--out", str(given / "model")],
         ["evaluate", "baseline:random", str(given / "toolbox"), "--out", str(given / "run")],
     ):  # fmt: skip
-        print("prepare:", words[0], flush=True)
-        forked(words)
+        if words[0] in only:
+            print("prepare:", words[0], flush=True)
+            forked(words)
+
+
+def try_together(
+    sharding: str, given: Path, draw: random.Random, kills: int, counts: dict[str, Any], save: Callable[[], None]
+) -> None:
+    """Kills either process of a training, or both."""
+    words = [*TRAIN, sharding, "cpu_processes=2", "--data", str(given / "set")]
+    try_two(words, weights, babyvlm.cli.main, draw, kills, counts, save)
 
 
 def try_study(draw: random.Random, kills: int, counts: dict[str, Any], save: Callable) -> None:
@@ -416,9 +432,10 @@ class _Taker:
 
 def main() -> None:
     names = [stage.name for stage in STAGES] + ["study"]
+    every = [*names, *TOGETHER]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=1000)
-    parser.add_argument("--stages", nargs="+", default=names, choices=names)
+    parser.add_argument("--stages", nargs="+", default=names, choices=every)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--result", type=Path, default=RESULTS / f"kills-{datetime.date.today()}.json", help="kept here"
@@ -428,6 +445,7 @@ def main() -> None:
     path = options.result
     result: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
     shares = {stage.name: stage.share for stage in STAGES} | {"study": STUDY_SHARE}
+    shares |= dict.fromkeys(TOGETHER, 0.1)
     whole = sum(shares[name] for name in options.stages)
 
     def save() -> None:
@@ -437,12 +455,16 @@ def main() -> None:
         given = Path(temporary)
         if set(options.stages) & {stage.name for stage in STAGES}:
             prepare(given)
+        elif set(options.stages) & set(TOGETHER):
+            prepare(given, only=("corpus", "curate"))
         for name in options.stages:
             each = math.ceil(options.kills * shares[name] / whole)
             counts = result.setdefault(name, {"kills": 0, "at a call": 0, "runs": 0, "different": 0, "left over": 0})
             if counts["kills"] < each:
                 stage = next((stage for stage in STAGES if stage.name == name), None)
-                if stage is None:
+                if name in TOGETHER:
+                    try_together(TOGETHER[name], given, draw, each, counts, save)
+                elif stage is None:
                     try_study(draw, each, counts, save)
                 else:
                     try_stage(stage, given, draw, each, counts, save)

@@ -43,10 +43,10 @@ from babyvlm.recipes import resolve
 from babyvlm.training import Trainer, run_in_processes
 from babyvlm.training.batches import BatchPlan
 from babyvlm.training.configuration import MixturePhase, Recipe
+from babyvlm.training.encoding import encode_conversations
 from babyvlm.training.nodes import NodeCache
 from babyvlm.training.optimizers import part_of
 from babyvlm.training.pictures import PixelTable
-from babyvlm.training.samples import encode_conversations
 from padded_trainer import Curve, PlainLlava, train_padded
 
 BABYVLM = [sys.executable, "-m", "babyvlm.cli"]

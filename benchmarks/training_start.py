@@ -1,12 +1,13 @@
 """What a process holds of the data, and how soon training starts (claim: 768,000 image-utterance pairs with the video
-and interleaved records of the same recordings start within 60 s, and a second process takes less than 300 MiB more).
+and interleaved records of the same recordings start within 60 s of one process's time, or of waiting for two that
+share the work, and a process beside the first takes less than 300 MiB more).
 
     python benchmarks/training_start.py [--pairs 768000]
 
 The set is drawn: utterances of a small vocabulary, pictures of one pixel that all but a few ids share, for decoding is
-timed elsewhere. One process prepares the joint stage's samples as training does; another one then opens them, and
-draws and packs a few steps. Memory is what a process has to itself (``Private_*`` of smaps_rollup): mapped files are
-shared by all of them.
+timed elsewhere. One process prepares the joint stage's samples as training does; another one then opens them; then two
+together make the same bytes once more. Each draws and packs a few steps. Memory is what a process has to itself
+(``Private_*`` of smaps_rollup): mapped files are shared by all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import datetime
 import gc
 import json
 import multiprocessing
+import os
 import platform
+import socket
 import sys
 import tempfile
 import time
@@ -35,13 +38,17 @@ from babyvlm.images import ImageStoreWriter
 from babyvlm.model.processing import ConversationEncoder
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.recipes import saycam
+from babyvlm.records import Recording, write_jsonl
 from babyvlm.training.batches import BatchPlan, pack
 from babyvlm.training.nodes import NodeCache
+from babyvlm.training.processes import _as_rank
 from babyvlm.training.samples import collate
 from babyvlm.training.stage_data import StageData
 
 RESULTS = Path(__file__).parent / "results"
 WORDS = ["look", "at", "the", "red", "ball", "where", "is", "it", "do", "you", "want", "some", "more", "milk", "dog"]
+RECORDING = len("S_20130301_17_00")
+"""Letters of a frame's name that are its recording's."""
 SYLLABLES = [first + second for first in "bdgklmnpst" for second in "aeiou"]
 
 
@@ -69,12 +76,18 @@ def draw_set(folder: Path, pairs: int) -> None:
                         turns = [{"prompt": "<image>", "answer": utterance()} for _ in images]
                     rows.append({
                         "id": f"{form}{number}", "format": form, "images": images, "turns": turns, "split": "train",
-                        "recording": images[0][:14], "start_s": 0.0, "end_s": 2.0, "task": "", "variant": "published",
+                        "recording": images[0][:RECORDING], "start_s": 0.0, "end_s": 2.0, "task": "",
+                        "variant": "published",
                     })  # fmt: skip
                 writer.write_table(pa.Table.from_pylist(rows, schema=CONVERSATION_SCHEMA))
     with ImageStoreWriter(folder / "images") as store:
         for number in range(pairs):
             store.add(frame(number), b"\xff\xd8\xff")
+    ids = sorted({frame(number)[:RECORDING] for number in range(min(pairs, 28 * 40))})
+    write_jsonl(
+        folder / "recordings.jsonl",
+        [Recording(id=each, child="S", age_months=11, media=f"{each}.mp4", duration_s=6000) for each in ids],
+    )
     Manifest(kind="pretraining-set").write(folder)
 
 
@@ -90,14 +103,14 @@ def own_mib() -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
 
 
-def one_process(folder: Path, found: Any) -> None:
+def one_process(folder: Path, cache: Path, found: Any) -> None:
     recipe, accelerator = saycam(), Accelerator(cpu=True)
     words = [" ".join(a + b for b in SYLLABLES) for a in SYLLABLES] + [" ".join(WORDS)]
     tokenizer = train_tokenizer(words, recipe.model.vocabulary, recipe.model.context)
     gc.collect()
     before_mib, began_s, began_cpu_s = own_mib(), time.perf_counter(), time.process_time()
-    cache = NodeCache(folder / "cache", accelerator, kept=True)
-    data = _Undecoded(recipe, PretrainingSet(folder), cache, accelerator, "")
+    cache_of_node = NodeCache(cache, accelerator, kept=True)
+    data = _Undecoded(recipe, PretrainingSet(folder), cache_of_node, accelerator, "")
     made = data.samples("joint", tokenizer, ["joint"])
     sizes = {name: len(samples) for name, samples in made.sources.items()}
     settings = recipe.joint.optimisation
@@ -113,6 +126,25 @@ def one_process(folder: Path, found: Any) -> None:
     found.put({
         "seconds": round(ready_s, 1), "processor seconds": round(ready_cpu_s, 1), "own MiB": own, "samples": sizes,
     })  # fmt: skip
+
+
+def several(folder: Path, cache: Path, processes: int) -> list[dict[str, Any]]:
+    """What each of some processes found that started together."""
+    context = multiprocessing.get_context("spawn")
+    found = context.Queue()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    started = [
+        context.Process(target=_as_rank, args=(rank, processes, port, one_process, (folder, cache, found)))
+        for rank in range(processes)
+    ]
+    for process in started:
+        process.start()
+    results = [found.get() for _ in started]
+    for process in started:
+        process.join()
+    return results
 
 
 def check(folder: Path) -> None:
@@ -135,27 +167,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=768_000)
     options = parser.parse_args()
-    context = multiprocessing.get_context("spawn")
     result: dict[str, Any] = {
-        "date": str(datetime.date.today()), "machine": platform.platform(), "pairs": options.pairs,
+        "date": str(datetime.date.today()), "machine": f"{platform.platform()}, {os.cpu_count()} cores",
+        "load before": round(os.getloadavg()[0], 1), "pairs": options.pairs,
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         draw_set(folder, options.pairs)
-        for name in ("first process", "second process"):
-            found = context.Queue()
-            started = context.Process(target=one_process, args=(folder, found))
-            started.start()
-            result[name] = found.get()
-            started.join()
+        for name, cache, processes in (
+            ("first process", "cache", 1),
+            ("second process", "cache", 1),
+            ("two", "both", 2),
+        ):
+            found = several(folder, folder / cache, processes)
+            result[name] = found if processes > 1 else found[0]
             print(name, result[name], flush=True)
         check(folder)
-        result["samples on disk, MB"] = round(
-            sum(path.stat().st_size for path in (folder / "cache").rglob("*.arrow")) / 1e6
+        alone, both = (
+            {path.name: path.read_bytes() for path in (folder / cache).rglob("*.arrow")} for cache in ("cache", "both")
         )
+        result["two write what one writes"] = alone == both
+        result["samples on disk, MB"] = round(sum(map(len, alone.values())) / 1e6)
+        result["load after"] = round(os.getloadavg()[0], 1)
     path = RESULTS / f"training_start-{datetime.date.today()}.json"
     path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    sys.exit(result["first process"]["seconds"] > 60 or result["second process"]["own MiB"] > 300)
+    soon = result["first process"]["processor seconds"] <= 60 or max(one["seconds"] for one in result["two"]) <= 60
+    small = result["second process"]["own MiB"] < 300
+    sys.exit(not (soon and small and alone == both))
 
 
 if __name__ == "__main__":

@@ -139,6 +139,13 @@ class Turn(Record):
     answer: str
 
 
+def source_of(format: str, task: str, variant: str) -> str:
+    """As :attr:`Conversation.source`, of its fields."""
+    if not task:
+        return format
+    return task if variant in ("published", "balanced") else f"{task}.{variant}"
+
+
 class Conversation(Record):
     """One training sample: images, or the sampled frames of a clip, and the turns about them.
 
@@ -163,9 +170,7 @@ class Conversation(Record):
     @property
     def source(self) -> str:
         """What mixtures of training weigh it by: its format, or its task with any variant (``left_right.easy``)."""
-        if not self.task:
-            return self.format
-        return self.task if self.variant in ("published", "balanced") else f"{self.task}.{self.variant}"
+        return source_of(self.format, self.task, self.variant)
 
     @model_validator(mode="after")
     def _placeholders_match_images(self) -> Self:

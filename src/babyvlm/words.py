@@ -17,6 +17,15 @@ def words_of(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(text)]
 
 
+def count_words(text: str) -> int:
+    """How many words a text has.
+
+    >>> count_words("Uh-oh, that's 2 dogs!")
+    4
+    """
+    return len(_WORD.findall(text))
+
+
 def edit_distance(first: Iterable[str], second: Iterable[str]) -> int:
     """Fewest insertions, deletions and replacements that turn one sequence into the other.
 

@@ -1,6 +1,7 @@
 """Several processes: torchrun, shards, and what they leave in common with one process."""
 
 import json
+import math
 import os
 import re
 import shutil
@@ -11,11 +12,17 @@ from dataclasses import replace
 import pytest
 import torch
 
+from babyvlm.curation import PretrainingSet
+from babyvlm.curation.sets import write_conversations
 from babyvlm.errors import ConfigError
-from babyvlm.recipes import nursery
+from babyvlm.model import BabyLlavaForConditionalGeneration, model_config
+from babyvlm.recipes import nursery, saycam
+from babyvlm.records import Turn
 from babyvlm.training import Trainer, checkpoints, unused_gpus
+from babyvlm.training.distribution import units_of
+from babyvlm.training.inputs import data_digest
 from tests.training.ranks import start_ranks
-from tests.training.tiny import tiny_recipe, weights
+from tests.training.tiny import TINY, tiny_recipe, weights
 
 pytestmark = pytest.mark.usefixtures("another_precision")
 
@@ -93,6 +100,83 @@ def test_several_processes_lose_what_one_loses_and_a_killed_run_resumes(sharding
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in several.items())
     files = {path.name for path in (one / stage).iterdir()}
     assert files == {path.name for path in (runs["undisturbed"] / stage).iterdir()}
+
+
+GATHERS = """
+import json, os, sys
+from pathlib import Path
+import torch.distributed
+from tests.training.tiny import *
+from tests.training.test_distribution import plain_recipe
+from babyvlm.training import train_in_process
+gathered = []
+for name in ("all_gather_single", "all_gather_into_tensor"):  # as versions of torch call it
+    if hasattr(torch.distributed, name):
+        def noted(*arguments, real=getattr(torch.distributed, name), **options):
+            output = options.get("output_tensor", options.get("output", arguments[0] if arguments else None))
+            gathered.append(output.numel())
+            return real(*arguments, **options)
+        setattr(torch.distributed, name, noted)
+recipe = plain_recipe(sharding="fsdp")
+train_in_process(recipe, Path(sys.argv[1]), Path(sys.argv[2]), ["instruction"])
+print("gathered", json.dumps([max(gathered), len(gathered)]))
+"""
+
+
+def test_shards_of_layers_lose_what_one_process_loses_though_some_rows_have_no_picture(data, trained, tmp_path):
+    """The tower's layers are gathered one by one, also where only one of two processes has a picture in its row."""
+    mixed = tmp_path / "data"
+    shutil.copytree(data.folder, mixed)
+    rows = [
+        row if number % 3 else row.model_copy(update={"images": (), "turns": (Turn(prompt="How many?", answer="2"),)})
+        for number, row in enumerate(data.conversations("instruction", "train"))
+    ]
+    write_conversations(mixed / "instruction" / "instruction.parquet", rows)
+    kept, recipe, stage = PretrainingSet(mixed), plain_recipe(), "instruction"
+    runs = {}
+    for name, sharding in (("one", "ddp"), ("shards", "fsdp")):
+        Trainer.claim(tmp_path / name, plain_recipe(sharding=sharding), kept)
+        runs[name] = tmp_path / name
+        digest = data_digest(runs[name])
+        for part in ("tokenizer", "joint"):
+            shutil.copytree(trained / part, runs[name] / part)
+            manifest = runs[name] / part / "manifest.json"
+            held = json.loads(manifest.read_text())
+            manifest.write_text(json.dumps(held | {"inputs": held["inputs"] | {"data": digest}}))
+    Trainer(recipe, kept, runs["one"]).run([stage])
+    script = tmp_path / "gathers.py"
+    script.write_text(GATHERS)
+    done = start_ranks(script, mixed, runs["shards"])
+    assert not any(each.returncode for each in done), done[0].stderr[-2000:]
+    assert losses(runs["shards"] / stage) == pytest.approx(losses(runs["one"] / stage), abs=2e-4)
+    model = BabyLlavaForConditionalGeneration(model_config(TINY))
+    sizes, rest = _sizes(model, shares=2)
+    for each in done:
+        largest, times = json.loads(each.stdout.split("gathered ")[1])
+        assert times > 0 and largest == max(*sizes, rest)
+
+
+def _sizes(model, shares=1):
+    """Numbers in each unit, and in what is left; each share of a parameter has as many of its rows."""
+
+    def size(parameters):
+        return sum(shares * math.ceil(len(each) / shares) * each[0].numel() for each in parameters)
+
+    units = [unit if isinstance(unit, list) else [unit] for unit in units_of(model)]
+    held = [{parameter for part in unit for parameter in part.parameters()} for unit in units]
+    return [size(unit) for unit in held], size(set(model.parameters()).difference(*held))
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_at_full_size_nothing_larger_than_a_layer_or_the_embeddings_is_gathered(tied):
+    shape = replace(saycam().model, tie_embeddings=tied)
+    with torch.device("meta"):
+        model = BabyLlavaForConditionalGeneration(model_config(shape))
+    sizes, rest = _sizes(model)
+    assert len(sizes) == shape.vision_layers + shape.text_layers + (1 if tied else 2)
+    layer = sum(each.numel() for each in model.model.language_model.layers[0].parameters())
+    embeddings = model.get_input_embeddings().weight.numel()
+    assert max(*sizes, rest) <= max(layer, embeddings)
 
 
 LAGS = """

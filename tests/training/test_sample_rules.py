@@ -15,7 +15,7 @@ from babyvlm.training import Trainer
 from babyvlm.training.configuration import SampleRules
 from babyvlm.training.connector import take_connector
 from babyvlm.training.distribution import Shared
-from babyvlm.training.samples import encode_conversations
+from babyvlm.training.encoding import encode_conversations
 from tests.training.tiny import TINY, tiny_recipe, weights
 
 IMAGE, PER_IMAGE = 300, 5

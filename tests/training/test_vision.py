@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import ViTModel
 
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import vision_config
 from babyvlm.training import Trainer
 from babyvlm.training.configuration import VisionStage
+from babyvlm.training.objective import Masked
 from babyvlm.training.vision import SelfDistillation, cut_windows, draw_masks, koleo, micro_batches
 from tests.training.tiny import TINY, fork, tiny_recipe, weights
 
@@ -57,7 +59,8 @@ def test_what_is_masked_is_learned_from_the_teacher_and_the_rest_is_not():
     masked = masks > 0
     plain, said = model(views)
     assert not said.patches.any()
-    loss, said = model(views, masks)
+    given = Masked.drawn(masks, torch.device("cpu"))
+    loss, said = model(views, given)
     with torch.no_grad():  # the same, patch by patch
         taught = model.teacher_head(model.teacher(torch.cat(views[:2])).last_hidden_state[:, 1:])
         learned = model.student(torch.cat(views[:2]), bool_masked_pos=masked).last_hidden_state
@@ -67,12 +70,45 @@ def test_what_is_masked_is_learned_from_the_teacher_and_the_rest_is_not():
         expected = (each[0, 2] + (each[4, 0] + each[4, 1]) / 2) / 2
     assert said.patches == pytest.approx(taught[masked].sum(0), abs=1e-6)
     only = replace(SETTINGS, koleo_weight=0.0, masked_patch_weight=3.0)
-    tripled, _ = distillation(only)(views, masks)
+    tripled, _ = distillation(only)(views, given)
     assert (tripled - loss).item() == pytest.approx(2 * expected.item(), rel=1e-4)
     loss.backward()
     assert model.student.embeddings.mask_token.grad.abs().sum() > 0
     model.update_teacher(0.5)
     assert model.teacher.embeddings.mask_token is None and plain.isfinite()
+
+
+class Waits(TorchDispatchMode):
+    """Notes operations of which the host has to know the outcome, or how long it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, operation, types, arguments=(), options=None):
+        name = operation.overloadpacket.__name__
+        by_mask = name.startswith("index") and any(
+            isinstance(each, torch.Tensor) and each.dtype in (torch.bool, torch.uint8)
+            for each in (arguments[1] if len(arguments) > 1 and isinstance(arguments[1], list | tuple) else ())
+        )
+        if by_mask or name in ("nonzero", "_local_scalar_dense", "item", "masked_select", "is_nonzero", "unique_dim"):
+            self.seen.append(name)
+        return operation(*arguments, **(options or {}))
+
+
+def test_a_pass_never_makes_the_host_wait_for_the_device():
+    model = distillation(replace(SETTINGS, drop_path=0.5))
+    views = [torch.rand(5, 3, 32, 32) for _ in range(2)] + [torch.rand(5, 3, 16, 16)]
+    masks = draw_masks(10, 4, SETTINGS, torch.Generator().manual_seed(0))
+    passes = list(micro_batches(views, masks, 3))
+    with Waits() as control:
+        views[0][views[0] > 0.5].sum().item()
+    assert control.seen == ["index", "_local_scalar_dense"]
+    with Waits() as waits:
+        for each in passes:
+            loss, _ = model(*each)
+            loss.backward()
+    assert waits.seen == []
 
 
 def test_micro_batches_add_up_to_the_whole():

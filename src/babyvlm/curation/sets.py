@@ -14,6 +14,7 @@ out/
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -159,7 +160,7 @@ def read_conversations(path: Path, split: Split | None = None) -> list[Conversat
     try:
         return [Conversation.model_validate(row) for row in rows]
     except ValidationError as error:
-        raise DataFolderError(f"not a valid Conversation: {error.errors()[0]['msg']}", path=path) from error
+        raise invalid_conversation(error, path) from error
 
 
 class PretrainingSet:
@@ -190,9 +191,13 @@ class PretrainingSet:
     def recordings_of(self, conversation: Conversation) -> tuple[str, ...]:
         """The recordings that a record shows; none where it is not known, as of some instruction samples of sets that
         an earlier version curated."""
-        if conversation.recording:
-            return (conversation.recording,)
-        return self._several_sources.get(conversation.id, ()) if conversation.format == INSTRUCTION else ()
+        return self.recordings_shown(conversation.id, conversation.format, conversation.recording)
+
+    def recordings_shown(self, id: str, format: str, recording: str) -> tuple[str, ...]:
+        """The same, of a record's fields."""
+        if recording:
+            return (recording,)
+        return self._several_sources.get(id, ()) if format == INSTRUCTION else ()
 
     @functools.cached_property
     def _several_sources(self) -> dict[str, tuple[str, ...]]:
@@ -205,7 +210,7 @@ class PretrainingSet:
         Raises:
             DataFolderError: They are missing, as instruction is where the corpus had no boxes.
         """
-        return read_conversations(self._conversations_path(format), split)
+        return read_conversations(self.conversations_path(format), split)
 
     def each_conversation(self, format: Format, split: Split) -> Iterator[Conversation]:
         """The same as :meth:`conversations`, a few in memory at a time.
@@ -213,15 +218,20 @@ class PretrainingSet:
         Raises:
             DataFolderError: They are missing, or the file holds something else.
         """
-        path = self._conversations_path(format)
+        path = self.conversations_path(format)
         table = _read_table(path, CONVERSATION_SCHEMA, split)
         try:
             for batch in table.to_batches(max_chunksize=_ROWS_PER_GROUP):
                 yield from map(Conversation.model_validate, batch.to_pylist())
         except ValidationError as error:
-            raise DataFolderError(f"not a valid Conversation: {error.errors()[0]['msg']}", path=path) from error
+            raise invalid_conversation(error, path) from error
 
-    def _conversations_path(self, format: Format) -> Path:
+    def conversations_path(self, format: Format) -> Path:
+        """The Parquet file of a format's records.
+
+        Raises:
+            DataFolderError: There is no instruction set, and it is asked for.
+        """
         if format != INSTRUCTION:
             return self.folder / f"{format}.parquet"
         self._require_instruction()
@@ -233,7 +243,7 @@ class PretrainingSet:
         Raises:
             DataFolderError: They are missing, or the file holds something else.
         """
-        path = self._conversations_path(format)
+        path = self.conversations_path(format)
         table = _read_table(path, CONVERSATION_SCHEMA, split, columns=["images"])
         ids: list[str] = pc.list_flatten(table.column("images")).to_pylist()
         return ids
@@ -333,10 +343,26 @@ def _read_rows(path: Path, schema: pa.Schema, split: Split | None) -> list[dict[
 
 
 def _read_table(path: Path, schema: pa.Schema, split: Split | None, columns: list[str] | None = None) -> pa.Table:
+    with reading_parquet(path):
+        filters = None if split is None else [("split", "==", split)]
+        return pq.read_table(path, schema=schema, filters=filters, columns=columns)
+
+
+@contextlib.contextmanager
+def reading_parquet(path: Path) -> Iterator[None]:
+    """Says what is wrong with a file that does not read.
+
+    Raises:
+        DataFolderError: It is missing, or holds something else.
+    """
     if not path.is_file():
         raise DataFolderError("the file is missing", path=path, remedy="Was the folder written to the end?")
     try:
-        filters = None if split is None else [("split", "==", split)]
-        return pq.read_table(path, schema=schema, filters=filters, columns=columns)
+        yield
     except (pa.ArrowException, OSError) as error:
         raise DataFolderError(f"does not read as Parquet with the columns expected ({error})", path=path) from error
+
+
+def invalid_conversation(error: ValidationError, path: Path) -> DataFolderError:
+    """What to say of a row that is no conversation."""
+    return DataFolderError(f"not a valid Conversation: {error.errors()[0]['msg']}", path=path)

@@ -256,10 +256,9 @@ def _distil(
     device = views[0].device
     loss, taught = torch.zeros((), device=device), []
     passes = list(micro_batches(views, masks_VP, micro_batch))
-    for number, (some_views, masks, share) in enumerate(passes):
+    for number, (some_views, masked, share) in enumerate(passes):
         with shared.row(number, len(passes)):
-            given = None if masks is None else masks.to(device, non_blocking=True)
-            part, heard = shared.called(some_views, given, share)
+            part, heard = shared.called(some_views, masked, share)
             shared.backward(part)
         loss += part.detach()
         taught.append(heard)

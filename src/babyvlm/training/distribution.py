@@ -28,6 +28,7 @@ from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.training.configuration import Precision, Sharding
 from babyvlm.training.masters import MasterWeights
 from babyvlm.training.nodes import place_of
@@ -41,6 +42,18 @@ class HasState(Protocol):
         """Its tensors by name."""
 
 
+Unit = nn.Module | list[nn.Module]
+"""What is gathered at once: a module, or several whose parameters are the same."""
+
+
+def units_of(model: BabyLlavaForConditionalGeneration) -> list[Unit]:
+    """What is gathered at once of a model in shards: each layer of the tower and of the language model, the token
+    embeddings and the output layer; norms, the connector and the tower's embeddings are left, smaller than a layer."""
+    ends: list[nn.Module] = [model.get_input_embeddings(), model.get_output_embeddings()]
+    tied = model.config.tie_word_embeddings
+    return [*layers_of(model.model.vision_tower), *layers_of(model.model.language_model), *([ends] if tied else ends)]
+
+
 def layers_of(module: nn.Module) -> list[nn.Module]:
     """The transformer layers in a module, of the tower and of the language model."""
     return [part for part in module.modules() if isinstance(part, GradientCheckpointingLayer)]
@@ -49,15 +62,16 @@ def layers_of(module: nn.Module) -> list[nn.Module]:
 class Shared:
     """A module that all processes train together.
 
-    Unless each has a copy, its parameters become shards in place, one group for each of ``groups`` and one for all
-    else: a row without pictures passes the tower by, and a group gathered by some processes only would wait for ever.
+    Unless each has a copy, its parameters become shards in place, one group for each of ``units`` and one for all else.
+    A group gathered by some processes only would wait for ever: all must pass the same units in the same order, and
+    with the last row those that any row has passed, for that one averages the gradients.
 
     Args:
         module: On its device, in float32, with its frozen parts frozen; the same weights in every process.
         accelerator: The processes.
         precision: Of the recipe.
         sharding: Of the recipe.
-        groups: Layers that every row passes.
+        units: What becomes a group each.
         frozen_aside: As :class:`MasterWeights` says.
     """
 
@@ -68,7 +82,7 @@ class Shared:
         *,
         precision: Precision,
         sharding: Sharding = "ddp",
-        groups: list[nn.Module] | None = None,
+        units: list[Unit] | None = None,
         frozen_aside: bool = True,
     ) -> None:
         self.module, self._accelerator = module, accelerator
@@ -78,13 +92,13 @@ class Shared:
         self.called: nn.Module = module
         """What to call in place of ``module``."""
         if sharding != "ddp" and processes > 1:
-            self._shard(groups or [], half, hybrid=sharding == "hybrid")
+            self._shard(units or [], half, hybrid=sharding == "hybrid")
         elif half:
             self.masters = MasterWeights(module, processes=processes, frozen_aside=frozen_aside)
         elif processes > 1:
             self.called = accelerator.prepare(module)
 
-    def _shard(self, groups: list[nn.Module], half: bool, *, hybrid: bool) -> None:
+    def _shard(self, units: list[Unit], half: bool, *, hybrid: bool) -> None:
         place, processes = place_of(self._accelerator), self._accelerator.num_processes
         nodes = place.nodes if hybrid else 1
         shape, names = ((nodes, place.local_processes), ("copies", "shards")) if nodes > 1 else ((processes,), ("all",))
@@ -94,8 +108,8 @@ class Shared:
             if half
             else MixedPrecisionPolicy()
         )
-        for layer in groups:
-            fully_shard(layer, mesh=mesh, mp_policy=policy)
+        for unit in units:
+            fully_shard(unit, mesh=mesh, mp_policy=policy)
         fully_shard(self.module, mesh=mesh, mp_policy=policy)
 
     def trained(self) -> list[tuple[str, nn.Parameter]]:

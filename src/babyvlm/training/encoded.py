@@ -10,10 +10,12 @@ the model takes.
 from __future__ import annotations
 
 import json
+import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import pyarrow as pa
@@ -69,12 +71,14 @@ class Compact:
         return Sample(ids=ids, labels=labels, images=tuple(map(int, self.images)))
 
 
-def write_samples(folder: Path, samples: Iterable[tuple[str, Compact]], facts: Mapping[str, Any]) -> None:
-    """Writes samples as they come, a few in memory at a time.
+def write_samples(
+    folder: Path, samples: Iterable[tuple[str, Compact | pa.RecordBatch]], facts: Mapping[str, Any]
+) -> None:
+    """Writes samples as they come, a few in memory at a time. However they come, the same samples make the same bytes.
 
     Args:
-        folder: There, and empty.
-        samples: Source and sample, in order.
+        folder: There.
+        samples: Source and sample, or source and several of its samples, in order.
         facts: What else is to be known of them; read when the samples are written.
 
     Raises:
@@ -85,7 +89,7 @@ def write_samples(folder: Path, samples: Iterable[tuple[str, Compact]], facts: M
         for source, sample in samples:
             if source not in writers:
                 writers[source] = _Writer(folder / f"{len(writers)}.arrow")
-            writers[source].add(sample)
+            writers[source].add(sample if isinstance(sample, pa.RecordBatch) else _batch_of([sample]))
         for writer in writers.values():
             writer.close()
         sizes = {name: writer.size for name, writer in writers.items()}
@@ -96,29 +100,105 @@ def write_samples(folder: Path, samples: Iterable[tuple[str, Compact]], facts: M
         raise no_room(folder, error) from error
 
 
+def join_samples(parts: Sequence[Path], folder: Path) -> None:
+    """Puts what several processes wrote one behind the other, as if one had written all of it; removes the parts.
+
+    Args:
+        parts: Folders that :func:`write_samples` wrote, in order.
+        folder: Where the whole goes.
+
+    Raises:
+        DataFolderError: There is no room.
+    """
+    facts = Counter[str]()
+
+    def each() -> Iterator[tuple[str, pa.RecordBatch]]:
+        for part in parts:
+            found = json.loads((part / _SOURCES).read_text(encoding="utf-8"))
+            for number, source in enumerate(found.pop("sources")):
+                yield from ((source, batch) for batch in _mapped(part / f"{number}.arrow"))
+            facts.update(found)
+
+    write_samples(folder, each(), facts)
+    for part in parts:
+        shutil.rmtree(part)
+
+
+def sample_batch(
+    tokens: Lists, images: Lists, recordings: Lists, start_s_N: np.ndarray, words_N: np.ndarray
+) -> pa.RecordBatch:
+    """Some samples as they are written.
+
+    Args:
+        tokens: Complements of those that are learned.
+        images: Numbers of pictures.
+        recordings: Places of recordings among those of the set.
+        start_s_N: Where each begins in its recording.
+        words_N: Words of each.
+    """
+    lists = [
+        pa.ListArray.from_arrays(np.cumsum([0, *counts_N], dtype=np.int32), np.asarray(values, np.int32))
+        for values, counts_N in (tokens, images, recordings)
+    ]
+    return pa.record_batch([*lists, pa.array(start_s_N, pa.float64()), pa.array(words_N, pa.int32())], schema=_SCHEMA)
+
+
+class Lists(NamedTuple):
+    """N lists of numbers."""
+
+    values: np.ndarray | Sequence[int]
+    """Those of all lists."""
+    counts_N: np.ndarray | Sequence[int]
+    """How many each has."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int] | np.ndarray]) -> Lists:
+        """Of single ones."""
+        return cls(np.concatenate([np.zeros(0, np.int32), *rows]), [len(row) for row in rows])
+
+
+def samples_of(batch: pa.RecordBatch, image_token: int, image_tokens: int) -> list[Sample]:
+    """The samples of a batch in memory, as :meth:`Compact.sample` says."""
+    (tokens_at, tokens), (images_at, images) = (_parts(batch.column(name)) for name in _LISTS[:2])
+    return [
+        Compact(
+            tokens[tokens_at[row] : tokens_at[row + 1]], images[images_at[row] : images_at[row + 1]]
+        ).sample(image_token, image_tokens)
+        for row in range(len(batch))
+    ]  # fmt: skip
+
+
+def _batch_of(samples: Sequence[Compact]) -> pa.RecordBatch:
+    origins = [each.origin for each in samples]
+    return sample_batch(
+        Lists.of([each.tokens for each in samples]),
+        Lists.of([each.images for each in samples]),
+        Lists.of([origin.recordings for origin in origins]),
+        np.array([origin.start_s for origin in origins], np.float64),
+        np.array([origin.words for origin in origins], np.int32),
+    )
+
+
 class _Writer:
+    """Writes batches of ``BATCH`` samples."""
+
     def __init__(self, path: Path) -> None:
         self._file = pa.ipc.new_file(str(path), _SCHEMA)
-        self._waiting: list[Compact] = []
+        self._waiting: list[pa.RecordBatch] = []
         self.size = 0
 
-    def add(self, sample: Compact) -> None:
-        self._waiting.append(sample)
-        self.size += 1
-        if len(self._waiting) == BATCH:
-            self._flush()
+    def add(self, samples: pa.RecordBatch) -> None:
+        while len(samples):
+            taken = samples[: BATCH - self.size % BATCH]
+            samples = samples[len(taken) :]
+            self._waiting.append(taken)
+            self.size += len(taken)
+            if self.size % BATCH == 0:
+                self._flush()
 
     def _flush(self) -> None:
         if self._waiting:
-            origins = [each.origin for each in self._waiting]
-            columns = [
-                _lists([each.tokens for each in self._waiting]),
-                _lists([each.images for each in self._waiting]),
-                _lists([origin.recordings for origin in origins]),
-                pa.array([origin.start_s for origin in origins], pa.float64()),
-                pa.array([origin.words for origin in origins], pa.int32()),
-            ]
-            self._file.write_batch(pa.record_batch(columns, schema=_SCHEMA))
+            self._file.write_batch(pa.concat_batches(self._waiting))
             self._waiting.clear()
 
     def close(self) -> None:
@@ -126,9 +206,10 @@ class _Writer:
         self._file.close()
 
 
-def _lists(rows: Sequence[Any]) -> pa.Array:
-    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int32)
-    return pa.ListArray.from_arrays(offsets, np.concatenate([np.asarray(row, np.int32) for row in rows]))
+def _mapped(path: Path) -> list[pa.RecordBatch]:
+    with pa.memory_map(str(path)) as file:
+        reader = pa.ipc.open_file(file)
+        return [reader.get_batch(number) for number in range(reader.num_record_batches)]
 
 
 class MappedSamples(Sequence[Sample]):
@@ -142,10 +223,7 @@ class MappedSamples(Sequence[Sample]):
 
     def __init__(self, path: Path, *, image_token: int, image_tokens: int) -> None:
         self._image_token, self._image_tokens = image_token, image_tokens
-        with pa.memory_map(str(path)) as file:
-            reader = pa.ipc.open_file(file)
-            batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
-        self._batches = batches
+        self._batches = batches = _mapped(path)
         self.columns = [tuple(_parts(batch.column(name)) for name in _LISTS) for batch in batches]
         self._size = sum(map(len, batches))
 

@@ -25,7 +25,7 @@ from babyvlm.training.ahead import Ahead
 from babyvlm.training.batches import BatchPlan, Sample
 from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.configuration import MixturePhase
-from babyvlm.training.distribution import Shared
+from babyvlm.training.distribution import Shared, units_of
 from babyvlm.training.encoded import origins_of
 from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops
@@ -108,8 +108,8 @@ def train_language_model(
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if recipe.compile:
         compile_layers(model)
-    layers = list(model.model.language_model.layers)
-    shared = Shared(model, accelerator, precision=recipe.precision, sharding=recipe.sharding, groups=layers)
+    units = units_of(model)
+    shared = Shared(model, accelerator, precision=recipe.precision, sharding=recipe.sharding, units=units)
     optimizer = Optimizers(shared.trained(), optimisation)
     if found:
         resume.load_optimizer(optimizer)

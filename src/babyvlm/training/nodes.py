@@ -5,12 +5,15 @@
     cache/            cache/                no file of one is written by another
 
 Nodes may see a shared disk at different times, so that one process looks whether something is there and the others
-take its word.
+take its word. What one process does may take hours, of a large set, and the others wait for it in a group of their own
+(gloo) without the time limit of those that exchange gradients; a process that is gone is told at once nevertheless, for
+its connections close.
 """
 
 from __future__ import annotations
 
 import contextlib
+import datetime
 import errno
 import fcntl
 import hashlib
@@ -24,7 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list, gather_object
+from torch import distributed
 
 from babyvlm.errors import BabyVLMError, ConfigError, TrainingError
 
@@ -79,7 +82,7 @@ def decided(accelerator: Accelerator, look: Callable[[], ValueT]) -> ValueT:
         return look()
     answer, failed = _answer(look, 0) if accelerator.is_main_process else (None, None)
     shared: list[Any] = [answer]
-    broadcast_object_list(shared)
+    distributed.broadcast_object_list(shared, group=_patient_group())
     return _agreed(shared[0], [shared[0]], failed)
 
 
@@ -93,7 +96,7 @@ def decided_by_node(accelerator: Accelerator, look: Callable[[], ValueT]) -> Val
         return look()
     place = place_of(accelerator)
     answer, failed = _answer(look, place.node) if place.leads else (None, None)
-    answers = [each for each in gather_object([answer]) if each is not None]
+    answers = [each for each in _gathered(accelerator, answer) if each is not None]
     return _agreed(next(each for each in answers if each.node == place.node), answers, failed)
 
 
@@ -107,7 +110,32 @@ def everywhere(accelerator: Accelerator, act: Callable[[], object]) -> None:
         act()
         return
     answer, failed = _answer(act, 0)
-    _agreed(answer, gather_object([_Answer(0, error=answer.error)]), failed)
+    _agreed(answer, _gathered(accelerator, _Answer(0, error=answer.error)), failed)
+
+
+def wait_for_all(accelerator: Accelerator) -> None:
+    """Waits, for however long, until every process has come here."""
+    if accelerator.num_processes > 1:
+        _gathered(accelerator, None)
+
+
+def _gathered(accelerator: Accelerator, answer: Any) -> list[Any]:
+    answers: list[Any] = [None] * accelerator.num_processes
+    distributed.all_gather_object(answers, answer, group=_patient_group())
+    return answers
+
+
+_LONGEST_WAIT = datetime.timedelta(days=30)
+_patient: dict[distributed.ProcessGroup | None, distributed.ProcessGroup] = {}
+"""The group that waits, by the one of all processes that it goes with."""
+
+
+def _patient_group() -> distributed.ProcessGroup:
+    default = distributed.group.WORLD
+    if default not in _patient:
+        _patient.clear()
+        _patient[default] = distributed.new_group(backend="gloo", timeout=_LONGEST_WAIT)
+    return _patient[default]
 
 
 def _answer(look: Callable[[], Any], node: int) -> tuple[_Answer, BabyVLMError | None]:
@@ -156,7 +184,10 @@ class NodeCache:
         self.place = place_of(accelerator)
 
     def made(
-        self, begin: Callable[[], tuple[str, Callable[[Path], None]]], share: Callable[[Path], None] | None = None
+        self,
+        begin: Callable[[], tuple[str, Callable[[Path], None]]],
+        share: Callable[[Path], None] | None = None,
+        join: Callable[[Path], None] | None = None,
     ) -> Path:
         """The folder of some content; every process of all nodes must call.
 
@@ -164,15 +195,21 @@ class NodeCache:
             begin: Called by a node's first process; returns the folder's name, which stands for its content, and what
                 begins to fill it where there is none yet.
             share: Called by every process of the node after that: does its share of the rest.
+            join: Called by the node's first process once all have done theirs.
         """
         with contextlib.ExitStack() as held:
             begun = decided_by_node(self._accelerator, lambda: self._begin(held, *begin()))
             partial = begun.partial
             if share is not None:
                 everywhere(self._accelerator, lambda: share(partial) if partial is not None else None)
-            if begun.partial is not None and self.place.leads:
-                _finish(begun.partial, begun.folder)
-        self._accelerator.wait_for_everyone()
+
+            def end() -> None:
+                if partial is not None:
+                    if join is not None:
+                        join(partial)
+                    _finish(partial, begun.folder)
+
+            decided_by_node(self._accelerator, end)
         return begun.folder
 
     def _begin(self, held: contextlib.ExitStack, name: str, fill: Callable[[Path], None]) -> _Begun:

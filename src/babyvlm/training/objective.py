@@ -3,7 +3,8 @@
     frames -> views (distillation.py) -> objective(views) -> loss -> optimizer -> update_teacher, update_centers
                                                                                 -> finished_tower() at the end
 
-An objective without a teacher needs `VisionObjective.loss` alone. V views, B frames, D the tower's width.
+An objective without a teacher needs `VisionObjective.loss` alone. V views, B frames, P patches of a view, M masked
+ones, D the tower's width.
 """
 
 from __future__ import annotations
@@ -32,6 +33,35 @@ class TeacherOutput(NamedTuple):
     """Entropy of its targets, nats, added up over the global views; not a number where there is no teacher."""
     tokens: torch.Tensor
     """The class tokens of the global views, (2 B, D), float32."""
+
+
+class Masked(NamedTuple):
+    """M patches of V views, of P each, that the student does not see.
+
+    Their places are found on the CPU, where they are drawn: a GPU would have to be waited for to know how many there
+    are.
+    """
+
+    hidden_VP: torch.Tensor
+    """Booleans."""
+    places_M: torch.Tensor
+    """Where they are among the V * P patches."""
+    counts_M: torch.Tensor
+    """What each counts."""
+
+    @classmethod
+    def drawn(cls, masks_VP: torch.Tensor, device: torch.device) -> Masked:
+        """Of masks as :func:`draw_masks` draws them, moved to a device."""
+        hidden_VP = masks_VP > 0
+        places_M = hidden_VP.flatten().nonzero()[:, 0]
+        parts = [hidden_VP, places_M, masks_VP.flatten()[places_M]]
+        if device.type == "cuda":
+            parts = [part.pin_memory() for part in parts]
+        return cls(*(part.to(device, non_blocking=True) for part in parts))
+
+    def of(self, tokens_VTD: torch.Tensor) -> torch.Tensor:
+        """The tokens of these patches, MD; the first of each view is its class token."""
+        return tokens_VTD[:, 1:].flatten(0, 1).index_select(0, self.places_M)
 
 
 class VisionObjective(nn.Module):
@@ -64,7 +94,7 @@ class VisionObjective(nn.Module):
         raise NotImplementedError
 
     def forward(
-        self, views: Sequence[torch.Tensor], masks_VP: torch.Tensor | None = None, share: float = 1.0
+        self, views: Sequence[torch.Tensor], masked: Masked | None = None, share: float = 1.0
     ) -> tuple[torch.Tensor, TeacherOutput]:
         """The loss of some of a step's frames, weighted by their share of it, and what the log and the teacher need."""
         loss, tokens_VD = self.loss(views)

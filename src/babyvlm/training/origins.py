@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
 
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.records import IMAGE_TOKEN, Conversation
-from babyvlm.words import words_of
+from babyvlm.words import count_words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,6 +33,8 @@ class SampleOrigin:
 
 NO_ORIGIN = SampleOrigin()
 OriginOf = Callable[[Conversation], SampleOrigin]
+FindRecordings = Callable[[str, str, str], Sequence[int]]
+"""From a record's id, format and recording to places of recordings in the set."""
 
 
 def no_origin(conversation: Conversation) -> SampleOrigin:
@@ -39,19 +42,35 @@ def no_origin(conversation: Conversation) -> SampleOrigin:
     return NO_ORIGIN
 
 
-def origin_reader(data: PretrainingSet) -> OriginOf:
-    """What tells the origins of a set's records."""
+def words_in(prompt: str, answer: str) -> int:
+    """Words of a turn."""
+    return _words_asked(prompt) + count_words(answer.replace(IMAGE_TOKEN, " "))
+
+
+@lru_cache(maxsize=4096)  # most prompts are alike
+def _words_asked(prompt: str) -> int:
+    return count_words(prompt.replace(IMAGE_TOKEN, " "))
+
+
+def recording_finder(data: PretrainingSet) -> FindRecordings:
+    """What tells the recordings of a set's records as their places in the set; none where one is not known."""
     numbers = {recording.id: number for number, recording in enumerate(data.recordings)}
 
+    def find(id: str, format: str, recording: str) -> Sequence[int]:
+        shown = data.recordings_shown(id, format, recording)
+        return [numbers[each] for each in shown] if all(each in numbers for each in shown) else ()
+
+    return find
+
+
+def origin_reader(data: PretrainingSet) -> OriginOf:
+    """What tells the origins of a set's records."""
+    find = recording_finder(data)
+
     def origin(conversation: Conversation) -> SampleOrigin:
-        texts = (text for turn in conversation.turns for text in (turn.prompt, turn.answer))
-        words = sum(len(words_of(text.replace(IMAGE_TOKEN, " "))) for text in texts)
-        shown = data.recordings_of(conversation)
-        if not all(recording in numbers for recording in shown):
-            shown = ()
-        return SampleOrigin(
-            recordings=[numbers[recording] for recording in shown], start_s=conversation.start_s or 0.0, words=words
-        )
+        words = sum(words_in(turn.prompt, turn.answer) for turn in conversation.turns)
+        shown = find(conversation.id, conversation.format, conversation.recording)
+        return SampleOrigin(recordings=shown, start_s=conversation.start_s or 0.0, words=words)
 
     return origin
 

@@ -27,6 +27,7 @@ from babyvlm.parts import parameter_counts
 from babyvlm.training.configuration import Recipe
 from babyvlm.training.distribution import HasState, whole_weights
 from babyvlm.training.inputs import licences_so_far, stage_inputs
+from babyvlm.training.nodes import wait_for_all
 from babyvlm.training.objectives import REGISTRY as OBJECTIVES
 from babyvlm.training.start import read_run_start
 from babyvlm.weights.card import CardFacts, stage_facts, write_model_card
@@ -91,7 +92,7 @@ class StageOutputs:
                 plain.save_pretrained(partial)
                 processor(self._recipe.model, tokenizer).save_pretrained(partial)
                 self.finish(partial, stage, log, parameter_counts(plain), heard)
-        self._accelerator.wait_for_everyone()
+        wait_for_all(self._accelerator)
 
     def dual_encoder(
         self, folder: Path, state: HasState, config: DualEncoderConfig, log: str, heard: Heard | None
@@ -120,7 +121,7 @@ class StageOutputs:
                 vision = encoder.vision_tower.num_parameters()
                 counts = {"vision": vision, "language": encoder.num_parameters() - vision}
                 self.finish(partial, "contrastive", log, counts, heard)
-        self._accelerator.wait_for_everyone()
+        wait_for_all(self._accelerator)
 
     def finish(
         self, partial: Path, stage: StageName, log: str, parameters: Mapping[str, int], heard: Heard | None = None

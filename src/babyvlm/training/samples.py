@@ -6,10 +6,8 @@ PretrainingSet ── conversations ── ConversationEncoder ── Sample (id
 from __future__ import annotations
 
 import bisect
-import itertools
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Protocol, TypeVar
 
 import numpy as np
@@ -19,13 +17,10 @@ from transformers import PreTrainedTokenizerBase
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import DataFolderError
 from babyvlm.model.modeling import IGNORED
-from babyvlm.model.processing import ConversationEncoder, Template
-from babyvlm.model.tokenizer import EOS, SOS, UNK
-from babyvlm.records import IMAGE_TOKEN, Conversation, Turn, Utterance
+from babyvlm.model.tokenizer import EOS, SOS
+from babyvlm.records import Utterance
 from babyvlm.training.batches import Row, Sample
-from babyvlm.training.configuration import MultimodalStage
-from babyvlm.training.encoded import Compact
-from babyvlm.training.origins import OriginOf, SampleOrigin, no_origin
+from babyvlm.training.origins import SampleOrigin
 from babyvlm.words import words_of
 
 ThingT = TypeVar("ThingT")
@@ -48,99 +43,6 @@ def training_frames(data: PretrainingSet, kind: Literal["pairs", "candidates"]) 
         return list(dict.fromkeys(data.picture_ids("image", "train")))
     chosen = {recording.id for recording in data.recordings if recording.split == "train"}
     return list(dict.fromkeys(data.candidate_pictures(chosen)))
-
-
-def encode_conversations(
-    conversations: Iterable[Conversation],
-    encoder: ConversationEncoder,
-    stage: MultimodalStage,
-    *,
-    index: Mapping[str, int],
-    context: int,
-) -> tuple[dict[str, list[Sample]], int]:
-    """Samples by source: the task of an instruction sample with any variant, the format of any other.
-
-    Returns:
-        The samples, and how many conversations exceed ``context`` tokens: they are left out, or cut, as the stage says.
-    """
-    sources: dict[str, list[Sample]] = {}
-    counts = Counter[str]()
-    for source, compact in encoded(conversations, encoder, stage, index=index, context=context, counts=counts):
-        sources.setdefault(source, []).append(compact.sample(encoder.image_token_id, encoder.image_tokens))
-    return sources, counts[TOO_LONG]
-
-
-TOO_LONG = "too long"
-_BATCH = 2048
-
-
-def encoded(
-    conversations: Iterable[Conversation],
-    encoder: ConversationEncoder,
-    stage: MultimodalStage,
-    *,
-    index: Mapping[str, int],
-    context: int,
-    counts: Counter[str],
-    origin_of: OriginOf = no_origin,
-) -> Iterator[tuple[str, Compact]]:
-    """Source and sample of each conversation, in order, a few in memory at a time; counts those that are too long."""
-    rules, short = stage.samples, encoder.compact()
-    remaining = iter(conversations)
-    while batch := list(itertools.islice(remaining, _BATCH)):
-        under = [(conversation.source, *_under_rules(conversation, stage)) for conversation in batch]
-        tokenised = _tokenised(under, short, stage.template)
-        for conversation, (source, _, images), (ids, labels) in zip(batch, under, tokenised, strict=True):
-            if not rules.learn_unknown:
-                labels = [IGNORED if label == UNK else label for label in labels]
-            if len(ids) + ids.count(encoder.image_token_id) * (encoder.image_tokens - 1) > context:
-                counts[TOO_LONG] += 1
-                if rules.too_long == "leave out":
-                    continue
-                ids, labels, images = _cut(ids, labels, images, encoder, context)
-            yield source, Compact.of(ids, labels, [index[image] for image in images], origin_of(conversation))
-
-
-def _tokenised(
-    conversations: Sequence[tuple[str, Sequence[Turn], tuple[str, ...]]],
-    encoder: ConversationEncoder,
-    template: Template,
-) -> list[tuple[list[int], list[int]]]:
-    def encode() -> list[tuple[list[int], list[int]]]:
-        return [
-            encoder.conversation(turns, num_images=len(images), template=template) for _, turns, images in conversations
-        ]
-
-    encoder.read_ahead(encode)
-    return encode()
-
-
-def _under_rules(conversation: Conversation, stage: MultimodalStage) -> tuple[tuple[Turn, ...], tuple[str, ...]]:
-    """The turns and pictures of a conversation as the stage's rules have them."""
-    rules, turns, images = stage.samples, conversation.turns, conversation.images
-    if rules.bare_prompts and stage.template == "baby_plain":
-        turns = tuple(turn.model_copy(update={"prompt": IMAGE_TOKEN}) for turn in turns)
-        images = images[: len(turns)]
-    if rules.strip_prompts:
-        turns = tuple(turn.model_copy(update={"prompt": turn.prompt.strip()}) for turn in turns)
-    if rules.unplaced_pictures == "drop" and not any(IMAGE_TOKEN in turn.prompt for turn in turns):
-        images = ()
-    return turns, images
-
-
-def _cut(
-    ids: list[int], labels: list[int], images: tuple[str, ...], encoder: ConversationEncoder, context: int
-) -> tuple[list[int], list[int], tuple[str, ...]]:
-    """The beginning of a sample with one placeholder a picture. A picture in which the context ends goes with the rest:
-    nothing learned follows it."""
-    length = kept = 0
-    for token in ids:
-        length += encoder.image_tokens if token == encoder.image_token_id else 1
-        if length > context:
-            break
-        kept += 1
-    ids = ids[:kept]
-    return ids, labels[:kept], images[: ids.count(encoder.image_token_id)]
 
 
 def pack_utterances(

@@ -1,7 +1,7 @@
 """What a stage learns from, prepared once by every node and mapped by all its processes.
 
 set ── one process of each node ── pictures' ids ── all of them decode ── table of pictures ─┐
-                                └─ conversations ── token ids ── samples ────────────────────┴─ mapped by all
+                                └─ conversations ── all of them encode ── samples ───────────┴─ mapped by all
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from accelerate import Accelerator
 from transformers import PreTrainedTokenizerBase
 
 from babyvlm.curation.chronology import chronology
+from babyvlm.curation.columns import picture_numbers
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.model.dual_encoder import TextReader
 from babyvlm.model.llava_config import Fit
@@ -27,13 +27,14 @@ from babyvlm.records import Conversation, Split, Utterance
 from babyvlm.training.batches import Sample
 from babyvlm.training.configuration import MultimodalStage, Recipe
 from babyvlm.training.encoded import Compact, Encoded, read_samples, write_samples
+from babyvlm.training.encoding import TOO_LONG, encode_rows, encode_share, join_shares, write_numbers
 from babyvlm.training.nodes import NodeCache, decided_by_node
 from babyvlm.training.origins import no_origin, origin_reader
 from babyvlm.training.pairs import Pairs
 from babyvlm.training.pictures import PixelTable
 from babyvlm.training.processes import give_back_memory
 from babyvlm.training.room import held_out_pairs, table_formats
-from babyvlm.training.samples import TOO_LONG, encoded, evenly, numbered, packed_utterances, training_frames
+from babyvlm.training.samples import evenly, numbered, packed_utterances, training_frames
 from babyvlm.training.validation import some_of_each
 
 _VERSION = 2
@@ -90,19 +91,14 @@ class StageData:
         """
         data, settings = self._data, self._settings(stage)
 
-        def ids(formats: Sequence[str]) -> dict[str, int]:
-            return numbered(each for name in formats for each in data.picture_ids(name, "train"))  # type: ignore[arg-type]
-
-        first = decided_by_node(self._accelerator, lambda: len(ids(settings.formats)))
+        first = decided_by_node(self._accelerator, lambda: picture_numbers(data, settings.formats, "train")[1])
         shared = table_formats(self._recipe, stage, stages)
-        pictures = self._pictures(lambda: ids(shared), self._recipe.model.image_size, first=first)
-        made = self._encoded(
-            stage,
-            tokenizer,
-            "train",
-            lambda: (row for name in settings.formats for row in data.each_conversation(name, "train")),
-            lambda: ids(settings.formats),
+        size = self._recipe.model.image_size
+        pictures = self._pictures(
+            lambda: (each for name in shared for each in data.picture_ids(name, "train")), size, first=first
         )
+        give_back_memory()
+        made = self._read(self._encoded(stage, tokenizer, "train"))
         return StageSamples(sources=made.sources, pictures=pictures, too_long=made.facts.get(TOO_LONG, 0))
 
     def held_out_samples(self, stage: StageName, tokenizer: PreTrainedTokenizerBase) -> StageSamples:
@@ -124,7 +120,7 @@ class StageData:
             return numbered(image for row in rows for image in row.images)
 
         pictures = self._pictures(ids, self._recipe.model.image_size)
-        made = self._encoded(stage, tokenizer, "validation", lambda: rows, ids)
+        made = self._read(self._encoded(stage, tokenizer, "validation", rows))
         return StageSamples(sources=made.sources, pictures=pictures)
 
     def pairs(self, reader: TextReader) -> tuple[Pairs, PixelTable, int]:
@@ -176,40 +172,36 @@ class StageData:
         return self._read(self._cache.made(begin)).sources
 
     def _encoded(
-        self,
-        stage: StageName,
-        tokenizer: PreTrainedTokenizerBase,
-        split: Split,
-        rows: Callable[[], Iterable[Conversation]],
-        index: Callable[[], dict[str, int]],
-    ) -> Encoded:
-        shape, settings = self._recipe.model, self._settings(stage)
+        self, stage: StageName, tokenizer: PreTrainedTokenizerBase, split: Split, rows: Sequence[Conversation] = ()
+    ) -> Path:
+        """Where the samples are: of all training records, of which each process of a node encodes its share, or of some
+        rows of another split, which the first process has."""
+        shape, settings, data, place = self._recipe.model, self._settings(stage), self._data, self._cache.place
+        encoder = ConversationEncoder(tokenizer, image_token_id=shape.vocabulary, image_tokens=shape.image_tokens)
 
         def begin() -> tuple[str, Callable[[Path], None]]:
             def fill(folder: Path) -> None:
-                encoder = ConversationEncoder(
-                    tokenizer, image_token_id=shape.vocabulary, image_tokens=shape.image_tokens
-                )
-                counts = Counter[str]()
-                samples = encoded(
-                    rows(),
-                    encoder,
-                    settings,
-                    index=index(),
-                    context=shape.context,
-                    counts=counts,
-                    origin_of=origin_reader(self._data) if split == "train" else no_origin,
-                )
-                write_samples(folder, samples, counts)
+                if split == "train":
+                    write_numbers(folder, picture_numbers(data, settings.formats, split)[0])
 
             made_by = (settings.formats, settings.template, asdict(settings.samples), shape.context)
             most = self._recipe.validation_samples if split == "validation" else 0
             words = tokenizer.backend_tokenizer.to_str()
             return self._name(split, words, *made_by, shape.vocabulary, shape.image_tokens, most), fill
 
-        folder = self._cache.made(begin)
+        def share(folder: Path) -> None:
+            if split == "train":
+                encode_share(folder, data, encoder, settings, context=shape.context, place=place)
+            elif place.leads:
+                encode_rows(folder, rows, encoder, settings, context=shape.context)
+
+        def join(folder: Path) -> None:
+            if split == "train":
+                join_shares(folder, settings.formats, place.local_processes)
+
+        folder = self._cache.made(begin, share, join)
         give_back_memory()
-        return self._read(folder)
+        return folder
 
     def _read(self, folder: Path) -> Encoded:
         shape = self._recipe.model

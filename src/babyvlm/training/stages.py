@@ -24,7 +24,7 @@ from transformers import PreTrainedTokenizerBase
 
 from babyvlm.curation.sets import PretrainingSet
 from babyvlm.errors import CheckpointError, ConfigError, DataFolderError, TrainingError
-from babyvlm.folders import Manifest, fresh_folder
+from babyvlm.folders import Manifest, fresh_folder, whole_file
 from babyvlm.heard import Heard
 from babyvlm.model.configuration import model_config
 from babyvlm.model.dual_encoder import DualEncoderConfig, TextReader, load_dual_encoder
@@ -47,7 +47,7 @@ from babyvlm.training.inputs import claim_inputs, data_digest
 from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.ladder import Course, SaveKept
 from babyvlm.training.loop import train_language_model
-from babyvlm.training.nodes import decided, decided_by_node, is_of_a_lost_process, node_cache
+from babyvlm.training.nodes import decided, decided_by_node, is_of_a_lost_process, node_cache, wait_for_all
 from babyvlm.training.outputs import StageOutputs, stages_behind
 from babyvlm.training.pictures import PixelTable
 from babyvlm.training.precision import on_this_machine
@@ -108,7 +108,7 @@ class Trainer:
             )
         if self.accelerator.is_main_process:
             self.claim(out, recipe, data, start)
-        self.accelerator.wait_for_everyone()
+        wait_for_all(self.accelerator)
         self._digest = decided(self.accelerator, lambda: data_digest(out))
         self._cache = node_cache(cache, out, self.accelerator)
         self._prepared = StageData(computed, data, self._cache, self.accelerator, self._digest)
@@ -129,10 +129,13 @@ class Trainer:
             raise ConfigError(
                 f"{path}: this run was begun with another recipe. Choose another --out, or remove it first"
             )
-        if not path.is_file() and (found := sorted(entry.name for entry in out.iterdir())):
+        begun_writing = f".{path.name}.partial"  # by a call that was killed
+        found = sorted(entry.name for entry in out.iterdir() if entry.name != begun_writing)
+        if not path.is_file() and found:
             raise ConfigError(f"{out}: already holds {found[0]}, and no run of babyvlm train. Choose another --out")
         if not path.is_file():
-            path.write_text(resolved, encoding="utf-8")
+            with whole_file(path) as file:
+                file.write(resolved)
         if start and begun:
             begin_with(start, begun, out)
         claim_inputs(out, data)
@@ -192,7 +195,7 @@ class Trainer:
             with fresh_folder(folder) as partial:
                 train_tokenizer(texts, shape.vocabulary, shape.context).save_pretrained(partial)
                 Manifest(kind=TOKENIZER, inputs={"data": self._digest}).write(partial)
-        self.accelerator.wait_for_everyone()
+        wait_for_all(self.accelerator)
         return load_tokenizer(folder)
 
     def _vision(self) -> None:
@@ -211,7 +214,7 @@ class Trainer:
                 teacher.save_pretrained(partial)
                 image_processor(recipe.model.image_size, recipe.model.image_fit).save_pretrained(partial)
                 self._outputs.finish(partial, "vision", log, {"vision": teacher.num_parameters()})
-        accelerator.wait_for_everyone()
+        wait_for_all(accelerator)
 
     def _say_no_validation(self, stage: StageName) -> None:
         if self.recipe.validations:

@@ -117,6 +117,11 @@ class StepMaker:
         self._pictures, self._features_UTD = pictures, features_UTD
         self._micro_batch_tokens, self._image_token = micro_batch_tokens, run.recipe.model.vocabulary
         self._rank, self._processes = run.accelerator.process_index, run.accelerator.num_processes
+        self._sees = pictures is not None and features_UTD is None
+        tokens, token = run.recipe.model.image_tokens, self._image_token
+        self._shown = Sample(
+            ids=np.full(tokens, token, np.int32), labels=np.full(tokens, IGNORED, np.int32), images=(0,)
+        )
         self._in_shards, self._device = run.recipe.sharding != "ddp", run.accelerator.device
 
     def __call__(self, step: int) -> Step:
@@ -142,8 +147,20 @@ class StepMaker:
             return pack(mine, self._micro_batch_tokens)
         packed = [pack(share, self._micro_batch_tokens) for share in shares]
         # What fills up stands in front: gradients are averaged with the last row, which must have some.
-        missing = max(map(len, packed)) - len(packed[self._rank])
-        return [_NOTHING] * missing + packed[self._rank]
+        longest = max(map(len, packed))
+        filled = [[_NOTHING] * (longest - len(rows)) + rows for rows in packed]
+        return self._with_pictures(filled) if self._sees else filled[self._rank]
+
+    def _with_pictures(self, rows: list[list[Row]]) -> list[Row]:
+        """This process's rows, each with a picture that teaches nothing where another process's row has one: all pass
+        the tower's layers, or none does. The last row averages gradients: it passes them where any row of the step
+        does."""
+        shows = [any(_has_picture(row) for row in alike) for alike in zip(*rows, strict=True)]
+        shows[-1] = any(shows)
+        return [
+            replace(row, groups=(*row.groups, (self._shown,))) if shown and not _has_picture(row) else row
+            for row, shown in zip(rows[self._rank], shows, strict=True)
+        ]
 
     def _inputs(self, row: Row) -> RowInputs:
         ids_1T, labels_1T, distinct, index_N = collate(row)
@@ -172,6 +189,10 @@ class StepMaker:
 
 
 _NOTHING = Row(groups=((Sample(ids=np.zeros(1, np.int32), labels=np.full(1, IGNORED, np.int32), images=()),),))
+
+
+def _has_picture(row: Row) -> bool:
+    return any(sample.images for group in row.groups for sample in group)
 
 
 def _unlearned(sample: Sample) -> Sample:

@@ -27,7 +27,7 @@ from babyvlm.training.configuration import VisionStage
 from babyvlm.training.depth import LayerScale, leave_out_branches
 from babyvlm.training.flops import vision_flops
 from babyvlm.training.masters import MasterWeights
-from babyvlm.training.objective import TeacherOutput, VisionObjective
+from babyvlm.training.objective import Masked, TeacherOutput, VisionObjective
 
 _GLANCE = 16
 """Side at which a window's detail is told, pixels."""
@@ -63,8 +63,8 @@ class MicroBatch(NamedTuple):
 
     views: list[torch.Tensor]
     """The two global views and then the local ones, each BCHW."""
-    masks: torch.Tensor | None
-    """What each patch of the global views counts, as :func:`draw_masks` says, (2 B, P)."""
+    masked: Masked | None
+    """Which patches of the global views the student does not see."""
     share: float
     """How much of the step's frames these are."""
 
@@ -103,14 +103,13 @@ class SelfDistillation(VisionObjective):
         return [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
 
     def forward(
-        self, views: Sequence[torch.Tensor], masks_VP: torch.Tensor | None = None, share: float = 1.0
+        self, views: Sequence[torch.Tensor], masked: Masked | None = None, share: float = 1.0
     ) -> tuple[torch.Tensor, TeacherOutput]:
         """The loss over all pairs of a global view and another view, and of DINOv2's terms that are asked for.
 
         Args:
             views: The two global views and then the local ones, each BCHW.
-            masks_VP: What each patch of the global views counts where the student does not see it, and 0 where it does,
-                (2 B, P); None for none masked.
+            masked: The patches of the global views that the student does not see; None for none.
             share: How much of the step's frames these are. Losses of a step's micro batches add up to that of the step,
                 but for KoLeo's, which knows the neighbours within a micro batch alone.
 
@@ -118,20 +117,19 @@ class SelfDistillation(VisionObjective):
             The loss, and the teacher's output added up over the views.
         """
         settings, globals_VCHW = self.settings, torch.cat(list(views[:2]))
-        masked_VP = None if masks_VP is None else masks_VP > 0
         with torch.no_grad():
             taught_VTD = _tokens(self.teacher, globals_VCHW)
             seen_VK = self.teacher_head(taught_VTD[:, 0]).float()
             targets_2BK = self._targets(seen_VK, self.centre_K).chunk(2)
-        learned_VTD = _tokens(self.student, globals_VCHW, masked_VP)
+        learned_VTD = _tokens(self.student, globals_VCHW, None if masked is None else masked.hidden_VP)
         predictions = self._predictions(learned_VTD[:, 0], views)
         loss, patches_K = share * _between_views(targets_2BK, predictions), torch.zeros_like(self.centre_K)
-        if masks_VP is not None and masked_VP is not None:
+        if masked is not None:
             with torch.no_grad():
-                seen_MK = self.teacher_head(taught_VTD[:, 1:][masked_VP]).float()
+                seen_MK = self.teacher_head(masked.of(taught_VTD)).float()
                 targets_MK = self._targets(seen_MK, self.patch_centre_K)
-            predicted_MK = self._log_probabilities(learned_VTD[:, 1:][masked_VP])
-            apart_M = (targets_MK * predicted_MK).sum(-1) * masks_VP[masked_VP]
+            predicted_MK = self._log_probabilities(masked.of(learned_VTD))
+            apart_M = (targets_MK * predicted_MK).sum(-1) * masked.counts_M
             loss = loss - settings.masked_patch_weight * apart_M.sum()
             patches_K = seen_MK.sum(0)
         if settings.koleo_weight:
@@ -232,15 +230,17 @@ def micro_batches(
 
     Args:
         views: The two global views and then the local ones, each BCHW.
-        masks_VP: What each patch of the global views counts, (2 B, P).
+        masks_VP: What each patch of the global views counts, (2 B, P), on the CPU.
         frames: At most so many in a pass; None for all at once.
     """
     whole = len(views[0])
     for start in range(0, whole, frames or whole):
         part = slice(start, start + (frames or whole))
-        masks = None if masks_VP is None else masks_VP.unflatten(0, (2, whole))[:, part].flatten(0, 1)
         cut = [view[part] for view in views]
-        yield MicroBatch(cut, masks, len(cut[0]) / whole)
+        masked = None
+        if masks_VP is not None:
+            masked = Masked.drawn(masks_VP.unflatten(0, (2, whole))[:, part].flatten(0, 1), cut[0].device)
+        yield MicroBatch(cut, masked, len(cut[0]) / whole)
 
 
 def koleo(classes_BD: torch.Tensor) -> torch.Tensor:
