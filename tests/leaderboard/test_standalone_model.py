@@ -36,7 +36,7 @@ PROMPT = "<image> Point at the ball. Is it in the (A) top left or (B) top right?
 FIRST_THREE = "<image><image><image>\n Touch it. (A) the first image"
 
 
-@pytest.fixture(scope="module", params=["ours", "stem", "converted"])
+@pytest.fixture(scope="module", params=["ours", "stem", "deep stem", "converted"])
 def checkpoint(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(request.param)
     if request.param == "converted":
@@ -44,7 +44,8 @@ def checkpoint(request, tmp_path_factory):
         convert(str(folder / "published"), folder / "model")
         return folder / "model"
     torch.manual_seed(3)
-    shape = replace(SHAPE, stem=(6, 8)) if request.param == "stem" else SHAPE
+    stems = {"stem": {"stem": (6, 8)}, "deep stem": {"stem": (6, 8, 8)}}
+    shape = replace(SHAPE, **stems.get(request.param, {}))
     model = BabyLlavaForConditionalGeneration(model_config(shape))
     for parameter in model.parameters():  # far enough from uniform that replies differ
         if parameter.ndim == 2:

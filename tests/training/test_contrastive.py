@@ -158,7 +158,7 @@ def conversation(number, text, images):
 
 
 def pairs_of(words=("a", "ball", "cat")):
-    config = type("Config", (), {"words": list(words)})()
+    config = type("Config", (), {"words": list(words), "forms": {}})()
     rows = [
         conversation(0, "a ball", ["x", "y", "z"]), conversation(1, "nothing known", ["x"]),
         conversation(2, "cat", ["y"]), conversation(3, "A BALL!", ["z"]),

@@ -71,11 +71,12 @@ print(json.dumps(drawn))
 """
 
 
-@pytest.fixture(scope="module", params=[(), (6, 8)], ids=["patches", "stem"])
+@pytest.fixture(scope="module", params=[(), (6, 6, 8)], ids=["patches", "stem"])
 def run(request, data, tmp_path_factory):
     """A run of all stages, with and without a stem; pictures are stretched in one and padded in the other."""
     AcceleratorState._reset_state()
-    shape = replace(TINY, stem=request.param, image_fit="stretch" if request.param else "pad")
+    fit = "stretch" if request.param else "pad"
+    shape = replace(TINY, stem=request.param, stem_keeps_spread=bool(request.param), image_fit=fit)
     out = tmp_path_factory.mktemp("run") / "model"
     Trainer(replace(tiny_recipe(), model=shape), data, out).run(STAGES)
     return SimpleNamespace(folder=out, shape=shape)

@@ -15,7 +15,7 @@ from babyvlm.training.optimizers import part_of
 from tests.training.tiny import TINY
 
 
-@pytest.mark.parametrize("stem", [(), (6, 8)], ids=["patches", "stem"])
+@pytest.mark.parametrize("stem", [(), (6, 8), (6, 8, 8)], ids=["patches", "stem", "deep stem"])
 @pytest.mark.parametrize(
     "trains", [("vision", "connector", "language"), ("connector", "language"), ("connector",), ("language",)]
 )

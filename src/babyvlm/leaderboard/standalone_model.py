@@ -111,12 +111,10 @@ def picture_features(weights: dict[str, torch.Tensor], config: dict, pixels_NCHW
     heads, eps = vision["num_attention_heads"], vision["layer_norm_eps"]
     patches, stem = "tower.embeddings.patch_embeddings.projection", vision.get("stem") or ()
     x_NCHW = pixels_NCHW.contiguous(memory_format=torch.channels_last) if stem else pixels_NCHW
-    left, groups = vision["patch_size"], vision.get("stem_groups", 0)
-    for number, (before, channels) in enumerate(zip([3, *stem[:-1]], stem, strict=True)):
-        layer, norm, stride = f"{patches}.halvings.{number}", f"{patches}.norms.{number}", 1 + (before != channels)
+    left = vision["patch_size"]
+    for number, (before, channels) in enumerate(zip([3, *stem][:-1], stem, strict=True)):
+        layer, stride = f"{patches}.halvings.{number}", 1 if before == channels else 2
         x_NCHW = F.conv2d(x_NCHW, weights[layer + ".weight"], weights[layer + ".bias"], stride=stride, padding=1)
-        if groups:
-            x_NCHW = F.group_norm(x_NCHW, groups, weights[norm + ".weight"], weights[norm + ".bias"])
         x_NCHW, left = F.gelu(x_NCHW), left // stride
     layer = patches + ".patches" if stem else patches
     x_NTD = F.conv2d(x_NCHW, weights[layer + ".weight"], weights[layer + ".bias"], stride=left)

@@ -28,9 +28,9 @@ class ModelShape:
     """Channels of convolutions before the patches; each halves the side, but one with as many channels as the one
     before keeps it. None for patches cut from the picture (published), which so few weights cannot read where pictures
     are small (ours)."""
-    stem_groups: int = 0
-    """Groups of channels that are normalised together after each convolution of the stem; 0 for no normalisation
-    (ours; Wu & He 2018)."""
+    stem_keeps_spread: bool = False
+    """Whether the stem's weights are drawn so that what each convolution gives varies as what it takes does (He et al.
+    2015), in place of ``initial_std`` (ours)."""
     vision_width: int = 1024
     """Width of the vision tower (paper: ViT-L)."""
     vision_layers: int = 24
@@ -93,13 +93,6 @@ class ModelShape:
                 f"(one that equals the one before keeps the side), "
                 f"and model.patch_size={self.patch_size} is no multiple of {shrinks}"
             )
-        if self.stem_groups < 0 or (
-            self.stem_groups and (not self.stem or any(channels % self.stem_groups for channels in self.stem))
-        ):
-            raise ConfigError(
-                f"model.stem_groups={self.stem_groups} must divide each number of channels of model.stem={self.stem}; "
-                "0 is for no normalisation"
-            )
 
     @property
     def image_tokens(self) -> int:
@@ -110,8 +103,8 @@ class ModelShape:
 def vision_config(shape: ModelShape) -> ViTConfig:
     """The vision tower's transformers configuration."""
     stem: dict[str, Any] = {"stem": list(shape.stem)} if shape.stem else {}
-    if shape.stem_groups:
-        stem["stem_groups"] = shape.stem_groups
+    if shape.stem and shape.stem_keeps_spread:
+        stem["stem_keeps_spread"] = True
     return ViTConfig(
         **stem,
         image_size=shape.image_size,

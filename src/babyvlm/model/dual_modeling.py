@@ -1,12 +1,13 @@
 """A picture encoder and a text encoder that share one space (as CVCL, Vong et al. 2024, Science 383: 504-511).
 
-    picture ── vision tower ── class token, or mean of patches ── linear ── unit vector ─┐
+    picture ── vision tower ── class token, or patches by gates ── linear ── unit vector ─┐
                                                                                          ├── scaled product
     text ─┬─ vectors of its known words, averaged by gates ──────────────────────────────┤
           └─ language model ── mean of its tokens ── linear ─────────────────────────────┘
 
-CVCL averages word vectors with equal weights. DEVIATION: each word has a learned gate, all equal at first, so that
-words which say nothing about what is in view count for less.
+CVCL averages word vectors, and places in a picture, with equal weights. DEVIATION: each word has a learned gate, all
+equal at first, so that words which say nothing about what is in view count for less, and so has each patch by what it
+shows.
 
 Like ``modeling.py``, this file is copied beside the weights of every checkpoint of a dual encoder and there runs
 without the package: it imports torch, transformers and, relatively, ``llava_config.py`` and ``stem.py`` alone.
@@ -45,7 +46,7 @@ class DualEncoderConfig(PreTrainedConfig):
         words: Known words in lower case; a word's number is its place, counted from 1. Empty with a language model.
         width: Of the common space.
         image_fit: How a picture becomes square.
-        pool: What stands for a picture: ``class`` for the class token, ``mean`` for the mean of the patches.
+        pool: What stands for a picture: ``class`` for the class token, ``patches`` for the patches, averaged by gates.
         forms: Known words that have the number of another, such as plurals.
     """
 
@@ -58,7 +59,7 @@ class DualEncoderConfig(PreTrainedConfig):
         words: Sequence[str] = (),
         width: int = 512,
         image_fit: Fit = "pad",
-        pool: Literal["class", "mean"] = "class",
+        pool: Literal["class", "patches"] = "class",
         forms: Mapping[str, str] | None = None,
         **other: Any,
     ) -> None:
@@ -84,6 +85,8 @@ class DualEncoder(PreTrainedModel):
         vision = ViTConfig(**config.vision_config)
         self.vision_tower = new_tower(vision)
         self.picture = nn.Linear(vision.hidden_size, config.width)
+        if config.pool == "patches":
+            self.patch_gates = nn.Linear(vision.hidden_size, 1)
         if config.text_config is None:
             self.word_vectors = nn.Embedding(len(config.words) + 1, config.width, padding_idx=PAD_WORD)
             self.word_gates = nn.Embedding(len(config.words) + 1, 1, padding_idx=PAD_WORD)
@@ -106,20 +109,28 @@ class DualEncoder(PreTrainedModel):
                 module.weight[PAD_WORD].zero_()
         elif self.config.text_config is None and module is self.word_gates:
             nn.init.zeros_(module.weight)
+        elif module is getattr(self, "patch_gates", None):
+            nn.init.zeros_(module.weight)
+            nn.init.zeros_(module.bias)
         elif module in (self.picture, getattr(self, "text", None)):
             assert isinstance(module, nn.Linear)
             nn.init.normal_(module.weight, std=module.in_features**-0.5)
             nn.init.zeros_(module.bias)
 
     def features(self, pixels_BCHW: torch.Tensor) -> torch.Tensor:
-        """What stands for each picture, BE: the tower's class token, or the mean of its patches.
+        """What stands for each picture, BE: the tower's class token, or its patches averaged by gates.
 
         Args:
             pixels_BCHW: As ``normalise`` leaves them.
         """
         pixels_BCHW = pixels_BCHW.to(self.picture.weight.dtype)  # of copies in bfloat16
         tokens_BTE: torch.Tensor = self.vision_tower(pixel_values=pixels_BCHW).last_hidden_state
-        return tokens_BTE[:, 0] if self.config.pool == "class" else tokens_BTE[:, 1:].mean(1)
+        if self.config.pool == "class":
+            return tokens_BTE[:, 0]
+        patches_BTE = tokens_BTE[:, 1:]
+        shares_BT1 = self.patch_gates(patches_BTE).float().softmax(1).to(patches_BTE.dtype)
+        pooled_BE: torch.Tensor = (shares_BT1 * patches_BTE).sum(1)
+        return pooled_BE
 
     def placed(self, features_BE: torch.Tensor) -> torch.Tensor:
         """Features of pictures as unit vectors of the common space, BD."""

@@ -1,6 +1,6 @@
 """A tower's first layers where pictures are small: convolutions in place of one cut into patches.
 
-    pixels_UCHW ─ 3x3 ─ (group norm) ─ GELU ─ ... ─ what is left of a patch, stride as large ─ patches_UDhw
+    pixels_UCHW ─ 3x3 ─ GELU ─ ... ─ what is left of a patch, stride as large ─ patches_UDhw
 
 A patch of 16 pixels of a picture of 64 is more than a small tower can learn to read at once; Xiao et al. 2021 ("Early
 convolutions help transformers see better") describe the remedy. DEVIATION: the published tower cuts patches, as does
@@ -41,27 +41,30 @@ class ConvolutionalStem(nn.Module):
         channels: Of the pictures, and of each convolution (:func:`stem_strides`).
         width: Of the tower.
         patch_size: Side of the square that becomes one token, pixels; a multiple of 2 to the number of halvings.
-        groups: Of channels that are normalised together after each convolution (group normalisation, Wu & He 2018);
-            0 for none.
+        keeps_spread: Whether weights are drawn so that what a convolution gives varies as what it takes does (He et al.
+            2015); else the tower draws them like its own.
     """
 
-    def __init__(self, channels: Sequence[int], width: int, patch_size: int, groups: int = 0) -> None:
+    def __init__(self, channels: Sequence[int], width: int, patch_size: int, keeps_spread: bool = False) -> None:
         super().__init__()
         strides = stem_strides(channels)
         self.halvings = nn.ModuleList(  # the name that saved towers have for all of them
             nn.Conv2d(before, after, 3, stride=stride, padding=1)
             for (before, after), stride in zip(itertools.pairwise(channels), strides, strict=True)
         )
-        self.norms = nn.ModuleList(nn.GroupNorm(groups, after) for after in channels[1:] if groups)
         left = patch_size // math.prod(strides)
         self.patches = nn.Conv2d(channels[-1], width, left, stride=left)
+        if keeps_spread:
+            for convolution in (*self.halvings, self.patches):
+                nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+                nn.init.zeros_(convolution.bias)
+                convolution._is_hf_initialized = True  # so that transformers does not draw it again
 
     def forward(self, pixels_UCHW: torch.Tensor) -> torch.Tensor:
         """One column of the tower's width for each patch, UDhw."""
         x_UCHW = pixels_UCHW.contiguous(memory_format=torch.channels_last)
-        for number, convolution in enumerate(self.halvings):
-            x_UCHW = convolution(x_UCHW)
-            x_UCHW = F.gelu(self.norms[number](x_UCHW) if self.norms else x_UCHW)
+        for convolution in self.halvings:
+            x_UCHW = F.gelu(convolution(x_UCHW))
         patches_UDHW: torch.Tensor = self.patches(x_UCHW)
         return patches_UDHW
 
@@ -89,7 +92,7 @@ def put_stem(tower: ViTModel) -> None:
             [config.num_channels, *channels],
             config.hidden_size,
             config.patch_size,
-            getattr(config, "stem_groups", 0),
+            getattr(config, "stem_keeps_spread", False),
         )
 
 

@@ -77,23 +77,24 @@ def _colours(images: Sequence[Image.Image]) -> Floats:
 
 def _ours(folder: Path, seed: int) -> dict[str, Features]:
     config = load_config(folder)
-    fit, pool = getattr(config, "image_fit", None), "class"
+    fit, encoder = getattr(config, "image_fit", None), None
     if config.model_type in TOWER_TYPES:
         learned: Any = load_tower(folder)
         fit = _fit_of_tower(folder)
     elif config.model_type == DualEncoderConfig.model_type:
         encoder = load_exactly(DualEncoder, folder)
-        learned, pool = encoder.vision_tower, encoder.config.pool
+        learned = encoder.vision_tower
     elif config.model_type == BabyLlavaConfig.model_type:
         learned = load_exactly(BabyLlavaForConditionalGeneration, folder).model.vision_tower
     else:
         raise CheckpointError(f"holds a model of type {config.model_type}, which has no tower", path=folder)
     torch.manual_seed(seed)
-    drawn = new_tower(learned.config)
-    return {
-        "tower": _features_of(learned, fit or "pad", pool),
-        "tower as drawn": _features_of(drawn, fit or "pad", pool),
-    }
+    drawn: Any = new_tower(learned.config)
+    if encoder is not None:
+        drawn_encoder: Any = DualEncoder(encoder.config)
+        drawn_encoder.vision_tower = drawn
+        learned, drawn = encoder, drawn_encoder
+    return {"tower": _features_of(learned, fit or "pad"), "tower as drawn": _features_of(drawn, fit or "pad")}
 
 
 def _fit_of_tower(tower: Path) -> str:
@@ -110,18 +111,21 @@ def _fit_of_tower(tower: Path) -> str:
     return "pad"
 
 
-def _features_of(tower: Any, fit: Any, pool: str) -> Features:
-    """What stands for a picture: the class token, or the mean of the patches."""
-    tower = tower.eval()
+def _features_of(model: Any, fit: Any) -> Features:
+    """A tower's class token, or what stands for a picture in a dual encoder."""
+    model = model.eval()
+    size = (model.vision_tower if isinstance(model, DualEncoder) else model).config.image_size
 
     @torch.inference_mode()
     def features(images: Sequence[Image.Image]) -> Floats:
         parts = []
         for start in range(0, len(images), _BATCH):
-            squares = [square_pixels(image, tower.config.image_size, fit) for image in images[start : start + _BATCH]]
+            squares = [square_pixels(image, size, fit) for image in images[start : start + _BATCH]]
             pixels_UCHW = normalise(torch.from_numpy(np.stack(squares)))
-            tokens_UTE = tower(pixel_values=pixels_UCHW).last_hidden_state
-            features_UE = tokens_UTE[:, 0] if pool == "class" else tokens_UTE[:, 1:].mean(1)
+            if isinstance(model, DualEncoder):
+                features_UE = model.features(pixels_UCHW)
+            else:
+                features_UE = model(pixel_values=pixels_UCHW).last_hidden_state[:, 0]
             parts.append(features_UE.double().numpy())
         return np.concatenate(parts)
 

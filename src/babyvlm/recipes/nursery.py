@@ -251,20 +251,22 @@ def experience() -> Recipe:
     """Words from pictures and utterances alone: the vision stage and the contrastive stage, for two cores.
 
     Both encoders are the contrastive stage's; later stages are those of ``demo``, with this tower. DEVIATION: the stem
-    is a small convolutional network, normalised in groups, that leaves 4 x 4 patches for one block of a tower; the mean
-    of the patches stands for a picture; a plural has the vector of its singular. With the tower, class token and rate
+    is a small convolutional network that leaves 4 x 4 patches for one block of a tower; the patches, averaged by gates,
+    stand for a picture; a plural has the vector of its singular. With the tower, class token and rate
     of ``demo`` words come several times slower (docs/log.md).
     """
     short = demo()
-    model = replace(short.model, patch_size=16, stem=(32, 64, 64, 128, 128, 256), stem_groups=8, vision_layers=1)
+    model = replace(
+        short.model, patch_size=16, stem=(32, 64, 64, 128, 128, 256), stem_keeps_spread=True, vision_layers=1
+    )
     optimisation = Optimisation(
-        learning_rate=1e-3, batch_size=64, steps=5000, warmup_fraction=0.05, weight_decay=0.1, clip_norm=1.0
+        learning_rate=1e-3, batch_size=64, steps=5000, warmup_fraction=0.05, weight_decay=0.1, beta2=0.98
     )
     contrastive = replace(
         _CONTRASTIVE_DEMO,
         included=True,
         optimisation=optimisation,
-        pool="mean",
+        pool="patches",
         shared_plurals=True,
         view_scale=(0.2, 0.9),
     )

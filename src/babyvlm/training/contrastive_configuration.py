@@ -29,9 +29,9 @@ class ContrastiveStage:
     """Which pairs are learned from; of a clip each draw takes one frame (CVCL)."""
     trains: tuple[Part, ...] = ("vision",)
     """Encoders that learn, besides what puts them into one space; with a frozen tower every picture is encoded once."""
-    pool: Literal["class", "mean"] = "class"
-    """What of the tower stands for a picture: its class token, or the mean of its patches, which a small tower learns
-    sooner (ours; CVCL: the mean of a convolutional network)."""
+    pool: Literal["class", "patches"] = "class"
+    """What of the tower stands for a picture: its class token, or its patches averaged by learned gates, from which a
+    small tower learns sooner (ours; CVCL: the mean over a convolutional network's places)."""
     text: Literal["words", "language"] = "words"
     """What reads an utterance: averaged word vectors (CVCL), or the language stage's model."""
     least_count: int = 2

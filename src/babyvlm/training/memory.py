@@ -163,11 +163,11 @@ def tower_activations(recipe: Recipe, tokens: int) -> float:
     kept = _TOWER[_way(recipe)]
     layer = kept.of_width * shape.vision_width + kept.of_mlp * shape.vision_width * shape.vision_mlp_ratio
     blocks = _activations(recipe, tokens, shape.vision_layers, shape.vision_width, layer, shape.vision_heads)
-    # Of each convolution of the stem, what it gives, normalised or not, and that after its GELU.
+    # Of each convolution of the stem, what it gives before and after its GELU.
     in_stem, side = 0, shape.patch_size
     for channels, stride in zip(shape.stem, stem_strides([3, *shape.stem]), strict=True):
         side //= stride
-        in_stem += (3 if shape.stem_groups else 2) * channels * side**2
+        in_stem += 2 * channels * side**2
     return blocks + (4 if recipe.precision == "no" else 2) * in_stem * tokens
 
 
