@@ -260,7 +260,7 @@ def experience() -> Recipe:
         short.model, patch_size=16, stem=(32, 64, 64, 128, 128, 256), stem_keeps_spread=True, vision_layers=1
     )
     optimisation = Optimisation(
-        learning_rate=1e-3, batch_size=64, steps=5000, warmup_fraction=0.05, weight_decay=0.1, beta2=0.98
+        learning_rate=1e-3, batch_size=64, steps=4000, warmup_fraction=0.05, weight_decay=0.1, beta2=0.98
     )
     contrastive = replace(
         _CONTRASTIVE_DEMO,
