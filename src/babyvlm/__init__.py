@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from babyvlm.chain.items import detect_boxes as detect_boxes
     from babyvlm.chain.items import export_toolbox as export_toolbox
     from babyvlm.chain.items import import_toolbox as import_toolbox
+    from babyvlm.chain.items import make_contrasts as make_contrasts
     from babyvlm.chain.items import write_lmms_tasks as write_lmms_tasks
     from babyvlm.chain.model import convert as convert
     from babyvlm.chain.model import load as load
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from babyvlm.probing import ProbeConfig as ProbeConfig
     from babyvlm.toolbox import InstructionConfig as InstructionConfig
     from babyvlm.toolbox import ToolboxConfig as ToolboxConfig
+    from babyvlm.toolbox.contrasts import ContrastConfig as ContrastConfig
     from babyvlm.toolbox.detection import DetectionConfig as DetectionConfig
     from babyvlm.toolbox.published import ImportConfig as ImportConfig
 
@@ -92,6 +94,7 @@ _PLACES = {
         "detect_boxes",
         "export_toolbox",
         "import_toolbox",
+        "make_contrasts",
         "write_lmms_tasks",
     ),
     "babyvlm.chain.model": ("convert", "load", "train"),
@@ -108,6 +111,7 @@ _PLACES = {
     "babyvlm.leaderboard": ("SubmissionConfig",),
     "babyvlm.probing": ("ProbeConfig",),
     "babyvlm.toolbox": ("InstructionConfig", "ToolboxConfig"),
+    "babyvlm.toolbox.contrasts": ("ContrastConfig",),
     "babyvlm.toolbox.detection": ("DetectionConfig",),
     "babyvlm.toolbox.published": ("ImportConfig",),
 }
@@ -119,6 +123,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "AuditConfig",
     "ChildrenConfig",
     "ClipModels",
+    "ContrastConfig",
     "CurationConfig",
     "DetectionConfig",
     "Evaluation",
@@ -150,6 +155,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "import_toolbox",
     "index_corpus",
     "load",
+    "make_contrasts",
     "make_corpus",
     "merge",
     "power",

@@ -101,6 +101,11 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "toolbox:import_published",
         ),
         Command(
+            "toolbox contrasts",
+            "Make contrasts of pictures and captions in a training set's own words, by how often each was said.",
+            "toolbox:contrasts",
+        ),
+        Command(
             "toolbox export",
             "Write a toolbox's items as the published ones are distributed.",
             "toolbox:export_published",
