@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from babyvlm.chain.model import convert as convert
     from babyvlm.chain.model import load as load
     from babyvlm.chain.model import train as train
+    from babyvlm.chain.probes import probe_language as probe_language
     from babyvlm.chain.probes import probe_vision as probe_vision
+    from babyvlm.chain.probes import write_predictions as write_predictions
     from babyvlm.chain.results import Evaluation as Evaluation
     from babyvlm.chain.results import compare as compare
     from babyvlm.chain.results import compare_seeds as compare_seeds
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from babyvlm.chain.results import power as power
     from babyvlm.chain.results import score as score
     from babyvlm.chain.sharing import Submission as Submission
+    from babyvlm.chain.sharing import challenge as challenge
     from babyvlm.chain.sharing import export_study as export_study
     from babyvlm.chain.sharing import push as push
     from babyvlm.chain.sharing import report as report
@@ -65,8 +68,10 @@ if TYPE_CHECKING:
     from babyvlm.curation.recording_choice import RecordingChoice as RecordingChoice
     from babyvlm.curation.reselect import SelectionChanges as SelectionChanges
     from babyvlm.evaluation import AskConfig as AskConfig
+    from babyvlm.leaderboard import ChallengeConfig as ChallengeConfig
     from babyvlm.leaderboard import SubmissionConfig as SubmissionConfig
     from babyvlm.probing import ProbeConfig as ProbeConfig
+    from babyvlm.probing import SentenceProbeConfig as SentenceProbeConfig
     from babyvlm.toolbox import InstructionConfig as InstructionConfig
     from babyvlm.toolbox import ToolboxConfig as ToolboxConfig
     from babyvlm.toolbox.contrasts import ContrastConfig as ContrastConfig
@@ -98,9 +103,9 @@ _PLACES = {
         "write_lmms_tasks",
     ),
     "babyvlm.chain.model": ("convert", "load", "train"),
-    "babyvlm.chain.probes": ("probe_vision",),
+    "babyvlm.chain.probes": ("probe_language", "probe_vision", "write_predictions"),
     "babyvlm.chain.results": ("Evaluation", "compare", "compare_seeds", "evaluate", "merge", "power", "score"),
-    "babyvlm.chain.sharing": ("Submission", "export_study", "push", "report", "submit"),
+    "babyvlm.chain.sharing": ("Submission", "challenge", "export_study", "push", "report", "submit"),
     "babyvlm.children": ("ChildrenConfig",),
     "babyvlm.corpus.nursery": ("NurseryConfig",),
     "babyvlm.corpus.recognition": ("RecognitionConfig",),
@@ -108,8 +113,8 @@ _PLACES = {
     "babyvlm.curation.recording_choice": ("RecordingChoice",),
     "babyvlm.curation.reselect": ("SelectionChanges",),
     "babyvlm.evaluation": ("AskConfig",),
-    "babyvlm.leaderboard": ("SubmissionConfig",),
-    "babyvlm.probing": ("ProbeConfig",),
+    "babyvlm.leaderboard": ("ChallengeConfig", "SubmissionConfig"),
+    "babyvlm.probing": ("ProbeConfig", "SentenceProbeConfig"),
     "babyvlm.toolbox": ("InstructionConfig", "ToolboxConfig"),
     "babyvlm.toolbox.contrasts": ("ContrastConfig",),
     "babyvlm.toolbox.detection": ("DetectionConfig",),
@@ -121,6 +126,7 @@ _MODULES = {name: module for module, names in _PLACES.items() for name in names}
 __all__ = [  # written out, so that editors and type checkers read it
     "AskConfig",
     "AuditConfig",
+    "ChallengeConfig",
     "ChildrenConfig",
     "ClipModels",
     "ContrastConfig",
@@ -135,12 +141,14 @@ __all__ = [  # written out, so that editors and type checkers read it
     "RecognitionConfig",
     "RecordingChoice",
     "SelectionChanges",
+    "SentenceProbeConfig",
     "Submission",
     "SubmissionConfig",
     "ToolboxConfig",
     "__version__",
     "audit",
     "build_toolbox",
+    "challenge",
     "compare",
     "compare_seeds",
     "compare_with_children",
@@ -159,6 +167,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "make_corpus",
     "merge",
     "power",
+    "probe_language",
     "probe_vision",
     "push",
     "report",
@@ -169,6 +178,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "transcribe",
     "write_card",
     "write_lmms_tasks",
+    "write_predictions",
 ]
 
 

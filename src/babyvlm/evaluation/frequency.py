@@ -18,7 +18,7 @@ from babyvlm.evaluation.option_scores import plain_scores
 from babyvlm.evaluation.respondents import Family, ImageReader, Opening
 from babyvlm.folders import MANIFEST
 from babyvlm.records import Item, Question, Reply, Response
-from babyvlm.toolbox.contrasts.vocabulary import WordCounts, read_vocabulary
+from babyvlm.toolbox.contrasts.vocabulary import SaidWords, read_vocabulary
 from babyvlm.toolbox.tasks import task_named
 
 
@@ -35,7 +35,7 @@ class FrequencyAlone:
     family: Family = "baseline"
     sends_data_out = False
 
-    def __init__(self, vocabulary: WordCounts, items: Sequence[Item], seed: int = 0) -> None:
+    def __init__(self, vocabulary: SaidWords, items: Sequence[Item], seed: int = 0) -> None:
         self._vocabulary, self._seed = vocabulary, seed
         self._labels = {item.id: [turn.labels for turn in item.turns] for item in items}
 

@@ -25,7 +25,7 @@ from babyvlm.toolbox.contrasts.grammar import grammar
 from babyvlm.toolbox.contrasts.scenes import Contrast, Scene, Shown, UnmadeContrast
 from babyvlm.toolbox.contrasts.stock import LabelledNouns, Stock
 from babyvlm.toolbox.contrasts.trials import TrialKey, grammar_records, lexical_record
-from babyvlm.toolbox.contrasts.vocabulary import WordCounts, bin_of, read_vocabulary
+from babyvlm.toolbox.contrasts.vocabulary import SaidWords, bin_of, read_vocabulary
 from babyvlm.toolbox.contrasts.words import adjectives, nouns
 from babyvlm.toolbox.folder import Toolbox, open_toolbox
 from babyvlm.toolbox.plurals import plural
@@ -100,7 +100,7 @@ def _none(folder: Path) -> None:
     """Contrasts have no example: they are made, not imported."""
 
 
-def _stock(vocabulary: WordCounts, config: ContrastConfig, hands: tuple[HandPictures, ...]) -> Stock:
+def _stock(vocabulary: SaidWords, config: ContrastConfig, hands: tuple[HandPictures, ...]) -> Stock:
     drawn = [noun for noun, one in CATEGORIES.items() if config.drawn and vocabulary.count(noun, one.plural)]
     labelled = []
     for hand in hands:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
-from babyvlm.toolbox.contrasts.vocabulary import WordCounts
+from babyvlm.toolbox.contrasts.vocabulary import SaidWords
 from babyvlm.toolbox.plurals import plural
 
 DRAWN_NUMBERS = range(66, 80)
@@ -50,7 +50,7 @@ class LabelledNouns:
 class Stock:
     """What contrasts are made of."""
 
-    vocabulary: WordCounts
+    vocabulary: SaidWords
     nouns: tuple[str, ...]
     """Drawn nouns that were said; none where nothing is drawn."""
     shows_colour: ShowsColour

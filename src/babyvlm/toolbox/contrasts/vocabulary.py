@@ -18,7 +18,7 @@ _MERGED_BELOW = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class WordCounts:
+class SaidWords:
     """Words with their counts."""
 
     counts: Mapping[str, int]
@@ -38,7 +38,7 @@ class WordCounts:
         return sum(math.log1p(self.counts.get(word, 0)) for word in words) / max(1, len(words))
 
 
-def count_words(texts: Iterable[str], phrases: Iterable[str] = ()) -> WordCounts:
+def count_words(texts: Iterable[str], phrases: Iterable[str] = ()) -> SaidWords:
     """Counts the words of texts.
 
     Args:
@@ -58,10 +58,10 @@ def count_words(texts: Iterable[str], phrases: Iterable[str] = ()) -> WordCounts
             places = range(len(words) - len(phrase) + 1)
             if found := sum(tuple(words[at : at + len(phrase)]) == phrase for at in places):
                 counts[" ".join(phrase)] += found
-    return WordCounts(counts=counts)
+    return SaidWords(counts=counts)
 
 
-def read_vocabulary(place: Path, phrases: Iterable[str] = ()) -> WordCounts:
+def read_vocabulary(place: Path, phrases: Iterable[str] = ()) -> SaidWords:
     """The vocabulary of a curated set's training utterances, or of a table.
 
     Args:
@@ -83,7 +83,7 @@ def read_vocabulary(place: Path, phrases: Iterable[str] = ()) -> WordCounts:
             if not row["count"].strip().isdigit():
                 raise InputError(f"the count {row['count']!r} is no whole number", path=place, place=f"line {line}")
             counts[row["word"].strip().lower()] = int(row["count"])
-        vocabulary = WordCounts(counts=counts)
+        vocabulary = SaidWords(counts=counts)
     else:
         said = PretrainingSet(place).utterances("train")
         vocabulary = count_words((one.text for one in said), phrases)
