@@ -6,14 +6,17 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from babyvlm.cli import main
 from babyvlm.errors import ConfigError, InputError
-from babyvlm.evaluation import evaluate
+from babyvlm.evaluation import choose_respondent, evaluate
 from babyvlm.evaluation.baselines import RandomGuess
+from babyvlm.evaluation.dual_encoder import DualEncoderModel
 from babyvlm.evaluation.frequency import FrequencyAlone
-from babyvlm.records import OptionScores, Reply, Response
+from babyvlm.evaluation.python_class import open_python
+from babyvlm.records import OptionScores, Question, QuestionTurn, Reply, Response
 from babyvlm.toolbox import open_toolbox
 from babyvlm.toolbox.batteries import REGISTRY
 from babyvlm.toolbox.contrasts import ContrastConfig, contrast_scores
@@ -23,6 +26,7 @@ from babyvlm.toolbox.contrasts.trials import trial_of
 from babyvlm.toolbox.contrasts.vocabulary import bin_of, count_words, read_vocabulary
 from babyvlm.toolbox.published import ImportConfig
 from babyvlm.words import words_of
+from tests.evaluation.open_models import gpt2
 
 SAID = words_of(
     "a an the is are and not this that red yellow green blue pink big little jumping chasing on under to left right of "
@@ -266,6 +270,14 @@ def test_word_counts_alone_are_worth_half(said, made):
     )
     of_grammar = {one.kind: one for one in found.kinds if one.kind in GRAMMATICAL}
     assert all(one.value == 0.5 and one.by_pairs for one in of_grammar.values())
+    counts = {word: number for number, word in enumerate(SAID, start=1)}
+    by_bin = defaultdict(list)
+    for item in made.toolbox.items:
+        if item.task == "contrast_nouns":
+            bins = {bin_of(counts[label] + counts.get(f"{label}s", 0)) for label in item.turns[0].labels}
+            if len(bins) == 1:  # another noun of the bin was said
+                by_bin[bins.pop()].append(answered[item.id].replies[0].text == item.turns[0].gold)
+    assert by_bin and all(sum(right) * 2 == len(right) for right in by_bin.values())
     first = next(item for item in made.toolbox.items if item.task == "contrast_counting")
     assert len(set(answered[first.id].replies[0].scores.sums)) == 2
 
@@ -329,3 +341,69 @@ def test_bins_are_powers_of_two():
     assert labels[:3] == ["[1,4)"] * 3 and len(dict.fromkeys(labels)) == 7
     edges = [tuple(map(int, label.strip("[)").split(","))) for label in dict.fromkeys(labels)]
     assert all(one[1] == other[0] for one, other in pairwise(edges))
+
+
+# Who answers contrasts.
+
+
+class Reddest:
+    """Puts pictures by how red they are, and texts by whether they say so."""
+
+    name, family, revision, scale, bias = "reddest", "baby model", "", 10.0, -1.0
+
+    def features(self, pictures):
+        return torch.tensor([[float(np.asarray(one)[..., 0].mean()), 128.0] for one in pictures])
+
+    def placed(self, features):
+        return torch.nn.functional.normalize(features, dim=-1)
+
+    def text(self, text):
+        return torch.tensor([1.0, 0.0] if "red" in text else [0.0, 1.0]) if "pink" not in text else None
+
+
+def captioned(folder, shade, options):
+    Image.new("RGB", (8, 8), (shade, 0, 0)).save(folder / f"{shade}.png")
+    turn = QuestionTurn(
+        prompt=f'<image> Which is right? "{options[0]}" or "{options[1]}"', images=(f"{shade}.png",), options=options
+    )
+    return Question(id=f"{shade}{options}", task="contrast_subject_adjective", turns=(turn,))
+
+
+def test_a_dual_encoder_takes_the_caption_most_like_the_picture(tmp_path):
+    encoder = DualEncoderModel(Reddest())
+    options = "a red cup", "a blue cup"
+    questions = [captioned(tmp_path, shade, order) for shade in (250, 20) for order in (options, options[::-1])]
+    unknown = captioned(tmp_path, 250, ("a pink cup", "a red cup"))
+    found = {one.item: one.replies[0] for one in encoder.answer([*questions, unknown], _pictures(tmp_path))}
+    for question in questions:
+        shade = int(question.turns[0].images[0].split(".")[0])
+        reply, shown = found[question.id], question.turns[0].options
+        assert reply.text == ("a red cup" if shade > 128 else "a blue cup")
+        expected = [10 * (shade if "red" in one else 128) / np.hypot(shade, 128) - 1 for one in shown]
+        assert reply.scores.sums == pytest.approx(expected, abs=1e-4) and reply.scores.kind == "similarity"
+    assert len(set(found[unknown.id].scores.sums)) == 1 and encoder.takes("contrast_negation")
+
+
+def _pictures(folder):
+    return lambda name: Image.open(folder / name).convert("RGB")
+
+
+def test_a_class_with_score_chooses_between_captions(tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import numpy as np\n"
+        "class Red:\n"
+        "    def score(self, texts, images):\n"
+        "        return np.array([[np.asarray(i)[..., 0].mean() * ('red' in t) + 128 * ('red' not in t)"
+        " for i in images] for t in texts])\n"
+    )
+    respondent = open_python(f"{tmp_path}/mine.py:Red")
+    questions = [captioned(tmp_path, shade, ("a red cup", "a blue cup")) for shade in (250, 20)]
+    found = [one.replies[0].text for one in respondent.answer(questions, _pictures(tmp_path))]
+    assert found == ["a red cup", "a blue cup"] and respondent.takes("contrast_negation")
+
+
+def test_a_language_model_sees_no_picture_and_is_worth_half(made, tmp_path):
+    gpt2(tmp_path / "lm")
+    respondent = choose_respondent(f"lm:{tmp_path / 'lm'}", made.toolbox)
+    scores = evaluate(respondent, made.toolbox, tmp_path / "run", tasks=["contrast_counting", "contrast_word_order"])
+    assert [(one.value, one.by_pairs) for one in scores.contrasts.kinds] == [(0.5, True)] * 2

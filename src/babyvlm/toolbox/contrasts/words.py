@@ -1,19 +1,22 @@
 """Contrasts of words: nouns, and adjectives.
 
-nouns        the word alone; the other picture is of another noun, of the same semantic field where there is one
+nouns        the word alone, and a picture of another noun
 adjectives   one individual in two colours that were both said, or in two sizes
 
-Both words of a contrast are asked for, so that neither picture is right more often than the other.
+Both words of a contrast are asked for, so that neither picture is right more often than the other. The other word is of
+the same bin of frequency where there is any, so that this holds in each bin too; of those, nouns of the same semantic
+field come first.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.toolbox.contrasts.scenes import Contrast, SceneThing, Shown, UnmadeContrast, pair_of_scenes
 from babyvlm.toolbox.contrasts.stock import COLOURS, DRAWN_NUMBERS, SIZES, Forms, LabelledNouns, Stock, with_article
+from babyvlm.toolbox.contrasts.vocabulary import bin_of
 
 _ADJECTIVE: Forms = (("{first_n}", "{second_n}"), ("the {first} {n}", "the {second} {n}"), ("{first}", "{second}"))
 BIG, LITTLE = 0.8, 0.3
@@ -28,24 +31,29 @@ def nouns(stock: Stock, draw: random.Random, per_word: int) -> Iterator[Contrast
         return pair_of_scenes(draw, (first,), (second,))
 
     for noun in stock.nouns:
-        yield from _of_noun(noun, _others(noun, stock.nouns, {}), draw, per_word, drawn)
+        yield from _of_noun(noun, _others(stock, noun, stock.nouns, {}), draw, per_word, drawn)
     for hand in stock.labelled:
 
         def photographed(noun: str, other: str, turn: int, hand: LabelledNouns = hand) -> tuple[Shown, Shown]:
             return hand.files[noun][turn], draw.choice(list(hand.files[other]))
 
         for noun in hand.files:
-            others = _others(noun, tuple(hand.files), hand.icons)
+            others = _others(stock, noun, tuple(hand.files), hand.icons)
             yield from _of_noun(noun, others, draw, min(per_word, len(hand.files[noun])), photographed)
 
 
-def _others(noun: str, known: tuple[str, ...], icons: dict[str, str] | object) -> list[str]:
-    """Nouns that another picture may be of: of the same field where any is, and of another drawing."""
-    drawings = icons if isinstance(icons, dict) else {}
-    others = [other for other in known if other != noun and drawings.get(other, other) != drawings.get(noun, noun)]
+def _others(stock: Stock, noun: str, known: Sequence[str], icons: Mapping[str, str]) -> list[str]:
+    """Nouns that another picture may be of: of another drawing, of the same bin and the same field where there are."""
+    others = [other for other in known if other != noun and icons.get(other, other) != icons.get(noun, noun)]
+    others = _of_one_bin({other: stock.noun_count(other) for other in others}, stock.noun_count(noun))
     field = CATEGORIES[noun].field if noun in CATEGORIES else None
     alike = [other for other in others if other in CATEGORIES and CATEGORIES[other].field == field]
     return alike or others
+
+
+def _of_one_bin(counts: Mapping[str, int], count: int) -> list[str]:
+    """Words of the same bin of frequency; all where there are none."""
+    return [word for word, other in counts.items() if bin_of(other) == bin_of(count)] or list(counts)
 
 
 def _of_noun(
@@ -69,7 +77,8 @@ def adjectives(stock: Stock, draw: random.Random, per_word: int) -> Iterator[Con
         yield UnmadeContrast(kind="adjectives", what="adjectives", reason="no noun that was said is drawn")
         return
     for word in [colour for colour in COLOURS if colour in stock.colours]:
-        others = [other for other in stock.colours if other != word]
+        counts = {other: stock.vocabulary.count(other) for other in stock.colours if other != word}
+        others = _of_one_bin(counts, stock.vocabulary.count(word))
         if not others:
             yield UnmadeContrast(kind="adjectives", what=word, reason="no other colour was said")
         for _ in range(per_word if others else 0):
