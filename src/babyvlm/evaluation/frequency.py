@@ -3,9 +3,9 @@
     a round's options in words, or what its pictures are labelled with ── mean of log(1 + count) over words ── highest
 
 Its figure is what knowing a training set's word counts is worth by itself. In a toolbox in which both captions of every
-contrast are asked for, that is half of every kind of grammar; of words it is about half in a bin that holds several, and
-all or nothing in a bin of a single word, so that its lexical figure has to stand beside a model's. Where nothing is named, and where figures are equal, it
-guesses.
+contrast are asked for, that is half of every kind of grammar. Of words it is about half in a bin that holds several,
+and all or nothing in a bin of a single word: its lexical figure has to stand beside a model's. Where nothing is named,
+and where figures are equal, it guesses.
 """
 
 from __future__ import annotations
