@@ -3,9 +3,8 @@
 nouns        the word alone, and a picture of another noun
 adjectives   one individual in two colours that were both said, or in two sizes
 
-Both words of a contrast are asked for, so that neither picture is right more often than the other. The other word is of
-the same bin of frequency where there is any, so that this holds in each bin too; of those, nouns of the same semantic
-field come first.
+Both words of a contrast are asked for and are of one bin of frequency, so that in each bin neither picture is right
+more often than the other; a word that is alone in its bin is left out. Nouns of the same semantic field come first.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ def nouns(stock: Stock, draw: random.Random, per_word: int) -> Iterator[Contrast
 
 
 def _others(stock: Stock, noun: str, known: Sequence[str], icons: Mapping[str, str]) -> list[str]:
-    """Nouns that another picture may be of: of another drawing, of the same bin and the same field where there are."""
+    """Nouns that another picture may be of: of another drawing and the same bin, of the same field where there are."""
     others = [other for other in known if other != noun and icons.get(other, other) != icons.get(noun, noun)]
     others = _of_one_bin({other: stock.noun_count(other) for other in others}, stock.noun_count(noun))
     field = CATEGORIES[noun].field if noun in CATEGORIES else None
@@ -52,8 +51,8 @@ def _others(stock: Stock, noun: str, known: Sequence[str], icons: Mapping[str, s
 
 
 def _of_one_bin(counts: Mapping[str, int], count: int) -> list[str]:
-    """Words of the same bin of frequency; all where there are none."""
-    return [word for word, other in counts.items() if bin_of(other) == bin_of(count)] or list(counts)
+    """Words of the same bin of frequency."""
+    return [word for word, other in counts.items() if bin_of(other) == bin_of(count)]
 
 
 def _of_noun(
@@ -64,7 +63,7 @@ def _of_noun(
     pictures: Callable[[str, str, int], tuple[Shown, Shown]],
 ) -> Iterator[Contrast | UnmadeContrast]:
     if not others:
-        yield UnmadeContrast(kind="nouns", what=noun, reason="no other noun that was said has a picture")
+        yield UnmadeContrast(kind="nouns", what=noun, reason="no other noun of its bin of frequency has a picture")
         return
     for turn in range(turns):
         other = draw.choice(others)
@@ -80,7 +79,7 @@ def adjectives(stock: Stock, draw: random.Random, per_word: int) -> Iterator[Con
         counts = {other: stock.vocabulary.count(other) for other in stock.colours if other != word}
         others = _of_one_bin(counts, stock.vocabulary.count(word))
         if not others:
-            yield UnmadeContrast(kind="adjectives", what=word, reason="no other colour was said")
+            yield UnmadeContrast(kind="adjectives", what=word, reason="no other colour of its bin was said")
         for _ in range(per_word if others else 0):
             yield _colour_contrast(stock, draw, word, draw.choice(others))
     for first, second in stock.sizes:
