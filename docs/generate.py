@@ -36,6 +36,7 @@ ROOMS = {
     "babyvlm.training": "Training",
     "babyvlm.recipes": "Recipes",
     "babyvlm.toolbox": "Toolbox",
+    "babyvlm.toolbox.contrasts": "Contrasts",
     "babyvlm.evaluation": "Evaluation",
     "babyvlm.audits": "Audit",
     "babyvlm.leaderboard": "Leaderboard",

@@ -59,6 +59,7 @@ TINY: dict[str, list[str]] = {
         *(part for task, count in ITEMS.items() for part in (f"--instruction.items.{task}", str(count))),
     ],
     "toolbox build": ["--items-per-task", "4", "--workers", "1"],
+    "toolbox contrasts": ["--per-word", "1", "--per-kind", "2", "--side", "48"],
     "toolbox detect": ["--threshold", "0.000001"],  # the detector is a small one of random weights
     "evaluate": ["--limit", "2"],
     "curve": ["--limit", "2"],
@@ -67,6 +68,8 @@ TINY: dict[str, list[str]] = {
 }  # fmt: skip
 """What makes a command small, unless the page says otherwise."""
 
+WHOLE = ("sentence-items",)
+"""Toolboxes of which every item is asked."""
 SERVERS = ("study serve", "explore", "toolbox review", "chat")
 TWO_WORDS = ("corpus", "toolbox", "study", "probe")
 
@@ -199,6 +202,30 @@ class Given:
         out.mkdir()
         minimal_pairs.write_example(out)
 
+    def _my_contrasts(self, out: Path) -> None:
+        self.make("my-set")
+        self._typed("babyvlm toolbox contrasts my-set --out my-contrasts")
+
+    def _seed(self, seed: int) -> None:
+        self.make("my-contrasts")
+        self._typed(f"babyvlm evaluate baseline:random my-contrasts --seed {seed} --out runs/seed-{seed}")
+
+    def _runs_seed_0(self, out: Path) -> None:
+        self._seed(0)
+
+    def _runs_seed_1(self, out: Path) -> None:
+        self._seed(1)
+
+    def _runs_seed_2(self, out: Path) -> None:
+        self._seed(2)
+
+    def _lab_language(self, out: Path) -> None:
+        """A language model, as a folder of that name holds it."""
+        from tests.evaluation.open_models import gpt2
+
+        out.parent.mkdir(parents=True, exist_ok=True)
+        gpt2(out)
+
     def _consent_txt(self, out: Path) -> None:
         out.write_text("You may stop at any time.\n", encoding="utf-8")
 
@@ -219,6 +246,8 @@ NEEDS = {
     "my-photos": r"my-photos", "my-boxes": r"my-boxes", "my-toolbox": r"\bmy-toolbox\b",
     "published-items": r"published-items", "lab/model": r"hf:lab/model", "runs/my-model": r"runs/my-model\b",
     "runs/random": r"runs/random\b", "consent.txt": r"consent\.txt", "my-devbench": r"my-devbench",
+    "my-contrasts": r"my-contrasts", "lab/language": r"lm:lab/language",
+    **{f"runs/seed-{seed}": rf"runs/seed-{seed}" for seed in range(3)},
     "my-pictures": r"my-pictures", "my-sentences": r"my-sentences",
 }  # fmt: skip
 
@@ -240,6 +269,8 @@ def tiny(words: list[str]) -> list[str]:
     groups: list[list[str]] = []
     for word in TINY.get(verb, []):
         groups.append([word]) if word.startswith("--") else groups[-1].append(word)
+    if verb == "evaluate" and words[3] in WHOLE:
+        groups = []
     return [*words, *(part for group in groups if group[0] not in words for part in group)]
 
 
@@ -560,6 +591,23 @@ class Reader:
         found = json.loads((out / "probe.json").read_text())
         assert {row["features"] for row in found["rows"]} == {"tower", "tower as drawn", "pixels", "colours"}
         assert "abx" in said and (out / "probe.csv").is_file()
+
+    def _look_toolbox_contrasts(self, said: str, out: Path) -> None:
+        assert "contrast_nouns" in open_toolbox(out).tasks
+        assert re.search(r"nouns +\d+ contrasts", said) and "left out: comparatives: no comparative" in said
+
+    def _look_probe_language(self, said: str, out: Path) -> None:
+        found = json.loads((out / "probe.json").read_text())
+        assert set(found["figures"]) == {"model", "model as drawn", "unigram"} and "no pairs of inflection" in said
+        assert json.loads((out / "predictions.json").read_text())["agreement"]["predictions"]
+
+    def _look_predictions(self, said: str, out: Path) -> None:
+        assert set(json.loads(out.read_text())["blimp"]) == {"agreement", "cats"}
+
+    def _look_challenge(self, said: str, out: Path) -> None:
+        written = json.loads(out.read_text())
+        assert written["id"] == out.stem and re.fullmatch(r"\d+\.\d ± \d+\.\d", written["multimodal"]["lexical"])
+        assert "missing: multimodal: no contrasts of" in said
 
     def _look_report(self, said: str, out: Path) -> None:
         page = out.read_text(encoding="utf-8")

@@ -38,11 +38,14 @@ if TYPE_CHECKING:
     from babyvlm.chain.items import detect_boxes as detect_boxes
     from babyvlm.chain.items import export_toolbox as export_toolbox
     from babyvlm.chain.items import import_toolbox as import_toolbox
+    from babyvlm.chain.items import make_contrasts as make_contrasts
     from babyvlm.chain.items import write_lmms_tasks as write_lmms_tasks
     from babyvlm.chain.model import convert as convert
     from babyvlm.chain.model import load as load
     from babyvlm.chain.model import train as train
+    from babyvlm.chain.probes import probe_language as probe_language
     from babyvlm.chain.probes import probe_vision as probe_vision
+    from babyvlm.chain.probes import write_predictions as write_predictions
     from babyvlm.chain.results import Evaluation as Evaluation
     from babyvlm.chain.results import compare as compare
     from babyvlm.chain.results import compare_seeds as compare_seeds
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from babyvlm.chain.results import power as power
     from babyvlm.chain.results import score as score
     from babyvlm.chain.sharing import Submission as Submission
+    from babyvlm.chain.sharing import challenge as challenge
     from babyvlm.chain.sharing import export_study as export_study
     from babyvlm.chain.sharing import push as push
     from babyvlm.chain.sharing import report as report
@@ -64,10 +68,13 @@ if TYPE_CHECKING:
     from babyvlm.curation.recording_choice import RecordingChoice as RecordingChoice
     from babyvlm.curation.reselect import SelectionChanges as SelectionChanges
     from babyvlm.evaluation import AskConfig as AskConfig
+    from babyvlm.leaderboard import ChallengeConfig as ChallengeConfig
     from babyvlm.leaderboard import SubmissionConfig as SubmissionConfig
     from babyvlm.probing import ProbeConfig as ProbeConfig
+    from babyvlm.probing import SentenceProbeConfig as SentenceProbeConfig
     from babyvlm.toolbox import InstructionConfig as InstructionConfig
     from babyvlm.toolbox import ToolboxConfig as ToolboxConfig
+    from babyvlm.toolbox.contrasts import ContrastConfig as ContrastConfig
     from babyvlm.toolbox.detection import DetectionConfig as DetectionConfig
     from babyvlm.toolbox.published import ImportConfig as ImportConfig
 
@@ -92,12 +99,13 @@ _PLACES = {
         "detect_boxes",
         "export_toolbox",
         "import_toolbox",
+        "make_contrasts",
         "write_lmms_tasks",
     ),
     "babyvlm.chain.model": ("convert", "load", "train"),
-    "babyvlm.chain.probes": ("probe_vision",),
+    "babyvlm.chain.probes": ("probe_language", "probe_vision", "write_predictions"),
     "babyvlm.chain.results": ("Evaluation", "compare", "compare_seeds", "evaluate", "merge", "power", "score"),
-    "babyvlm.chain.sharing": ("Submission", "export_study", "push", "report", "submit"),
+    "babyvlm.chain.sharing": ("Submission", "challenge", "export_study", "push", "report", "submit"),
     "babyvlm.children": ("ChildrenConfig",),
     "babyvlm.corpus.nursery": ("NurseryConfig",),
     "babyvlm.corpus.recognition": ("RecognitionConfig",),
@@ -105,9 +113,10 @@ _PLACES = {
     "babyvlm.curation.recording_choice": ("RecordingChoice",),
     "babyvlm.curation.reselect": ("SelectionChanges",),
     "babyvlm.evaluation": ("AskConfig",),
-    "babyvlm.leaderboard": ("SubmissionConfig",),
-    "babyvlm.probing": ("ProbeConfig",),
+    "babyvlm.leaderboard": ("ChallengeConfig", "SubmissionConfig"),
+    "babyvlm.probing": ("ProbeConfig", "SentenceProbeConfig"),
     "babyvlm.toolbox": ("InstructionConfig", "ToolboxConfig"),
+    "babyvlm.toolbox.contrasts": ("ContrastConfig",),
     "babyvlm.toolbox.detection": ("DetectionConfig",),
     "babyvlm.toolbox.published": ("ImportConfig",),
 }
@@ -117,8 +126,10 @@ _MODULES = {name: module for module, names in _PLACES.items() for name in names}
 __all__ = [  # written out, so that editors and type checkers read it
     "AskConfig",
     "AuditConfig",
+    "ChallengeConfig",
     "ChildrenConfig",
     "ClipModels",
+    "ContrastConfig",
     "CurationConfig",
     "DetectionConfig",
     "Evaluation",
@@ -130,12 +141,14 @@ __all__ = [  # written out, so that editors and type checkers read it
     "RecognitionConfig",
     "RecordingChoice",
     "SelectionChanges",
+    "SentenceProbeConfig",
     "Submission",
     "SubmissionConfig",
     "ToolboxConfig",
     "__version__",
     "audit",
     "build_toolbox",
+    "challenge",
     "compare",
     "compare_seeds",
     "compare_with_children",
@@ -150,9 +163,11 @@ __all__ = [  # written out, so that editors and type checkers read it
     "import_toolbox",
     "index_corpus",
     "load",
+    "make_contrasts",
     "make_corpus",
     "merge",
     "power",
+    "probe_language",
     "probe_vision",
     "push",
     "report",
@@ -163,6 +178,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "transcribe",
     "write_card",
     "write_lmms_tasks",
+    "write_predictions",
 ]
 
 

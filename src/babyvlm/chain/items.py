@@ -1,6 +1,7 @@
 """The items of the DevCV Toolbox: built, imported, exported, audited.
 
-corpus with boxes | photographs + boxes | published items ──> toolbox ──> audit | published layout | lmms-eval tasks
+corpus with boxes | photographs + boxes | published items | a set's own words ──> toolbox
+toolbox ──> audit | published layout | lmms-eval tasks
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from babyvlm.audits import Audit, AuditConfig
     from babyvlm.records import Split
     from babyvlm.toolbox import FrameSource, Scoring, Toolbox, ToolboxConfig
+    from babyvlm.toolbox.contrasts import ContrastConfig
+    from babyvlm.toolbox.contrasts.build import ContrastsMade
     from babyvlm.toolbox.detection import DetectionConfig
     from babyvlm.toolbox.published import ExportLayout, ImportConfig, Imported
 
@@ -115,8 +118,8 @@ def import_toolbox(
         source: Folder, JSON file, or the name of a hub data set (``owner/name``).
         out: Folder to write; absent or empty.
         config: How they are read.
-        battery: ``published``, ``devbench``, ``words`` or ``minimal-pairs``, or the name of a battery that another
-            package adds.
+        battery: ``published``, ``devbench``, ``words``, ``minimal-pairs`` or ``machine-devbench``, or the name of a
+            battery that another package adds.
         image_root: Where the picture paths of a bare JSON file start; its own folder when None.
 
     Returns:
@@ -134,6 +137,38 @@ def import_toolbox(
     imported = importer(str(source), Path(out), config or ImportConfig(), image_root=maybe_path(image_root))
     warn_of_problems(imported)
     return imported
+
+
+def make_contrasts(
+    data: Place,
+    out: Place,
+    config: ContrastConfig | None = None,
+    *,
+    pictures: Place | None = None,
+    licence: str = "",
+) -> ContrastsMade:
+    """Makes contrasts of pictures and captions in a training set's own words, by how often each was said.
+
+    Args:
+        data: Curated set, or a TSV file with the columns ``word`` and ``count``.
+        out: The toolbox to write; absent or empty.
+        config: How many, and of which pictures (ours).
+        pictures: Labelled pictures of nouns, beside the drawn ones: ``WORD/*.jpg``, or ``words.tsv`` and
+            ``HAND/WORD.png``.
+        licence: Theirs; ``restricted`` when they may not leave this machine.
+
+    Returns:
+        The toolbox, how many contrasts of each kind it has, and what was left out and why.
+
+    Raises:
+        DataFolderError: ``data`` is no curated set.
+        InputError: Nothing was said in it, or its words allow no contrast.
+        MissingExtraError: Pictures are to be drawn, and the extra ``render`` is not installed.
+        OutputExistsError: ``out`` holds something.
+    """
+    from babyvlm.toolbox.contrasts.build import build_contrasts
+
+    return build_contrasts(Path(data), Path(out), config, pictures=maybe_path(pictures), licence=licence)
 
 
 def export_toolbox(toolbox: Place, out: Place, layout: ExportLayout | None = None) -> dict[str, int]:

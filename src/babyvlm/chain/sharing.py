@@ -1,6 +1,6 @@
 """What others are shown: the report, a submission, a copy with its card, a study's answers.
 
-runs ──> page, tables, figures | leaderboard folder        checkpoint | toolbox | run ──> folder or hub
+runs ──> page, tables, figures | leaderboard folder | challenge file       checkpoint | toolbox | run ──> folder or hub
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from babyvlm.chain import Place, maybe_path
 
 if TYPE_CHECKING:
-    from babyvlm.leaderboard import SubmissionConfig
+    from babyvlm.leaderboard import ChallengeConfig, ChallengeEntry, SubmissionConfig
     from babyvlm.sharing import Pushed
 
 
@@ -92,6 +92,40 @@ def submit(run: Place, model: Place, out: Place, config: SubmissionConfig | None
     from babyvlm.leaderboard import write_submission
 
     return Submission(folder=Path(out), missing=tuple(write_submission(Path(run), Path(model), Path(out), config)))
+
+
+def challenge(
+    out: Place,
+    config: ChallengeConfig,
+    *,
+    runs: Sequence[Place] = (),
+    objects: Sequence[Place] = (),
+    properties: Sequence[Place] = (),
+    language: Sequence[Place] = (),
+) -> ChallengeEntry:
+    """Writes a submission to the EgoBabyVLM challenge from runs and probes of three or more seeds.
+
+    Args:
+        out: The JSON file; its name without the suffix is the submission's id.
+        config: What the board shows beside the figures.
+        runs: Runs on contrasts, one for each seed.
+        objects: Folders written by `probe_vision` on pictures of objects, one for each seed.
+        properties: Folders written by `probe_vision` on pictures labelled with a property, one for each seed.
+        language: Folders written by `probe_language`, one for each seed.
+
+    Returns:
+        What was written, and what is not in it.
+
+    Raises:
+        ConfigError: Fewer than three seeds, or parts that do not belong together; a part lacks something.
+        DataFolderError: A folder is no finished run on contrasts, or no probe.
+        OutputExistsError: ``out`` is there.
+    """
+    from babyvlm.leaderboard import ChallengeParts, write_challenge
+
+    given = {"runs": runs, "objects": objects, "properties": properties, "language": language}
+    parts = ChallengeParts(**{name: [Path(folder) for folder in folders] for name, folders in given.items()})
+    return write_challenge(parts, Path(out), config)
 
 
 def push(source: Place, destination: str, *, public: bool = False, share_restricted: bool = False) -> Pushed:

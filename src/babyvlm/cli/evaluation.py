@@ -35,9 +35,10 @@ def evaluate_command(
 
     Args:
         model: A checkpoint folder, hf:NAME of a model on the hub, clip:NAME of a dual encoder, lm:NAME of a language
-            model, python:FILE.py:CLASS, openai:NAME, anthropic:NAME, gemini:NAME, or baseline:random,
-            baseline:majority, baseline:blind-match, baseline:text-only:MODEL, baseline:blank-image:MODEL,
-            baseline:shuffled-options:MODEL; or NAME:REST and baseline:NAME of another package.
+            model, frequency:DATASET (word counts alone), python:FILE.py:CLASS, openai:NAME, anthropic:NAME,
+            gemini:NAME, or baseline:random, baseline:majority, baseline:blind-match, baseline:text-only:MODEL,
+            baseline:blank-image:MODEL, baseline:shuffled-options:MODEL; or NAME:REST and baseline:NAME of another
+            package.
         toolbox: Folder written by ``babyvlm toolbox build``.
         out: The run folder.
         tasks: Tasks to ask; all when not given.

@@ -101,6 +101,11 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "toolbox:import_published",
         ),
         Command(
+            "toolbox contrasts",
+            "Make contrasts of pictures and captions in a training set's own words, by how often each was said.",
+            "toolbox:contrasts",
+        ),
+        Command(
             "toolbox export",
             "Write a toolbox's items as the published ones are distributed.",
             "toolbox:export_published",
@@ -165,6 +170,17 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "probes:vision",
             is_data=True,
         ),
+        Command(
+            "probe language",
+            "Probe a language model on pairs of sentences, beside the model as drawn and word counts alone.",
+            "probes:language",
+            is_data=True,
+        ),
+        Command(
+            "predictions",
+            "Write a run's predictions on minimal pairs as BabyLM's evaluation pipeline has them.",
+            "probes:predictions",
+        ),
         Command("report", "Write the comparison page of some runs, with its tables and figures.", "reports:report"),
         Command(
             "children",
@@ -172,6 +188,11 @@ GROUPS: dict[str, tuple[Command, ...]] = {
             "reports:children",
         ),
         Command("submit", "Write a folder that the public leaderboard takes.", "reports:submit"),
+        Command(
+            "challenge",
+            "Write a submission to the EgoBabyVLM challenge from runs and probes of three or more seeds.",
+            "reports:challenge",
+        ),
         Command(
             "push",
             "Hand on a checkpoint, a toolbox or a run, with its card, to a folder or to a repository of the hub.",
@@ -237,7 +258,7 @@ FAMILIES: dict[str, str] = {
     "corpus": "Recordings with their transcripts and boxes.",
     "toolbox": "The DevCV Toolbox: its items.",
     "study": "People take the items in a browser.",
-    "probe": "What parts of a model tell apart.",
+    "probe": "What parts of a model tell apart, and find likely.",
 }
 """First words that several commands share."""
 

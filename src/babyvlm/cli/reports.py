@@ -1,4 +1,4 @@
-"""What others are shown: ``report``, ``children``, ``submit``."""
+"""What others are shown: ``report``, ``children``, ``submit``, ``challenge``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 import babyvlm
 from babyvlm.children import ChildrenConfig
 from babyvlm.cli.shared import Runs, Sharing, closing
-from babyvlm.leaderboard import SubmissionConfig
+from babyvlm.leaderboard import ChallengeConfig, SubmissionConfig
 
 
 def report(
@@ -91,3 +91,30 @@ def submit(
         print(f"{key:24} missing, counts as 0 on the leaderboard: {why_missing(key)}")
     print(f"written to {out}: submission.json, model.py, scores.json")
     return closing(f"{out} can be handed in", "push", model, "hf:OWNER/NAME")
+
+
+def challenge(
+    *,
+    out: Path,
+    runs: tuple[Path, ...] = (),
+    objects: tuple[Path, ...] = (),
+    properties: tuple[Path, ...] = (),
+    language: tuple[Path, ...] = (),
+    entry: Annotated[ChallengeConfig, arg(name="")],
+) -> str:
+    """Write a submission to the EgoBabyVLM challenge from runs and probes of three or more seeds.
+
+    Args:
+        out: JSON file to write; its name without the suffix is the submission's id.
+        runs: Runs on contrasts, one for each seed.
+        objects: Folders of ``babyvlm probe vision`` on pictures of objects, one for each seed.
+        properties: Folders of ``babyvlm probe vision`` on pictures labelled with a property, one for each seed.
+        language: Folders of ``babyvlm probe language``, one for each seed.
+        entry: What the board shows beside the figures.
+    """
+    made = babyvlm.challenge(out, entry, runs=runs, objects=objects, properties=properties, language=language)
+    for part in made.left_out:
+        print(f"{part}: not in the submission, for nothing of it was given")
+    for what in made.missing:
+        print(f"missing: {what}")
+    return closing(f"{out} is a submission over {made.seeds} seeds")

@@ -12,6 +12,7 @@ from babyvlm.audits import AuditConfig
 from babyvlm.cli.shared import Sharing, closing
 from babyvlm.records import Split
 from babyvlm.toolbox import Scoring, ToolboxConfig
+from babyvlm.toolbox.contrasts import ContrastConfig
 from babyvlm.toolbox.detection import DetectionConfig
 from babyvlm.toolbox.published import ExportLayout, ImportConfig
 
@@ -68,8 +69,9 @@ def import_published(
         source: Folder (<task>/data.json, <split>/<task>/data.json or <task>_<split>.json), JSON file, or the name of a
             hub data set (owner/name).
         out: Folder to write.
-        battery: ``published``; ``devbench`` (Looking While Listening, visual vocabulary, TROG), ``words`` (WORD/*.jpg)
-            or ``minimal-pairs`` (Zorro, BLiMP); or the name of a battery that another package adds.
+        battery: ``published``; ``devbench`` (Looking While Listening, visual vocabulary, TROG), ``words`` (WORD/*.jpg),
+            ``minimal-pairs`` (Zorro, BLiMP) or ``machine-devbench`` (EgoBabyVLM); or the name of a battery that
+            another package adds.
         image_root: Where the picture paths of a bare JSON file start; its own folder when not given.
         published: How they are read.
     """
@@ -78,6 +80,31 @@ def import_published(
     imported = babyvlm.import_toolbox(source, out, published, battery=battery, image_root=image_root)
     print(report_import(imported))
     items = len(imported.toolbox.items)
+    return closing(f"{out} is a toolbox of {items} items", "evaluate", "MODEL", out, "--out", "RUN")
+
+
+def contrasts(
+    data: Positional[Path],
+    *,
+    out: Path,
+    pictures: Path | None = None,
+    licence: str = "",
+    contrasts: Annotated[ContrastConfig, arg(name="")] = ContrastConfig(),  # noqa: B008
+) -> str:
+    """Make contrasts of pictures and captions in a training set's own words, by how often each was said.
+
+    Args:
+        data: Curated set, or a TSV file with the columns word and count.
+        out: Folder to write.
+        pictures: Labelled pictures of nouns, beside the drawn ones: WORD/*.jpg, or words.tsv and HAND/WORD.png.
+        licence: Theirs; ``restricted`` when they may not leave this machine.
+        contrasts: How many, and of which pictures.
+    """
+    made = babyvlm.make_contrasts(data, out, contrasts, pictures=pictures, licence=licence)
+    print("\n".join(f"{kind:32} {count:6} contrasts" for kind, count in made.trials.items()))
+    for one in made.left_out:
+        print(f"left out: {one.kind}{'' if one.what == one.kind else f', {one.what}'}: {one.reason}")
+    items = len(made.toolbox.items)
     return closing(f"{out} is a toolbox of {items} items", "evaluate", "MODEL", out, "--out", "RUN")
 
 

@@ -1,6 +1,6 @@
 """From ``MODEL`` on the command line to a respondent.
 
-NAME:REST             RESPONDENTS    hf, clip, lm, python, openai, anthropic, gemini, and those of other packages
+NAME:REST             RESPONDENTS    hf, clip, lm, frequency, python, openai, anthropic, gemini, and other packages'
 baseline:NAME[:REST]  BASELINE_KINDS controls and baselines, and those of other packages
 FOLDER                               one of our checkpoints, or any model of transformers
 """
@@ -87,6 +87,12 @@ def _open_language_model(name: str, opening: Opening) -> Respondent:
     return LanguageModel(name, ask=opening.ask)
 
 
+def _open_frequency(rest: str, opening: Opening) -> Respondent:
+    from babyvlm.evaluation.frequency import open_frequency
+
+    return open_frequency(rest, opening)
+
+
 def _api(provider: str) -> RespondentKind:
     return RespondentKind(open=lambda name, opening: open_api(f"{provider}:{name}", opening.ask), rest="NAME")
 
@@ -97,6 +103,7 @@ RESPONDENTS: Registry[RespondentKind] = Registry(
         "hf": RespondentKind(open=_open_hub, rest="NAME"),
         "clip": RespondentKind(open=_open_dual_encoder, rest="NAME"),
         "lm": RespondentKind(open=_open_language_model, rest="NAME"),
+        "frequency": RespondentKind(open=_open_frequency, rest="DATASET"),
         "python": RespondentKind(open=lambda rest, opening: open_python(rest, opening.seed), rest="FILE.py:CLASS"),
         **{provider: _api(provider) for provider in APIS},
         _BASELINE: RespondentKind(open=_open_baseline, rest="NAME", example="random"),

@@ -1,11 +1,12 @@
 """A dual encoder as a respondent: it answers what can be answered by likeness alone.
 
     a word and pictures          the picture most like the word           Picture Vocabulary, Looking While Listening
+    a picture and captions       the caption most like the picture        contrasts of grammar
     a picture and others         the one most like the first picture      Left/Right, Spatial Details
     pictures round after round   the one least like any seen before       Memory
 
 Likenesses are cosines: in the common space between a word and pictures, and of the pictures' features, less their mean
-over the round, between pictures. Of the question nothing is read but the word between quotes. Where no word of it is
+over the round, between pictures. Of the question nothing is read but what stands between quotes. Where no word of it is
 known, and where likenesses are equal, it guesses. A reply keeps the cosines as logits, times the encoder's own scale.
 
 Other sub-tasks ask for numbers, places or movement, which no likeness tells: they are left out and named.
@@ -26,7 +27,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from babyvlm.evaluation.likeness import asked_word, best_option, likeness_takes
+from babyvlm.evaluation.likeness import asked_word, best_option, likeness_takes, offered_captions
 from babyvlm.evaluation.option_scores import plain_scores
 from babyvlm.evaluation.respondents import Family, ImageReader
 from babyvlm.records import OptionScores, Question, QuestionTurn, Reply, Response
@@ -103,7 +104,7 @@ class DualEncoderModel:
         return Response(item=question.id, replies=tuple(replies))
 
     def _scores(self, turn: QuestionTurn, cosines: Sequence[float]) -> OptionScores:
-        bias = self.encoder.bias if asked_word(turn) else 0.0
+        bias = self.encoder.bias if asked_word(turn) or offered_captions(turn) else 0.0
         return plain_scores("similarity", [self.encoder.scale * cosine + bias for cosine in cosines])
 
     @torch.inference_mode()
@@ -125,6 +126,13 @@ class DualEncoderModel:
                 return [0.0] * options
             cosines: list[float] = (self.encoder.placed(features_UE) @ text_D[None].T)[:, 0].tolist()
             return cosines
+        if captions := offered_captions(turn):
+            texts = [self._text(caption) for caption in captions]
+            known = [text_D for text_D in texts if text_D is not None]
+            if len(known) < options:  # what is not known is no more and no less like a picture than anything else
+                return [0.0] * options
+            found: list[float] = (torch.stack(known) @ self.encoder.placed(features_UE)[0]).tolist()
+            return found
         if len(features_UE) == options + 1:
             return _cosines(features_UE[1:], features_UE[:1]).tolist()
         if seen and len(features_UE) == options:

@@ -7,7 +7,8 @@ lm-evaluation-harness: an option's tokens are those that it adds to the tokens o
 is added, and nothing closes the option. An option by itself stands behind the model's first token (``<bos>``, or where
 there is none its last).
 
-Of a minimal pair the sentences are compared by themselves, behind the model's first token; the question is not read.
+Of a minimal pair, and of the two captions of a contrast, the sentences are compared by themselves, behind the model's
+first token; the question is not read.
 
 B rows, L tokens, V vocabulary.
 """
@@ -31,8 +32,9 @@ from babyvlm.evaluation.option_scores import likelihood_scores
 from babyvlm.evaluation.respondents import Family, ImageReader, failed_response, written_reply
 from babyvlm.folders import MANIFEST
 from babyvlm.records import Question, Reply, Response
+from babyvlm.toolbox.tasks import CAPTION_TASKS
 
-ALONE = ("minimal_pairs",)
+ALONE = ("minimal_pairs", *CAPTION_TASKS)
 """Sub-tasks whose options are whole texts, to be compared without the question."""
 
 

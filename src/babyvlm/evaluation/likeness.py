@@ -7,10 +7,10 @@ import re
 from collections.abc import Sequence
 
 from babyvlm.records import Question, QuestionTurn
-from babyvlm.toolbox.tasks import WORD_TASKS
+from babyvlm.toolbox.tasks import CAPTION_TASKS, WORD_TASKS
 
-WORD_ROWS = (*WORD_TASKS, "devbench_grammar")
-"""Sub-tasks that the likeness of a word, or of a sentence, and pictures answers."""
+WORD_ROWS = (*WORD_TASKS, "devbench_grammar", "contrast_nouns", "contrast_adjectives", *CAPTION_TASKS)
+"""Sub-tasks that the likeness of words, or of sentences, and pictures answers."""
 PICTURE_ROWS = ("left_right", "spatial_details", "memory")
 """Sub-tasks that the likeness of pictures answers."""
 _QUOTED = re.compile(r"(?<!\w)'(.+?)'(?!\w)")  # an apostrophe within a word is no quote
@@ -29,6 +29,12 @@ def asked_word(turn: QuestionTurn) -> str:
     """The word between quotes that a round asks for, where each option is a picture; empty in other rounds."""
     quoted = _QUOTED.search(turn.prompt)
     return quoted[1] if quoted and len(turn.images) == len(turn.options) else ""
+
+
+def offered_captions(turn: QuestionTurn) -> tuple[str, ...]:
+    """The texts between double quotes of which a round asks which is true of its picture; none in other rounds."""
+    quoted = all(f'"{option}"' in turn.prompt for option in turn.options)
+    return turn.options if quoted and len(turn.images) == 1 and len(turn.options) > 1 else ()
 
 
 def best_option(values: Sequence[float], question: Question, number: int, seed: int) -> str:

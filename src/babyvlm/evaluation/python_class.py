@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from babyvlm.errors import BabyVLMError, ConfigError, InputError
-from babyvlm.evaluation.likeness import WORD_ROWS, asked_word, best_option, likeness_takes
+from babyvlm.evaluation.likeness import WORD_ROWS, asked_word, best_option, likeness_takes, offered_captions
 from babyvlm.evaluation.option_scores import plain_scores
 from babyvlm.evaluation.respondents import Family, ImageReader
 from babyvlm.records import OptionScores, Question, Reply, Response
@@ -91,6 +91,8 @@ class PythonClass:
     def _matched(self, question: Question, number: int, images: ImageReader) -> Reply:
         turn = question.turns[number]
         word, scores = asked_word(turn), [0.0] * len(turn.options)
+        if captions := offered_captions(turn):
+            scores = self.score(captions, [images(turn.images[0])])[:, 0].tolist()
         if word:
             scores = self.score([word], [images(name) for name in turn.images])[0].tolist()
         return self._chosen(question, number, scores)

@@ -38,6 +38,9 @@ from babyvlm.licences import refuse_restricted, summary
 from babyvlm.progress import progress
 from babyvlm.records import SCHEMA_VERSION, Item, Question, Response, read_jsonl, read_record
 from babyvlm.toolbox import ItemScore, Scores, Scoring, Toolbox, leaderboard_results, open_toolbox, score, score_item
+from babyvlm.toolbox.contrasts.figures import Judged as Judgement
+from babyvlm.toolbox.contrasts.figures import contrast_scores
+from babyvlm.toolbox.contrasts.trials import trial_of
 from babyvlm.toolbox.folder import toolbox_hash
 from babyvlm.toolbox.graded import graded_scores
 from babyvlm.toolbox.tasks import REGISTRY as TASK_REGISTRY
@@ -309,7 +312,17 @@ def run_scores(out: Path, scoring: Scoring = "default", *, toolbox: Toolbox | No
             remedy="Run babyvlm evaluate again to resume",
         )
     graded = graded_scores(items, read_jsonl(path, Response))
-    return with_phrases(scores.model_copy(update={"graded": graded}), out)
+    contrasts = contrast_scores(_judged_responses(items, path, scoring))
+    return with_phrases(scores.model_copy(update={"graded": graded, "contrasts": contrasts}), out)
+
+
+def _judged_responses(items: Sequence[Item], path: Path, scoring: Scoring) -> Iterator[Judgement]:
+    """Contrasts with their responses, and what each was worth."""
+    by_id = {item.id: item for item in items if trial_of(item) is not None}
+    for response in read_jsonl(path, Response) if by_id else ():
+        if (item := by_id.get(response.item)) is not None:
+            metrics = score_item(item, response, scoring=scoring).metrics
+            yield item, response, metrics["acc"] if metrics else None
 
 
 def read_run(out: Path) -> Run:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from babyvlm.evaluation.statistics import Comparison, Interval, Spread
 from babyvlm.records import Response
 from babyvlm.toolbox import Scores
+from babyvlm.toolbox.contrasts import ContrastScores
 from babyvlm.toolbox.graded import GradedScores
 from babyvlm.toolbox.scoring import SCORING_NAMES
 from babyvlm.toolbox.tasks import is_extra
@@ -40,6 +41,8 @@ def describe_scores(scores: Scores) -> str:
         lines.append(describe_winoground(scores.winoground))
     if scores.graded is not None:
         lines.append(describe_graded(scores.graded))
+    if scores.contrasts is not None:
+        lines.append(describe_contrasts(scores.contrasts))
     if scores.scoring != "default":
         lines.append(f"scoring {scores.scoring}: {SCORING_NAMES[scores.scoring]}")
     return "\n".join(lines)
@@ -61,6 +64,14 @@ def describe_graded(graded: GradedScores) -> str:
         figures.append(f"calibration error {100 * graded.calibration_error:.1f}")
     missing = f", {graded.unscored} without" if graded.unscored else ""
     return f"graded accuracy, {graded.rounds} rounds with scores{missing} ({graded.kind}), %: {', '.join(figures)}"
+
+
+def describe_contrasts(contrasts: ContrastScores) -> str:
+    """What contrasts come to, in one line or two."""
+    shown = {name: getattr(contrasts, name) for name in ("lexical", "grammatical", "overall")}
+    figures = ", ".join(f"{name} {'-' if value is None else f'{100 * value:.1f}'}" for name, value in shown.items())
+    missing = f"\nno contrasts of {', '.join(contrasts.missing)}: not in these figures" if contrasts.missing else ""
+    return f"contrasts, %: {figures}{missing}"
 
 
 def _percent(share: float | None) -> str:

@@ -1,4 +1,5 @@
-"""Probes: what a vision tower tells apart on labelled pictures, beside features that nobody had to learn.
+"""Probes: what a vision tower tells apart on labelled pictures, and which of two sentences a language model finds
+likelier, beside what nobody had to learn.
 
     LABEL/*.jpg ──┬── tower ────────────┐
                   ├── tower as drawn ───┤                 k nearest neighbours ─┐
@@ -6,10 +7,21 @@
                   └── colours ──────────┘              └── ABX ─────────────────┘
     the same pictures as silhouettes, blurred, without parts ── told by what was learned from whole ones
 
-As EgoBabyVLM (2026) and earlier work on towers trained on what children see probe them; nothing of the tower learns.
+    pairs of sentences ── model, model as drawn, word counts ── log-likelihoods ── syntax, semantics, probe.json
+
+As EgoBabyVLM (2026) and earlier work on towers trained on what children see probe them; nothing of a model learns.
 """
 
-from babyvlm.probing.configuration import ProbeConfig
+from babyvlm.probing.configuration import ProbeConfig, SentenceProbeConfig
+from babyvlm.probing.sentence_tables import LanguageFigures, SentenceRow, SentencesProbed
 from babyvlm.probing.tables import Probed, ProbeRow
 
-__all__ = ["ProbeConfig", "ProbeRow", "Probed"]
+__all__ = [
+    "LanguageFigures",
+    "ProbeConfig",
+    "ProbeRow",
+    "Probed",
+    "SentenceProbeConfig",
+    "SentenceRow",
+    "SentencesProbed",
+]

@@ -34,3 +34,17 @@ class ProbeConfig:
                 raise ConfigError(f"--{name} must be at least {least}, and is {getattr(self, name)}")
         if not self.penalty > 0:
             raise ConfigError(f"--penalty must be above 0, and is {self.penalty}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceProbeConfig:
+    """Settings of the probe of a language model, all of them ours."""
+
+    batch_size: int = 64
+    """Sentences read together."""
+    seed: int = 0
+    """Of the model as drawn, and the bootstrap."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ConfigError(f"--batch-size must be at least 1, and is {self.batch_size}")

@@ -71,6 +71,8 @@ class BatteryRecord:
     split: ItemSplit = "test"
     category: str = ""
     """The word, object or number it turns on."""
+    licence: str = ""
+    """Of its pictures, where it is not that of the whole source."""
     problem: str = ""
 
 
@@ -179,7 +181,7 @@ def _item_of(record: BatteryRecord, source: Path, store: PictureStore, licence: 
         chance=spec.chance if spec.name == "memory" or spec.answers == "number" else 1 / len(turns[0].options),
         age_span_months=spec.age_span_months,
         category=record.category,
-        licence=licence,
+        licence=record.licence or licence,
     )
 
 
@@ -196,6 +198,7 @@ REGISTRY: Registry[Importer] = Registry(
         "devbench": "babyvlm.toolbox.devbench:DEVBENCH",
         "words": "babyvlm.toolbox.word_pictures:WORDS",
         "minimal-pairs": "babyvlm.toolbox.minimal_pairs:MINIMAL_PAIRS",
+        "machine-devbench": "babyvlm.toolbox.contrasts.reading:MACHINE_DEVBENCH",
     },
     _check,
 )

@@ -25,6 +25,7 @@ from pydantic import Field
 
 from babyvlm.errors import InputError
 from babyvlm.records import Item, ItemTurn, Outcome, Record, Reply, Response, SparseRecord
+from babyvlm.toolbox.contrasts.figures import ContrastScores
 from babyvlm.toolbox.directions import DIRECTIONS, neighbours
 from babyvlm.toolbox.graded import GradedScores
 from babyvlm.toolbox.reference import mean_right, reference_adjacent, reference_remembered
@@ -96,7 +97,7 @@ class TaskScore(Record):
 class Scores(SparseRecord):
     """A respondent's results."""
 
-    sparse: ClassVar[tuple[str, ...]] = ("graded",)
+    sparse: ClassVar[tuple[str, ...]] = ("graded", "contrasts")
 
     scoring: Scoring
     tasks: tuple[TaskScore, ...]
@@ -109,6 +110,8 @@ class Scores(SparseRecord):
     """Baby Winoground; None where nobody judged phrases. Not in ``overall``, though in the leaderboard's mean."""
     graded: GradedScores | None = None
     """What the scores for every option say; None where no reply has any. In no other figure."""
+    contrasts: ContrastScores | None = None
+    """What contrasts of pictures and captions come to; None where there is none. In no other figure."""
 
     def task(self, name: str) -> TaskScore:
         """The result of one sub-task; KeyError where there is none."""

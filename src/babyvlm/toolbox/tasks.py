@@ -244,13 +244,15 @@ def _check(name: str, found: object) -> str:
     return "" if made else "it has no builder, so that no item of it can be built, and no battery to import it from"
 
 
+CAPTION_TASKS = (
+    "contrast_subject_verb", "contrast_subject_adjective", "contrast_negation", "contrast_word_order",
+    "contrast_prepositions", "contrast_comparatives", "contrast_counting", "contrast_embedded_relative",
+)  # fmt: skip
+"""Sub-tasks whose items each ask which of two captions is true of a picture."""
 BATTERY_TASKS = (
-    "devbench_looking",
-    "devbench_vocabulary",
-    "devbench_grammar",
-    "word_pictures",
-    "minimal_pairs",
-)
+    "devbench_looking", "devbench_vocabulary", "devbench_grammar", "word_pictures", "minimal_pairs", "contrast_nouns",
+    "contrast_adjectives", *CAPTION_TASKS,
+)  # fmt: skip
 """Sub-tasks whose items are imported from batteries of other benchmarks, and which stand outside the twelve."""
 WORD_TASKS = (
     "picture_vocabulary",

@@ -13,6 +13,7 @@ guess, and its guesses count: the word is not left out.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -28,26 +29,51 @@ WORD_LIST = "words.tsv"
 _SEED = 0
 
 
-def read_words(source: Path) -> Iterator[BatteryRecord]:
-    """One record for each picture.
+@dataclass(frozen=True, kw_only=True)
+class HandPictures:
+    """The pictures of one hand, or of folders of one word each."""
+
+    files: Mapping[str, Sequence[Path]]
+    """By word; those of a hand need not be there."""
+    icons: Mapping[str, str]
+    """The drawing of each word: two words may have one."""
+
+    @property
+    def there(self) -> dict[str, list[Path]]:
+        """Pictures that are there, by word."""
+        return {word: [path for path in paths if path.is_file()] for word, paths in self.files.items()}
+
+
+def hands_of(source: Path) -> tuple[HandPictures, ...]:
+    """The labelled pictures of a source, hand by hand.
 
     Raises:
-        InputError: ``source`` is of neither layout, or has fewer than four words.
+        InputError: ``source`` is of neither layout.
     """
     if not source.is_dir():
         raise InputError("is no folder", path=source, remedy="Give a folder of pictures, WORD/*.jpg")
     if (source / WORD_LIST).is_file():
         icons = _read_list(source / WORD_LIST)
         hands = [folder for folder in sorted(source.iterdir()) if folder.is_dir() and _pictures(folder)]
-        for hand in hands:
-            files = {word: [hand / f"{word.replace(' ', '_')}.png"] for word in icons}
-            yield from _records(source, files, icons)
         if not hands:
             raise InputError(f"no folder of pictures beside {WORD_LIST}", path=source)
-        return
+        return tuple(
+            HandPictures(files={word: [hand / f"{word.replace(' ', '_')}.png"] for word in icons}, icons=icons)
+            for hand in hands
+        )
     folders = [folder for folder in sorted(source.iterdir()) if folder.is_dir()]
     files = {folder.name.replace("_", " "): _pictures(folder) for folder in folders if _pictures(folder)}
-    yield from _records(source, files, {word: word for word in files})
+    return (HandPictures(files=files, icons={word: word for word in files}),)
+
+
+def read_words(source: Path) -> Iterator[BatteryRecord]:
+    """One record for each picture.
+
+    Raises:
+        InputError: ``source`` is of neither layout, or has fewer than four words.
+    """
+    for hand in hands_of(source):
+        yield from _records(source, hand)
 
 
 def _pictures(folder: Path) -> list[Path]:
@@ -62,15 +88,16 @@ def _read_list(path: Path) -> dict[str, str]:
     return {row["word"].strip(): row.get("icon", "").strip() or row["word"].strip() for _, row in table}
 
 
-def _records(source: Path, files: Mapping[str, Sequence[Path]], icons: Mapping[str, str]) -> Iterator[BatteryRecord]:
+def _records(source: Path, hand: HandPictures) -> Iterator[BatteryRecord]:
     """The records of one hand, or of folders of one word each."""
+    files, icons = hand.files, hand.icons
     if len(set(icons.values())) < len(LETTERS):
         raise InputError(
             f"{len(set(icons.values()))} words with pictures",
             path=source,
             remedy=f"At least {len(LETTERS)} are needed: WORD/*.jpg, or {WORD_LIST} and HAND/WORD.png",
         )
-    there = {word: [path for path in paths if path.is_file()] for word, paths in files.items()}
+    there = hand.there
     for word, paths in files.items():
         for path in paths:
             place = path.relative_to(source).as_posix()

@@ -22,7 +22,7 @@ from babyvlm.corpus.nursery import (
     drawings_toys,
     drawings_vehicles,
 )
-from babyvlm.corpus.nursery.pen import Look, Pen
+from babyvlm.corpus.nursery.pen import Colour, Look, Pen
 from babyvlm.records import Split
 
 EXEMPLARS: dict[Split, range] = {"train": range(0, 60), "validation": range(60, 66), "test": range(66, 80)}
@@ -63,9 +63,16 @@ class Exemplar:
 
 
 @functools.lru_cache(maxsize=256)
-def exemplar(seed: int, category: str, number: int) -> Exemplar:
-    """Draws one individual; the same for the same arguments."""
-    look = Look(f"{seed}/{category}/{number}")
+def exemplar(seed: int, category: str, number: int, paint: Colour | None = None) -> Exemplar:
+    """Draws one individual; the same for the same arguments.
+
+    Args:
+        seed: The nursery's.
+        category: What it is.
+        number: Which individual.
+        paint: The colour of its body, in place of its own.
+    """
+    look = Look(f"{seed}/{category}/{number}", paint)
     surface = skia.Surface(_PICTURE_PX, _PICTURE_PX)
     canvas = surface.getCanvas()
     canvas.clear(skia.ColorTRANSPARENT)

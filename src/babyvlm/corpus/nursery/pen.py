@@ -77,8 +77,12 @@ class Pattern:
 class Look:
     """The choices that make one exemplar: every draw follows from the seed, in the order the drawing asks."""
 
-    def __init__(self, seed: str) -> None:
-        self._random = random.Random(seed)
+    def __init__(self, seed: str, paint: Colour | None = None) -> None:
+        """Args:
+        seed: What every draw follows from.
+        paint: What the first colour that the drawing asks for is, in most drawings that of the body; drawn when None.
+        """
+        self._random, self._paint = random.Random(seed), paint
 
     def between(self, low: float, high: float) -> float:
         return self._random.uniform(low, high)
@@ -91,7 +95,10 @@ class Look:
 
     def colour(self, *palette: Colour) -> Colour:
         """One of the palette, its hue, saturation and value shaken a little."""
-        hue, saturation, value = colorsys.rgb_to_hsv(*(part / 255 for part in self.pick(palette)))
+        picked = self.pick(palette)
+        if self._paint is not None:
+            picked, self._paint = self._paint, None
+        hue, saturation, value = colorsys.rgb_to_hsv(*(part / 255 for part in picked))
         hue = (hue + self.between(-0.02, 0.02)) % 1
         saturation = min(1.0, saturation * self.between(0.82, 1.12))
         value = min(1.0, value * self.between(0.84, 1.08))
