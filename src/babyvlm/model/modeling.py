@@ -165,12 +165,12 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
             raise ValueError(f"{found} placeholders in input_ids for {len(pictures_ND)} picture tokens")
         return embeddings_BLD.masked_scatter(here_BL[..., None], pictures_ND)
 
-    def save_pretrained(self, save_directory: Any, **kwargs: Any) -> None:
+    def save_pretrained(self, save_directory: Any, *arguments: Any, **kwargs: Any) -> None:
         """Saves the model with its code, so that ``AutoModelForCausalLM`` loads it too, where there are only words."""
         config: Any = self.config
         named = f"modeling.{type(self).__name__}"
         config.auto_map = {"AutoModelForCausalLM": named} | (getattr(config, "auto_map", None) or {})
-        super().save_pretrained(save_directory, **kwargs)
+        super().save_pretrained(save_directory, *arguments, **kwargs)
 
     def _spoken(self, logits: torch.Tensor) -> torch.Tensor:
         """Logits over what the model can say: without the image placeholder where it has no output."""

@@ -91,7 +91,8 @@ def _ours(folder: Path, seed: int) -> dict[str, Features]:
     torch.manual_seed(seed)
     drawn: Any = new_tower(learned.config)
     if encoder is not None:
-        drawn_encoder: Any = DualEncoder(encoder.config)
+        settings: Any = encoder.config
+        drawn_encoder: Any = DualEncoder(settings)
         drawn_encoder.vision_tower = drawn
         learned, drawn = encoder, drawn_encoder
     return {"tower": _features_of(learned, fit or "pad"), "tower as drawn": _features_of(drawn, fit or "pad")}
@@ -114,7 +115,8 @@ def _fit_of_tower(tower: Path) -> str:
 def _features_of(model: Any, fit: Any) -> Features:
     """A tower's class token, or what stands for a picture in a dual encoder."""
     model = model.eval()
-    size = (model.vision_tower if isinstance(model, DualEncoder) else model).config.image_size
+    tower: Any = model.vision_tower if isinstance(model, DualEncoder) else model
+    size = tower.config.image_size
 
     @torch.inference_mode()
     def features(images: Sequence[Image.Image]) -> Floats:
