@@ -265,7 +265,7 @@ def tiny(words: list[str]) -> list[str]:
     """The command with what makes it small."""
     verb = verb_of(words)
     if verb == "train":
-        return [*words[:3], *SMALL_MODEL, *words[3:]] if words[2] in ("nursery", "demo") else words
+        return [*words[:3], *SMALL_MODEL, *words[3:]] if words[2] in ("nursery", "demo", "experience") else words
     groups: list[list[str]] = []
     for word in TINY.get(verb, []):
         groups.append([word]) if word.startswith("--") else groups[-1].append(word)
