@@ -60,8 +60,12 @@ def index_corpus(
     read_media: bool = True,
     decode: bool = False,
     problems: Place | None = None,
+    workers: int = 0,
 ) -> CorpusIndex:
     """Lists recordings, ages, hours, speech coverage and problems of a corpus.
+
+    What is found in the videos is kept in the user's cache: called again it reads those alone that are new or changed
+    since, and opening the corpus, as every step does, reads none.
 
     Args:
         corpus: Folder of recordings, or an opened corpus.
@@ -69,19 +73,26 @@ def index_corpus(
         read_media: Whether the videos are read to their ends, which finds gaps and missing ends.
         decode: Whether every frame is decoded as well, which finds damaged ones and takes far longer.
         problems: CSV file to write every problem and note to.
+        workers: Processes that read videos; 0 for one a core. The result does not depend on it.
 
     Returns:
         Recordings by child and month of age, hours, utterances, and everything wrong.
 
     Raises:
-        ConfigError: ``decode`` without ``read_media``, or an unknown layout.
+        ConfigError: ``decode`` without ``read_media``, negative ``workers``, or an unknown layout.
         InputError: The folder has no recordings.
     """
     from babyvlm.corpus import index, write_problems
 
     if decode and not read_media:
         raise ConfigError("--quick does not read the videos and --decode decodes all of them: give one of the two")
-    found = index(opened(corpus, layout), read_media=read_media, decode=decode)
+    if workers < 0:
+        raise ConfigError(f"workers must be 0, for one per core, or more; it is {workers}")
+    corpus = opened(corpus, layout)
+    found = index(corpus, read_media=read_media, decode=decode, workers=workers or usable_cores(), remember=True)
+    print(f"videos: {found.news}", file=sys.stderr)
+    if found.not_remembered is not None:
+        print(f"note: {found.not_remembered}", file=sys.stderr)
     if problems is not None:
         write_problems(Path(problems), found.problems)
     return found

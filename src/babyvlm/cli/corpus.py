@@ -48,8 +48,11 @@ def index(
     quick: bool = False,
     decode: bool = False,
     problems: Path | None = None,
+    workers: int = 0,
 ) -> str:
     """List recordings, ages, hours, speech coverage and problems of a corpus.
+
+    Videos that are as they were at the last index are not read again.
 
     Args:
         corpus: Folder of recordings.
@@ -57,11 +60,12 @@ def index(
         quick: Do not read the videos to their ends, which finds gaps and missing ends.
         decode: Decode every frame as well, which finds damaged ones and takes far longer.
         problems: CSV file to write every problem and note to.
+        workers: Processes that read videos; 0 for one a core.
     """
     from babyvlm.corpus import describe
 
     recordings = opened(corpus, layout)
-    found = babyvlm.index_corpus(recordings, read_media=not quick, decode=decode, problems=problems)
+    found = babyvlm.index_corpus(recordings, read_media=not quick, decode=decode, problems=problems, workers=workers)
     if problems is not None:
         print(f"{problems}: {len(found.problems)} problems and notes written")
     print(describe(recordings, found))
