@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from babyvlm.curation.configuration import ClipModels, OwnEncoderConfig
     from babyvlm.curation.recording_choice import RecordingChoice
     from babyvlm.curation.reselect import SelectionChanges
+    from babyvlm.names import MaterialName
     from babyvlm.records import Recording
     from babyvlm.toolbox import InstructionConfig
 
@@ -155,6 +156,7 @@ def curate(
     workers: int = 0,
     dask: str = "",
     layout: str = "auto",
+    recipe: MaterialName | None = None,
 ) -> PretrainingSet:
     """Makes the pretraining set of a corpus, its card and, where the corpus has boxes, the instruction set.
 
@@ -173,6 +175,8 @@ def curate(
         workers: Processes; 0 for one a core. With ``dask``, how many recordings are in work at a time.
         dask: Address of a Dask scheduler, or its scheduler file, to decode on a cluster.
         layout: How recordings are named.
+        recipe: The recipe that is to learn from the set: its numbers of instruction items stand in place of the
+            defaults of ``instruction``. Those of ``saycam`` are the published ones (paper).
 
     Returns:
         The set, opened.
@@ -201,6 +205,10 @@ def curate(
         raise ConfigError(
             "--instruction.* cannot apply: no recording has boxes beside it, so there is no instruction set"
         )
+    if recipe is not None:
+        from babyvlm.recipes.material import material_of  # which loads torch
+
+        instruction = material_of(recipe).instruction(instruction)
     if (out / MANIFEST).exists():  # left by a run that was killed right after its end
         shutil.rmtree(shards, ignore_errors=True)
     with fresh_folder(out) as partial, contextlib.ExitStack() as cluster:
