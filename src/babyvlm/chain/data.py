@@ -199,6 +199,10 @@ def curate(
     out, config, instruction = Path(out), config or CurationConfig(), instruction or InstructionConfig()
     models, own = models or ClipModels(), own or OwnEncoderConfig()
     check_aligner(aligner, config, models, own)
+    if dask and len(models.devices) > 1:
+        raise ConfigError(
+            "--models.devices names one device at most with --dask: each worker of the cluster has its own"
+        )
     corpus, shards = opened(corpus, layout), shards_beside(out)
     boxed = _check_boxes(corpus, config)  # what is wrong with boxes is reported before hours of decoding
     if not boxed and instruction != InstructionConfig():
