@@ -1,6 +1,5 @@
-"""What feeds CLIP keeps up with more cores, and preparing costs the model's thread nothing (claims: two threads prepare
-1.6 times as many frames a second as one; with a model that only waits, as for a GPU, scoring takes no longer than
-preparing alone does, 10% at most above it).
+"""What feeds CLIP works beside it (claim: with a model that only waits, as for a GPU, scoring takes no longer than
+preparing alone does, 15% at most above it; how much faster two threads prepare than one is told, and needs idle cores).
 
     python benchmarks/aligner_speed.py [--frames 1500] [--rounds 3]
 
