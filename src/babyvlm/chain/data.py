@@ -198,21 +198,14 @@ def curate(
 
     out, config, instruction = Path(out), config or CurationConfig(), instruction or InstructionConfig()
     models, own = models or ClipModels(), own or OwnEncoderConfig()
-    check_aligner(aligner, config, models, own)
-    if dask and len(models.devices) > 1:
-        raise ConfigError(
-            "--models.devices names one device at most with --dask: each worker of the cluster has its own"
-        )
+    check_aligner(aligner, config, models, own, on_cluster=bool(dask))
     corpus, shards = opened(corpus, layout), shards_beside(out)
     boxed = _check_boxes(corpus, config)  # what is wrong with boxes is reported before hours of decoding
     if not boxed and instruction != InstructionConfig():
         raise ConfigError(
             "--instruction.* cannot apply: no recording has boxes beside it, so there is no instruction set"
         )
-    if recipe is not None:
-        from babyvlm.recipes.material import material_of  # which loads torch
-
-        instruction = material_of(recipe).instruction(instruction)
+    instruction = instruction if recipe is None else _for_recipe(recipe, instruction)
     if (out / MANIFEST).exists():  # left by a run that was killed right after its end
         shutil.rmtree(shards, ignore_errors=True)
     with fresh_folder(out) as partial, contextlib.ExitStack() as cluster:
@@ -226,6 +219,13 @@ def curate(
         write_card(partial, partial / "card.html")
     shutil.rmtree(shards, ignore_errors=True)
     return PretrainingSet(out)
+
+
+def _for_recipe(recipe: MaterialName, instruction: InstructionConfig) -> InstructionConfig:
+    """The settings of an instruction set, with a recipe's amounts in place of defaults."""
+    from babyvlm.recipes.material import material_of  # which loads torch
+
+    return material_of(recipe).instruction(instruction)
 
 
 def _check_boxes(corpus: Corpus, curation: CurationConfig) -> list[Recording]:
