@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from babyvlm import images
 from babyvlm.errors import DataFolderError, MediaError
 from babyvlm.images import ImageStore, ImageStoreWriter, encode_jpeg, stored_images
 
@@ -45,6 +47,39 @@ def test_a_store_takes_up_others_in_their_order(tmp_path: Path) -> None:
     store = ImageStore(tmp_path / "both")
     assert store.ids == [f"image {number}" for number in range(310)]
     assert store.jpeg("image 305") == encode_jpeg(picture(305))
+
+
+@pytest.mark.parametrize("can_link", [True, False])
+def test_large_files_are_taken_over_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_link: bool
+) -> None:
+    sizes = {"one": range(300), "small": range(300, 303), "two": range(303, 700), "last": range(700, 702)}
+    for name, numbers in sizes.items():
+        with ImageStoreWriter(tmp_path / name, shard_bytes=100_000) as writer:
+            for number in numbers:
+                writer.add(f"image {number}", picture(number))
+    sources = {name: sorted((tmp_path / name).glob("*.arrow")) for name in sizes}
+    before = {path: path.read_bytes() for paths in sources.values() for path in paths}
+    monkeypatch.setattr(images, "LINKED_BYTES", 20_000)
+    if not can_link:
+        monkeypatch.setattr(os, "link", refuse)
+    with ImageStoreWriter(tmp_path / "all") as writer:
+        writer.add("first", picture(5))
+        for name in sizes:
+            writer.add_store(tmp_path / name)
+        writer.add("after", picture(6))
+        assert len(writer) == 704
+    store = ImageStore(tmp_path / "all")
+    assert store.ids == ["first", *(f"image {number}" for number in range(702)), "after"]
+    assert all(store.jpeg(f"image {number}") == encode_jpeg(picture(number)) for number in range(0, 702, 7))
+    large = [path for path in before if len(before[path]) >= 20_000]
+    made = [path.stat().st_ino for path in (tmp_path / "all").iterdir()]
+    assert large and all((path.stat().st_ino in made) == (can_link and path in large) for path in before)
+    assert {path: path.read_bytes() for path in before} == before
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.EXDEV, "another disk")
 
 
 def test_faults_name_the_store(tmp_path: Path) -> None:

@@ -35,6 +35,11 @@ def process_pool(workers: int, jobs: int, executor: Executor | None = None) -> I
         yield pool
 
 
+def own_process() -> ProcessPoolExecutor:
+    """A process for what is best kept in one, such as a model on a device of its own."""
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
+
+
 def end_with_parent() -> None:
     """Makes this process end when the one that started it is killed: a worker would wait for ever on a queue that it
     keeps open itself, and a killed run must not write on beside the next one."""

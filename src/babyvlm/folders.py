@@ -222,6 +222,11 @@ def no_room(path: Path, error: OSError) -> DataFolderError:
     )
 
 
+def cache_folder(name: str) -> Path:
+    """Where what can be made again is kept: below ``XDG_CACHE_HOME``, or ``.cache`` in the home folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "babyvlm" / name
+
+
 def refuse_existing(out: Path) -> None:
     """Raises OutputExistsError when ``out`` is a file or a folder that is not empty."""
     if out.is_file():

@@ -11,6 +11,8 @@ hash of its content. Conversations refer to ids.
 from __future__ import annotations
 
 import io
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +28,8 @@ from babyvlm.regular_files import require_regular
 _SCHEMA = pa.schema([("id", pa.string()), ("jpeg", pa.binary())])
 _BATCH_IMAGES = 256
 JPEG_QUALITY = 90
+LINKED_BYTES = 4 * 2**20
+"""Size from which a file of a store is taken over into another as it is (ours): the frames of some minutes."""
 
 
 def encode_jpeg(image: Image.Image, *, quality: int = JPEG_QUALITY) -> bytes:
@@ -74,11 +78,25 @@ class ImageStoreWriter:
     def add_store(self, folder: Path) -> None:
         """Adds all images of another store, none of which is here yet. Their ids are not remembered, however many come.
 
+        Files of some size are taken over as they are, by hard links where the disk has them, so that a large store is
+        put together without its images being copied; small ones are copied into larger ones.
+
         Raises:
             DataFolderError: A file of that store does not read.
         """
-        for image_id, jpeg in stored_images(folder):
-            self._append(image_id, jpeg)
+        for path in sorted(folder.glob("images-*.arrow")):
+            if path.stat().st_size < LINKED_BYTES:
+                for image_id, jpeg in images_of_file(path):
+                    self._append(image_id, jpeg)
+            else:
+                self._flush()
+                self._close_shard()
+                self._count += sum(map(len, image_batches(path)))
+                link_or_copy(path, self._file())
+                self._shard += 1
+
+    def _file(self) -> Path:
+        return self._folder / f"images-{self._shard:05d}.arrow"
 
     def _append(self, image_id: str, jpeg: bytes) -> None:
         self._count += 1
@@ -90,7 +108,7 @@ class ImageStoreWriter:
         if not self._pending:
             return
         if self._writer is None:
-            self._writer = pa.ipc.new_file(str(self._folder / f"images-{self._shard:05d}.arrow"), _SCHEMA)
+            self._writer = pa.ipc.new_file(str(self._file()), _SCHEMA)
         ids, jpegs = zip(*self._pending, strict=True)
         self._writer.write_batch(pa.record_batch([pa.array(ids), pa.array(jpegs, pa.binary())], schema=_SCHEMA))
         self._written_bytes += sum(map(len, jpegs))
@@ -216,8 +234,26 @@ def stored_images(folder: Path) -> Iterator[tuple[str, bytes]]:
         DataFolderError: A file of the store does not read.
     """
     for path in sorted(folder.glob("images-*.arrow")):
-        for batch in image_batches(path, mapped=False):
-            yield from zip(batch.column("id").to_pylist(), batch.column("jpeg").to_pylist(), strict=True)
+        yield from images_of_file(path)
+
+
+def images_of_file(path: Path) -> Iterator[tuple[str, bytes]]:
+    """As `stored_images`, of one file of a store."""
+    for batch in image_batches(path, mapped=False):
+        yield from zip(batch.column("id").to_pylist(), batch.column("jpeg").to_pylist(), strict=True)
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Gives a file a second name where the disk can do so, and else copies it.
+
+    Raises:
+        OSError: It is no file, or cannot be copied.
+    """
+    require_regular(source)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def decode_image(jpeg: bytes, name: str, folder: Path | None = None, *, at_least: int | None = None) -> Image.Image:

@@ -16,6 +16,8 @@ MODEL_STAGES: tuple[StageName, ...] = ("language", "alignment", "joint", "instru
 """Those that leave a vision-language model, each made of the one before."""
 WholeStage = Literal["joint", "instruction"]
 """A stage that published checkpoints are of."""
+MaterialName = Literal["demo", "nursery", "saycam"]
+"""A recipe that says how much it learns from; ``saycam-published`` learns from as much as ``saycam``."""
 LayoutName = Literal["saycam", "babyview", "ego4d", "plain"]
 """A built-in way of naming recordings."""
 LAYOUTS: tuple[LayoutName, ...] = get_args(LayoutName)

@@ -15,6 +15,7 @@ from babyvlm.curation import PretrainingSet, curate
 from babyvlm.curation.pipeline import shards_beside
 from babyvlm.errors import ConfigError, OutputExistsError
 from babyvlm.executors import dask_executor
+from babyvlm.images import ImageStoreWriter
 from tests.curation.folders_alike import same_bytes
 
 
@@ -48,6 +49,39 @@ def test_killed_at_any_moment_it_ends_with_the_same_bytes(small_corpus: Path, tm
     finish(small_corpus, out)
     assert kills and same_bytes(tmp_path / "whole", out)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["killed", "whole"]
+
+
+def test_killed_while_the_set_is_put_together_it_ends_with_the_same_bytes(
+    small_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("babyvlm.images.LINKED_BYTES", 1)  # every file of a shard is taken over as it is
+    shards = tmp_path / "shards"
+    curate(small_corpus, tmp_path / "whole", workers=1, shards=shards)
+    before = {path: path.read_bytes() for path in shards.rglob("*") if path.is_file()}
+    monkeypatch.setattr("babyvlm.curation.shards.look", lambda *_: pytest.fail("decoded again"))
+    real = ImageStoreWriter.add_store
+    for recordings in range(3):
+        done: list[Path] = []
+
+        def add_some(writer: ImageStoreWriter, folder: Path, done: list[Path] = done, most: int = recordings) -> None:
+            if len(done) == most:
+                os._exit(9)
+            real(writer, folder)
+            done.append(folder)
+
+        child = os.fork()
+        if child == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            ImageStoreWriter.add_store = add_some  # type: ignore[method-assign]
+            curate(small_corpus, tmp_path / "killed", workers=1, shards=shards)
+            os._exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9 and not (tmp_path / "killed").exists()
+    curate(small_corpus, tmp_path / "killed", workers=1, shards=shards)
+    assert same_bytes(tmp_path / "whole", tmp_path / "killed")
+    assert {path: path.read_bytes() for path in shards.rglob("*") if path.is_file()} == before
+    assert (
+        len(PretrainingSet(tmp_path / "killed").images) == PretrainingSet(tmp_path / "killed").manifest.counts["frames"]
+    )
 
 
 def test_killed_between_the_set_and_its_shards_nothing_is_left_over(small_corpus: Path, tmp_path: Path) -> None:

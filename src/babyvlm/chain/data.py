@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from babyvlm.curation.configuration import ClipModels, OwnEncoderConfig
     from babyvlm.curation.recording_choice import RecordingChoice
     from babyvlm.curation.reselect import SelectionChanges
+    from babyvlm.names import MaterialName
     from babyvlm.records import Recording
     from babyvlm.toolbox import InstructionConfig
 
@@ -60,8 +61,12 @@ def index_corpus(
     read_media: bool = True,
     decode: bool = False,
     problems: Place | None = None,
+    workers: int = 0,
 ) -> CorpusIndex:
     """Lists recordings, ages, hours, speech coverage and problems of a corpus.
+
+    What is found in the videos is kept in the user's cache: called again it reads those alone that are new or changed
+    since, and opening the corpus, as every step does, reads none.
 
     Args:
         corpus: Folder of recordings, or an opened corpus.
@@ -69,19 +74,26 @@ def index_corpus(
         read_media: Whether the videos are read to their ends, which finds gaps and missing ends.
         decode: Whether every frame is decoded as well, which finds damaged ones and takes far longer.
         problems: CSV file to write every problem and note to.
+        workers: Processes that read videos; 0 for one a core. The result does not depend on it.
 
     Returns:
         Recordings by child and month of age, hours, utterances, and everything wrong.
 
     Raises:
-        ConfigError: ``decode`` without ``read_media``, or an unknown layout.
+        ConfigError: ``decode`` without ``read_media``, negative ``workers``, or an unknown layout.
         InputError: The folder has no recordings.
     """
     from babyvlm.corpus import index, write_problems
 
     if decode and not read_media:
         raise ConfigError("--quick does not read the videos and --decode decodes all of them: give one of the two")
-    found = index(opened(corpus, layout), read_media=read_media, decode=decode)
+    if workers < 0:
+        raise ConfigError(f"workers must be 0, for one per core, or more; it is {workers}")
+    corpus = opened(corpus, layout)
+    found = index(corpus, read_media=read_media, decode=decode, workers=workers or usable_cores(), remember=True)
+    print(f"videos: {found.news}", file=sys.stderr)
+    if found.not_remembered is not None:
+        print(f"note: {found.not_remembered}", file=sys.stderr)
     if problems is not None:
         write_problems(Path(problems), found.problems)
     return found
@@ -144,6 +156,7 @@ def curate(
     workers: int = 0,
     dask: str = "",
     layout: str = "auto",
+    recipe: MaterialName | None = None,
 ) -> PretrainingSet:
     """Makes the pretraining set of a corpus, its card and, where the corpus has boxes, the instruction set.
 
@@ -162,6 +175,8 @@ def curate(
         workers: Processes; 0 for one a core. With ``dask``, how many recordings are in work at a time.
         dask: Address of a Dask scheduler, or its scheduler file, to decode on a cluster.
         layout: How recordings are named.
+        recipe: The recipe that is to learn from the set: its numbers of instruction items stand in place of the
+            defaults of ``instruction``. Those of ``saycam`` are the published ones (paper).
 
     Returns:
         The set, opened.
@@ -183,13 +198,14 @@ def curate(
 
     out, config, instruction = Path(out), config or CurationConfig(), instruction or InstructionConfig()
     models, own = models or ClipModels(), own or OwnEncoderConfig()
-    check_aligner(aligner, config, models, own)
+    check_aligner(aligner, config, models, own, on_cluster=bool(dask))
     corpus, shards = opened(corpus, layout), shards_beside(out)
     boxed = _check_boxes(corpus, config)  # what is wrong with boxes is reported before hours of decoding
     if not boxed and instruction != InstructionConfig():
         raise ConfigError(
             "--instruction.* cannot apply: no recording has boxes beside it, so there is no instruction set"
         )
+    instruction = instruction if recipe is None else _for_recipe(recipe, instruction)
     if (out / MANIFEST).exists():  # left by a run that was killed right after its end
         shutil.rmtree(shards, ignore_errors=True)
     with fresh_folder(out) as partial, contextlib.ExitStack() as cluster:
@@ -203,6 +219,13 @@ def curate(
         write_card(partial, partial / "card.html")
     shutil.rmtree(shards, ignore_errors=True)
     return PretrainingSet(out)
+
+
+def _for_recipe(recipe: MaterialName, instruction: InstructionConfig) -> InstructionConfig:
+    """The settings of an instruction set, with a recipe's amounts in place of defaults."""
+    from babyvlm.recipes.material import material_of  # which loads torch
+
+    return material_of(recipe).instruction(instruction)
 
 
 def _check_boxes(corpus: Corpus, curation: CurationConfig) -> list[Recording]:

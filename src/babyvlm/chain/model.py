@@ -54,6 +54,7 @@ def train(
     """
     from babyvlm.curation.sets import PretrainingSet
     from babyvlm.recipes import resolve
+    from babyvlm.recipes.material import few_items
     from babyvlm.training import (
         Trainer,
         possible_stages,
@@ -87,6 +88,8 @@ def train(
         require_room(recipe, opened, wanted, out, cache, 1)
     if unused := unused_gpus():
         print(f"babyvlm: {unused}", file=sys.stderr)
+    if "instruction" in wanted and (few := few_items(recipe, opened)):
+        print(f"babyvlm: {few}", file=sys.stderr)
     if processes == 1:
         Trainer(recipe, opened, out, wandb, start, cache).run(wanted)
     else:

@@ -17,6 +17,7 @@ from babyvlm.curation.choose import AlignerKind
 from babyvlm.curation.configuration import ClipModels, CurationConfig, OwnEncoderConfig
 from babyvlm.curation.recording_choice import RecordingChoice
 from babyvlm.curation.reselect import SelectionChanges
+from babyvlm.names import MaterialName
 from babyvlm.toolbox import InstructionConfig
 
 if TYPE_CHECKING:
@@ -48,8 +49,11 @@ def index(
     quick: bool = False,
     decode: bool = False,
     problems: Path | None = None,
+    workers: int = 0,
 ) -> str:
     """List recordings, ages, hours, speech coverage and problems of a corpus.
+
+    Videos that are as they were at the last index are not read again.
 
     Args:
         corpus: Folder of recordings.
@@ -57,11 +61,12 @@ def index(
         quick: Do not read the videos to their ends, which finds gaps and missing ends.
         decode: Decode every frame as well, which finds damaged ones and takes far longer.
         problems: CSV file to write every problem and note to.
+        workers: Processes that read videos; 0 for one a core.
     """
     from babyvlm.corpus import describe
 
     recordings = opened(corpus, layout)
-    found = babyvlm.index_corpus(recordings, read_media=not quick, decode=decode, problems=problems)
+    found = babyvlm.index_corpus(recordings, read_media=not quick, decode=decode, problems=problems, workers=workers)
     if problems is not None:
         print(f"{problems}: {len(found.problems)} problems and notes written")
     print(describe(recordings, found))
@@ -153,6 +158,7 @@ def curate(
     workers: int = 0,
     dask: str = "",
     layout: Layout = "auto",
+    recipe: MaterialName | None = None,
 ) -> str:
     """Make the pretraining set of a corpus and, where it has boxes, the instruction set.
 
@@ -170,10 +176,12 @@ def curate(
         workers: Processes; 0 for one a core. With --dask, how many recordings are in work at a time.
         dask: Address of a Dask scheduler, or its scheduler file, to decode on a cluster; see docs/clusters.md.
         layout: How recordings are named; NAME is a layout that another package adds.
+        recipe: The recipe that will learn from the set: as many instruction items as it needs, where --instruction.*
+            do not say; for saycam the published 113,211 (paper).
     """
     made = babyvlm.curate(
         corpus, out, curation, instruction=instruction, aligner=aligner, models=models, own=own, workers=workers,
-        dask=dask, layout=layout,
+        dask=dask, layout=layout, recipe=recipe,
     )  # fmt: skip
     print(_describe_set(made))
     return _train_next(out)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from babyvlm.errors import ConfigError
 from babyvlm.folders import MANIFEST
-from babyvlm.recipes.material import MATERIAL, Material
+from babyvlm.recipes.material import MATERIAL
 
 Run = Callable[[list[str]], object]
 """Runs a command; given its words behind ``babyvlm``."""
@@ -46,7 +46,7 @@ def run_demo(out: Path, *, seed: int, run: Run, recipe: str = "demo", hours: flo
     film = ("--hours", str(material.hours if hours is None else hours), *seeded)
     # Nothing here listens: the transcripts are the nursery's own.
     step("render", corpus / MANIFEST, "corpus", "render", "--out", corpus, *film, "--speech", "silence")
-    step("curate", data / MANIFEST, "curate", corpus, "--out", data, *seeded, *_instruction(material))
+    step("curate", data / MANIFEST, "curate", corpus, "--out", data, "--recipe", recipe, *seeded)
     items = ("--items-per-task", "400", "--items", "memory", "120")
     build = ("toolbox", "build", corpus, "--out", toolbox, "--training", data)
     step("toolbox", toolbox / MANIFEST, *build, *seeded, *items)
@@ -61,13 +61,6 @@ def run_demo(out: Path, *, seed: int, run: Run, recipe: str = "demo", hours: flo
     extras = ["--training", str(model), "--data", str(data), "--times", str(times.path)]
     run(["report", *shown, "--out", str(page), *extras])
     print(f"\nThe report: {page.resolve().as_uri()}")
-
-
-def _instruction(material: Material) -> list[str]:
-    """The options of ``curate`` that say how many instruction items are made."""
-    counts = {f"items.{task}": count for task, count in material.items.items()}
-    counts |= {name: getattr(material, name) for name in ("easy_matching", "easy_words", "easy_memory", "max_crops")}
-    return [part for name, count in counts.items() for part in (f"--instruction.{name.replace('_', '-')}", str(count))]
 
 
 class Times:

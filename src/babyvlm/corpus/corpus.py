@@ -1,6 +1,6 @@
 """A corpus on disk: any folder tree of videos in, its recordings, speech and boxes out.
 
-    corpus = open_corpus(Path("saycam"))            names, recordings.csv and headers are read, nothing is decoded
+    corpus = open_corpus(Path("saycam"))            names and recordings.csv are read, and headers that no index knows
     for recording in corpus.recordings:
         corpus.utterances(recording)                the sidecar transcript, checked against the recording
         corpus.boxed_frames(recording)              the sidecar boxes, checked against their images
@@ -20,13 +20,13 @@ from babyvlm.corpus.ego4d import METADATA_FILE, find_narrations
 from babyvlm.corpus.files import BOXES_SUFFIX, VIDEO_SUFFIXES, CorpusFiles, find_files
 from babyvlm.corpus.layouts import REGISTRY as LAYOUTS
 from babyvlm.corpus.layouts import Layout, check_layout, commonest_layout, layout_of, read_name
+from babyvlm.corpus.media_memory import MediaMemory
 from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.recording_boxes import RecordingBoxes, read_boxes
 from babyvlm.corpus.recordings import RECORDINGS_CSV, SplitFractions, read_recordings, read_recordings_csv
 from babyvlm.corpus.transcripts import Transcript, read_transcript, transcript_suffixes
 from babyvlm.corpus.transcripts.kinds import REGISTRY as TRANSCRIPTS
 from babyvlm.errors import AnnotationError, InputError, TranscriptError
-from babyvlm.media import probe
 from babyvlm.records import BoxedFrame, Recording, Utterance
 
 
@@ -44,6 +44,8 @@ class Corpus:
     fractions: SplitFractions
     files: FileAccount = field(repr=False)
     """Every file of the folder, before transcripts and boxes are read."""
+    media: MediaMemory = field(repr=False)
+    """What is known of the videos."""
     _transcripts: Mapping[str, tuple[Path, ...]] = field(repr=False)
     _boxes: Mapping[str, Path] = field(repr=False)
 
@@ -147,7 +149,7 @@ class Corpus:
         if recording.id not in self._boxes:
             expected = self.media_path(recording).with_name(recording.id + BOXES_SUFFIX)
             raise AnnotationError(f"the recording {recording.id!r} has no boxes", path=expected)
-        return read_boxes(self._boxes[recording.id], recording, probe(self.media_path(recording)))
+        return read_boxes(self._boxes[recording.id], recording, self.media.info(self.media_path(recording)))
 
     def boxes_path(self, recording: Recording) -> Path | None:
         """Where the recording's boxes are; None where it has none."""
@@ -165,6 +167,8 @@ def _words(transcript: Transcript) -> list[str]:
 
 def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions | None = None) -> Corpus:
     """Opens a folder tree of videos with their sidecar files.
+
+    Headers are read of those videos alone that ``babyvlm corpus index`` did not see as they are now.
 
     Args:
         folder: The folder; it is never written to.
@@ -195,7 +199,8 @@ def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions
             remedy="Give --layout plain, and child, age and date in recordings.csv",
         )
     rows = read_recordings_csv(folder / RECORDINGS_CSV)
-    recordings, problems = read_recordings(folder, found, rows, layout=chosen, fractions=fractions)
+    memory = MediaMemory.load(folder)
+    recordings, problems = read_recordings(folder, found, rows, memory=memory, layout=chosen, fractions=fractions)
     return Corpus(
         folder=folder,
         layout=chosen or commonest_layout(found.videos),
@@ -208,6 +213,7 @@ def open_corpus(folder: Path, layout: str = "auto", *, fractions: SplitFractions
             unopened=_unopened(found, {recording.id for recording in recordings}),
             tables=_tables(folder, found, chosen),
         ),
+        media=memory,
         _transcripts=_with_narrations(found, chosen),
         _boxes=found.boxes,
     )

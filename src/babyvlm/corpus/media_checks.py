@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from babyvlm.corpus.media_memory import Seen, settled_state, state_of
 from babyvlm.corpus.problems import Problem
 from babyvlm.errors import MediaError
 from babyvlm.media import Damage, MediaInfo, Timeline, find_damage, probe, read_timeline
@@ -45,21 +46,49 @@ class MediaFacts:
         return self.height > self.width
 
 
-def check_media(path: Path, recording: Recording, *, decode: bool) -> tuple[list[MediaFacts], list[Problem]]:
-    """Reads a video's header and packets.
+@dataclass(frozen=True, kw_only=True)
+class MediaJob:
+    """A video to read from front to back."""
+
+    path: Path
+    decode: bool
+    """Whether every frame is decoded, to find those that are damaged."""
+
+
+def read_video(job: MediaJob) -> Seen | MediaError:
+    """Reads a video's header and packets. Runs in a worker; a file that does not read is an error in its place."""
+    before = state_of(job.path)
+    try:
+        info, timeline = probe(job.path), read_timeline(job.path, gap_s=GAP_S)
+        damage = find_damage(job.path) if job.decode else None
+    except MediaError as error:
+        return error
+    return Seen(state=settled_state(job.path, before), info=info, timeline=timeline, damage=damage)
+
+
+def is_enough(seen: Seen | None, *, decode: bool) -> bool:
+    """Whether what is known of a video is all that reading it would find."""
+    return seen is not None and seen.timeline is not None and (seen.damage is not None or not decode)
+
+
+def judge_media(
+    path: Path, recording: Recording, seen: Seen | MediaError, *, decode: bool
+) -> tuple[list[MediaFacts], list[Problem]]:
+    """Facts about a recording's video, and what is wrong or odd in it.
 
     Args:
         path: The video.
         recording: The recording it is of.
-        decode: Whether every frame is decoded, to find those that are damaged.
+        seen: What was found in it, up to its end.
+        decode: Whether damage is to be told.
 
     Returns:
-        The facts, in a list that is empty where the video does not read, and what is wrong or odd.
+        The facts, in a list that is empty where the video does not read, and the problems.
     """
-    try:
-        info, timeline = probe(path), read_timeline(path, gap_s=GAP_S)
-    except MediaError as error:
-        return [], [Problem(reason="unreadable video", error=error)]
+    if isinstance(seen, MediaError):
+        return [], [Problem(reason="unreadable video", error=seen)]
+    info, timeline = seen.info, seen.timeline
+    assert timeline is not None
     facts = MediaFacts(
         recording=recording.id,
         width=info.width,
@@ -71,7 +100,7 @@ def check_media(path: Path, recording: Recording, *, decode: bool) -> tuple[list
         variable_rate=timeline.variable_rate,
         audio_tracks=info.audio_tracks,
     )
-    damage = find_damage(path) if decode else Damage()
+    damage = seen.damage if decode and seen.damage is not None else Damage()
     return [facts], [*_missing_end(path, info, timeline), *_odd(path, info, timeline, damage)]
 
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import dataclasses
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from babyvlm.corpus.accounting import FileAccount
 from babyvlm.corpus.corpus import Corpus
-from babyvlm.corpus.media_checks import MediaFacts, check_media
+from babyvlm.corpus.media_checks import MediaFacts, MediaJob, is_enough, judge_media, read_video
+from babyvlm.corpus.media_memory import MediaLog, MediaNews, Seen, state_of
 from babyvlm.corpus.problems import Problem
-from babyvlm.errors import AnnotationError, InputError, MediaError, TranscriptError
+from babyvlm.errors import AnnotationError, DataFolderError, InputError, MediaError, TranscriptError
+from babyvlm.executors import in_order, process_pool
 from babyvlm.licences import summary
 from babyvlm.progress import progress
 from babyvlm.records import Utterance
 from babyvlm.spreadsheets import cell
 
 _SHOWN_PROBLEMS = 20
+_VIDEOS_A_WORKER, _READ_BYTES_A_WORKER, _DECODED_BYTES_A_WORKER = 500, 500 * 2**20, 20 * 2**20
+"""What another process must have to read for its start, of about a second, to be worth it (ours)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +60,73 @@ class CorpusIndex:
     """What transcripts hold that is no speech, by reason."""
     files: FileAccount | None = None
     """Every file of the folder: used, or left out by a reason."""
+    news: MediaNews | None = None
+    """How the videos compare with the last time; None where they were not remembered."""
+    not_remembered: DataFolderError | None = None
+    """Why the next index of this corpus will not know what this one found."""
 
 
-def index(corpus: Corpus, *, read_media: bool = True, decode: bool = False) -> CorpusIndex:
-    """Reads every transcript and file of boxes, and sums up.
+def index(
+    corpus: Corpus, *, read_media: bool = True, decode: bool = False, workers: int = 1, remember: bool = False
+) -> CorpusIndex:
+    """Reads every transcript, every file of boxes, and the videos that are not known as they are now; sums up.
 
     Args:
         corpus: The corpus.
         read_media: Whether the videos are read from front to back, though not decoded, for gaps and missing ends.
         decode: Whether every frame is decoded as well, for damage.
+        workers: Processes that read videos, as far as their start is worth it. The result does not depend on it.
+        remember: Whether what is found in the videos is kept for the next time, in the user's cache.
+    """
+    news = corpus.media.news(map(corpus.media_path, corpus.recordings)) if remember else None
+    with contextlib.ExitStack() as files:
+        log = files.enter_context(corpus.media.write_down()) if remember else None
+        seen = files.enter_context(contextlib.closing(_videos(corpus, log, decode, workers))) if read_media else None
+        found = _sum_up(corpus, seen, decode=decode)
+    return dataclasses.replace(found, news=news, not_remembered=log.problem if log is not None else None)
+
+
+def _videos(
+    corpus: Corpus, log: MediaLog | None, decode: bool, workers: int
+) -> Generator[Seen | MediaError, None, None]:
+    """What is in each video, in the order of the recordings; those that are known are not read."""
+    known = [corpus.media.find(corpus.media_path(recording)) for recording in corpus.recordings]
+    lacking = [not is_enough(seen, decode=decode) for seen in known]
+    jobs = [
+        MediaJob(path=corpus.media_path(recording), decode=decode)
+        for recording, lacks in zip(corpus.recordings, lacking, strict=True)
+        if lacks
+    ]
+    with (
+        process_pool(min(workers, _worthwhile(jobs)), len(jobs)) as run,
+        contextlib.closing(in_order(read_video, jobs, run, ahead=4 * workers)) as read,
+    ):
+        remaining = iter(jobs)
+        for seen, lacks in zip(known, lacking, strict=True):
+            if not lacks:
+                assert seen is not None
+                yield seen
+                continue
+            job, found = next(remaining), next(read)
+            if log is not None and isinstance(found, Seen):
+                log.add(job.path, found)
+            yield found
+
+
+def _worthwhile(jobs: Sequence[MediaJob]) -> int:
+    """Processes that take less time to start than they save."""
+    size = sum(state.size for job in jobs if (state := state_of(job.path)) is not None)
+    by_size = size // (_DECODED_BYTES_A_WORKER if jobs and jobs[0].decode else _READ_BYTES_A_WORKER)
+    return max(1, by_size, len(jobs) // _VIDEOS_A_WORKER)
+
+
+def _sum_up(corpus: Corpus, seen: Iterator[Seen | MediaError] | None, *, decode: bool) -> CorpusIndex:
+    """Reads every transcript and file of boxes, and sums up.
+
+    Args:
+        corpus: The corpus.
+        seen: What is in the videos, in the order of the recordings; None where they are not to be read.
+        decode: Whether every frame was decoded.
     """
     problems = list(corpus.problems)
     media: list[MediaFacts] = []
@@ -70,9 +134,9 @@ def index(corpus: Corpus, *, read_media: bool = True, decode: bool = False) -> C
     not_speech: Counter[str] = Counter()
     unusable: dict[Path, str] = {}
     stand_ins: list[Path] = []
-    for recording in progress(corpus.recordings, description="index", unit="recording", silent=not read_media):
-        if read_media:
-            facts, found = check_media(corpus.media_path(recording), recording, decode=decode)
+    for recording in progress(corpus.recordings, description="index", unit="recording", silent=seen is None):
+        if seen is not None:
+            facts, found = judge_media(corpus.media_path(recording), recording, next(seen), decode=decode)
             media += facts
             problems += found
         utterances: tuple[Utterance, ...] = ()

@@ -20,10 +20,10 @@ from pydantic import Field, ValidationError
 from babyvlm.corpus.ego4d import read_participants
 from babyvlm.corpus.files import CorpusFiles
 from babyvlm.corpus.layouts import DAYS_PER_MONTH, Layout, NameFacts, commonest_layout, layout_of, licence_of, read_name
+from babyvlm.corpus.media_memory import MediaMemory
 from babyvlm.corpus.problems import Problem
 from babyvlm.corpus.transcripts.cues import Parsed, read_text
 from babyvlm.errors import ConfigError, InputError, MediaError
-from babyvlm.media import probe
 from babyvlm.records import Record, Recording, Split
 from babyvlm.regular_files import require_regular
 from babyvlm.spreadsheets import TableReader
@@ -106,15 +106,17 @@ def read_recordings(
     found: CorpusFiles,
     rows: Mapping[str, RecordingOverrides],
     *,
+    memory: MediaMemory,
     layout: Layout | None,
     fractions: SplitFractions,
 ) -> tuple[list[Recording], list[Problem]]:
-    """Opens every video, and collects the facts in its name, its row and its file.
+    """Opens every video that is not known, and collects the facts in its name, its row and its file.
 
     Args:
         folder: The corpus.
         found: Its files.
         rows: Overrides by recording id.
+        memory: What is known of the videos already; what is found is added.
         layout: How every recording is named; None where each name tells by itself.
         fractions: Shares held out where no row gives a split.
 
@@ -129,11 +131,11 @@ def read_recordings(
     layouts = {stem: layout or layout_of(stem) for stem in found.videos}
     common = layout or commonest_layout(found.videos)
     participants = read_participants(found.files) if "ego4d" in layouts.values() else {}
+    headers = memory.probe_all(found.videos.values())
     for stem, path in sorted(found.videos.items()):
-        try:
-            duration_s = probe(path).duration_s
-        except MediaError as error:
-            problems.append(Problem(reason="unreadable video", error=error))
+        header = headers[path]
+        if isinstance(header, MediaError):
+            problems.append(Problem(reason="unreadable video", error=header))
             continue
         row = rows.get(stem) or RecordingOverrides(recording=stem)
         name = read_name(stem, layouts[stem])
@@ -148,7 +150,7 @@ def read_recordings(
                 age_months=_age_months(row, name, date),
                 date=date,
                 media=path.relative_to(folder).as_posix(),
-                duration_s=duration_s,
+                duration_s=header.info.duration_s,
                 licence=row.licence or licence_of(layouts[stem]),
                 split=row.split or hashed_split(stem, fractions),
             )

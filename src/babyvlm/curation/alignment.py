@@ -13,21 +13,52 @@ clip is its sharpest. With an ``Aligner`` the paper's thresholds (in ``CurationC
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+import functools
+import queue
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, overload, runtime_checkable
 
 from PIL import Image
 
 from babyvlm.curation.shards import ClipScores, Shard
+from babyvlm.executors import in_order, own_process
+from babyvlm.images import ImageStore
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipTextPair:
     """The pictures of a candidate clip and its text."""
 
-    pictures: tuple[Image.Image, ...]
+    pictures: Sequence[Image.Image]
+    """Those of a shard are decoded when they are asked for, each time, by whichever thread asks."""
     text: str
+
+
+class StoredPictures(Sequence[Image.Image]):
+    """Pictures of a store, decoded when they are asked for.
+
+    Args:
+        images: The store.
+        ids: Theirs.
+    """
+
+    def __init__(self, images: ImageStore, ids: Sequence[str]) -> None:
+        self._images, self._ids = images, ids
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Image.Image: ...
+    @overload
+    def __getitem__(self, index: slice) -> StoredPictures: ...
+    def __getitem__(self, index: int | slice) -> Image.Image | StoredPictures:
+        if isinstance(index, slice):
+            return StoredPictures(self._images, self._ids[index])
+        return self._images.read(self._ids[index])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +84,14 @@ class Aligner(Protocol):
         """Similarity of each clip, and of each of its frames, to its text, in order; None where there is no score."""
 
 
+@runtime_checkable
+class SeveralDevices(Protocol):
+    """An aligner that may work on several devices at a time."""
+
+    def for_each_device(self) -> Sequence[Aligner]:
+        """An aligner for each device; all give the same scores under the same name."""
+
+
 class NoAligner:
     """Scores nothing; every clip is kept."""
 
@@ -75,13 +114,54 @@ def aligner_thresholds(aligner: Aligner) -> tuple[str, ...]:
 
 
 def pictures_of(shard: Shard) -> Iterator[ClipTextPair]:
-    """The candidate clips of a shard with their pictures decoded, one clip in memory at a time."""
+    """The candidate clips of a shard, their pictures still encoded."""
     images = shard.images()
     for candidate in shard.candidates():
-        yield ClipTextPair(pictures=tuple(images.read(frame.image) for frame in candidate.frames), text=candidate.text)
+        ids = [frame.image for frame in candidate.frames]
+        yield ClipTextPair(pictures=StoredPictures(images, ids), text=candidate.text)
 
 
 def score_shard(aligner: Aligner, recording: RecordingShard) -> None:
     """Adds an aligner's scores to a shard, unless they are there."""
     if not recording.shard.has_scores(aligner.name):
         recording.shard.write_scores(aligner.name, aligner.score(recording.recording, pictures_of(recording.shard)))
+
+
+def score_shards(
+    aligner: Aligner, recordings: Sequence[RecordingShard], executor: Executor | None, *, ahead: int
+) -> Generator[None, None, None]:
+    """Adds an aligner's scores to shards, and yields once for each that is done.
+
+    Args:
+        aligner: What scores, on one device or several. Each device has a process of its own, which is dealt a recording
+            as soon as it has done the one before.
+        recordings: The shards.
+        executor: Where jobs run; None for this process, and the devices' own.
+        ahead: Jobs of the executor that are in work at a time.
+
+    Raises:
+        BabyVLMError: A worker died.
+    """
+    copies = list(aligner.for_each_device()) if isinstance(aligner, SeveralDevices) else [aligner]
+    missing = [recording for recording in recordings if not recording.shard.has_scores(aligner.name)]
+    yield from (None for _ in range(len(recordings) - len(missing)))
+    if executor is not None or min(len(copies), len(missing)) <= 1:
+        score = functools.partial(score_shard, copies[0] if executor is None else aligner)
+        with contextlib.closing(in_order(score, missing, executor, ahead=ahead)) as done:
+            yield from done
+        return
+    with contextlib.ExitStack() as processes:
+        free: queue.SimpleQueue[tuple[Aligner, Executor]] = queue.SimpleQueue()
+        for copy in copies[: len(missing)]:
+            free.put((copy, processes.enter_context(own_process())))
+
+        def score_on_a_free_device(recording: RecordingShard) -> None:
+            device = free.get()
+            try:
+                device[1].submit(score_shard, device[0], recording).result()
+            finally:
+                free.put(device)
+
+        dealers = processes.enter_context(ThreadPoolExecutor(len(copies)))
+        with contextlib.closing(in_order(score_on_a_free_device, missing, dealers, ahead=2 * len(copies))) as done:
+            yield from done

@@ -15,7 +15,9 @@ AlignerKind = Literal["none", "clip", "self"]
 """``none``; ``clip``, CLIP and X-CLIP (paper); ``self``, an encoder trained on the corpus itself (ours)."""
 
 
-def check_aligner(kind: AlignerKind, config: CurationConfig, models: ClipModels, own: OwnEncoderConfig) -> None:
+def check_aligner(
+    kind: AlignerKind, config: CurationConfig, models: ClipModels, own: OwnEncoderConfig, *, on_cluster: bool = False
+) -> None:
     """Refuses settings that would have no effect with this aligner, and models that are not there.
 
     Raises:
@@ -39,6 +41,9 @@ def check_aligner(kind: AlignerKind, config: CurationConfig, models: ClipModels,
         raise ConfigError("--own.* are settings of --aligner self, which was not chosen")
     if kind == "clip" and not any(scores.values()):
         raise ConfigError("--aligner clip scores nothing: both --models.clip and --models.x-clip are left out")
+    if on_cluster and len(models.devices) > 1:
+        problem = "--models.devices names one device at most with --dask"
+        raise ConfigError(f"{problem}: each worker of the cluster has its own")
     if kind == "clip":
         from babyvlm.curation.similarity import require_models
 

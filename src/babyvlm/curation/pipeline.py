@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
-import functools
 import hashlib
 import os
 import shutil
@@ -28,7 +27,7 @@ import pyarrow as pa
 
 from babyvlm.corpus import Corpus, Problem, open_corpus, read_transcript
 from babyvlm.corpus.recordings import RECORDINGS_CSV
-from babyvlm.curation.alignment import Aligner, NoAligner, RecordingShard, aligner_thresholds, score_shard
+from babyvlm.curation.alignment import Aligner, NoAligner, RecordingShard, aligner_thresholds, score_shards
 from babyvlm.curation.candidates import listen
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.sets import KIND, UTTERANCE_SCHEMA, RowWriter
@@ -121,7 +120,7 @@ def curate(
         clear_unfinished(kept_shards)
         with process_pool(workers, len(jobs), executor) as run:
             made = _decode(jobs, run, 2 * workers, tally, inputs)
-            # A model is loaded once, here, and has all cores or the GPU; a cluster's workers each load their own.
+            # A model is loaded once for each device; a cluster's workers each load their own.
             _score(made, aligner, executor, 2 * workers)
         _write(partial, made, config, aligner, tally)
         if not tally.counts["clips"]:
@@ -267,8 +266,7 @@ def _score(made: list[_Made], aligner: Aligner, executor: Executor | None, ahead
         RecordingShard(recording=each.recording.id, split=each.recording.split, shard=each.shard) for each in made
     ]
     aligner.fit(recordings)
-    score = functools.partial(score_shard, aligner)
-    with contextlib.closing(in_order(score, recordings, executor, ahead=ahead)) as scored:
+    with contextlib.closing(score_shards(aligner, recordings, executor, ahead=ahead)) as scored:
         for _ in progress(scored, description=f"score ({aligner.name})", total=len(recordings), unit="recording"):
             pass
 

@@ -22,7 +22,7 @@ from babyvlm.errors import DataFolderError
 from babyvlm.evaluation.people import typical_responses, typical_scores
 from babyvlm.evaluation.runs import read_run
 from babyvlm.explorer.sources import Sources
-from babyvlm.folders import read_manifest
+from babyvlm.folders import cache_folder, read_manifest
 from babyvlm.images import image_batches
 from babyvlm.progress import progress
 from babyvlm.records import IMAGE_TOKEN, Conversation, Item, Recording, Response, Utterance, read_jsonl
@@ -72,11 +72,6 @@ _BATCH_ROWS = 4096
 _FORMATS = ("image", "video", "interleaved")
 
 
-def cache_folder() -> Path:
-    """Where indexes are kept: ``XDG_CACHE_HOME``, or ``.cache`` in the home folder."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "babyvlm" / "explore"
-
-
 def open_index(sources: Sources, cache: Path | None = None) -> Path:
     """The index of some folders, made now where it is not there yet.
 
@@ -87,7 +82,7 @@ def open_index(sources: Sources, cache: Path | None = None) -> Path:
     Raises:
         DataFolderError: A folder does not read.
     """
-    folder = cache or cache_folder()
+    folder = cache or cache_folder("explore")
     path = folder / f"{sources.fingerprint()}.sqlite"
     if path.is_file():
         return path

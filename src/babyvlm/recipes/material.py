@@ -1,9 +1,15 @@
-"""What a recipe learns from when the whole chain runs on the simulated nursery: hours of film, and items by task."""
+"""What a recipe learns from: hours of film, and instruction items by task."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from babyvlm.curation.sets import INSTRUCTION, PretrainingSet
+from babyvlm.folders import MANIFEST, read_manifest
+from babyvlm.names import MaterialName
+from babyvlm.toolbox.instruction import KIND, InstructionConfig, published_amounts
+from babyvlm.training.configuration import Recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -11,18 +17,27 @@ class Material:
     """What a recipe learns from."""
 
     hours: float
-    """Recordings to render."""
+    """Recordings: to render for the nursery's recipes, of the corpus itself for the published size."""
     items: Mapping[str, int]
-    """Instruction items by task. Not the published proportions: a model that sees each item a few times at most needs
-    different ones most where the nursery's hours hold few arrangements, and has no time for many memory items of
-    fifteen rounds."""
+    """Instruction items by task. The nursery's are not in the published proportions: a model that sees each item a few
+    times at most needs different ones most where the nursery's hours hold few arrangements, and has no time for many
+    memory items of fifteen rounds."""
     easy_matching: int
     easy_words: int
     easy_memory: int
     max_crops: int
 
+    def instruction(self, config: InstructionConfig) -> InstructionConfig:
+        """Settings of the instruction set with this material's amounts; those that were set stay as they are."""
+        usual = InstructionConfig()
+        names = ("items", "easy_matching", "easy_words", "easy_memory", "max_crops")
+        changes = {name: getattr(self, name) for name in names if getattr(config, name) == getattr(usual, name)}
+        if "items" in changes:  # in the tasks' order, whatever the order here
+            changes["items"] = {task: self.items[task] for task in usual.items if task in self.items}
+        return replace(config, **changes)
 
-MATERIAL = {
+
+MATERIAL: dict[str, Material] = {
     "demo": Material(
         hours=0.8,
         items={
@@ -62,4 +77,33 @@ MATERIAL = {
         max_crops=8000,
     ),
 }
-"""By recipe."""
+"""By recipe: those whose recordings are rendered."""
+PUBLISHED = Material(
+    hours=478,  # paper: of recordings
+    items=published_amounts(),  # the published training files, as they are counted in toolbox/tasks.py
+    easy_matching=0,
+    easy_words=0,
+    easy_memory=0,
+    max_crops=56_000,  # ours: about as many items turn on a crop as with the default amounts
+)
+"""What the published system learned from, SAYCam; for ``saycam`` and ``saycam-published``."""
+
+
+def material_of(recipe: MaterialName) -> Material:
+    """What a recipe learns from."""
+    return PUBLISHED if recipe == "saycam" else MATERIAL[recipe]
+
+
+def few_items(recipe: Recipe, data: PretrainingSet) -> str:
+    """What to know where a set holds far fewer training items than the published size is meant for; empty elsewhere."""
+    if not recipe.name.startswith("saycam") or not (data.folder / INSTRUCTION / MANIFEST).is_file():
+        return ""
+    counts = read_manifest(data.folder / INSTRUCTION, KIND).counts
+    held = sum(count for name, count in counts.items() if name.startswith("train: "))
+    published = sum(PUBLISHED.items.values())
+    if held >= published / 2:
+        return ""
+    return (
+        f"the instruction set holds {held:,} training items, the published one {published:,}: "
+        "babyvlm curate --recipe saycam makes as many, where the boxes yield them"
+    )

@@ -8,7 +8,12 @@ from babyvlm.toolbox.build import ToolboxConfig, build_toolbox
 from babyvlm.toolbox.cropping import CropConfig
 from babyvlm.toolbox.disjoint import Disjointness, Fingerprints, TrainingSet, near_duplicates, prove_disjoint
 from babyvlm.toolbox.folder import Toolbox, open_toolbox
-from babyvlm.toolbox.instruction import InstructionConfig, published_proportions, write_instruction_set
+from babyvlm.toolbox.instruction import (
+    InstructionConfig,
+    published_amounts,
+    published_proportions,
+    write_instruction_set,
+)
 from babyvlm.toolbox.replies import Scoring, read_answer
 from babyvlm.toolbox.scoring import (
     ItemScore,
@@ -47,6 +52,7 @@ __all__ = [
     "near_duplicates",
     "open_toolbox",
     "prove_disjoint",
+    "published_amounts",
     "published_proportions",
     "read_answer",
     "score",

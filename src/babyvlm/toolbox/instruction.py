@@ -48,6 +48,15 @@ def published_proportions(total: int) -> dict[str, int]:
     return {name: share for name, share in shares.items() if not TASKS[name].held_out}
 
 
+def published_amounts() -> dict[str, int]:
+    """Training items by task as in the published instruction set of SAYCam.
+
+    >>> sum(published_amounts().values())
+    113211
+    """
+    return {name: spec.published_training_items for name, spec in TASKS.items() if not spec.held_out}
+
+
 _MAX_REUSE = 1000  # items of a task that may turn on the same object in the same frame: unlimited in effect
 
 
