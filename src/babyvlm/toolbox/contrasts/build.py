@@ -19,6 +19,7 @@ from random import Random
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.errors import InputError, MissingExtraError
 from babyvlm.folders import fresh_folder, refuse_existing
+from babyvlm.plurals import plural
 from babyvlm.toolbox.batteries import Battery, BatteryRecord
 from babyvlm.toolbox.contrasts.configuration import GRAMMATICAL, KINDS, LEXICAL, ContrastConfig
 from babyvlm.toolbox.contrasts.grammar import grammar
@@ -28,7 +29,6 @@ from babyvlm.toolbox.contrasts.trials import TrialKey, grammar_records, lexical_
 from babyvlm.toolbox.contrasts.vocabulary import SaidWords, bin_of, read_vocabulary
 from babyvlm.toolbox.contrasts.words import adjectives, nouns
 from babyvlm.toolbox.folder import Toolbox, open_toolbox
-from babyvlm.toolbox.plurals import plural
 from babyvlm.toolbox.published.importing import ImportConfig
 from babyvlm.toolbox.word_pictures import HandPictures, hands_of
 from babyvlm.words import words_of

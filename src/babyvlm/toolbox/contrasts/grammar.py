@@ -19,10 +19,10 @@ import math
 import random
 from collections.abc import Callable, Iterator
 
+from babyvlm.plurals import plural
 from babyvlm.toolbox.contrasts.configuration import GRAMMATICAL
 from babyvlm.toolbox.contrasts.scenes import Contrast, SceneThing, UnmadeContrast, pair_of_scenes
 from babyvlm.toolbox.contrasts.stock import DRAWN_NUMBERS, NUMBERS, Forms, Stock, with_article
-from babyvlm.toolbox.plurals import plural
 
 Maker = Callable[[Stock, random.Random], Contrast | None]
 """One contrast of a kind; None where the draw gave none."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
+from babyvlm.plurals import plural
 from babyvlm.toolbox.contrasts.vocabulary import SaidWords
-from babyvlm.toolbox.plurals import plural
 
 DRAWN_NUMBERS = range(66, 80)
 """Individuals of the nursery's test split."""
