@@ -25,6 +25,7 @@ import sys
 import time
 from pathlib import Path
 
+from babyvlm.recipes import resolve
 from babyvlm.toolbox import wilson_interval
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -125,7 +126,7 @@ def main() -> None:
         "date": f"{datetime.date.today()}",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "hours": arguments.hours,
-        "steps": arguments.steps,
+        "steps": arguments.steps or resolve("experience").contrastive.optimisation.steps,
         "frames_per_s": FPS,
         "bounds": {"four_pictures": MIN_FOUR, "two_pictures": MIN_TWO, "training_minutes": MAX_MINUTES},
         "means": means,
