@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import skia
@@ -18,6 +17,7 @@ from PIL import Image
 from babyvlm.corpus.nursery import pen
 from babyvlm.corpus.nursery.exemplars import exemplar
 from babyvlm.corpus.nursery.pen import Colour
+from babyvlm.corpus.nursery.placed import PlacedThing
 from babyvlm.corpus.nursery.rooms import MARGIN, Room, draw_room
 
 PAINTS: dict[str, Colour] = {
@@ -37,24 +37,6 @@ PAINTS: dict[str, Colour] = {
 """Colours by name."""
 _SAMPLING = skia.SamplingOptions(skia.FilterMode.kLinear, skia.MipmapMode.kNearest)
 _SHADE = skia.Color(0, 0, 0, 60)
-
-
-@dataclass(frozen=True, kw_only=True)
-class PlacedThing:
-    """One thing of a picture."""
-
-    category: str
-    number: int
-    """Which exemplar of the category."""
-    x: float = 0.5
-    """Centre."""
-    y: float = 0.5
-    size: float = 0.6
-    """Length of the longer side."""
-    colour: str = ""
-    """A name of `PAINTS`; the exemplar's own when empty."""
-    floor_y: float | None = None
-    """Where its shadow lies, for a thing in the air; under the thing when None."""
 
 
 def draw_still(things: Sequence[PlacedThing], room: Room, *, seed: int, side_px: int) -> Image.Image:

@@ -198,16 +198,9 @@ class _Making:
             path.write_bytes(picture.read_bytes())
             return path
         stills, side = _stills(), self.config.side
-        things = [
-            stills.PlacedThing(
-                category=thing.noun, number=thing.number, x=thing.x, y=thing.y, size=thing.size, colour=thing.colour,
-                floor_y=thing.floor_y,
-            )
-            for thing in picture.things
-        ]  # fmt: skip
         room = stills.Room(kind="mat", seed=picture.ground, horizon=0.0)
         path = self.folder / f"{self._files}.png"
-        stills.draw_still(things, room, seed=self.config.nursery_seed, side_px=side).save(path)
+        stills.draw_still(picture.things, room, seed=self.config.nursery_seed, side_px=side).save(path)
         return path
 
     def read(self, source: Path) -> Iterator[BatteryRecord]:

@@ -19,14 +19,15 @@ import math
 import random
 from collections.abc import Callable, Iterator
 
+from babyvlm.corpus.nursery.placed import PlacedThing
 from babyvlm.plurals import plural
 from babyvlm.toolbox.contrasts.configuration import GRAMMATICAL
-from babyvlm.toolbox.contrasts.scenes import Contrast, SceneThing, UnmadeContrast, pair_of_scenes
+from babyvlm.toolbox.contrasts.scenes import Contrast, UnmadeContrast, pair_of_scenes
 from babyvlm.toolbox.contrasts.stock import DRAWN_NUMBERS, NUMBERS, Forms, Stock, with_article
 
 Maker = Callable[[Stock, random.Random], Contrast | None]
 """One contrast of a kind; None where the draw gave none."""
-Things = tuple[SceneThing, ...]
+Things = tuple[PlacedThing, ...]
 _LEFT, _RIGHT, _MIDDLE = 0.28, 0.72, 0.5
 _USUAL, _BIG, _LITTLE = 0.4, 0.46, 0.2
 _FLOOR = 0.85
@@ -57,8 +58,8 @@ def _two(draw: random.Random, nouns: tuple[str, ...]) -> tuple[str, str] | None:
     return tuple(draw.sample(nouns, 2)) if len(nouns) > 1 else None  # type: ignore[return-value]
 
 
-def _thing(draw: random.Random, noun: str, x: float = _MIDDLE, size: float = _USUAL, y: float = 0.5) -> SceneThing:
-    return SceneThing(noun=noun, number=draw.choice(DRAWN_NUMBERS), x=x, y=y, size=size)
+def _thing(draw: random.Random, noun: str, x: float = _MIDDLE, size: float = _USUAL, y: float = 0.5) -> PlacedThing:
+    return PlacedThing(category=noun, number=draw.choice(DRAWN_NUMBERS), x=x, y=y, size=size)
 
 
 def _contrast(
@@ -89,12 +90,12 @@ def _subject_verb(stock: Stock, draw: random.Random) -> Contrast | None:
     return _contrast(draw, "subject_verb", pair, captions, first, second)
 
 
-def _in_the_air(thing: SceneThing) -> SceneThing:
-    return SceneThing(**{**vars(thing), "y": 0.28, "floor_y": _FLOOR})
+def _in_the_air(thing: PlacedThing) -> PlacedThing:
+    return PlacedThing(**{**vars(thing), "y": 0.28, "floor_y": _FLOOR})
 
 
-def _standing(thing: SceneThing) -> SceneThing:
-    return SceneThing(**{**vars(thing), "y": _FLOOR - thing.size / 2, "floor_y": _FLOOR})
+def _standing(thing: PlacedThing) -> PlacedThing:
+    return PlacedThing(**{**vars(thing), "y": _FLOOR - thing.size / 2, "floor_y": _FLOOR})
 
 
 _TWO_COLOURS: Forms = (
@@ -118,7 +119,7 @@ def _subject_adjective(stock: Stock, draw: random.Random) -> Contrast | None:
             if captions := stock.worded(_TWO_COLOURS, **words):
                 first, second = (
                     tuple(
-                        SceneThing(noun=noun, number=number, x=x, size=_USUAL, colour=colour)
+                        PlacedThing(category=noun, number=number, x=x, size=_USUAL, colour=colour)
                         for (noun, number), x, colour in zip((one, other), (_LEFT, _RIGHT), colours, strict=True)
                     )
                     for colours in ((c, d), (d, c))
@@ -153,7 +154,7 @@ def _sized(draw: random.Random, pair: tuple[str, str], size: str) -> tuple[Thing
     true, false = (_LITTLE, _BIG) if size in ("little", "small") else (_BIG, _LITTLE)
     first, second = (
         tuple(
-            SceneThing(noun=noun, number=number, x=x, size=each)
+            PlacedThing(category=noun, number=number, x=x, size=each)
             for noun, number, x, each in zip(pair, numbers, (_LEFT, _RIGHT), sizes, strict=True)
         )
         for sizes in ((true, false), (false, true))
@@ -207,18 +208,18 @@ def _word_order(stock: Stock, draw: random.Random) -> Contrast | None:
     return None
 
 
-def _at(thing: SceneThing, x: float, y: float) -> SceneThing:
-    return SceneThing(**{**vars(thing), "x": x, "y": y})
+def _at(thing: PlacedThing, x: float, y: float) -> PlacedThing:
+    return PlacedThing(**{**vars(thing), "x": x, "y": y})
 
 
-def _both_ways(one: SceneThing, other: SceneThing) -> tuple[Things, Things]:
+def _both_ways(one: PlacedThing, other: PlacedThing) -> tuple[Things, Things]:
     """One left of the other, and right of it."""
     return (_at(one, _LEFT, 0.5), _at(other, _RIGHT, 0.5)), (_at(other, _LEFT, 0.5), _at(one, _RIGHT, 0.5))
 
 
-def _stacked(upper: SceneThing, lower: SceneThing) -> Things:
+def _stacked(upper: PlacedThing, lower: PlacedThing) -> Things:
     """One over the other."""
-    return _at(lower, _MIDDLE, 0.74), SceneThing(**{**vars(upper), "x": _MIDDLE, "y": 0.27, "floor_y": 0.52})
+    return _at(lower, _MIDDLE, 0.74), PlacedThing(**{**vars(upper), "x": _MIDDLE, "y": 0.27, "floor_y": 0.52})
 
 
 _OPPOSITES = (
@@ -290,8 +291,8 @@ def _group(draw: random.Random, noun: str, exemplar: int, number: int) -> Things
     cells = draw.sample([(row, column) for row in range(side) for column in range(side)], number)
     size = draw.uniform(0.7, 0.9) / 3
     return tuple(
-        SceneThing(
-            noun=noun, number=exemplar, x=(column + 0.5) / side, y=(row + 0.5) / side, size=size,
+        PlacedThing(
+            category=noun, number=exemplar, x=(column + 0.5) / side, y=(row + 0.5) / side, size=size,
         )
         for row, column in sorted(cells)
     )  # fmt: skip
@@ -324,7 +325,7 @@ def _embedded_relative(stock: Stock, draw: random.Random) -> Contrast | None:
         return None
     first, second = (
         tuple(
-            SceneThing(noun=found[0], number=found[1], x=x, size=_USUAL, colour=colour)
+            PlacedThing(category=found[0], number=found[1], x=x, size=_USUAL, colour=colour)
             for found, x, colour in zip(numbers, (_LEFT, _RIGHT), colours, strict=True)
             if found is not None
         )

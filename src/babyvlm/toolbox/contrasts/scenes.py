@@ -6,29 +6,14 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
-
-@dataclass(frozen=True, kw_only=True)
-class SceneThing:
-    """One thing of a drawn picture; lengths in heights of the picture, from its top left corner."""
-
-    noun: str
-    number: int
-    """Which exemplar of the noun."""
-    x: float = 0.5
-    y: float = 0.5
-    size: float = 0.6
-    """Length of the longer side."""
-    colour: str = ""
-    """Its own when empty."""
-    floor_y: float | None = None
-    """Where its shadow lies, of a thing in the air."""
+from babyvlm.corpus.nursery.placed import PlacedThing
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scene:
     """A picture to be drawn."""
 
-    things: tuple[SceneThing, ...]
+    things: tuple[PlacedThing, ...]
     """From back to front."""
     ground: str
     """The seed of the mat behind them: the same for both pictures of a contrast."""
@@ -60,7 +45,7 @@ class UnmadeContrast:
 
 
 def pair_of_scenes(
-    draw: random.Random, first: tuple[SceneThing, ...], second: tuple[SceneThing, ...]
+    draw: random.Random, first: tuple[PlacedThing, ...], second: tuple[PlacedThing, ...]
 ) -> tuple[Scene, Scene]:
     """Two pictures on one ground."""
     ground = str(draw.random())

@@ -13,7 +13,8 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from babyvlm.corpus.nursery.lexicon import CATEGORIES
-from babyvlm.toolbox.contrasts.scenes import Contrast, SceneThing, Shown, UnmadeContrast, pair_of_scenes
+from babyvlm.corpus.nursery.placed import PlacedThing
+from babyvlm.toolbox.contrasts.scenes import Contrast, Shown, UnmadeContrast, pair_of_scenes
 from babyvlm.toolbox.contrasts.stock import COLOURS, DRAWN_NUMBERS, SIZES, Forms, LabelledNouns, Stock, with_article
 from babyvlm.toolbox.contrasts.vocabulary import bin_of
 
@@ -26,7 +27,7 @@ def nouns(stock: Stock, draw: random.Random, per_word: int) -> Iterator[Contrast
     """Nouns by drawings, and by labelled pictures."""
 
     def drawn(noun: str, other: str, _: int) -> tuple[Shown, Shown]:
-        first, second = (SceneThing(noun=name, number=draw.choice(DRAWN_NUMBERS)) for name in (noun, other))
+        first, second = (PlacedThing(category=name, number=draw.choice(DRAWN_NUMBERS)) for name in (noun, other))
         return pair_of_scenes(draw, (first,), (second,))
 
     for noun in stock.nouns:
@@ -87,7 +88,7 @@ def adjectives(stock: Stock, draw: random.Random, per_word: int) -> Iterator[Con
             noun, number = draw.choice(stock.single), draw.choice(DRAWN_NUMBERS)
             captions = stock.worded(_ADJECTIVE, **_words(noun, first, second))
             assert captions is not None  # each word by itself was said
-            things = [(SceneThing(noun=noun, number=number, size=size),) for size in (BIG, LITTLE)]
+            things = [(PlacedThing(category=noun, number=number, size=size),) for size in (BIG, LITTLE)]
             yield Contrast(
                 kind="adjectives", words=(first, second), captions=captions, pictures=pair_of_scenes(draw, *things)
             )
@@ -105,7 +106,7 @@ def _colour_contrast(stock: Stock, draw: random.Random, word: str, other: str) -
     noun, number = found
     captions = stock.worded(_ADJECTIVE, **_words(noun, word, other))
     assert captions is not None  # each word by itself was said
-    things = [(SceneThing(noun=noun, number=number, colour=colour),) for colour in (word, other)]
+    things = [(PlacedThing(category=noun, number=number, colour=colour),) for colour in (word, other)]
     return Contrast(kind="adjectives", words=(word, other), captions=captions, pictures=pair_of_scenes(draw, *things))
 
 
