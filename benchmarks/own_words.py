@@ -6,8 +6,8 @@ MODEL is a run of ``babyvlm train`` on DATA, a curated set; its last finished st
 where it has one. FOLDER holds pairs of sentences (Zorro), which are not part of the project; with it the run's language
 stage is probed too.
 
-Claim: word counts alone earn exactly half of every kind of grammar, since both captions of every contrast are asked;
-of words they may earn more, where a bin holds a single word. Kinds that the set has no words for are named.
+Claim: word counts alone earn exactly half of every kind of grammar, since both captions of every contrast are asked, and
+about half of words, since both words of a contrast are of one bin. Kinds and words that the set cannot fill are named.
 Writes a dated result beside this script.
 """
 
@@ -71,7 +71,7 @@ def main() -> None:
         print(name, json.dumps(rows[name]), flush=True)
     result = {
         "date": f"{datetime.date.today()}",
-        "machine": f"{os.cpu_count()} cores, busy with other work",
+        "machine": f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         "seconds_to_make": round(made_s, 1),
         "contrasts": dict(made.trials),
         "left_out": [f"{one.kind}, {one.what}: {one.reason}" for one in made.left_out],
