@@ -104,7 +104,7 @@ def test_a_row_is_laid_out_group_by_group_and_learns_no_first_token():
 
 def test_a_process_without_a_sample_learns_nothing_and_still_takes_part():
     sample = Sample(ids=np.arange(5, dtype=np.int32), labels=np.arange(5, dtype=np.int32), images=(3,))
-    recipe = SimpleNamespace(sharding="ddp", model=SimpleNamespace(vocabulary=4))
+    recipe = SimpleNamespace(sharding="ddp", model=SimpleNamespace(vocabulary=4, image_tokens=1))
     pictures = SimpleNamespace(pixels_NCHW=torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1))
     for rank, learned in ((0, 4), (1, 0)):
         accelerator = SimpleNamespace(process_index=rank, num_processes=2, device=torch.device("cpu"))

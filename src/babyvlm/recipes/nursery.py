@@ -252,8 +252,7 @@ def experience() -> Recipe:
 
     Both encoders are the contrastive stage's; later stages are those of ``demo``, with this tower. DEVIATION: the stem
     is a small convolutional network that leaves 4 x 4 patches for one block of a tower; the patches, averaged by gates,
-    stand for a picture; a plural has the vector of its singular. With the tower, class token and rate
-    of ``demo`` words come several times slower (docs/log.md).
+    stand for a picture. With the tower, class token and rate of ``demo`` words come several times slower (docs/log.md).
     """
     short = demo()
     model = replace(
@@ -267,7 +266,6 @@ def experience() -> Recipe:
         included=True,
         optimisation=optimisation,
         pool="patches",
-        shared_plurals=True,
         view_scale=(0.2, 0.9),
     )
     return replace(short, name="experience", model=model, contrastive=contrastive, tower_from="contrastive")

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list, gather_object
 from torch import distributed
 
 from babyvlm.errors import BabyVLMError, ConfigError, TrainingError
@@ -82,7 +83,10 @@ def decided(accelerator: Accelerator, look: Callable[[], ValueT]) -> ValueT:
         return look()
     answer, failed = _answer(look, 0) if accelerator.is_main_process else (None, None)
     shared: list[Any] = [answer]
-    distributed.broadcast_object_list(shared, group=_patient_group())
+    if distributed.is_initialized():
+        distributed.broadcast_object_list(shared, group=_patient_group())
+    else:
+        broadcast_object_list(shared)
     return _agreed(shared[0], [shared[0]], failed)
 
 
@@ -120,6 +124,8 @@ def wait_for_all(accelerator: Accelerator) -> None:
 
 
 def _gathered(accelerator: Accelerator, answer: Any) -> list[Any]:
+    if not distributed.is_initialized():  # processes that are not torch's
+        return list(gather_object([answer]))
     answers: list[Any] = [None] * accelerator.num_processes
     distributed.all_gather_object(answers, answer, group=_patient_group())
     return answers

@@ -151,8 +151,8 @@ def frequent_words(
     counts = Counter(word for text in texts for word in words_of(text))
     forms: dict[str, str] = {}
     if shared_plurals:
-        several = {plural(word): word for word in sorted(counts) if len(word) >= _SHORTEST_SINGULAR}
-        forms = {form: word for form, word in several.items() if form in counts and form != word}
+        long_enough = [word for word in sorted(counts) if len(word) >= _SHORTEST_SINGULAR]
+        forms = {form: word for word in long_enough if (form := plural(word)) != word and form in counts}
         forms = {form: word for form, word in forms.items() if word not in forms}  # a singular stands for itself
     for form, word in forms.items():
         counts[word] += counts.pop(form)
