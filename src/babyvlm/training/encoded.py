@@ -198,7 +198,7 @@ class _Writer:
 
     def _flush(self) -> None:
         if self._waiting:
-            self._file.write_batch(pa.concat_batches(self._waiting))
+            self._file.write_table(pa.Table.from_batches(self._waiting).combine_chunks())
             self._waiting.clear()
 
     def close(self) -> None:
