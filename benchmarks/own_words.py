@@ -6,8 +6,8 @@ MODEL is a run of ``babyvlm train`` on DATA, a curated set; its last finished st
 where it has one. FOLDER holds pairs of sentences (Zorro), which are not part of the project; with it the run's language
 stage is probed too.
 
-Claim: word counts alone earn exactly half of every kind of grammar, since both captions of every contrast are asked, and
-about half of words, since both words of a contrast are of one bin. Kinds and words that the set cannot fill are named.
+Claim: word counts alone earn exactly half of every kind of grammar, since both captions of every contrast are asked,
+and about half of words, since both are of one bin. Kinds and words that the set cannot fill are named.
 Writes a dated result beside this script.
 """
 
