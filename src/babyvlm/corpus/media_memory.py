@@ -200,7 +200,7 @@ class MediaLog:
     Where the file cannot be written, what is found is known to this process alone, and ``problem`` says why.
 
     Args:
-        memory: What is known; the file is written anew with it.
+        memory: What is known; the file is replaced by it.
         path: The file.
     """
 
