@@ -1,5 +1,5 @@
 """What feeds CLIP works beside it (claim: with a model that only waits, as for a GPU, scoring takes no longer than
-preparing alone does, 10% at most above it, and two threads prepare at least 1.6 times as fast as one on two idle cores).
+preparing alone does, 10% at most above it; two threads prepare at least 1.6 times as fast as one on two idle cores).
 
     python benchmarks/aligner_speed.py [--frames 1500] [--rounds 3]
 
