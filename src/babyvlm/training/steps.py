@@ -153,8 +153,8 @@ class StepMaker:
 
     def _with_pictures(self, rows: list[list[Row]]) -> list[Row]:
         """This process's rows, each with a picture that teaches nothing where another process's row has one: all pass
-        the tower and the connector, or none does. The last row averages gradients: it passes them where any row of the step
-        does."""
+        the tower and the connector, or none does. The last row averages gradients: it passes them where any row of the
+        step does."""
         shows = [any(_has_picture(row) for row in alike) for alike in zip(*rows, strict=True)]
         shows[-1] = any(shows)
         return [
