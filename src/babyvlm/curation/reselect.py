@@ -20,7 +20,7 @@ from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.part import copy_file, link_images, write_instruction_part, write_utterances_part
 from babyvlm.curation.recording_choice import ChosenRecordings, RecordingChoice, choose_recordings
 from babyvlm.curation.sets import CANDIDATES, INSTRUCTION, KIND, PretrainingSet
-from babyvlm.curation.writing import RecordsWriter
+from babyvlm.curation.writing import SELECTED, TablesWriter
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.records import write_jsonl
@@ -91,17 +91,17 @@ def reselect(folder: Path, out: Path, changes: SelectionChanges, recordings: Rec
     by_id = {recording.id: recording for recording in old.recordings}
     images: set[str] = set()
     with fresh_folder(out) as partial:
-        with RecordsWriter(partial, config) as records:
+        with TablesWriter(partial, SELECTED) as records:
             for recording, candidates in itertools.groupby(old.candidates(), key=lambda each: each.recording):
                 if recording not in by_id:
                     problem = f"lacks {recording!r}, of which {CANDIDATES} has clips"
                     raise DataFolderError(problem, path=folder / "recordings.jsonl", remedy="Curate the corpus again")
                 if chosen is None:
-                    records.add(by_id[recording], candidates)
+                    records.add_candidates(by_id[recording], candidates, config)
                 elif recording in chosen.kept:
                     held = list(candidates)
                     images.update(frame.image for candidate in held for frame in candidate.frames)
-                    records.add(by_id[recording], held)
+                    records.add_candidates(by_id[recording], held, config)
         if not records.counts["clips"]:
             raise ConfigError(f"nothing is left with these settings: {dict(+records.skipped)}")
         manifest = _manifest(old, config, records.counts, records.skipped)
