@@ -11,10 +11,9 @@ Three ways, one after the other, over the same items with the same weights:
     one        ours, one item at a time: what the kept cache gains by itself
     together   ours, as ``babyvlm evaluate`` does it: items of a batch go through the rounds together
 
-Pictures are made ready once an item in the first way, which favours it. Drawn weights never end a reply, so theirs are
-cut at ``--max-new-tokens`` 2, a letter and its end; a trained model gets the 8 of ``babyvlm evaluate``. One thread by
-default: on a machine that others use too, threads waiting for each other made the times of all three ways meaningless.
-Seconds are the processor's, for the same reason.
+Pictures are made ready once an item in the first way, which favours it. Drawn weights reply with a word and its end,
+as trained ones do. One thread by default: on a machine that others use too, threads waiting for each other made the
+times of all three ways meaningless. Seconds are the processor's, for the same reason.
 """
 
 from __future__ import annotations
@@ -131,7 +130,7 @@ def main() -> None:
     parser.add_argument("toolbox", type=Path, nargs="?")
     parser.add_argument("--items", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=32, help="of the third way; 32 is that of babyvlm evaluate")
-    parser.add_argument("--max-new-tokens", type=int, help="longest reply; 2 for drawn weights, 8 for a checkpoint")
+    parser.add_argument("--max-new-tokens", type=int, default=8, help="longest reply; 8 is that of babyvlm evaluate")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -141,7 +140,7 @@ def main() -> None:
     if options.checkpoint:
         toolbox = open_toolbox(options.toolbox)
         compared["trained"] = compare(
-            options.checkpoint, toolbox, options.items, options.max_new_tokens or 8, options.batch_size
+            options.checkpoint, toolbox, options.items, options.max_new_tokens, options.batch_size
         )
     else:
         for name, shape in SHAPES.items():
@@ -152,7 +151,7 @@ def main() -> None:
                 write_toolbox(Path(folder) / "toolbox", items)
                 toolbox = open_toolbox(Path(folder) / "toolbox")
                 compared[name] = shape | compare(
-                    Path(folder) / "model", toolbox, options.items, options.max_new_tokens or 2, options.batch_size
+                    Path(folder) / "model", toolbox, options.items, options.max_new_tokens, options.batch_size
                 )
             print(name, compared[name], flush=True)
     result = {

@@ -182,10 +182,12 @@ class LocalModel:
 
     @torch.inference_mode()
     def _answer_batch(self, batch: Sequence[Question], pictures: PictureFeatures) -> Iterator[Response]:
-        reading = Reading.of(self.model, len(batch))
+        rounds = range(len(batch[0].turns))
+        longest = [max(len(self._prompt(question, number)) for question in batch) for number in rounds]
+        reading = Reading.of(self.model, len(batch), room=sum(longest) + len(rounds) * self._max_new_tokens)
         replies: list[list[Reply]] = [[] for _ in batch]
         unread: list[list[int]] = [[] for _ in batch]  # opens the next round
-        for number in range(len(batch[0].turns)):
+        for number in rounds:
             began_s = time.monotonic()
             rows = [left + self._prompt(question, number) for left, question in zip(unread, batch, strict=True)]
             shown = [name for question in batch for name in question.turns[number].images]
