@@ -55,6 +55,7 @@ def growing_cache(room: int = 0) -> Cache:
     return Cache(layer_class_to_replicate=new_layer)
 
 
+@functools.cache  # asked for in every pass
 def argument(model: type) -> str:
     """What a kind of model calls the cache it is given: transformers has renamed it.
 
