@@ -96,7 +96,7 @@ def write_checkpoint(folder: Path, *, image_size: int, width: int, layers: int, 
         model.lm_head.weight[words] = spoken
         # What the embedding of a word has, and no other token, is what the end looks for.
         marked = torch.nn.functional.normalize(torch.randn(width), dim=0)
-        model.get_input_embeddings().weight[words] += 20 * marked
+        model.get_input_embeddings().weight[words] += 100 * marked
         model.lm_head.weight[EOS] = marked
     model.save_pretrained(folder)
     processor(shape, tokenizer).save_pretrained(folder)

@@ -55,13 +55,18 @@ def growing_cache(room: int = 0) -> Cache:
     return Cache(layer_class_to_replicate=new_layer)
 
 
-@functools.cache  # asked for in every pass
 def argument(model: type) -> str:
     """What a kind of model calls the cache it is given: transformers has renamed it.
 
     Args:
         model: The class; where its ``forward`` hands arguments on, those of the classes it is made from count.
     """
+    kind: Any = model
+    return _argument(kind)
+
+
+@functools.cache  # asked for in every pass
+def _argument(model: Any) -> str:
     forwards = [vars(kind)["forward"] for kind in model.__mro__ if "forward" in vars(kind)]
     named = any("cache" in inspect.signature(forward).parameters for forward in forwards)
     return "cache" if named else "past_key_values"
