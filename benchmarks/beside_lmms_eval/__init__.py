@@ -1,7 +1,8 @@
 """lmms-eval beside ``babyvlm evaluate``: an environment for it, and the same items asked there.
 
 lmms-eval depends on torchvision, which goes once the rest is installed, and looks into filelock, of which it knows no
-version 4; babyvlm goes in without its dependencies, which are there. ``ask_one_by_one.py`` runs in that environment alone.
+version 4; babyvlm goes in without its dependencies, which are there. ``ask_one_by_one.py`` runs in that
+environment alone.
 """
 
 from __future__ import annotations
