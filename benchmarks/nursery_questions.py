@@ -1,6 +1,6 @@
 """Questions about learning from head cameras that the nursery can answer, because it is known what its pictures show.
 
-    python benchmarks/nursery_questions.py WORK [--questions ...] [--seeds 0 1 2 3 4] [--hours 0.7] [--steps 800]
+    python benchmarks/nursery_questions.py WORK [--questions ...] [--seeds 0 1 2 3 4] [--hours 0.7] [--steps 700]
 
 For each seed: nurseries of so many hours, their sets, the contrastive stage of the recipe ``experience`` made small,
 once for each arm, and 800 word items of a nursery of another seed. Two arms of a question have the same hours and take
@@ -12,8 +12,9 @@ the same steps, with the same first weights; what differs is one thing:
     children    three homes, each with things of its own    against  one home, as many hours
     filter      the likelier half by a first model          against  all of them
     frequency   the correlation of a word's log frequency with how often it is found, where words follow Zipf's law
-    order       the rank correlation of the ages at which groups of words begin, planted in the pairs, with the words
-                heard until each group is found half way between chance and always
+    order       five groups of words, each named half as often as the one before, planted in twice the hours and steps:
+                the rank correlation of that order with the words heard until each group is found half way between
+                chance and always, by kept checkpoints (all that are never found share the last rank)
 
 A difference is that of the share of items answered, four pictures and two averaged; its 95% interval is Student's over
 seeds, paired by seed. Every setting was chosen on the nursery of seed 7 and the items of 1907.
@@ -30,6 +31,7 @@ import argparse
 import bisect
 import csv
 import datetime
+import functools
 import json
 import math
 import os
@@ -51,12 +53,13 @@ from babyvlm.corpus.nursery.lexicon import CATEGORIES
 from babyvlm.curation import CurationConfig, PretrainingSet
 from babyvlm.curation import curate as curate_pretraining
 from babyvlm.curation.candidates import Candidate
+from babyvlm.evaluation import choose_respondent
 from babyvlm.evaluation.acquisition import acquisition
 from babyvlm.evaluation.contrastive import ContrastiveCheckpoint
 from babyvlm.folders import fresh_folder
 from babyvlm.heard import read_heard
-from babyvlm.records import BoxedFrame, Response, read_jsonl
-from babyvlm.toolbox import open_toolbox
+from babyvlm.records import BoxedFrame
+from babyvlm.toolbox import Toolbox, open_toolbox
 from babyvlm.words import words_of
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -70,12 +73,9 @@ SMALL = (
 """The recipe made small: a quarter of its time per step, and no vision stage to speak of."""
 WHOLE = ("contrastive.view_scale=(0.95,1.0)", "contrastive.view_tries=1")
 REGIONS = ("contrastive.regions=3", "contrastive.region_scale=(0.1,0.6)")
-INDIVIDUALS, ZIPF = 2, 1.0
-GROUPS = 6
-ORDER = (
-    "contrastive.order.kind=cumulative",
-    "contrastive.keep_at=('10%','20%','30%','40%','50%','60%','70%','80%','90%','100%')",
-)
+INDIVIDUALS, ZIPF = 1, 1.0
+GROUPS, RATIO = 5, 2.0
+LADDER = ("contrastive.keep_at=('10%','20%','30%','40%','50%','60%','70%','80%','90%','100%')",)
 STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 """The 97.5% quantile of Student's distribution by degrees of freedom."""
 FILMS: dict[str, dict[str, object]] = {
@@ -83,7 +83,9 @@ FILMS: dict[str, dict[str, object]] = {
     "one-home": {"children": ("S",), "individuals": INDIVIDUALS},
     "three-homes": {"individuals": INDIVIDUALS},
     "uneven": {"zipf": ZIPF},
+    "long": {},
 }
+TIMES_AS_LONG = {"long": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +96,8 @@ class Arm:
     clips: Callable[[Seed], list[ListRow]] | None = None
     """Which pairs; all where None."""
     settings: tuple[str, ...] = ()
+    times_as_many: int = 1
+    """Steps, in those of the other arms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,12 +146,13 @@ class Seed:
             toolbox,
         )
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._seen: list[Seen] = []
+        self._seen: dict[str, list[Seen]] = {}
 
     def film(self, name: str) -> Path:
         out = self.folder / f"film-{name}"
         if not (out / "manifest.json").exists():
-            render(out, hours=self.hours, seed=self.seed, width=160, height=120, **FILMS[name])
+            hours = self.hours * TIMES_AS_LONG.get(name, 1)
+            render(out, hours=hours, seed=self.seed, width=160, height=120, **FILMS[name])
         return out
 
     def set(self, name: str) -> Path:
@@ -158,11 +163,11 @@ class Seed:
                 curate_pretraining(open_corpus(self.film(name)), partial, config, workers=1)
         return out
 
-    @property
-    def seen(self) -> list[Seen]:
-        """The training clips of the usual nursery."""
-        self._seen = self._seen or list(training_clips(self.film("usual"), self.set("usual")))
-        return self._seen
+    def seen(self, film: str = "usual") -> list[Seen]:
+        """The training clips of a film."""
+        if film not in self._seen:
+            self._seen[film] = list(training_clips(self.film(film), self.set(film)))
+        return self._seen[film]
 
     def data(self, name: str, arm: Arm) -> Path:
         whole = self.set(arm.film)
@@ -188,7 +193,7 @@ class Seed:
         arm, out = ARMS[name], self.folder / f"model-{name}"
         if not (out / "done").exists():
             data = self.data(name, arm)
-            steps = f"contrastive.optimisation.steps={self.steps}"
+            steps = f"contrastive.optimisation.steps={self.steps * arm.times_as_many}"
             settings = [f"seed={self.seed}", *SMALL, steps, *arm.settings]
             began_s = time.process_time()
             babyvlm.train("experience", data, out, overrides=settings, stages=("vision", "contrastive"))
@@ -200,7 +205,7 @@ class Seed:
         kept = self.folder / f"{name}.json"
         if not kept.exists():
             out = self.model(name)
-            found = answers(out / "contrastive", self.toolbox, self.folder / f"run-{name}")
+            found = answers(out / "contrastive", self.toolbox)
             pairs = len(PretrainingSet(self.data(name, ARMS[name])).picture_ids("image", "train"))
             found |= {"pairs": pairs, "training_cpu_s": float((out / "done").read_text())}
             kept.write_text(json.dumps(found))
@@ -246,13 +251,13 @@ def with_truth(candidate: Candidate, boxed: Sequence[BoxedFrame]) -> Seen:
 
 def named_pairs(seed: Seed) -> list[ListRow]:
     """Pairs whose text names something that the frame shows."""
-    return [ListRow(clip=one.clip, frames=one.named) for one in seed.seen if one.named]
+    return [ListRow(clip=one.clip, frames=one.named) for one in seed.seen() if one.named]
 
 
 def as_many_at_random(seed: Seed) -> list[ListRow]:
     """As many pairs, whole clips drawn at random."""
-    wanted = sum(len(one.named) for one in seed.seen)
-    order = random.Random(seed.seed).sample(seed.seen, len(seed.seen))
+    wanted = sum(len(one.named) for one in seed.seen())
+    order = random.Random(seed.seed).sample(seed.seen(), len(seed.seen()))
     rows = []
     for one in order:
         frames = one.frames[:wanted]
@@ -265,14 +270,17 @@ def as_many_at_random(seed: Seed) -> list[ListRow]:
 
 def labelled(seed: Seed) -> list[ListRow]:
     """Each clip with the names of what most of its frames show; clips that show nothing for so long are left out."""
-    rows = []
-    for one in seed.seen:
+    return list(labels_of(seed.seen(), lambda name: True))
+
+
+def labels_of(clips: Sequence[Seen], is_said: Callable[[str], bool]) -> Iterator[ListRow]:
+    for one in clips:
         counts = Counter(name for there in one.in_view for name in there)
-        names = sorted(name for name, count in counts.items() if count * 2 >= len(one.frames))
+        long_enough = sorted(name for name, count in counts.items() if count * 2 >= len(one.frames))
+        names = [name for name in long_enough if is_said(name)]
         frames = [number for number, there in zip(one.frames, one.in_view, strict=True) if there & set(names)]
         if frames:
-            rows.append(ListRow(clip=one.clip, frames=frames, text=" ".join(names)))
-    return rows
+            yield ListRow(clip=one.clip, frames=frames, text=" ".join(names))
 
 
 def likelier_half(seed: Seed) -> list[ListRow]:
@@ -281,7 +289,7 @@ def likelier_half(seed: Seed) -> list[ListRow]:
     data = PretrainingSet(seed.set("usual"))
     likeness: dict[tuple[str, int], float] = {}
     with torch.no_grad():
-        for one in seed.seen:
+        for one in seed.seen():
             read_D = encoder.text(one.text)
             if read_D is None:
                 continue
@@ -290,7 +298,7 @@ def likelier_half(seed: Seed) -> list[ListRow]:
                 likeness[one.clip, number] = cosine
     least = statistics.median(likeness.values())
     rows = []
-    for one in seed.seen:
+    for one in seed.seen():
         frames = [number for number in one.frames if likeness.get((one.clip, number), -math.inf) > least]
         if frames:
             rows.append(ListRow(clip=one.clip, frames=frames))
@@ -298,25 +306,15 @@ def likelier_half(seed: Seed) -> list[ListRow]:
 
 
 def planted(seed: int) -> dict[str, int]:
-    """A group for each word, drawn by the seed; group 0 begins first."""
+    """A group for each word, drawn by the seed; group 0 is named most often."""
     names = random.Random(f"groups of {seed}").sample(sorted(CATEGORIES), len(CATEGORIES))
     return {name: place % GROUPS for place, name in enumerate(names)}
 
 
-def begins_months(group: int) -> float:
-    """The age at which the words of a group begin; the nursery's children are 6 to 32 months old."""
-    return 6 + 26 * group / (GROUPS + 1)
-
-
-def after_their_age(seed: Seed) -> list[ListRow]:
-    """Clips none of whose words is of a group that has not begun at the child's age."""
-    groups = planted(seed.seed)
-    ages = {one.id: one.age_months or 0.0 for one in PretrainingSet(seed.set("usual")).recordings}
-    return [
-        ListRow(clip=one.clip)
-        for one in seed.seen
-        if all(begins_months(groups[name]) <= ages[one.recording] for name in one.said)
-    ]
+def planted_frequencies(seed: Seed) -> list[ListRow]:
+    """Clips with the names of what they show, of which a group's are said so much less often than the one before's."""
+    groups, draw = planted(seed.seed), random.Random(f"sayings of {seed.seed}")
+    return list(labels_of(seed.seen("long"), lambda name: draw.random() < RATIO ** -groups[name]))
 
 
 ARMS = {
@@ -330,7 +328,7 @@ ARMS = {
     "three-homes": Arm(film="three-homes"),
     "filter": Arm(clips=likelier_half),
     "uneven": Arm(film="uneven"),
-    "order": Arm(clips=after_their_age, settings=ORDER),
+    "order": Arm(film="long", clips=planted_frequencies, settings=LADDER, times_as_many=2),
 }
 COMPARED = {
     "named": ("named", "random"),
@@ -343,15 +341,20 @@ COMPARED = {
 QUESTIONS = (*COMPARED, "frequency", "order")
 
 
-def answers(model: Path, toolbox: Path, out: Path) -> dict:
-    """Accuracy by task, and by word how many of its items were answered right, by task."""
-    evaluation = babyvlm.evaluate(f"clip:{model}", toolbox, out)
-    items = {item.id: item for item in open_toolbox(toolbox).items}
+@functools.cache
+def opened(toolbox: Path) -> Toolbox:
+    return open_toolbox(toolbox)
+
+
+def answers(model: Path, toolbox: Path) -> dict:
+    """Accuracy by task, and by word which of its items were answered right, by task."""
+    items = {item.id: item for item in opened(toolbox).items}
+    respondent = choose_respondent(f"clip:{model}", opened(toolbox))
     by_word: dict[str, dict[str, list[int]]] = defaultdict(lambda: {task: [] for task in TASKS})
-    for response in read_jsonl(out / "responses.jsonl", Response):
+    for response in respondent.answer([item.question() for item in items.values()], opened(toolbox).image):
         item = items[response.item]
         by_word[item.category][item.task].append(int(response.replies[0].text == item.turns[0].gold))
-    found = {task: evaluation.scores.task(task).value for task in TASKS}
+    found = {task: statistics.mean(right for word in by_word.values() for right in word[task]) for task in TASKS}
     return {**found, "both": statistics.mean(found.values()), "by_word": by_word}
 
 
@@ -374,7 +377,7 @@ def frequency(seed: Seed) -> dict:
     """Log frequency of a word in the pairs' texts against how often it is found."""
     found = seed.asked("uneven")["by_word"]
     said: Counter[str] = Counter()
-    for one in training_clips(seed.film("uneven"), seed.set("uneven")):
+    for one in seed.seen("uneven"):
         said.update(one.said)
     words = sorted(word for word in found if all(found[word].values()) and word in CATEGORIES)
     logs = [math.log(said[word] + 1) for word in words]
@@ -391,10 +394,7 @@ def order(seed: Seed) -> dict:
     if not kept.exists():
         rungs = sorted((seed.model("order") / "ladder" / "contrastive").iterdir())
         heard = [(read_heard(rung).words, rung) for rung in rungs]
-        course = [
-            (words, answers(rung, seed.toolbox, seed.folder / "run-order" / rung.name)["by_word"])
-            for words, rung in sorted(heard)
-        ]
+        course = [(words, answers(rung, seed.toolbox)["by_word"]) for words, rung in sorted(heard)]
         kept.write_text(json.dumps(course))
     course = json.loads(kept.read_text())
     groups = planted(seed.seed)
@@ -448,7 +448,7 @@ def row_of(question: str, seeds: Sequence[Seed]) -> dict:
 def shares_named(seed: Seed) -> dict[str, float]:
     """The share of pairs whose text names what the frame shows, of all and of those that the filter keeps."""
     kept = {(row.clip, int(number)) for row in read_list(seed.folder / "pairs-filter.csv") for number in row.frames}
-    all_pairs = [(one.clip, number, number in one.named) for one in seed.seen for number in one.frames]
+    all_pairs = [(one.clip, number, number in one.named) for one in seed.seen() for number in one.frames]
     return {
         "of_all": statistics.mean(named for _, _, named in all_pairs),
         "of_kept": statistics.mean(named for clip, number, named in all_pairs if (clip, number) in kept),
@@ -478,7 +478,7 @@ def main() -> None:
     parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=QUESTIONS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--hours", type=float, default=0.7)
-    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--steps", type=int, default=700)
     parser.add_argument("--items-seed", type=int, default=1900)
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
