@@ -7,14 +7,16 @@ once for each arm, and 800 word items of a nursery of another seed. Two arms of 
 the same steps, with the same first weights; what differs is one thing:
 
     named       pairs whose words name what is in view      against  as many drawn at random
-    labels      names of what is in view                    against  speech as heard
-    regions     parts of each frame, the likest answers     against  whole frames
+    labels      names of all that is in view                against  speech as heard
+    name        the name of the largest thing in view       against  speech as heard
+    views       one part of each frame                      against  whole frames
+    regions     three parts, the likest of which answer     against  whole frames
     children    three homes, each with things of its own    against  one home, as many hours
     filter      the likelier half by a first model          against  all of them
     frequency   the correlation of a word's log frequency with how often it is found, where words follow Zipf's law
-    order       five groups of words, each named half as often as the one before, planted in twice the hours and steps:
-                the rank correlation of that order with the words heard until each group is found half way between
-                chance and always, by kept checkpoints (all that are never found share the last rank)
+    order       five groups of words that begin at ages planted in the pairs, met in the order of time: the rank
+                correlation of that order with the words heard until each group is found half way between chance and
+                always, by kept checkpoints, in pictures of the film itself
 
 A difference is that of the share of items answered, four pictures and two averaged; its 95% interval is Student's over
 seeds, paired by seed. Every setting was chosen on the nursery of seed 7 and the items of 1907.
@@ -74,8 +76,14 @@ SMALL = (
 WHOLE = ("contrastive.view_scale=(0.95,1.0)", "contrastive.view_tries=1")
 REGIONS = ("contrastive.regions=3", "contrastive.region_scale=(0.1,0.6)")
 INDIVIDUALS, ZIPF = 1, 1.0
-GROUPS, RATIO = 5, 2.0
-LADDER = ("contrastive.keep_at=('10%','20%','30%','40%','50%','60%','70%','80%','90%','100%')",)
+BEGIN_MONTHS = (0.0, 10.0, 14.0, 18.0, 22.0)
+"""When each group of words begins; the nursery's children are 6 to 32 months old."""
+GROUPS = len(BEGIN_MONTHS)
+ORDER = (
+    "contrastive.order.kind=cumulative",
+    "contrastive.optimisation.schedule=constant",
+    "contrastive.keep_at=('10%','20%','30%','40%','50%','60%','70%','80%','90%','100%')",
+)
 STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 """The 97.5% quantile of Student's distribution by degrees of freedom."""
 FILMS: dict[str, dict[str, object]] = {
@@ -83,9 +91,7 @@ FILMS: dict[str, dict[str, object]] = {
     "one-home": {"children": ("S",), "individuals": INDIVIDUALS},
     "three-homes": {"individuals": INDIVIDUALS},
     "uneven": {"zipf": ZIPF},
-    "long": {},
 }
-TIMES_AS_LONG = {"long": 2}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +102,7 @@ class Arm:
     clips: Callable[[Seed], list[ListRow]] | None = None
     """Which pairs; all where None."""
     settings: tuple[str, ...] = ()
-    times_as_many: int = 1
+    longer: float = 1.0
     """Steps, in those of the other arms."""
 
 
@@ -120,6 +126,8 @@ class Seen:
     pictures: tuple[str, ...]
     in_view: tuple[frozenset[str], ...]
     """Categories, by frame."""
+    largest: tuple[str, ...]
+    """The category that takes up most of each frame; empty where nothing is in view."""
 
     @property
     def said(self) -> frozenset[str]:
@@ -151,8 +159,7 @@ class Seed:
     def film(self, name: str) -> Path:
         out = self.folder / f"film-{name}"
         if not (out / "manifest.json").exists():
-            hours = self.hours * TIMES_AS_LONG.get(name, 1)
-            render(out, hours=hours, seed=self.seed, width=160, height=120, **FILMS[name])
+            render(out, hours=self.hours, seed=self.seed, width=160, height=120, **FILMS[name])
         return out
 
     def set(self, name: str) -> Path:
@@ -193,7 +200,7 @@ class Seed:
         arm, out = ARMS[name], self.folder / f"model-{name}"
         if not (out / "done").exists():
             data = self.data(name, arm)
-            steps = f"contrastive.optimisation.steps={self.steps * arm.times_as_many}"
+            steps = f"contrastive.optimisation.steps={round(self.steps * arm.longer)}"
             settings = [f"seed={self.seed}", *SMALL, steps, *arm.settings]
             began_s = time.process_time()
             babyvlm.train("experience", data, out, overrides=settings, stages=("vision", "contrastive"))
@@ -235,17 +242,19 @@ def training_clips(film: Path, data: Path) -> Iterator[Seen]:
 def with_truth(candidate: Candidate, boxed: Sequence[BoxedFrame]) -> Seen:
     times = [one.time_s or 0.0 for one in boxed]
     moments = candidate.clip.frame_times_s(FPS)
-    in_view = []
+    in_view, largest = [], []
     for frame in candidate.frames:
         at = bisect.bisect_left(times, moments[frame.number - 1])
         near = min(
             range(max(0, at - 1), min(len(times), at + 1)), key=lambda n: abs(times[n] - moments[frame.number - 1])
         )
-        in_view.append(frozenset(box.label for box in boxed[near].boxes))
+        boxes = boxed[near].boxes
+        in_view.append(frozenset(box.label for box in boxes))
+        largest.append(max(boxes, key=lambda box: box.area).label if boxes else "")
     return Seen(
         clip=candidate.clip.stem(candidate.recording), recording=candidate.recording, text=candidate.text,
         frames=tuple(one.number for one in candidate.frames), pictures=tuple(one.image for one in candidate.frames),
-        in_view=tuple(in_view),
+        in_view=tuple(in_view), largest=tuple(largest),
     )  # fmt: skip
 
 
@@ -270,17 +279,26 @@ def as_many_at_random(seed: Seed) -> list[ListRow]:
 
 def labelled(seed: Seed) -> list[ListRow]:
     """Each clip with the names of what most of its frames show; clips that show nothing for so long are left out."""
-    return list(labels_of(seed.seen(), lambda name: True))
-
-
-def labels_of(clips: Sequence[Seen], is_said: Callable[[str], bool]) -> Iterator[ListRow]:
-    for one in clips:
+    rows = []
+    for one in seed.seen():
         counts = Counter(name for there in one.in_view for name in there)
-        long_enough = sorted(name for name, count in counts.items() if count * 2 >= len(one.frames))
-        names = [name for name in long_enough if is_said(name)]
+        names = sorted(name for name, count in counts.items() if count * 2 >= len(one.frames))
         frames = [number for number, there in zip(one.frames, one.in_view, strict=True) if there & set(names)]
         if frames:
-            yield ListRow(clip=one.clip, frames=frames, text=" ".join(names))
+            rows.append(ListRow(clip=one.clip, frames=frames, text=" ".join(names)))
+    return rows
+
+
+def largest_named(seed: Seed, begun: Callable[[Seen, str], bool] = lambda clip, name: True) -> list[ListRow]:
+    """Each clip with the name of the thing that is the largest in most of its frames, in those frames that show it."""
+    rows = []
+    for one in seed.seen():
+        counts = Counter(name for name in one.largest if name and begun(one, name))
+        if counts:
+            name = min(counts, key=lambda name: (-counts[name], name))
+            frames = [number for number, there in zip(one.frames, one.in_view, strict=True) if name in there]
+            rows.append(ListRow(clip=one.clip, frames=frames, text=name))
+    return rows
 
 
 def likelier_half(seed: Seed) -> list[ListRow]:
@@ -306,15 +324,16 @@ def likelier_half(seed: Seed) -> list[ListRow]:
 
 
 def planted(seed: int) -> dict[str, int]:
-    """A group for each word, drawn by the seed; group 0 is named most often."""
-    names = random.Random(f"groups of {seed}").sample(sorted(CATEGORIES), len(CATEGORIES))
-    return {name: place % GROUPS for place, name in enumerate(names)}
+    """A group for each word; group 0 begins first. Over as many seeds as groups, each word is once in each."""
+    names = random.Random("groups").sample(sorted(CATEGORIES), len(CATEGORIES))
+    return {name: (place + seed) % GROUPS for place, name in enumerate(names)}
 
 
-def planted_frequencies(seed: Seed) -> list[ListRow]:
-    """Clips with the names of what they show, of which a group's are said so much less often than the one before's."""
-    groups, draw = planted(seed.seed), random.Random(f"sayings of {seed.seed}")
-    return list(labels_of(seed.seen("long"), lambda name: draw.random() < RATIO ** -groups[name]))
+def after_their_age(seed: Seed) -> list[ListRow]:
+    """Clips with the names of what they show, of words whose group has begun at the child's age."""
+    groups = planted(seed.seed)
+    ages = {one.id: one.age_months or 0.0 for one in PretrainingSet(seed.set("usual")).recordings}
+    return largest_named(seed, lambda clip, name: BEGIN_MONTHS[groups[name]] <= ages[clip.recording])
 
 
 ARMS = {
@@ -322,17 +341,19 @@ ARMS = {
     "named": Arm(clips=named_pairs),
     "random": Arm(clips=as_many_at_random),
     "labels": Arm(clips=labelled),
+    "name": Arm(clips=largest_named),
     "whole": Arm(settings=WHOLE),
     "regions": Arm(settings=REGIONS),
     "one-home": Arm(film="one-home"),
     "three-homes": Arm(film="three-homes"),
     "filter": Arm(clips=likelier_half),
     "uneven": Arm(film="uneven"),
-    "order": Arm(film="long", clips=planted_frequencies, settings=LADDER, times_as_many=2),
+    "order": Arm(clips=after_their_age, settings=ORDER, longer=1.5),
 }
 COMPARED = {
     "named": ("named", "random"),
     "labels": ("labels", "speech"),
+    "name": ("name", "speech"),
     "regions": ("regions", "whole"),
     "views": ("speech", "whole"),
     "children": ("three-homes", "one-home"),
@@ -389,31 +410,34 @@ def frequency(seed: Seed) -> dict:
 
 
 def order(seed: Seed) -> dict:
-    """The planted order of groups against that in which the kept checkpoints find them."""
+    """The planted order of groups against that in which the kept checkpoints find them, in pictures of the film."""
     kept = seed.folder / "order.json"
     if not kept.exists():
+        toolbox = make_toolbox(seed.film("usual"), seed.folder / "items-familiar", seed.seed, split="train")
         rungs = sorted((seed.model("order") / "ladder" / "contrastive").iterdir())
-        heard = [(read_heard(rung).words, rung) for rung in rungs]
-        course = [(words, answers(rung, seed.toolbox)["by_word"]) for words, rung in sorted(heard)]
-        kept.write_text(json.dumps(course))
+        heard = sorted((read_heard(rung).words, rung) for rung in rungs)
+        kept.write_text(json.dumps([(words, answers(rung, toolbox)["by_word"]) for words, rung in heard]))
     course = json.loads(kept.read_text())
-    groups = planted(seed.seed)
-    amounts = [words for words, _ in course]
-    points, shares = [], []
-    for group in range(GROUPS):
-        names = [name for name in course[0][1] if groups.get(name) == group]
-        right_IR = np.array([
-            [by_word[name]["looking_while_listening"][item] for _, by_word in course]
-            for name in names for item in range(len(course[0][1][name]["looking_while_listening"]))
-        ])  # fmt: skip
-        found = acquisition(amounts, right_IR, 0.5)
-        points.append({"before": -math.inf, "within": found.value, "never": math.inf}[found.status])
-        shares.append([round(float(share), 3) for share in right_IR.mean(0)])
+    groups, amounts = planted(seed.seed), [words for words, _ in course]
+    found: dict[str, list] = {}
+    for task, chance in TASKS.items():
+        points, shares = [], []
+        for group in range(GROUPS):
+            names = [name for name in course[0][1] if groups.get(name) == group]
+            right_IR = np.array([[right for name in names for right in by_word[name][task]] for _, by_word in course]).T
+            point = acquisition(amounts, right_IR, chance)
+            points.append({"before": -math.inf, "within": point.value, "never": math.inf}[point.status])
+            shares.append([round(float(share), 3) for share in right_IR.mean(0)])
+        found[task] = [points, shares]
+    points_G = np.mean([rank(points) for points, _ in found.values()], axis=0)
     return {
-        "value": correlation(rank(range(GROUPS)), rank(points)),
-        "words_heard_when_acquired": [one if math.isfinite(one) else None for one in points],
-        "amounts": amounts, "share_of_two_pictures": shares,
-    }  # fmt: skip
+        "value": correlation(rank(range(GROUPS)), rank(points_G)),
+        "words_heard": amounts,
+        "by_task": {
+            task: {"acquired_at_words": [one if math.isfinite(one) else None for one in points], "shares": shares}
+            for task, (points, shares) in found.items()
+        },
+    }
 
 
 def interval(values: Sequence[float]) -> dict[str, float | int | None]:
@@ -466,10 +490,14 @@ def make_items(work: Path, seed: int) -> Path:
     film, toolbox = work / f"film-of-items-{seed}", work / f"items-{seed}"
     if not (film / "manifest.json").exists():
         render(film, hours=0.3, seed=seed, train_fraction=0.0, validation_fraction=0.0, test_fraction=1.0)
-    if not (toolbox / "manifest.json").exists():
+    return make_toolbox(film, toolbox, seed)
+
+
+def make_toolbox(film: Path, out: Path, seed: int, split: str = "test") -> Path:
+    if not (out / "manifest.json").exists():
         config = babyvlm.ToolboxConfig(seed=seed, items_per_task=400, tasks=tuple(TASKS))
-        babyvlm.build_toolbox(film, toolbox, config, workers=1)
-    return toolbox
+        babyvlm.build_toolbox(film, out, config, split=split, workers=1)  # type: ignore[arg-type]
+    return out
 
 
 def main() -> None:
