@@ -60,6 +60,22 @@ def test_the_linear_probe_is_where_its_cost_is_least(width, drawn):
             assert cost(weights + size * step, intercepts + size * other) >= least - 1e-10
 
 
+@pytest.mark.parametrize(
+    ("labels", "each", "width", "penalty"), [(20, 8, 300, 1.0), (30, 4, 20, 0.01), (2, 50, 3, 10.0)]
+)
+def test_no_slope_is_left_where_the_linear_probe_stops(labels, each, width, penalty):
+    rng = np.random.default_rng(labels)
+    of = np.repeat(np.arange(labels), each)
+    features = rng.normal(size=(labels * each, width)) / np.arange(1, width + 1) + rng.normal(size=(labels, width))[of]
+    weights, intercepts = fit_linear(features, of, penalty)
+    sums = features @ weights.T + intercepts
+    shares = np.exp(sums - sums.max(1, keepdims=True))
+    shares /= shares.sum(1, keepdims=True)
+    over = shares - np.eye(labels)[of]
+    assert np.abs(over.T @ features + penalty * weights).max() < 1e-7  # of a sum over all pictures
+    assert np.abs(over.sum(0)).max() < 1e-7
+
+
 def test_features_that_never_change_do_no_harm(drawn):
     features, labels = drawn
     constant = np.concatenate([features, np.ones((15, 1))], axis=1)

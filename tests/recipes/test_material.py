@@ -26,6 +26,12 @@ def test_what_was_set_stays() -> None:
     assert made == replace(given, easy_matching=2000, easy_memory=3000, max_crops=8000)
 
 
+def test_one_amount_that_is_set_leaves_the_others_to_the_recipe() -> None:
+    given = InstructionConfig(items=InstructionConfig().items | {"memory": 5})
+    made = material_of("nursery").instruction(given)
+    assert made.items == {**MATERIAL["nursery"].items, "memory": 5}
+
+
 @pytest.mark.parametrize("name", MATERIAL)
 def test_items_come_in_the_tasks_order(name: str) -> None:
     made = MATERIAL[name].instruction(InstructionConfig())

@@ -5,12 +5,17 @@ N pictures, M pictures to be told, D features, K labels.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
+from babyvlm.errors import ConfigError
 from babyvlm.probing.tables import Floats, Labels
 
-_STEPS, _SLOPE = 1000, 1e-8
+_STEPS, _PRODUCTS = 100, 1000
+"""Of Newton's method at most, and of the search for each of its steps."""
+_SLOPE, _ROUNDING, _LEAST_SHARE = 1e-9, 1e-12, 1e-9
 _CHUNK = 64
 
 
@@ -52,47 +57,91 @@ def linear_labels(known_ND: Floats, labels_N: Labels, asked_MD: Floats, penalty:
 
 
 def fit_linear(known_ND: Floats, labels_N: Labels, penalty: float) -> tuple[Floats, Floats]:
-    """Weights W, KD, and intercepts b, K, of the regression, by L-BFGS in double precision.
+    """Weights W, KD, and intercepts b, K, of the regression, by Newton's method in double precision.
 
     The least weights lie in the span of the pictures, so that of more features than pictures no more are searched than
     there are pictures. The search is for Z = W L, where L L' = X'X / K + penalty is the curvature in W where every
-    label is as likely: that takes a fraction of the steps that W itself takes. Neither cost nor gradient needs W then,
-    since penalty |W|^2 = |Z|^2 - |X W'|^2 / K.
+    label is as likely: conjugate gradients then find each of Newton's steps in few products. Neither cost nor gradient
+    needs W, since penalty |W|^2 = |Z|^2 - |X W'|^2 / K.
+
+    Raises:
+        ConfigError: The cost has no least value that double precision finds, as with a penalty next to nothing.
     """
     basis_DR = None
     if known_ND.shape[1] > len(known_ND):
         basis_DR, _ = np.linalg.qr(known_ND.T)
         known_ND = known_ND @ basis_DR
-    x_ND, y_N = torch.from_numpy(np.ascontiguousarray(known_ND)).double(), torch.from_numpy(labels_N)
-    labels, row_N = int(labels_N.max()) + 1, torch.arange(len(y_N))
-    curvature_DD = x_ND.T @ x_ND / labels
+    x_ND = torch.from_numpy(np.ascontiguousarray(known_ND)).double()
+    curvature_DD = x_ND.T @ x_ND / (int(labels_N.max()) + 1)
     curvature_DD.diagonal().add_(penalty)
     lower_DD = torch.linalg.cholesky(curvature_DD)
     scaled_ND = torch.linalg.solve_triangular(lower_DD, x_ND.T, upper=False).T.contiguous()
-    z_KD = torch.zeros(labels, x_ND.shape[1], dtype=torch.double)
-    intercepts_K = torch.zeros(labels, dtype=torch.double)
-    search = torch.optim.LBFGS(
-        [z_KD, intercepts_K],
-        max_iter=_STEPS,
-        tolerance_grad=_SLOPE,
-        tolerance_change=0.0,
-        history_size=20,
-        line_search_fn="strong_wolfe",
-    )
-
-    def cost() -> float:
-        sums_NK = scaled_ND @ z_KD.T
-        logs_NK = (sums_NK + intercepts_K).log_softmax(1)
-        total = (z_KD.square().sum() - sums_NK.square().sum() / labels) / 2 - logs_NK[row_N, y_N].sum()
-        slopes_NK = logs_NK.exp_()
-        slopes_NK[row_N, y_N] -= 1
-        intercepts_K.grad = slopes_NK.sum(0)
-        z_KD.grad = (slopes_NK - sums_NK / labels).T @ scaled_ND + z_KD
-        return float(total)
-
-    search.step(cost)
+    z_KD, intercepts_K = _least(scaled_ND, torch.from_numpy(labels_N))
     found_KD = torch.linalg.solve_triangular(lower_DD.T, z_KD.T, upper=True).T.numpy()
     return (found_KD if basis_DR is None else found_KD @ basis_DR.T), intercepts_K.numpy()
+
+
+def _least(scaled_ND: torch.Tensor, labels_N: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Z and the intercepts where the cost is least: Newton's steps, each found by conjugate gradients and halved until
+    it lowers the cost enough."""
+    ones_N1 = torch.ones(len(scaled_ND), 1, dtype=torch.double)
+    with_one_NE = torch.cat([scaled_ND, ones_N1], dim=1)  # an intercept is the weight of a one
+    labels = int(labels_N.max()) + 1
+    right_NK = torch.nn.functional.one_hot(labels_N, labels).double()
+
+    def weighed(both_KE: torch.Tensor) -> torch.Tensor:
+        """What the penalty adds to a slope: Z minus its share in the sums over pictures; nothing for intercepts."""
+        z_KD = both_KE[:, :-1]
+        slopes_KD = z_KD - (scaled_ND @ z_KD.T).T @ scaled_ND / labels
+        return torch.cat([slopes_KD, torch.zeros(labels, 1, dtype=torch.double)], dim=1)
+
+    def looked_at(both_KE: torch.Tensor) -> tuple[float, torch.Tensor, torch.Tensor]:
+        logs_NK = (with_one_NE @ both_KE.T).log_softmax(1)
+        pulled_KE, shares_NK = weighed(both_KE), logs_NK.exp()
+        cost = float((both_KE * pulled_KE).sum() / 2 - (logs_NK * right_NK).sum())
+        return cost, (shares_NK - right_NK).T @ with_one_NE + pulled_KE, shares_NK
+
+    found_KE = torch.zeros(labels, with_one_NE.shape[1], dtype=torch.double)
+    cost, slopes_KE, shares_NK = looked_at(found_KE)
+    for _ in range(_STEPS):
+        if float(slopes_KE.abs().max()) <= _SLOPE:
+            return found_KE[:, :-1], found_KE[:, -1]
+
+        def curved(step_KE: torch.Tensor, shares_NK: torch.Tensor = shares_NK) -> torch.Tensor:
+            sums_NK = with_one_NE @ step_KE.T
+            turned_NK = shares_NK * (sums_NK - (shares_NK * sums_NK).sum(1, keepdim=True))
+            return turned_NK.T @ with_one_NE + weighed(step_KE)
+
+        step_KE = _solved(curved, -slopes_KE)
+        promised = float((step_KE * slopes_KE).sum())
+        share = 1.0
+        while True:
+            cost_there, slopes_there_KE, shares_there_NK = looked_at(found_KE + share * step_KE)
+            if cost_there <= cost + 1e-4 * share * promised + _ROUNDING * abs(cost):
+                break
+            share /= 2
+            if share < _LEAST_SHARE:
+                raise ConfigError("the linear probe does not find where its cost is least: raise the penalty")
+        found_KE += share * step_KE
+        cost, slopes_KE, shares_NK = cost_there, slopes_there_KE, shares_there_NK
+    raise ConfigError(f"the linear probe is not at its least cost after {_STEPS} steps of Newton's: raise the penalty")
+
+
+def _solved(product: Callable[[torch.Tensor], torch.Tensor], wanted: torch.Tensor) -> torch.Tensor:
+    """``x`` with ``product(x) = wanted``, by conjugate gradients; the nearer to the end, the more exactly."""
+    found, left = torch.zeros_like(wanted), wanted.clone()
+    direction, size = left.clone(), float(left.square().sum())
+    enough = size * min(0.25, size**0.5)
+    for _ in range(_PRODUCTS):
+        if size <= enough:
+            break
+        curved = product(direction)
+        length = size / float((direction * curved).sum())
+        found += length * direction
+        left -= length * curved
+        before, size = size, float(left.square().sum())
+        direction = left + size / before * direction
+    return found
 
 
 def abx_errors(features_ND: Floats, labels_N: Labels) -> Floats:

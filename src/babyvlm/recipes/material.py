@@ -28,13 +28,17 @@ class Material:
     max_crops: int
 
     def instruction(self, config: InstructionConfig) -> InstructionConfig:
-        """Settings of the instruction set with this material's amounts; those that were set stay as they are."""
+        """Settings of the instruction set with this material's amounts, each where the default stands; what was set
+        otherwise stays as it is."""
         usual = InstructionConfig()
-        names = ("items", "easy_matching", "easy_words", "easy_memory", "max_crops")
+        names = ("easy_matching", "easy_words", "easy_memory", "max_crops")
         changes = {name: getattr(self, name) for name in names if getattr(config, name) == getattr(usual, name)}
-        if "items" in changes:  # in the tasks' order, whatever the order here
-            changes["items"] = {task: self.items[task] for task in usual.items if task in self.items}
-        return replace(config, **changes)
+        items = {  # in the tasks' order, whatever the order here
+            task: self.items.get(task, amount) if config.items[task] == amount else config.items[task]
+            for task, amount in usual.items.items()
+            if task in config.items
+        }
+        return replace(config, items=items, **changes)
 
 
 MATERIAL: dict[str, Material] = {

@@ -15,13 +15,12 @@ B pairs of a step, R regions of a frame, E width of the tower, D width of the sp
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import nn
-from torch.distributed.nn.functional import all_gather
 from torch.nn import functional as F
 
 from babyvlm.model.dual_encoder import PAD_WORD, DualEncoder
@@ -106,11 +105,25 @@ def everyones(own: torch.Tensor) -> torch.Tensor:
     """Rows of all processes, in their order; gradients find their way back to each."""
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return own
-    if own.requires_grad:
-        return torch.cat(list(all_gather(own)))
-    rows = [torch.empty_like(own) for _ in range(dist.get_world_size())]
-    dist.all_gather(rows, own.contiguous())
-    return torch.cat(rows)
+    gathered: torch.Tensor = _Everyones.apply(own)
+    return gathered
+
+
+class _Everyones(torch.autograd.Function):
+    """Every process compares all rows, so that the gradient of its own is the sum of what all found for them."""
+
+    @staticmethod
+    def forward(ctx: Any, own: torch.Tensor) -> torch.Tensor:
+        rows = [torch.empty_like(own) for _ in range(dist.get_world_size())]
+        dist.all_gather(rows, own.contiguous())
+        return torch.cat(rows)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: torch.Tensor) -> torch.Tensor:
+        (all_of_them,) = slopes
+        summed = all_of_them.contiguous().clone()
+        dist.all_reduce(summed)
+        return summed.tensor_split(dist.get_world_size())[dist.get_rank()]
 
 
 def likeness(placed_PD: torch.Tensor, read_BD: torch.Tensor, regions: int, scale: torch.Tensor) -> torch.Tensor:
