@@ -1,7 +1,7 @@
 """The whole chain on the simulated nursery, each step a command that a user could have typed.
 
 corpus render ── curate ── train ─────────────────┐
-            └─── toolbox build ── evaluate x 4 ───┴── report
+            └─── toolbox build ── evaluate x 5 ───┴── report
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 from babyvlm.errors import ConfigError
 from babyvlm.folders import MANIFEST
+from babyvlm.recipes import resolve
 from babyvlm.recipes.material import MATERIAL
 
 Run = Callable[[list[str]], object]
@@ -53,11 +54,15 @@ def run_demo(out: Path, *, seed: int, run: Run, recipe: str = "demo", hours: flo
     last = model / "instruction"
     step("train", last / MANIFEST, "train", recipe, f"seed={seed}", "--data", data, "--out", model)
     asked = {name: f"baseline:{name}" for name in ("random", "majority", "blind-match")} | {"model": str(last)}
+    if resolve(recipe).contrastive.included:  # what pictures and utterances alone have taught
+        asked["contrastive"] = f"clip:{model / 'contrastive'}"
     for name, who in asked.items():
         step(f"ask {name}", runs / name / "scores.json", "evaluate", who, toolbox, "--out", runs / name)
     page = out / "report.html"
     page.unlink(missing_ok=True)
-    shown = [str(runs / name) for name in ("model", "blind-match", "majority", "random")]
+    shown = [
+        str(runs / name) for name in ("model", "contrastive", "blind-match", "majority", "random") if name in asked
+    ]
     extras = ["--training", str(model), "--data", str(data), "--times", str(times.path)]
     run(["report", *shown, "--out", str(page), *extras])
     print(f"\nThe report: {page.resolve().as_uri()}")
