@@ -11,10 +11,11 @@ Three ways, one after the other, over the same items with the same weights:
     one        ours, one item at a time: what the kept cache gains by itself
     together   ours, as ``babyvlm evaluate`` does it: items of a batch go through the rounds together
 
-Pictures are made ready once an item in the first way, which favours it. Drawn weights never end a reply, so theirs are
-cut at ``--max-new-tokens`` 2, a letter and its end; a trained model gets the 8 of ``babyvlm evaluate``. One thread by
-default: on a machine that others use too, threads waiting for each other made the times of all three ways meaningless.
-Seconds are the processor's, for the same reason.
+Pictures are made ready once an item in the first way, which favours it. Drawn weights reply with a word and its end,
+as trained ones do. One thread by default: on a machine that others use too, threads waiting for each other made the
+times of all three ways meaningless. Seconds are the processor's, for the same reason. Beside them stand the
+matrix products of the layers, attention's own not counted: how many times fewer the second way computes is about what a
+kept cache can gain where products take all the time.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoTokenizer, DynamicCache
 
 from babyvlm.evaluation import kv_cache
@@ -70,8 +72,8 @@ class ReadsAgain:
                 torch.tensor(square_pixels(toolbox.image(name), self._side, self._fit)) for name in turn.images
             ]
             reply = self._greedy(said, normalise(torch.stack(pictures)))
-            said += reply
             texts.append(self._tokenizer.decode([token for token in reply if token not in (PAD, EOS)]).strip())
+            said += reply if texts[-1] else []  # as published, nothing closes an empty reply
         return texts
 
     def _greedy(self, said: Sequence[int], pixels: torch.Tensor) -> list[int]:
@@ -83,6 +85,13 @@ class ReadsAgain:
             reply.append(int(out.logits[0, -1].argmax()))
             ids, seen = torch.tensor([reply[-1:]]), {}
         return reply if EOS in reply else [*reply, EOS]
+
+
+def products(answer: Callable[[], object]) -> int:
+    """Floating-point operations of the matrix products in a call; torch counts none for attention on a processor."""
+    with FlopCounterMode(display=False) as counter:
+        answer()
+    return counter.get_total_flops()
 
 
 def compare(checkpoint: Path, toolbox: Toolbox, items: int, max_new_tokens: int, batch_size: int) -> dict:
@@ -111,6 +120,9 @@ def compare(checkpoint: Path, toolbox: Toolbox, items: int, max_new_tokens: int,
             for item, texts in replies.items()
             for ours_said, theirs in zip(given[item], texts, strict=True)
         )
+    first = questions[:1]
+    again_flop = products(lambda: again.answer(first[0], toolbox))
+    one_flop = products(lambda: list(ours["one"].answer(first, toolbox.image)))
     rounds = sum(map(len, replies.values()))
     return {
         "items": len(questions),
@@ -121,6 +133,8 @@ def compare(checkpoint: Path, toolbox: Toolbox, items: int, max_new_tokens: int,
         "different_replies": len({text for texts in replies.values() for text in texts}),
         "seconds_an_item": {way: round(took / len(questions), 4) for way, took in seconds.items()},
         "times_faster": {way: round(seconds["again"] / seconds[way], 1) for way in ours},
+        "gflop_an_item": {"again": round(again_flop / 1e9, 3), "one": round(one_flop / 1e9, 3)},
+        "times_fewer_products": round(again_flop / one_flop, 1),
         "same_replies": {way: f"{count} of {rounds}" for way, count in same.items()},
     }
 
@@ -131,7 +145,7 @@ def main() -> None:
     parser.add_argument("toolbox", type=Path, nargs="?")
     parser.add_argument("--items", type=int, default=32)
     parser.add_argument("--batch-size", type=int, default=32, help="of the third way; 32 is that of babyvlm evaluate")
-    parser.add_argument("--max-new-tokens", type=int, help="longest reply; 2 for drawn weights, 8 for a checkpoint")
+    parser.add_argument("--max-new-tokens", type=int, default=8, help="longest reply; 8 is that of babyvlm evaluate")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -141,7 +155,7 @@ def main() -> None:
     if options.checkpoint:
         toolbox = open_toolbox(options.toolbox)
         compared["trained"] = compare(
-            options.checkpoint, toolbox, options.items, options.max_new_tokens or 8, options.batch_size
+            options.checkpoint, toolbox, options.items, options.max_new_tokens, options.batch_size
         )
     else:
         for name, shape in SHAPES.items():
@@ -152,7 +166,7 @@ def main() -> None:
                 write_toolbox(Path(folder) / "toolbox", items)
                 toolbox = open_toolbox(Path(folder) / "toolbox")
                 compared[name] = shape | compare(
-                    Path(folder) / "model", toolbox, options.items, options.max_new_tokens or 2, options.batch_size
+                    Path(folder) / "model", toolbox, options.items, options.max_new_tokens, options.batch_size
                 )
             print(name, compared[name], flush=True)
     result = {

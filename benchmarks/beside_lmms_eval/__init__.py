@@ -1,7 +1,8 @@
 """lmms-eval beside ``babyvlm evaluate``: an environment for it, and the same items asked there.
 
-lmms-eval depends on torchvision, which goes once the rest is installed; babyvlm goes in without its dependencies, which
-are there. ``ask_one_by_one.py`` runs in that environment alone.
+lmms-eval depends on torchvision, which goes once the rest is installed, and looks into filelock, of which it knows no
+version 4; babyvlm goes in without its dependencies, which are there. ``ask_one_by_one.py`` runs in that
+environment alone.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def environment(folder: Path) -> Path:
         install = [str(python), "-m", "pip", "install", "-q"]
         subprocess.run([*install, "torch==2.13.0", "torchvision==0.28.0", LMMS_EVAL], check=True)
         subprocess.run([str(python), "-m", "pip", "uninstall", "-q", "-y", "torchvision"], check=True)
-        subprocess.run([*install, "tyro", "tensorboard"], check=True)
+        subprocess.run([*install, "tyro", "tensorboard", "filelock<4"], check=True)
         subprocess.run([*install, "--no-deps", "-e", str(ROOT)], check=True)
     return python
 

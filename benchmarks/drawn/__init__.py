@@ -17,6 +17,8 @@ from babyvlm.images import encode_jpeg
 from babyvlm.records import Item, ItemTurn, content_id, write_jsonl
 
 ROUNDS, BASE = 15, 5
+WORDS = " A B C D 1 2 3 4 12 left right top bottom"
+"""What drawn weights reply."""
 
 
 def draw_pictures(folder: Path, number: int, side_px: int, seed: int = 0) -> list[str]:
@@ -65,10 +67,15 @@ def write_toolbox(folder: Path, items: Sequence[Item]) -> None:
 
 
 def write_checkpoint(folder: Path, *, image_size: int, width: int, layers: int, context: int, seed: int = 0) -> None:
-    """Writes a checkpoint of that shape whose weights are drawn; tower and language model are equally wide and deep."""
+    """Writes a checkpoint of that shape whose weights are drawn; tower and language model are equally wide and deep.
+
+    Every reply is one of ``WORDS`` and its end, as a trained model's are: text that is the same tokens when it is read
+    again, and as many steps of writing.
+    """
     import torch
 
     from babyvlm.model import BabyLlavaForConditionalGeneration, ModelShape, model_config, processor, train_tokenizer
+    from babyvlm.model.tokenizer import EOS
 
     shape = ModelShape(
         image_size=image_size, vision_width=width, vision_layers=layers, vision_heads=4, text_width=width,
@@ -80,11 +87,19 @@ def write_checkpoint(folder: Path, *, image_size: int, width: int, layers: int, 
     for parameter in model.parameters():  # far enough from uniform that replies differ between items
         if parameter.ndim == 2:
             torch.nn.init.normal_(parameter, std=0.1)
-    with torch.no_grad():
-        model.lm_head.weight[-1] = 0  # never writes the placeholder of a picture
-    model.save_pretrained(folder)
     texts = ["USER: Touch the new image. (A) (B) ASSISTANT: A Let's try more.", "How many of thing 1 do you see?"]
-    processor(shape, train_tokenizer(texts, 800, context)).save_pretrained(folder)
+    tokenizer = train_tokenizer([*texts, *[f"ASSISTANT:{WORDS}"] * 3], 800, context)
+    words = tokenizer.encode(WORDS, add_special_tokens=False)
+    with torch.no_grad():
+        spoken = model.lm_head.weight[words].clone()
+        model.lm_head.weight.zero_()
+        model.lm_head.weight[words] = spoken
+        # What the embedding of a word has, and no other token, is what the end looks for.
+        marked = torch.nn.functional.normalize(torch.randn(width), dim=0)
+        model.get_input_embeddings().weight[words] += 100 * marked
+        model.lm_head.weight[EOS] = marked
+    model.save_pretrained(folder)
+    processor(shape, tokenizer).save_pretrained(folder)
     Manifest(kind="checkpoint").write(folder)
 
 

@@ -173,7 +173,7 @@ def test_at_full_size_nothing_larger_than_a_layer_or_the_embeddings_is_gathered(
     with torch.device("meta"):
         model = BabyLlavaForConditionalGeneration(model_config(shape))
     sizes, rest = _sizes(model)
-    assert len(sizes) == shape.vision_layers + shape.text_layers + (1 if tied else 2)
+    assert len(sizes) == shape.vision_layers + 3 + shape.text_layers + (1 if tied else 2)
     layer = sum(each.numel() for each in model.model.language_model.layers[0].parameters())
     embeddings = model.get_input_embeddings().weight.numel()
     assert max(*sizes, rest) <= max(layer, embeddings)

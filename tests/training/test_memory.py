@@ -1,5 +1,7 @@
 """Memory is estimated and asked for before anything begins."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -112,13 +114,88 @@ def test_a_layer_keeps_what_is_counted(precision):
         assert counted[part] == pytest.approx(size, rel=0.06), part
 
 
+COUNTS = """
+import contextlib
+import os
+import sys
+from types import SimpleNamespace
+import torch
+import torch.distributed
+from torch.distributed.fsdp import FSDPModule
+from torch.testing._internal.distributed.fake_pg import FakeStore
+from torch.utils._python_dispatch import TorchDispatchMode
+from babyvlm.model import BabyLlavaForConditionalGeneration, model_config
+from babyvlm.recipes import nursery
+from babyvlm.training import memory
+from babyvlm.training.distribution import Shared, units_of
+
+processes = int(sys.argv[2])
+torch.distributed.init_process_group("fake", rank=0, world_size=processes, store=FakeStore())
+shape = nursery().model
+model = BabyLlavaForConditionalGeneration(model_config(shape))
+counted, whole = memory.gathered(model), sum(each.numel() for each in model.parameters())
+os.environ["LOCAL_WORLD_SIZE"] = sys.argv[2]
+accelerator = SimpleNamespace(
+    num_processes=processes, process_index=0, local_process_index=0, device=torch.device("cpu"),
+    autocast=contextlib.nullcontext, backward=lambda loss: loss.backward(),
+)
+units = units_of(model)
+shared = Shared(model, accelerator, precision=sys.argv[1], sharding="fsdp", units=units)
+arrived, most = [], 0
+for name in ("all_gather_single", "all_gather_into_tensor"):  # as versions of torch call it
+    if hasattr(torch.distributed, name):
+        def noted(*given, real=getattr(torch.distributed, name), **named):
+            output = named.get("output_tensor", named.get("output", given[0] if given else None))
+            arrived.append(output.untyped_storage())
+            return real(*given, **named)
+        setattr(torch.distributed, name, noted)
+groups = {id(group): group for part in model.modules() if isinstance(part, FSDPModule)
+          if (group := part._get_fsdp_state()._fsdp_param_group)}
+
+class Counting(TorchDispatchMode):
+    def __torch_dispatch__(self, function, types, given=(), named=None):
+        global most
+        result = function(*given, **(named or {}))
+        parts = [part.untyped_storage() for group in groups.values() for each in group.fsdp_params
+                 for part in each.all_gather_outputs]
+        size = 2 if sys.argv[1] == "bf16_weights" else 4
+        held = sum(each.size() for each in parts) + (arrived[-1].size() if arrived else 0)
+        most = max(most, held / size)
+        return result
+
+ids = torch.full((1, 40), 7)
+pictures = torch.randn(1, 3, shape.image_size, shape.image_size)
+ids[0, : shape.image_tokens] = shape.vocabulary
+for row in range(2):
+    with shared.row(row, 2), Counting():
+        loss = model(input_ids=ids, pixel_values=pictures, labels=ids.where(ids < shape.vocabulary, -100)).loss
+        shared.backward(loss)
+print("counted", counted, "held", round(most), "of", whole)
+"""
+
+
+@pytest.mark.parametrize("precision", ["bf16_weights", "no"])
+def test_what_is_gathered_at_once_is_counted(precision, tmp_path):
+    """One of four processes, whose others are made up: what lies gathered at any operation of two rows, with the buffer
+    of the last gathering. Shares are padded to whole rows of a parameter."""
+    script = tmp_path / "counts.py"
+    script.write_text(COUNTS)
+    done = subprocess.run([sys.executable, script, precision, "4"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    counted, held, whole = (int(done.stdout.split()[place]) for place in (1, 3, 5))
+    assert held == pytest.approx(counted, rel=0.03)
+    assert held < whole / 3
+
+
 def test_shards_and_checkpointing_need_less():
     recipe = saycam()
     alone = memory.needed(recipe, "joint", 1)
     lean = memory.needed(replace(recipe, gradient_checkpointing=True), "joint", 1)
     shards = memory.needed(replace(recipe, sharding="fsdp"), "joint", 8)
     assert shards.moments_gib == pytest.approx(alone.moments_gib / 8)
-    assert shards.weights_gib < alone.weights_gib
+    assert shards.weights_gib < alone.weights_gib / 3  # an eighth, and what is gathered
+    exact = memory.needed(replace(recipe, sharding="fsdp", precision="no"), "joint", 8)
+    assert exact.weights_gib < memory.needed(replace(recipe, precision="no"), "joint", 1).weights_gib / 3
     assert lean.activations_gib < alone.activations_gib / 5
     frames = replace(recipe, vision=replace(recipe.vision, micro_batch=None))
     assert memory.needed(recipe, "vision", 1).activations_gib == pytest.approx(

@@ -3,10 +3,12 @@
     1 read     every transcript, so that what is wrong is told before hours of decoding
     2 decode   each recording once, in a worker, into a shard of its own            listen, look (candidates.py)
     3 score    the candidates of every shard, where there is an aligner             alignment.py
-    4 write    shard after shard, in the order of the recordings                    select, formats (writing.py)
+    4 select   what of each recording's candidates becomes rows, in a worker        select, formats (rows.py)
+    5 write    the rows of recording after recording into the set's tables          writing.py
 
-Shards outlive an interruption, and the set is written from them in one order, so that its bytes depend neither on who
-did the work nor on how often it was stopped. No step holds more than one recording. DEVIATIONs: see ``alignment.py``.
+Shards and rows outlive an interruption, and the set is written from them in one order, so that its bytes depend neither
+on who did the work nor on how often it was stopped. No step holds more than one recording. DEVIATIONs: see
+``alignment.py``.
 """
 
 from __future__ import annotations
@@ -30,7 +32,8 @@ from babyvlm.corpus.recordings import RECORDINGS_CSV
 from babyvlm.curation.alignment import Aligner, NoAligner, RecordingShard, aligner_thresholds, score_shards
 from babyvlm.curation.candidates import listen
 from babyvlm.curation.configuration import CurationConfig
-from babyvlm.curation.sets import KIND, UTTERANCE_SCHEMA, RowWriter
+from babyvlm.curation.rows import TABLES, keep_rows, rows_of
+from babyvlm.curation.sets import KIND
 from babyvlm.curation.shards import Shard, clear_unfinished, make_shard, shard_of
 from babyvlm.curation.tally import (
     IMPOSSIBLE_UTTERANCE,
@@ -40,7 +43,7 @@ from babyvlm.curation.tally import (
     UNREADABLE_VIDEO,
     Tally,
 )
-from babyvlm.curation.writing import RecordsWriter
+from babyvlm.curation.writing import TablesWriter
 from babyvlm.errors import ConfigError, InputError, MediaError, TranscriptError
 from babyvlm.executors import in_order, process_pool
 from babyvlm.folders import MANIFEST, Manifest, fresh_folder
@@ -122,6 +125,7 @@ def curate(
             made = _decode(jobs, run, 2 * workers, tally, inputs)
             # A model is loaded once for each device; a cluster's workers each load their own.
             _score(made, aligner, executor, 2 * workers)
+            _select(made, config, aligner, run, 2 * workers)
         _write(partial, made, config, aligner, tally)
         if not tally.counts["clips"]:
             raise InputError(
@@ -271,6 +275,39 @@ def _score(made: list[_Made], aligner: Aligner, executor: Executor | None, ahead
             pass
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Selection:
+    """A recording to select from, and all that its worker needs to know."""
+
+    made: _Made
+    config: CurationConfig
+    aligner: str | None
+
+
+def _scored_by(aligner: Aligner) -> str | None:
+    return None if isinstance(aligner, NoAligner) else aligner.name
+
+
+def _select_recording(job: _Selection) -> None:
+    """Makes one recording's rows. Runs in a worker."""
+    with _memory_of_the_system():
+        keep_rows(job.made.shard, job.made.recording, job.config, job.aligner)
+    _give_memory_back()
+
+
+def _select(made: list[_Made], config: CurationConfig, aligner: Aligner, run: Executor | None, ahead: int) -> None:
+    """Makes the rows of all recordings that lack them."""
+    name = _scored_by(aligner)
+    jobs = [
+        _Selection(made=each, config=config, aligner=name)
+        for each in made
+        if not rows_of(each.shard, each.recording, config, name).folder.is_dir()
+    ]
+    with contextlib.closing(in_order(_select_recording, jobs, run, ahead=ahead)) as selected:
+        for _ in progress(selected, description="select", total=len(jobs), unit="recording"):
+            pass
+
+
 @contextlib.contextmanager
 def _memory_of_the_system() -> Iterator[None]:
     """Lets Arrow take its memory from the system, since its own allocator keeps a little more with every recording."""
@@ -290,31 +327,23 @@ def _give_memory_back() -> None:
 
 
 def _write(folder: Path, made: Iterable[_Made], config: CurationConfig, aligner: Aligner, tally: Tally) -> None:
-    """Writes the set from the shards, in the order of the recordings."""
-    name = None if isinstance(aligner, NoAligner) else aligner.name
+    """Writes the set from the shards and their rows, in the order of the recordings."""
+    name = _scored_by(aligner)
     recordings: list[Recording] = []
     _give_memory_back()
     with (
         _memory_of_the_system(),
         ImageStoreWriter(folder / "images") as images,
-        RowWriter(folder / "utterances.parquet", UTTERANCE_SCHEMA) as speech,
-        RecordsWriter(folder, config) as records,
+        TablesWriter(folder, list(TABLES)) as tables,
     ):
         for each in progress(made, description="write", unit="recording"):
-            split, heard = each.recording.split, each.shard.heard
             recordings.append(each.recording)
             images.add_store(each.shard.images_folder)
-            for utterance in heard.utterances:
-                speech.add({**utterance.model_dump(), "split": split})
-            records.add(each.recording, each.shard.candidates(name))
-            tally.counts.update(heard.counts)
-            tally.skipped.update(heard.skipped)
-            tally.counts[f"recordings/{split}"] += 1
-            tally.counts[f"utterances/{split}"] += len(heard.utterances)
-            _give_memory_back()
+            tables.add(rows_of(each.shard, each.recording, config, name))
         tally.counts["frames"] = len(images)
-    tally.counts.update(records.counts)
-    tally.skipped.update(records.skipped)
+    _give_memory_back()
+    tally.counts.update(tables.counts)
+    tally.skipped.update(tables.skipped)
     write_jsonl(folder / "recordings.jsonl", recordings)
 
 

@@ -21,7 +21,7 @@ from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.part import copy_file, link_images, write_instruction_part, write_utterances_part
 from babyvlm.curation.recording_choice import ChosenRecordings, RecordingChoice, choose_recordings
 from babyvlm.curation.sets import CANDIDATES, INSTRUCTION, KIND, PretrainingSet
-from babyvlm.curation.writing import RecordsWriter
+from babyvlm.curation.writing import SELECTED, TablesWriter
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.folders import Manifest, fresh_folder
 from babyvlm.records import write_jsonl
@@ -100,7 +100,7 @@ def reselect(
     by_id = {recording.id: recording for recording in old.recordings}
     images: set[str] = set()
     with fresh_folder(out) as partial:
-        with RecordsWriter(partial, config) as records:
+        with TablesWriter(partial, SELECTED) as records:
             for recording, candidates in itertools.groupby(old.candidates(), key=lambda each: each.recording):
                 if recording not in by_id:
                     problem = f"lacks {recording!r}, of which {CANDIDATES} has clips"
@@ -112,7 +112,7 @@ def reselect(
                     held = clips.choose(held)
                 if chosen is not None:
                     images.update(frame.image for candidate in held for frame in candidate.frames)
-                records.add(by_id[recording], held)
+                records.add_candidates(by_id[recording], held, config)
         if clips is not None:
             clips.require_all_met(folder)
         if not records.counts["clips"]:

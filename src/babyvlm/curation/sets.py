@@ -110,25 +110,41 @@ class RowWriter:
         self._writer = pq.ParquetWriter(str(path), schema, compression="zstd")
         self._rows: list[dict[str, Any]] = []
         self._batches: list[pa.RecordBatch] = []
+        self._waiting = 0
+        """Rows in the batches."""
 
     def add(self, row: dict[str, Any]) -> None:
         """Adds one row."""
         self._rows.append(row)
         if len(self._rows) == _ROWS_PER_BATCH:
             self._compact()
-            if len(self._batches) * _ROWS_PER_BATCH == _ROWS_PER_GROUP:
-                self._flush()
+
+    def add_batch(self, batch: pa.RecordBatch) -> None:
+        """Adds rows that are in Arrow's form already."""
+        self._compact()
+        self._append(batch)
 
     def _compact(self) -> None:
         if self._rows:
-            self._batches.append(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+            rows = pa.RecordBatch.from_pylist(self._rows, schema=self._schema)
             self._rows.clear()
+            self._append(rows)
 
-    def _flush(self) -> None:
-        self._compact()
+    def _append(self, batch: pa.RecordBatch) -> None:
+        while self._waiting + len(batch) >= _ROWS_PER_GROUP:
+            room = _ROWS_PER_GROUP - self._waiting
+            self._batches.append(batch.slice(0, room))
+            self._write_group()
+            batch = batch.slice(room)
+        if len(batch):
+            self._batches.append(batch)
+            self._waiting += len(batch)
+
+    def _write_group(self) -> None:
         if self._batches:
             self._writer.write_table(pa.Table.from_batches(self._batches).combine_chunks())
             self._batches.clear()
+            self._waiting = 0
 
     def __enter__(self) -> Self:
         return self
@@ -136,7 +152,8 @@ class RowWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._flush()
+        self._compact()
+        self._write_group()
         self._writer.close()
 
 

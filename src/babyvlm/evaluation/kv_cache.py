@@ -6,6 +6,7 @@ B rows, K options, H heads, L tokens of an option or in a cache, V vocabulary, D
 from __future__ import annotations
 
 import copy
+import functools
 import inspect
 from typing import Any
 
@@ -16,8 +17,9 @@ from transformers import Cache, DynamicLayer
 class _GrowingLayer(DynamicLayer):
     """Writes new tokens into room kept for them, where its base copies everything it holds each time."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: int) -> None:
         super().__init__()
+        self._room = room
         self._kept: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def update(
@@ -27,7 +29,8 @@ class _GrowingLayer(DynamicLayer):
         if self._kept is None or self._kept[0].shape[-2] < past + new:
             held = super().update(key_states, value_states)
             # Twice as much each time: a conversation of n tokens is copied log n times, not n.
-            self._kept = _with_room(held[0]), _with_room(held[1])
+            room = max(self._room, 2 * held[0].shape[-2])
+            self._kept = _with_room(held[0], room), _with_room(held[1], room)
         else:
             for kept, states in zip(self._kept, (key_states, value_states), strict=True):
                 kept[:, :, past : past + new] = states
@@ -35,16 +38,21 @@ class _GrowingLayer(DynamicLayer):
         return self.keys, self.values
 
 
-def _with_room(states_BHLD: torch.Tensor) -> torch.Tensor:
+def _with_room(states_BHLD: torch.Tensor, room: int) -> torch.Tensor:
     rows, heads, length, width = states_BHLD.shape
-    roomy = states_BHLD.new_empty((rows, heads, 2 * length, width))
+    roomy = states_BHLD.new_empty((rows, heads, room, width))
     roomy[:, :, :length] = states_BHLD
     return roomy
 
 
-def growing_cache() -> Cache:
-    """An empty cache for a model whose every layer attends to everything before."""
-    return Cache(layer_class_to_replicate=_GrowingLayer)
+def growing_cache(room: int = 0) -> Cache:
+    """An empty cache for a model whose every layer attends to everything before.
+
+    Args:
+        room: Tokens to keep room for from the start, where it is known how many may come.
+    """
+    new_layer: Any = functools.partial(_GrowingLayer, room)
+    return Cache(layer_class_to_replicate=new_layer)
 
 
 def argument(model: type) -> str:
@@ -53,6 +61,12 @@ def argument(model: type) -> str:
     Args:
         model: The class; where its ``forward`` hands arguments on, those of the classes it is made from count.
     """
+    kind: Any = model
+    return _argument(kind)
+
+
+@functools.cache  # asked for in every pass
+def _argument(model: Any) -> str:
     forwards = [vars(kind)["forward"] for kind in model.__mro__ if "forward" in vars(kind)]
     named = any("cache" in inspect.signature(forward).parameters for forward in forwards)
     return "cache" if named else "past_key_values"

@@ -182,11 +182,13 @@ class LocalModel:
 
     @torch.inference_mode()
     def _answer_batch(self, batch: Sequence[Question], pictures: PictureFeatures) -> Iterator[Response]:
-        reading = Reading.of(self.model, len(batch))
+        began_s = time.monotonic()
+        rounds = range(len(batch[0].turns))
+        longest = [max(len(self._prompt(question, number)) for question in batch) for number in rounds]
+        reading = Reading.of(self.model, len(batch), room=sum(longest) + len(rounds) * self._max_new_tokens)
         replies: list[list[Reply]] = [[] for _ in batch]
         unread: list[list[int]] = [[] for _ in batch]  # opens the next round
-        for number in range(len(batch[0].turns)):
-            began_s = time.monotonic()
+        for number in rounds:
             rows = [left + self._prompt(question, number) for left, question in zip(unread, batch, strict=True)]
             shown = [name for question in batch for name in question.turns[number].images]
             logits_BV = reading.read_rows(rows, pictures.features(shown))
@@ -213,7 +215,7 @@ class LocalModel:
                     elif not texts[row]:  # as published, nothing closes an empty reply
                         unread[row] = []
                         reading.forget(row, since=prompted)
-            latency_s = (time.monotonic() - began_s) / len(batch)
+            latency_s, began_s = (time.monotonic() - began_s) / len(batch), time.monotonic()
             for row, (text, length) in enumerate(zip(texts, lengths, strict=True)):
                 reply = written_reply(text, tokens=length, latency_s=latency_s, cut=cut[row], scores=scores[row])
                 replies[row].append(reply)

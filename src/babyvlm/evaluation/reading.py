@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -20,7 +19,7 @@ import torch
 from transformers import Cache
 
 from babyvlm.evaluation import kv_cache
-from babyvlm.evaluation.last_layer import last_token_only
+from babyvlm.evaluation.lean_layers import lean_layers
 from babyvlm.evaluation.respondents import ImageReader
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import normalise, square_pixels
@@ -85,14 +84,15 @@ class Reading:
         self._named = kv_cache.argument(type(model))
 
     @classmethod
-    def of(cls, model: BabyLlavaForConditionalGeneration, rows: int) -> Self:
+    def of(cls, model: BabyLlavaForConditionalGeneration, rows: int, room: int = 0) -> Self:
         """Nothing read yet.
 
         Args:
             model: Who reads.
             rows: How many conversations.
+            room: Tokens that the longest may come to, padding among them; with it the cache is never copied.
         """
-        return cls(model, kv_cache.growing_cache(), torch.zeros((rows, 0), dtype=torch.long, device=model.device))
+        return cls(model, kv_cache.growing_cache(room), torch.zeros((rows, 0), dtype=torch.long, device=model.device))
 
     def __len__(self) -> int:
         """Tokens so far, padding among them."""
@@ -117,7 +117,7 @@ class Reading:
         self._mask_BP = torch.cat([self._mask_BP, counted_BL.long()], dim=1)
         return self._forward(
             input_ids=ids_BL,
-            attention_mask=self._mask_BP,
+            attention_mask=self._attended(ids_BL.shape[1]),
             position_ids=(self._mask_BP.cumsum(1) - 1).clamp(min=0)[:, -ids_BL.shape[1] :],
             logits_to_keep=1,
             **pictures,
@@ -177,15 +177,32 @@ class Reading:
         counted_B = self._mask_BP.sum(1)
         logits_BQV = self._forward(
             input_ids=flat_BQ.clamp(min=PAD),
-            attention_mask=torch.zeros(seen_B1QP.shape, device=flat_BQ.device).masked_fill(~seen_B1QP, -torch.inf),
+            attention_mask=_added(seen_B1QP),
             position_ids=counted_B[:, None] + places_Q % longest,
         )
         kv_cache.cut(self._cache, len(self))
         return kv_cache.option_likelihoods(logits_BQV.unflatten(1, (most, longest)), first_BV, tails_BKL)
 
+    def _attended(self, new: int) -> torch.Tensor:
+        """The mask of the last ``new`` tokens, as attention adds it.
+
+        Made here once a pass: transformers would hand on one of true and false, which every layer turns into numbers.
+        """
+        places_P = torch.arange(len(self), device=self._mask_BP.device)
+        seen_LP = places_P[-new:, None] >= places_P
+        if bool(self._mask_BP.all()):  # no padding: one mask for all rows
+            return _added(seen_LP[None, None])
+        seen_BLP = seen_LP & self._mask_BP[:, None].bool()
+        # Padding sees itself, so that attention has something to average; nothing reads what comes of it.
+        return _added((seen_BLP | (places_P[-new:, None] == places_P))[:, None])
+
     def _forward(self, **inputs: Any) -> torch.Tensor:
-        last = last_token_only(self._model.model.language_model) if inputs.get("logits_to_keep") == 1 else nullcontext()
-        with last:
+        with lean_layers(self._model.model.language_model, last_token_only=inputs.get("logits_to_keep") == 1):
             logits_BLV = self._model(**{self._named: self._cache}, use_cache=True, **inputs).logits
         assert logits_BLV is not None
         return logits_BLV
+
+
+def _added(seen_B1LP: torch.Tensor) -> torch.Tensor:
+    """Which token sees which, as what is added to attention's scores."""
+    return torch.zeros(seen_B1LP.shape, device=seen_B1LP.device).masked_fill(~seen_B1LP, -torch.inf)

@@ -399,6 +399,27 @@ class _Figures:
         return found[:replicates] if len(found) else np.array([self.mean()])
 
 
+def over_clusters(
+    values: Sequence[float], clusters: Sequence[str], *, seed: int = 0, replicates: int = REPLICATES
+) -> Interval | None:
+    """A mean with its 95% bootstrap interval over clusters, such as words; None where there is one cluster alone.
+
+    Args:
+        values: What was observed.
+        clusters: Which cluster each value is of; values of one cluster depend on each other.
+        seed: Seed of the bootstrap.
+        replicates: Bootstrap samples.
+    """
+    names, places = np.unique(np.asarray(clusters, dtype=str), return_inverse=True)
+    if len(names) < 2:
+        return None
+    sums_C = np.bincount(places, weights=np.asarray(values, dtype=float))
+    counts_C = np.bincount(places)
+    rng = np.random.default_rng(seed)
+    weights_RC = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), replicates)
+    return _interval(float(sums_C.sum() / counts_C.sum()), (weights_RC @ sums_C) / (weights_RC @ counts_C))
+
+
 def _in_chunks(draw: Callable[[int], NDArray[np.float64]], replicates: int) -> NDArray[np.float64]:
     return np.concatenate([draw(min(_CHUNK, replicates - start)) for start in range(0, replicates, _CHUNK)])
 

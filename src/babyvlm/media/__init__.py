@@ -5,6 +5,7 @@
     headers.py    what a file says of itself
     timeline.py   when its frames are shown, undecoded      gaps, a missing end
     damage.py     what does not decode
+    disposable.py what no other picture refers to
     frames.py     the frame on screen at each moment
     sound.py      samples for recognisers of speech
 

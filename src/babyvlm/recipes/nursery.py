@@ -213,7 +213,7 @@ def demo() -> Recipe:
         model=replace(long.model, patch_size=32, stem=_STEM, stem_keeps_spread=True, vision_layers=1),
         precision="bf16_weights",
         vision=replace(long.vision, optimisation=replace(long.vision.optimisation, steps=100), probes=1),
-        contrastive=_CONTRASTIVE,
+        contrastive=replace(_CONTRASTIVE, flip_probability=0.0),  # left and right must stay apart
         tower_from="contrastive",
         joint=replace(long.joint, optimisation=replace(long.joint.optimisation, steps=100)),
         instruction=instruction,
@@ -228,12 +228,12 @@ def experience() -> Recipe:
     picture. With the nursery's tower and its class token words come several times slower (docs/log.md).
     """
     short = demo()
-    longer = replace(short.contrastive.optimisation, steps=5200)
+    longer = replace(_CONTRASTIVE.optimisation, steps=5200)
     return replace(
         short,
         name="experience",
         model=replace(short.model, patch_size=16),
-        contrastive=replace(short.contrastive, optimisation=longer),
+        contrastive=replace(_CONTRASTIVE, optimisation=longer),
     )
 
 

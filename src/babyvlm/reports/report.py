@@ -34,6 +34,7 @@ from babyvlm.records import SCHEMA_VERSION, Item, Outcome
 from babyvlm.reports import figures, tables
 from babyvlm.reports.breakdowns import agreements
 from babyvlm.reports.browser import browsed_items, browser_data
+from babyvlm.reports.contrasts import contrast_figure, contrast_runs, contrast_tables
 from babyvlm.reports.corpus import SPLITS, CorpusStatistics, read_corpus
 from babyvlm.reports.curves import TrainingRun, read_training
 from babyvlm.reports.examples import choose_examples, withheld_items
@@ -141,6 +142,7 @@ def _figures(results: Results, trained: TrainingRun | None, seconds: dict[str, f
         figures.memory_by_round(results),
         figures.memory_by_lag_figure(results),
         graded_figure(results),
+        contrast_figure(results),
         figures.training_curves(trained.stages) if trained else None,
         figures.time_spent(seconds),
     ]
@@ -157,6 +159,7 @@ def _tables(
         *tables.breakdown_tables(results),
         *tables.comparison_tables(results),
         *graded_tables(results),
+        *contrast_tables(results),
     ]
     written += tables.training_tables(trained) if trained else []
     written += [tables.corpus_table(corpus)] if corpus else []
@@ -251,6 +254,7 @@ def _render(
         winoground_chance=WINOGROUND_CHANCE,
         graded=[(run.name, found) for run, found in graded_runs(results)],
         readings=READING_NAMES,
+        contrasts=contrast_runs(results),
         cannot_answer=_unanswerable(results),
         scoring_name=SCORING_NAMES[results.main.scores.scoring],
         marks=_MARKS,

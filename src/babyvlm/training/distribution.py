@@ -48,10 +48,15 @@ Unit = nn.Module | list[nn.Module]
 
 def units_of(model: BabyLlavaForConditionalGeneration) -> list[Unit]:
     """What is gathered at once of a model in shards: each layer of the tower and of the language model, the token
-    embeddings and the output layer; norms, the connector and the tower's embeddings are left, smaller than a layer."""
+    embeddings, the output layer, the connector, and what the tower has beside layers; the last norm is left.
+
+    Of one unit a row must give all parameters a gradient or none: averaging takes no float32 of earlier rows together
+    with the bfloat16 of the last. So what only pictures pass is in no unit with what text passes too.
+    """
+    tower = model.model.vision_tower
     ends: list[nn.Module] = [model.get_input_embeddings(), model.get_output_embeddings()]
-    tied = model.config.tie_word_embeddings
-    return [*layers_of(model.model.vision_tower), *layers_of(model.model.language_model), *([ends] if tied else ends)]
+    seeing = [tower.embeddings, *layers_of(tower), tower.layernorm, model.model.multi_modal_projector]
+    return [*seeing, *layers_of(model.model.language_model), *([ends] if model.config.tie_word_embeddings else ends)]
 
 
 def layers_of(module: nn.Module) -> list[nn.Module]:
@@ -111,6 +116,12 @@ class Shared:
         for unit in units:
             fully_shard(unit, mesh=mesh, mp_policy=policy)
         fully_shard(self.module, mesh=mesh, mp_policy=policy)
+        # After a row torch (2.13) asks each group for gradients to raise to float32, also one that was never gathered,
+        # such as the tower's where there is text alone, and fails for want of its parameters: all are gathered once.
+        for part in self.module.modules():
+            if isinstance(part, FSDPModule):
+                part.unshard()
+                part.reshard()
 
     def trained(self) -> list[tuple[str, nn.Parameter]]:
         """What the optimizer steps, named as in the module."""

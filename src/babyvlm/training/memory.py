@@ -11,6 +11,8 @@ those of the eager layers are what PyTorch keeps of layers of full width (a test
 layers are what is left when norms, rotary positions and gates keep their inputs alone. Eager attention keeps its
 squares besides. With gradient checkpointing one tensor a layer is kept, and one layer's rest. Under ``fsdp`` weights
 and moments are shared, under ``hybrid`` among the processes of a machine; gradients are whole until a step's last row.
+Besides there is what is gathered to compute with, in bfloat16 with bf16_weights and else in float32: what belongs to no
+unit, the unit at hand, and the buffer that it or the next arrives in (a test counts it on real modules).
 Decoded pictures lie in a file and are not counted.
 """
 
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from torch import nn
 
 from babyvlm.errors import ConfigError
 from babyvlm.model.configuration import ModelShape, model_config
@@ -31,6 +34,7 @@ from babyvlm.model.stem import stem_strides
 from babyvlm.names import StageName
 from babyvlm.parts import parameter_counts
 from babyvlm.training.configuration import LanguageStage, MultimodalStage, Recipe
+from babyvlm.training.distribution import layers_of, units_of
 
 _GIB = 2**30
 
@@ -89,6 +93,25 @@ def parameters(shape: ModelShape) -> dict[str, int]:
         return parameter_counts(BabyLlavaForConditionalGeneration(model_config(shape)))
 
 
+def gathered(model: BabyLlavaForConditionalGeneration) -> int:
+    """Parameters of a model in shards that a process holds whole at once, at most.
+
+    What has no input that learns, the token embeddings, stays until a row's backward pass ends, and so through that of
+    the tower.
+    """
+
+    def size(*modules: nn.Module) -> int:
+        return sum(each.numel() for each in {each for module in modules for each in module.parameters()})
+
+    units = [unit if isinstance(unit, list) else [unit] for unit in units_of(model)]
+    rest = size(model) - size(*(module for unit in units for module in unit))
+    words, tower = size(model.get_input_embeddings()), model.model.vision_tower
+    written = max(map(size, [*layers_of(model.model.language_model), model.get_output_embeddings()]))
+    seen = max(map(size, [tower.embeddings, *layers_of(tower), model.model.multi_modal_projector]))
+    stays = words if model.config.tie_word_embeddings else 0
+    return rest + max(stays + 2 * max(written, words), words + 2 * seen)
+
+
 def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
     """What one of several processes needs in a stage."""
     shape, counts = recipe.model, parameters(recipe.model)
@@ -119,7 +142,11 @@ def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
         kept = text_activations(recipe, tokens)
         if "vision" in trains:
             kept += tower_activations(recipe, tokens)
-    copies = 0 if recipe.precision == "no" else 2 * held
+    copies = 0 if recipe.precision == "no" or (in_shards and recipe.precision == "bf16_weights") else 2 * held
+    if in_shards:
+        with torch.device("meta"):
+            whole = gathered(BabyLlavaForConditionalGeneration(model_config(shape)))
+        copies += (2 if recipe.precision == "bf16_weights" else 4) * whole
     return Need(
         stage=stage,
         weights_gib=(4 * exact / shared + copies) / _GIB,

@@ -117,7 +117,7 @@ class StepMaker:
         self._pictures, self._features_UTD = pictures, features_UTD
         self._micro_batch_tokens, self._image_token = micro_batch_tokens, run.recipe.model.vocabulary
         self._rank, self._processes = run.accelerator.process_index, run.accelerator.num_processes
-        self._sees = pictures is not None and features_UTD is None
+        self._sees = pictures is not None
         tokens, token = run.recipe.model.image_tokens, self._image_token
         self._shown = Sample(
             ids=np.full(tokens, token, np.int32), labels=np.full(tokens, IGNORED, np.int32), images=(0,)
@@ -153,8 +153,8 @@ class StepMaker:
 
     def _with_pictures(self, rows: list[list[Row]]) -> list[Row]:
         """This process's rows, each with a picture that teaches nothing where another process's row has one: all pass
-        the tower's layers, or none does. The last row averages gradients: it passes them where any row of the step
-        does."""
+        the tower and the connector, or none does. The last row averages gradients: it passes them where any row of the
+        step does."""
         shows = [any(_has_picture(row) for row in alike) for alike in zip(*rows, strict=True)]
         shows[-1] = any(shows)
         return [

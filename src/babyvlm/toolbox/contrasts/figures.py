@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from pydantic import Field
 
@@ -72,18 +72,11 @@ def contrast_scores(judged: Iterable[Judged]) -> ContrastScores | None:
     Returns:
         None where there is no contrast.
     """
-    trials: dict[TrialKey, list[Judged]] = defaultdict(list)
-    there = failed = 0
-    for one in judged:
-        if (key := trial_of(one[0])) is None:
-            continue
-        there += 1
-        failed += one[2] is None
-        if one[2] is not None:
-            trials[key].append(one)
-    if not there:
+    contrasts = [one for one in judged if trial_of(one[0]) is not None]
+    if not contrasts:
         return None
-    kinds = [figure for kind in KINDS if (figure := _figure(kind, trials)) is not None]
+    found, failed = earned(contrasts), sum(right is None for _, _, right in contrasts)
+    kinds = [figure for kind in KINDS if (figure := _figure(kind, found)) is not None]
     values = {one.kind: one.value for one in kinds}
     lexical, grammatical = _mean(values, LEXICAL), _mean(values, GRAMMATICAL)
     return ContrastScores(
@@ -101,22 +94,52 @@ def _mean(values: dict[str, float], kinds: Sequence[str]) -> float | None:
     return fmean(there) if there else None
 
 
-def _figure(kind: str, trials: dict[TrialKey, list[Judged]]) -> KindFigure | None:
-    own = {key: found for key, found in trials.items() if key.kind == kind}
+class Earned(NamedTuple):
+    """What one question of a word, or one trial of grammar, earned."""
+
+    kind: str
+    bin: str
+    word: str
+    """What it turns on."""
+    value: float
+    by_pairs: bool
+    """Whether the scores of both captions beside both pictures decided it."""
+
+
+def earned(judged: Iterable[Judged]) -> list[Earned]:
+    """What contrasts earned, one by one: questions of words, and trials of grammar.
+
+    Args:
+        judged: Items of any tasks, with their responses. Others than contrasts, and questions to which nothing came
+            back, are passed over.
+    """
+    trials: dict[TrialKey, list[Judged]] = defaultdict(list)
+    for one in judged:
+        if (key := trial_of(one[0])) is not None and one[2] is not None:
+            trials[key].append(one)
+    found = []
+    for key, asked in trials.items():
+        if key.kind in LEXICAL:
+            found += [Earned(key.kind, key.bin, item.category, right or 0.0, False) for item, _, right in asked]
+            continue
+        pair = _by_pairs(asked)
+        value = fmean(right or 0.0 for _, _, right in asked) if pair is None else pair
+        found.append(Earned(key.kind, key.bin, asked[0][0].category, value, pair is not None))
+    return found
+
+
+def _figure(kind: str, found: Sequence[Earned]) -> KindFigure | None:
+    own = [one for one in found if one.kind == kind]
     if not own:
         return None
-    if kind in LEXICAL:
-        bins: dict[str, list[float]] = defaultdict(list)
-        for key, found in own.items():
-            bins[key.bin] += [right for _, _, right in found if right is not None]
-        means = {name: fmean(bins[name]) for name in sorted(bins, key=_lowest)}
-        return KindFigure(kind=kind, value=fmean(means.values()), trials=sum(map(len, bins.values())), bins=means)
-    pairs = [_by_pairs(found) for found in own.values()]
-    values = [
-        pair if pair is not None else fmean(right for _, _, right in found if right is not None)
-        for pair, found in zip(pairs, own.values(), strict=True)
-    ]
-    return KindFigure(kind=kind, value=fmean(values), trials=len(values), by_pairs=None not in pairs)
+    if kind in GRAMMATICAL:
+        value, by_pairs = fmean(one.value for one in own), all(one.by_pairs for one in own)
+        return KindFigure(kind=kind, value=value, trials=len(own), by_pairs=by_pairs)
+    bins: dict[str, list[float]] = defaultdict(list)
+    for one in own:
+        bins[one.bin].append(one.value)
+    means = {name: fmean(bins[name]) for name in sorted(bins, key=lowest)}
+    return KindFigure(kind=kind, value=fmean(means.values()), trials=len(own), bins=means)
 
 
 def _by_pairs(found: Sequence[Judged]) -> float | None:
@@ -133,6 +156,7 @@ def _by_pairs(found: Sequence[Judged]) -> float | None:
     return option_credit([round(matched, 6), round(mismatched, 6)], 0)
 
 
-def _lowest(label: str) -> tuple[int, str]:
+def lowest(label: str) -> tuple[int, str]:
+    """Bins are sorted by it."""
     digits = label.lstrip("[(").partition(",")[0]
     return (int(digits) if digits.isdigit() else 1 << 62), label

@@ -1,10 +1,11 @@
-"""Sparing the last layer all but the last token changes neither logits nor what is kept for later rounds."""
+"""Layers that take fewer passes over memory, and a last one for the last token alone, give the same logits and leave
+the same for later rounds."""
 
 import pytest
 import torch
 
 from babyvlm.evaluation import kv_cache
-from babyvlm.evaluation.last_layer import last_token_only
+from babyvlm.evaluation.lean_layers import lean_layers
 from babyvlm.model import BabyLlavaForConditionalGeneration, ModelShape, model_config
 
 SHAPE = ModelShape(
@@ -25,7 +26,7 @@ def model(request):
 
 
 def read(model, rounds):
-    """Logits after each round, and the cache at the end."""
+    """Logits after the last token of each round, and the cache at the end."""
     cache, mask_BP, found = kv_cache.growing_cache(), torch.zeros((2, 0), dtype=torch.long), []
     for rows in rounds:
         ids_BL = torch.tensor(rows)
@@ -37,11 +38,12 @@ def read(model, rounds):
     return torch.stack(found), cache
 
 
+@pytest.mark.parametrize("last_token_only", [True, False])
 @pytest.mark.parametrize("rounds", [PADDED, WHOLE], ids=["padded", "whole"])
 @torch.inference_mode()
-def test_logits_and_cache_are_those_of_the_whole_layer(model, rounds):
+def test_logits_and_cache_are_those_of_the_plain_layers(model, rounds, last_token_only):
     expected, whole = read(model, rounds)
-    with last_token_only(model.model.language_model):
+    with lean_layers(model.model.language_model, last_token_only=last_token_only):
         found, spared = read(model, rounds)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     counted_BP = torch.tensor([[token != 0 for rows in rounds for token in rows[row]] for row in range(2)])
@@ -53,9 +55,29 @@ def test_logits_and_cache_are_those_of_the_whole_layer(model, rounds):
 
 
 @torch.inference_mode()
-def test_afterwards_the_layer_returns_every_token_again(model):
+def test_every_token_where_all_are_wanted(model):
+    ids_BL = torch.tensor([[5, 6, 7, 8], [9, 10, 11, 12]])
+    expected = model(input_ids=ids_BL).logits
+    with lean_layers(model.model.language_model):
+        found = model(input_ids=ids_BL, **{kv_cache.argument(type(model)): kv_cache.growing_cache()}).logits
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+@torch.inference_mode()
+def test_afterwards_the_layers_are_transformers_own(model):
     ids_BL = torch.tensor([[5, 6, 7]])
     before = model(input_ids=ids_BL).logits
-    with pytest.raises(KeyError), last_token_only(model.model.language_model):
+    with pytest.raises(KeyError), lean_layers(model.model.language_model, last_token_only=True):
         raise KeyError
     assert torch.equal(model(input_ids=ids_BL).logits, before) and before.shape[1] == 3
+
+
+@torch.inference_mode()
+def test_room_kept_from_the_start_changes_nothing():
+    wanted, grown, roomy = [], kv_cache.growing_cache(), kv_cache.growing_cache(room=5)
+    for length in (3, 1, 4):  # the last goes beyond the room
+        states_BHLC = torch.randn(2, 4, length, 8)
+        wanted.append(states_BHLC)
+        for cache in (grown, roomy):
+            keys, values = cache.update(states_BHLC, -states_BHLC, 0)
+            assert torch.equal(keys, torch.cat(wanted, dim=2)) and torch.equal(values, -torch.cat(wanted, dim=2))
