@@ -252,9 +252,15 @@ def _check_boxes(corpus: Corpus, curation: CurationConfig) -> list[Recording]:
 
 
 def select(
-    curated: Place, out: Place, changes: SelectionChanges | None = None, *, recordings: RecordingChoice | None = None
+    curated: Place,
+    out: Place,
+    changes: SelectionChanges | None = None,
+    *,
+    recordings: RecordingChoice | None = None,
+    clips: Place | None = None,
 ) -> PretrainingSet:
-    """Makes a part of a curated set, by age, child, date or hours, or the set again with other thresholds.
+    """Makes a part of a curated set, by age, child, date, hours or a list of clips, or the set again with other
+    thresholds.
 
     Nothing is decoded or scored again. The new set has a card of its own.
 
@@ -263,22 +269,27 @@ def select(
         out: Folder to write; absent or empty.
         changes: Thresholds that are different.
         recordings: Which recordings stay; all by default.
+        clips: CSV file of the training and validation clips that stay, one row each: ``clip``, the id of its video
+            record; ``frames`` that stay, all by default; ``text`` in place of what was heard. All stay by default.
 
     Returns:
         The new set, opened.
 
     Raises:
+        InputError: ``clips`` does not read, or names what the set does not have.
         ConfigError: Nothing changes, nothing is left, or a setting cannot apply.
         DataFolderError: ``curated`` is no whole set.
         OutputExistsError: ``out`` holds something.
     """
     from babyvlm.curation import PretrainingSet
+    from babyvlm.curation.clip_list import ClipList
     from babyvlm.curation.reselect import SelectionChanges, reselect
     from babyvlm.folders import fresh_folder
     from babyvlm.reports.card import write_card
 
+    listed = None if clips is None else ClipList(Path(clips))
     with fresh_folder(Path(out)) as partial:
-        reselect(Path(curated), partial, changes or SelectionChanges(), recordings)
+        reselect(Path(curated), partial, changes or SelectionChanges(), recordings, listed)
         write_card(partial, partial / "card.html")
     return PretrainingSet(Path(out))
 

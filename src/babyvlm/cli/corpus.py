@@ -101,8 +101,9 @@ def select(
     out: Path,
     recordings: Annotated[RecordingChoice, arg(name="")] = RecordingChoice(),  # noqa: B008
     changes: Annotated[SelectionChanges, arg(name="")] = SelectionChanges(),  # noqa: B008
+    clips: Path | None = None,
 ) -> str:
-    """Make a part of a curated set, by age, child, date or hours, or the set again with other thresholds.
+    """Make a part of a curated set, by age, child, date, hours or list, or the set again with other thresholds.
 
     Nothing is decoded or scored again. What is left out is counted by its reason.
 
@@ -111,8 +112,10 @@ def select(
         out: Folder to write.
         recordings: Which recordings stay.
         changes: Thresholds that are different.
+        clips: CSV file of the training and validation clips that stay, one row each: ``clip``, the id of its video
+            record; ``frames``, places of those that stay, such as ``1 3``; ``text`` in place of what was heard.
     """
-    print(_describe_set(babyvlm.select(curated, out, changes, recordings=recordings)))
+    print(_describe_set(babyvlm.select(curated, out, changes, recordings=recordings, clips=clips)))
     return _train_next(out)
 
 

@@ -55,7 +55,7 @@ GROUPS: dict[str, tuple[Command, ...]] = {
         ),
         Command(
             "corpus select",
-            "Make a part of a curated set, by age, child, date or hours, or the set again with other thresholds.",
+            "Make a part of a curated set, by age, child, date, hours or list, or the set again with other thresholds.",
             "corpus:select",
         ),
         Command("corpus export", "Write a curated set in a layout that others read.", "corpus:export"),

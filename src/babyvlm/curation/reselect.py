@@ -1,6 +1,6 @@
 """Makes a part of an existing set, or applies other thresholds to it, from its stored candidates, without decoding.
 
-    recordings ──RecordingChoice──> utterances, candidates ──SelectionChanges──> records of the three formats
+    recordings ──RecordingChoice──> utterances, candidates ──ClipList──> ──SelectionChanges──> records of three formats
                               └──> instruction samples all of whose recordings stay
 
 Images are hard-linked, in whole files of an image store: a file with no image of the new set is left out, and the
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from babyvlm.curation.clip_list import ClipList
 from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.part import copy_file, link_images, write_instruction_part, write_utterances_part
 from babyvlm.curation.recording_choice import ChosenRecordings, RecordingChoice, choose_recordings
@@ -64,10 +65,16 @@ class SelectionChanges:
 
 def _flags() -> list[str]:
     kinds = (RecordingChoice, SelectionChanges)
-    return [f"--{field.name.replace('_', '-')}" for kind in kinds for field in dataclasses.fields(kind)]
+    return [*(f"--{field.name.replace('_', '-')}" for kind in kinds for field in dataclasses.fields(kind)), "--clips"]
 
 
-def reselect(folder: Path, out: Path, changes: SelectionChanges, recordings: RecordingChoice | None = None) -> None:
+def reselect(
+    folder: Path,
+    out: Path,
+    changes: SelectionChanges,
+    recordings: RecordingChoice | None = None,
+    clips: ClipList | None = None,
+) -> None:
     """Writes a part of a set, or a copy with other thresholds. Images are hard-linked where possible, else copied.
 
     Args:
@@ -75,15 +82,17 @@ def reselect(folder: Path, out: Path, changes: SelectionChanges, recordings: Rec
         out: Where the new one goes; must not exist, or be empty.
         changes: The new thresholds.
         recordings: Which recordings stay; all by default.
+        clips: Which clips of theirs stay, and with which texts; all as they are by default.
 
     Raises:
+        InputError: A clip or frame is listed that the set does not have.
         DataFolderError: ``folder`` is no pretraining set, or was written without its candidates.
         ConfigError: Nothing changes, nothing is left, a setting has a bad value, or a threshold is on what was never
             scored.
         OutputExistsError: ``out`` holds something.
     """
     old, choice = PretrainingSet(folder), recordings or RecordingChoice()
-    if not changes.given and not choice:
+    if not changes.given and not choice and clips is None:
         raise ConfigError(f"nothing changes: give one of {', '.join(_flags())}")
     config = changes.apply(_configuration(old))
     _check_scored(old, changes)
@@ -96,15 +105,21 @@ def reselect(folder: Path, out: Path, changes: SelectionChanges, recordings: Rec
                 if recording not in by_id:
                     problem = f"lacks {recording!r}, of which {CANDIDATES} has clips"
                     raise DataFolderError(problem, path=folder / "recordings.jsonl", remedy="Curate the corpus again")
-                if chosen is None:
-                    records.add_candidates(by_id[recording], candidates, config)
-                elif recording in chosen.kept:
-                    held = list(candidates)
+                if chosen is not None and recording not in chosen.kept:
+                    continue
+                held = list(candidates)
+                if clips is not None and by_id[recording].split != "test":
+                    held = clips.choose(held)
+                if chosen is not None:
                     images.update(frame.image for candidate in held for frame in candidate.frames)
-                    records.add_candidates(by_id[recording], held, config)
+                records.add_candidates(by_id[recording], held, config)
+        if clips is not None:
+            clips.require_all_met(folder)
         if not records.counts["clips"]:
             raise ConfigError(f"nothing is left with these settings: {dict(+records.skipped)}")
         manifest = _manifest(old, config, records.counts, records.skipped)
+        if clips is not None:
+            manifest = _with_list(manifest, clips)
         if chosen is None:
             _copy_whole(folder, partial)
         else:
@@ -154,6 +169,22 @@ def _write_part(
             "configuration": {**manifest.configuration, "recordings": given},
             "counts": dict(sorted(counts.items())),
             "skipped": dict(sorted(skipped.items())),
+            "notes": notes,
+        }
+    )
+
+
+def _with_list(manifest: Manifest, clips: ClipList) -> Manifest:
+    """The manifest, with which list it was and what it left out."""
+    listed = {"file": clips.path.name, "clips": len(clips.clips), "other_texts": clips.retold}
+    notes = [*manifest.notes]
+    if clips.retold:
+        notes.append("texts from a list stand in place of speech; the language corpus is as it was heard")
+    return manifest.model_copy(
+        update={
+            "configuration": {**manifest.configuration, "clips": listed},
+            "inputs": {**manifest.inputs, clips.path.name: clips.digest},
+            "skipped": dict(sorted((Counter(manifest.skipped) + clips.left_out).items())),
             "notes": notes,
         }
     )

@@ -27,7 +27,7 @@ from babyvlm.corpus.nursery.configuration import plan_recordings
 from babyvlm.corpus.nursery.episodes import Director
 from babyvlm.corpus.nursery.exemplars import DRAWINGS, EXEMPLARS, exemplar
 from babyvlm.corpus.nursery.groups import arrange, hull_area
-from babyvlm.corpus.nursery.lexicon import CATEGORIES, FIELDS
+from babyvlm.corpus.nursery.lexicon import CATEGORIES, FIELDS, copies
 from babyvlm.corpus.nursery.scenes import DIRECTIONS, Episode, compose, visible_boxes
 from babyvlm.corpus.nursery.speech import Spoken, converse
 from babyvlm.corpus.nursery.staging import LARGEST_GROUP
@@ -87,6 +87,49 @@ def test_exemplars_are_disjoint_between_splits(directed: dict[str, list[Episode]
     assert not shown["train"] & shown["validation"]
     assert not shown["validation"] & shown["test"]
     assert not set(EXEMPLARS["train"]) & set(EXEMPLARS["test"])
+
+
+def test_homes_of_their_own_share_no_individual_and_leave_test_recordings_as_they_are() -> None:
+    config = NurseryConfig(individuals=2, children=("S", "Y"))
+    shown: dict[tuple[str, str], set[int]] = collections.defaultdict(set)
+    plans = plan_recordings(config)
+    for plan in plans:
+        for episode in Director(config, plan).episodes():
+            shown[plan.split, plan.child] |= {prop.number for prop in episode.props}
+    assert {plan.child for plan in plans} == {"S", "Y"}
+    assert (shown["train", "S"], shown["train", "Y"]) == ({0, 1}, {4, 5})
+    assert shown["test", "S"] == shown["test", "Y"] == set(EXEMPLARS["test"])
+
+
+def test_under_zipf_training_recordings_deal_words_by_rank_and_test_recordings_all_alike() -> None:
+    config = NurseryConfig(zipf=1.0)
+    training, tested = (
+        next(one for one in plan_recordings(config) if one.split == split) for split in ("train", "test")
+    )
+    dealt = collections.Counter(copies(config, training))
+    ranks = sorted(dealt.values(), reverse=True)
+    assert set(dealt) == set(CATEGORIES)
+    assert ranks == [round(len(CATEGORIES) / rank) for rank in range(1, len(CATEGORIES) + 1)]
+    other = collections.Counter(copies(dataclasses.replace(config, seed=1), training))
+    assert other != dealt and sorted(other.values()) == sorted(dealt.values())
+    assert copies(config, tested) == copies(CONFIG, training) == tuple(CATEGORIES)
+
+
+def test_frequent_things_are_shown_and_said_more_often() -> None:
+    config = NurseryConfig(zipf=1.0)
+    dealt, shown, said = collections.Counter(), collections.Counter(), collections.Counter()
+    for plan in [plan for plan in plan_recordings(config) if plan.split == "train"]:
+        dealt = collections.Counter(copies(config, plan))
+        episodes = Director(config, plan).episodes()
+        shown.update(mention.category for episode in episodes for mention in episode.mentions)
+        for utterance in converse(config, plan, episodes):
+            words = f" {utterance.text} "
+            said.update(name for name, one in CATEGORIES.items() if f" {name} " in words or f" {one.plural} " in words)
+    ranked = [name for name, _ in dealt.most_common()]
+    tenths = [ranked[place : place + 6] for place in (0, 26, 52)]
+    for counts in (shown, said):
+        often, sometimes, seldom = (sum(counts[name] for name in names) for names in tenths)
+        assert often > 3 * sometimes > 3 * seldom
 
 
 def test_every_split_has_every_number_and_way_out(directed: dict[str, list[Episode]]) -> None:
@@ -328,6 +371,13 @@ def test_bad_configurations_and_full_folders_are_refused(tmp_path: Path) -> None
         NurseryConfig(annotation_fps=3)
     with pytest.raises(ConfigError, match="add up to"):
         NurseryConfig(test_fraction=0.5)
+    with pytest.raises(ConfigError, match="individuals is 21, it must be from 0 to 20"):
+        NurseryConfig(individuals=21)
+    with pytest.raises(ConfigError, match="zipf is -1, it must be from 0 to 2"):
+        NurseryConfig(zipf=-1)
+    for children in ((), ("S", "S")):
+        with pytest.raises(ConfigError, match="it must name each child once"):
+            NurseryConfig(children=children)
     (tmp_path / "theirs.txt").write_text("keep me")
     with pytest.raises(OutputExistsError, match=r"theirs\.txt"):
         render_nursery(TINY, tmp_path, workers=1)

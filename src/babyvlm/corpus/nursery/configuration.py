@@ -13,11 +13,16 @@ from babyvlm.records import Split
 
 LICENCE = "Apache-2.0"
 _SPLITS: tuple[Split, ...] = ("train", "validation", "test")
-_BIRTH_DATES = {
+ChildName = Literal["S", "A", "Y"]
+_BIRTH_DATES: dict[ChildName, datetime.date] = {
     "S": datetime.date(2012, 10, 17),
     "A": datetime.date(2012, 9, 13),
     "Y": datetime.date(2012, 12, 5),
 }
+HOMES: tuple[ChildName, ...] = tuple(_BIRTH_DATES)
+"""One home for each child, whether filmed or not."""
+MOST_INDIVIDUALS = 20
+"""Of each kind that a home can have of its own: sixty are drawn for training, and there are three homes."""
 _FIRST_MONTH, _LAST_MONTH = 6, 32
 
 
@@ -45,6 +50,14 @@ class NurseryConfig:
     """Share of the recordings in the validation split."""
     test_fraction: float = 0.16
     """Share of the recordings in the test split."""
+    children: tuple[ChildName, ...] = ("S", "A", "Y")
+    """The children filmed, in turn."""
+    individuals: int = 0
+    """How many individuals of each kind of thing a child's home has in training recordings, at most 20, none of which
+    another home has; 0 for sixty that all homes share."""
+    zipf: float = 0.0
+    """How unevenly training recordings show and speak of things: as often as a word's rank to the power of minus this,
+    ranks drawn by the seed (1 is Zipf's law); 0 for all alike."""
     utterances_per_minute: float = 18.0
     """Density of speech (about that of SAYCam's transcripts)."""
     speech: Literal["auto", "silence", "flite", "espeak-ng"] = "auto"
@@ -66,6 +79,15 @@ class NurseryConfig:
             f"annotation_fps is {self.annotation_fps}, it must divide fps ({self.fps})",
         )
         refuse(self.recording_s < 5, f"recording_s is {self.recording_s}, it must be at least 5 s")
+        refuse(
+            not self.children or len(set(self.children)) < len(self.children),
+            f"children is {self.children}, it must name each child once, and one at least",
+        )
+        refuse(
+            not 0 <= self.individuals <= MOST_INDIVIDUALS,
+            f"individuals is {self.individuals}, it must be from 0 to {MOST_INDIVIDUALS}",
+        )
+        refuse(not 0 <= self.zipf <= 2, f"zipf is {self.zipf}, it must be from 0 to 2")
         refuse(not 1 <= self.utterances_per_minute <= 20, "utterances_per_minute must be from 1 to 20")
         refuse(min(self.fractions.values()) < 0, "a split's fraction is below 0")
         total = sum(self.fractions.values())
@@ -92,7 +114,7 @@ class RecordingPlan:
     """One recording to render. Its content follows from the nursery's seed and its id."""
 
     id: str
-    child: str
+    child: ChildName
     age_months: float
     date: datetime.date
     split: Split
@@ -108,7 +130,7 @@ def plan_recordings(config: NurseryConfig) -> list[RecordingPlan]:
     """
     count = max(1, round(config.hours * 3600 / config.recording_s))
     plans: dict[str, RecordingPlan] = {}
-    children = list(_BIRTH_DATES)
+    children = config.children
     for split, size in _split_sizes(config, count).items():
         for ordinal in range(size):
             child = children[ordinal % len(children)]

@@ -22,6 +22,7 @@ from babyvlm.corpus.nursery import (
     drawings_toys,
     drawings_vehicles,
 )
+from babyvlm.corpus.nursery.configuration import HOMES, NurseryConfig, RecordingPlan
 from babyvlm.corpus.nursery.pen import Colour, Look, Pen
 from babyvlm.records import Split
 
@@ -43,6 +44,14 @@ DRAWINGS = {
     )
     for name, drawing in module.DRAWINGS.items()
 }
+
+
+def exemplars_of(config: NurseryConfig, plan: RecordingPlan) -> range:
+    """The exemplar numbers that a recording may show, of every category."""
+    if plan.split != "train" or not config.individuals:
+        return EXEMPLARS[plan.split]
+    first = HOMES.index(plan.child) * config.individuals
+    return EXEMPLARS["train"][first : first + config.individuals]
 
 
 @dataclass(frozen=True, kw_only=True)

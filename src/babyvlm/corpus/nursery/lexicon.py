@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
+
+from babyvlm.corpus.nursery.configuration import NurseryConfig, RecordingPlan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,3 +109,18 @@ CATEGORIES: dict[str, Category] = {
 """By name, in the order of their ids."""
 
 FIELDS: tuple[str, ...] = tuple(_FIELDS)
+
+
+def copies(config: NurseryConfig, plan: RecordingPlan) -> tuple[str, ...]:
+    """The categories that a recording deals things from, each as often as it should come.
+
+    Of a training recording under Zipf's law the rarest comes once and the one of rank r so many times as often as
+    (ranks / r) to the power ``zipf``, rounded; otherwise each comes once.
+    """
+    if plan.split != "train" or not config.zipf:
+        return tuple(CATEGORIES)
+    ranked = list(CATEGORIES)
+    random.Random(f"{config.seed}/ranks").shuffle(ranked)
+    return tuple(
+        name for rank, name in enumerate(ranked, start=1) for _ in range(round((len(ranked) / rank) ** config.zipf))
+    )

@@ -6,10 +6,11 @@ About half of the utterances name something in view; the rest is routine, or abo
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from babyvlm.corpus.nursery.configuration import NurseryConfig, RecordingPlan
-from babyvlm.corpus.nursery.lexicon import CATEGORIES
+from babyvlm.corpus.nursery.lexicon import CATEGORIES, copies
 from babyvlm.corpus.nursery.scenes import Episode, Mention
 
 _SHOW_SHARE = 0.92
@@ -233,6 +234,7 @@ def converse(config: NurseryConfig, plan: RecordingPlan, episodes: list[Episode]
     every_s = 60 / config.utterances_per_minute
     caregivers = draw.choices(("Mother", "Father", "Grandmother", "Grandfather"), (5, 3, 2, 1), k=2)
     mentions = [mention for episode in episodes for mention in episode.mentions if not _is_passing(mention)]
+    things = copies(config, plan)
     shows = [mention for mention in mentions if mention.kind == "name" and draw.random() < _SHOW_SHARE]
     spoken: list[Spoken] = []
     now_s = first_s = draw.uniform(0.3, 1.5)
@@ -250,7 +252,9 @@ def converse(config: NurseryConfig, plan: RecordingPlan, episodes: list[Episode]
             text = _filled(
                 draw,
                 draw.choice(_ABSENT[stage]),
-                Mention(start_s=0, end_s=0, kind="name", category=draw.choice(_absent(config, episodes, now_s))),
+                Mention(
+                    start_s=0, end_s=0, kind="name", category=draw.choice(_absent(things, episodes, config.fps, now_s))
+                ),
             )
         else:
             text = draw.choice(_BABBLE[stage] if by_child else _ROUTINE[stage])
@@ -277,15 +281,15 @@ def _shown(shows: list[Mention], now_s: float) -> Mention | None:
     return next((show for show in shows if show.start_s <= now_s <= show.end_s - _SHORTEST_SHOWN_S), None)
 
 
-def _absent(config: NurseryConfig, episodes: list[Episode], now_s: float) -> list[str]:
+def _absent(things: Sequence[str], episodes: list[Episode], fps: int, now_s: float) -> list[str]:
     """Categories that are not about just now, nor were a moment ago."""
     near = {
         prop.category
         for episode in episodes
-        if -5 < now_s - episode.start_frame / config.fps < episode.num_frames / config.fps + 5
+        if -5 < now_s - episode.start_frame / fps < episode.num_frames / fps + 5
         for prop in episode.props
     }
-    return [name for name in CATEGORIES if name not in near]
+    return [name for name in things if name not in near]
 
 
 def _is_passing(mention: Mention) -> bool:

@@ -12,8 +12,8 @@ import numpy as np
 
 from babyvlm.corpus.nursery.camera import Camera
 from babyvlm.corpus.nursery.configuration import NurseryConfig, RecordingPlan
-from babyvlm.corpus.nursery.exemplars import EXEMPLARS, exemplar
-from babyvlm.corpus.nursery.lexicon import CATEGORIES
+from babyvlm.corpus.nursery.exemplars import exemplar, exemplars_of
+from babyvlm.corpus.nursery.lexicon import CATEGORIES, copies
 from babyvlm.corpus.nursery.motion import Exit, Pose, Stay, Track, plan_exit, tween
 from babyvlm.corpus.nursery.rooms import Room
 from babyvlm.corpus.nursery.scenes import DIRECTIONS, Episode, EpisodeKind, Mention, Prop, SceneDeparture
@@ -56,16 +56,18 @@ class Staging:
         self._numbers = Deck(f"{deck}/numbers", range(1, LARGEST_GROUP + 1), 7 * plan.ordinal)
         self._lots = Deck(f"{deck}/lots", range(LOTS), 3 * plan.ordinal)
         self._ways = Deck(f"{deck}/ways", tuple(DIRECTIONS), 5 * plan.ordinal)
-        self._named = Deck(f"{deck}/named", tuple(CATEGORIES), 7 * plan.ordinal)
-        self._grouped = Deck(f"{deck}/grouped", tuple(CATEGORIES), 3 * plan.ordinal)
-        self._moved = Deck(f"{deck}/moved", tuple(CATEGORIES), 11 * plan.ordinal)
+        things = copies(config, plan)
+        self._named = Deck(f"{deck}/named", things, 7 * plan.ordinal)
+        self._grouped = Deck(f"{deck}/grouped", things, 3 * plan.ordinal)
+        self._moved = Deck(f"{deck}/moved", things, 11 * plan.ordinal)
+        self._exemplars = exemplars_of(config, plan)
         self._tracks = itertools.count(1)
 
     def _number_of(self, category: str) -> int:
-        return self.draw.choice(EXEMPLARS[self.plan.split])
+        return self.draw.choice(self._exemplars)
 
     def _others(self, count: int, *taken: str) -> list[str]:
-        """Categories for what stands about, none of them taken."""
+        """Categories for what stands about, each equally often, none of them taken."""
         return self.draw.sample([name for name in CATEGORIES if name not in taken], count)
 
     def _prop(
