@@ -166,6 +166,10 @@ def test_the_page_says_what_was_found_on_what_and_asks_the_network_for_nothing(
     assert requests.images_without_words == 0
     assert len(requests.ids) == len(set(requests.ids)), "ids repeat"
     assert {link[1:] for link in requests.links if link.startswith("#")} <= set(requests.ids)
+    navigation = text.split('<nav aria-label="Sections">')[1].split("</nav>")[0]
+    assert re.fullmatch(r"(\s*<a href=\"#[\w-]+\">[^<]+</a>)+\s*", navigation), "more than links between the links"
+    sections = re.findall(r'<section id="([\w-]+)"', text)
+    assert re.findall(r'href="#([\w-]+)"', navigation) == sections, "a link for each section, in their order"
     beside = {link for link in requests.links if link.startswith("page_files/")}
     assert beside and all((tmp_path / link).is_file() for link in beside)
     with (tmp_path / "page_files" / "training_stages.csv").open() as file:
