@@ -163,8 +163,12 @@ _JOINT = MultimodalStage(
     micro_batch_tokens=16384,
     cache_vision_features=True,
 )
-_STEM = (32, 64, 64, 128, 128, 256)
 _CONTRASTIVE = ContrastiveStage(
+    optimisation=Optimisation(learning_rate=2e-3, batch_size=64, steps=400, warmup_fraction=0.1, weight_decay=0.05),
+    width=128,
+)
+_STEM = (32, 64, 64, 128, 128, 256)
+_WORDS_FIRST = ContrastiveStage(
     included=True,
     optimisation=Optimisation(
         learning_rate=1e-3, batch_size=64, steps=1500, warmup_fraction=0.05, weight_decay=0.1, beta2=0.98
@@ -213,7 +217,7 @@ def demo() -> Recipe:
         model=replace(long.model, patch_size=32, stem=_STEM, stem_keeps_spread=True, vision_layers=1),
         precision="bf16_weights",
         vision=replace(long.vision, optimisation=replace(long.vision.optimisation, steps=100), probes=1),
-        contrastive=replace(_CONTRASTIVE, flip_probability=0.0),  # left and right must stay apart
+        contrastive=replace(_WORDS_FIRST, flip_probability=0.0),  # left and right must stay apart
         tower_from="contrastive",
         joint=replace(long.joint, optimisation=replace(long.joint.optimisation, steps=100)),
         instruction=instruction,
@@ -228,12 +232,12 @@ def experience() -> Recipe:
     picture. With the nursery's tower and its class token words come several times slower (docs/log.md).
     """
     short = demo()
-    longer = replace(_CONTRASTIVE.optimisation, steps=5200)
+    longer = replace(_WORDS_FIRST.optimisation, steps=5200)
     return replace(
         short,
         name="experience",
         model=replace(short.model, patch_size=16),
-        contrastive=replace(_CONTRASTIVE, optimisation=longer),
+        contrastive=replace(_WORDS_FIRST, optimisation=longer),
     )
 
 
@@ -265,7 +269,7 @@ def nursery() -> Recipe:
             micro_batch_tokens=16384,
             whiten_connector=True,
         ),
-        contrastive=replace(_CONTRASTIVE, included=False),
+        contrastive=_CONTRASTIVE,
         attention="eager",
         validations=4,
         validation_samples=128,
