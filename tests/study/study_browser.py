@@ -56,7 +56,8 @@ class BrowserTaker:
         """Which trial can be answered now, counted from 1; None where the session has ended."""
         seen = self.page.wait_for_function(
             "() => document.querySelector('.trial[data-open]:has(button:enabled):not(:has(.touched))')"
-            "?.dataset.number || (document.querySelector('.card .main') && 'break')"
+            # not any button: the card before stays until the next trial has come
+            "?.dataset.number || (document.querySelector('.card .main')?.textContent.trim() === 'Go on' && 'break')"
             " || (/All done|Sorry/.test(document.body.innerText) && 'end')"
         ).json_value()
         if seen == "break":
