@@ -38,20 +38,13 @@ def plain_recipe(**changes):
 
 
 START = """
-import json, os, signal, sys
+import sys
 from pathlib import Path
-from tests.training.tiny import *
+from tests.training.ranks import kill_at
 from tests.training.test_distribution import plain_recipe
-from babyvlm.training import train_in_process, checkpoints
-stage, killed_at = sys.argv[3], int(sys.argv[4])
-real, saved = checkpoints.write_pieces, []
-def kill_at(path, pieces):
-    saved.append(path)
-    real(path, pieces)
-    if len(saved) == killed_at:
-        os.kill(os.getpid(), signal.SIGKILL)
-checkpoints.write_pieces = kill_at
-train_in_process(plain_recipe(sharding=sys.argv[5]), Path(sys.argv[1]), Path(sys.argv[2]), [stage])
+from babyvlm.training import train_in_process
+kill_at(int(sys.argv[4]))
+train_in_process(plain_recipe(sharding=sys.argv[5]), Path(sys.argv[1]), Path(sys.argv[2]), [sys.argv[3]])
 """
 
 

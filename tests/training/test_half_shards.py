@@ -19,17 +19,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("another_precision")]
 
 STAGES = ["language", "alignment", "joint", "instruction"]
 START = """
-import os, signal, sys
+import sys
 from pathlib import Path
+from tests.training.ranks import kill_at
 from tests.training.test_half_shards import half_recipe
-from babyvlm.training import checkpoints, train_in_process
-killed_at, real, saved = int(sys.argv[4]), checkpoints.write_pieces, []
-def kill_at(path, pieces):
-    saved.append(path)
-    real(path, pieces)
-    if len(saved) == killed_at:
-        os.kill(os.getpid(), signal.SIGKILL)
-checkpoints.write_pieces = kill_at
+from babyvlm.training import train_in_process
+kill_at(int(sys.argv[4]))
 train_in_process(half_recipe(sys.argv[3]), Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[5:])
 """
 

@@ -10,8 +10,6 @@ absent, and named by what decides its content, so that a killed curation makes n
 
 from __future__ import annotations
 
-import shutil
-import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -26,7 +24,7 @@ from babyvlm.curation.configuration import CurationConfig
 from babyvlm.curation.formats import image_conversations, interleaved_conversations, video_conversations
 from babyvlm.curation.selection import select
 from babyvlm.curation.sets import CANDIDATE_SCHEMA, CONVERSATION_SCHEMA, UTTERANCE_SCHEMA
-from babyvlm.curation.shards import Shard
+from babyvlm.curation.shards import Shard, filled
 from babyvlm.errors import DataFolderError
 from babyvlm.records import Record, Recording, content_id
 
@@ -142,9 +140,7 @@ def keep_rows(shard: Shard, recording: Recording, config: CurationConfig, aligne
     counts = Counter(heard.counts) + selected.counts
     counts[f"recordings/{recording.split}"] += 1
     counts[f"utterances/{recording.split}"] += len(spoken)
-    partial = shard.folder.with_name(f".{shard.folder.name}.rows.{uuid.uuid4().hex}")
-    partial.mkdir()
-    try:
+    with filled(rows.folder, shard.folder.parent) as partial:
         for table, found in {**selected.rows, "utterances": spoken}.items():
             if found:
                 batch = pa.RecordBatch.from_pylist(found, schema=TABLES[table])
@@ -152,11 +148,4 @@ def keep_rows(shard: Shard, recording: Recording, config: CurationConfig, aligne
                     file.write_batch(batch)
         counted = RowCounts(counts=counts, skipped=Counter(heard.skipped) + selected.skipped)
         (partial / "counts.json").write_text(counted.model_dump_json() + "\n", encoding="utf-8")
-        try:
-            partial.rename(rows.folder)
-        except OSError:
-            if not rows.folder.is_dir():  # else another process was as quick, with the same bytes
-                raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return rows

@@ -15,10 +15,11 @@ nor whether two work on the same recording.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -116,19 +117,33 @@ def make_shard(shard: Shard, recording: Recording, media: Path, heard: Recording
     """
     if shard.folder.is_dir():
         return
-    partial = shard.folder.with_name(f".{shard.folder.name}.{uuid.uuid4().hex}")
-    partial.mkdir(parents=True)
-    try:
+    with filled(shard.folder, shard.folder.parent) as partial:
         with ImageStoreWriter(partial / "images") as images:
             damage = Damage()
             candidates = look(recording, media, heard.cut(), config, images, damage)
         write_jsonl(partial / "candidates.jsonl", candidates)
         (partial / "damage.json").write_text(json.dumps(damage.as_json()) + "\n", encoding="utf-8")
         (partial / "heard.json").write_text(heard.model_dump_json() + "\n", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def filled(folder: Path, shards: Path) -> Iterator[Path]:
+    """A folder to fill, which is ``folder`` afterwards, whole, or absent after an error.
+
+    Its name decides its content: where another process was as quick, what that one made stays.
+
+    Args:
+        folder: What it becomes.
+        shards: Where all shards lie; in there it has a name of its own until then (:func:`clear_unfinished`).
+    """
+    partial = shards / f".{folder.name}.{uuid.uuid4().hex}"
+    partial.mkdir(parents=True)
+    try:
+        yield partial
         try:
-            partial.rename(shard.folder)
+            partial.rename(folder)
         except OSError:
-            if not shard.folder.is_dir():  # else another process was as quick, with the same bytes
+            if not folder.is_dir():
                 raise
     finally:
         shutil.rmtree(partial, ignore_errors=True)

@@ -184,12 +184,13 @@ class LocalModel:
     def _answer_batch(self, batch: Sequence[Question], pictures: PictureFeatures) -> Iterator[Response]:
         began_s = time.monotonic()
         rounds = range(len(batch[0].turns))
-        longest = [max(len(self._prompt(question, number)) for question in batch) for number in rounds]
+        prompts = [[self._prompt(question, number) for question in batch] for number in rounds]
+        longest = [max(map(len, alike)) for alike in prompts]
         reading = Reading.of(self.model, len(batch), room=sum(longest) + len(rounds) * self._max_new_tokens)
         replies: list[list[Reply]] = [[] for _ in batch]
         unread: list[list[int]] = [[] for _ in batch]  # opens the next round
         for number in rounds:
-            rows = [left + self._prompt(question, number) for left, question in zip(unread, batch, strict=True)]
+            rows = [left + prompt for left, prompt in zip(unread, prompts[number], strict=True)]
             shown = [name for question in batch for name in question.turns[number].images]
             logits_BV = reading.read_rows(rows, pictures.features(shown))
             scores: list[OptionScores | None] = [None] * len(batch)

@@ -151,7 +151,9 @@ class _Bits:
             ValueError: The bits are at an end.
         """
         self._at += count
-        return int(self._bits[self._at - count : self._at], 2) if self._at <= len(self._bits) else int("")
+        if self._at > len(self._bits):
+            raise ValueError("the bits are at an end")
+        return int(self._bits[self._at - count : self._at], 2)
 
     def golomb(self) -> int:
         """An unsigned exponential Golomb code; of a signed one, only the length is right.

@@ -69,6 +69,7 @@ _WORDS = {
     "who_has_more_naturalistic": 0.025,
 }
 _Phases = tuple[tuple[int, Mapping[str, float], float], ...]
+"""Steps, how often each source is drawn, and what the tower's rate is multiplied by; 1 where it is frozen."""
 _SHORT: _Phases = (
     (100, {"left_right.easy": 1.0}, 1.0),
     (110, {"left_right.easy": 0.1, "left_right": 0.4, "spatial_details.easy": 0.5}, 1.0),
@@ -92,7 +93,6 @@ _SHORT: _Phases = (
         1.0,
     ),
 )
-"""Steps, how often each source is drawn, and what the tower's rate is multiplied by."""
 _LONG: _Phases = (
     (200, _ALIKE, 0.33),
     (60, _SAME, 0.33),

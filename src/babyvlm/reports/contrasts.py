@@ -5,6 +5,7 @@ Intervals are over words, since questions about one word depend on each other.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,9 +81,8 @@ def contrast_runs(results: Results) -> list[ContrastRun]:
     return found
 
 
-def contrast_tables(results: Results) -> list[Table]:
+def contrast_tables(found: Sequence[ContrastRun]) -> list[Table]:
     """Figures by kind and bin, and means with what was not answered; none where nobody was asked contrasts."""
-    found = contrast_runs(results)
     if not found:
         return []
     rows: list[tuple[Cell, ...]] = []
@@ -99,9 +99,8 @@ def contrast_tables(results: Results) -> list[Table]:
     return [Table("contrasts", columns, tuple(rows)), Table("contrasts_means", named, means)]
 
 
-def contrast_figure(results: Results) -> Drawn | None:
+def contrast_figure(results: Results, found: Sequence[ContrastRun]) -> Drawn | None:
     """Words by how often they were said, and kinds of grammar; None where nobody was asked contrasts."""
-    found = contrast_runs(results)
     if not any(one.rows for one in found):
         return None
     look = respondent_styles([run.name for run in results.ordered], results.main.name)

@@ -34,7 +34,7 @@ from babyvlm.records import SCHEMA_VERSION, Item, Outcome
 from babyvlm.reports import figures, tables
 from babyvlm.reports.breakdowns import agreements
 from babyvlm.reports.browser import browsed_items, browser_data
-from babyvlm.reports.contrasts import contrast_figure, contrast_runs, contrast_tables
+from babyvlm.reports.contrasts import ContrastRun, contrast_figure, contrast_runs, contrast_tables
 from babyvlm.reports.corpus import SPLITS, CorpusStatistics, read_corpus
 from babyvlm.reports.curves import TrainingRun, read_training
 from babyvlm.reports.examples import choose_examples, withheld_items
@@ -98,14 +98,15 @@ def write_report(
     corpus = read_corpus(data) if data is not None else None
     met = read_words_met(data) if data is not None else None
     seconds = read_times(times) if times is not None else {}
+    contrasts = contrast_runs(results)
 
     files: dict[str, bytes] = {}
-    for table in _tables(results, trained, corpus, met):
+    for table in _tables(results, contrasts, trained, corpus, met):
         files[f"{table.name}.csv"] = table.csv().encode()
         files[f"{table.name}.tex"] = table.latex().encode()
     files["results.tex"] = tables.results_latex(results).encode()
     inline: dict[str, Markup] = {}
-    for figure in _figures(results, trained, seconds):
+    for figure in _figures(results, contrasts, trained, seconds):
         svg = svg_of(figure.figure, figure.name)
         files[f"{figure.name}.svg"] = svg.encode()
         files[f"{figure.name}.pdf"] = pdf_of(figure.figure)
@@ -119,6 +120,7 @@ def write_report(
         environment,
         others,
         results,
+        contrasts,
         trained,
         corpus,
         met,
@@ -133,7 +135,9 @@ def write_report(
         file.write(page)
 
 
-def _figures(results: Results, trained: TrainingRun | None, seconds: dict[str, float]) -> list[figures.Drawn]:
+def _figures(
+    results: Results, contrasts: Sequence[ContrastRun], trained: TrainingRun | None, seconds: dict[str, float]
+) -> list[figures.Drawn]:
     """The figures that there is something to draw of."""
     drawn = [
         figures.accuracy_by_task(results),
@@ -142,7 +146,7 @@ def _figures(results: Results, trained: TrainingRun | None, seconds: dict[str, f
         figures.memory_by_round(results),
         figures.memory_by_lag_figure(results),
         graded_figure(results),
-        contrast_figure(results),
+        contrast_figure(results, contrasts),
         figures.training_curves(trained.stages) if trained else None,
         figures.time_spent(seconds),
     ]
@@ -150,7 +154,11 @@ def _figures(results: Results, trained: TrainingRun | None, seconds: dict[str, f
 
 
 def _tables(
-    results: Results, trained: TrainingRun | None, corpus: CorpusStatistics | None, met: WordsMet | None
+    results: Results,
+    contrasts: Sequence[ContrastRun],
+    trained: TrainingRun | None,
+    corpus: CorpusStatistics | None,
+    met: WordsMet | None,
 ) -> list[tables.Table]:
     written = [
         tables.results_table(results),
@@ -159,7 +167,7 @@ def _tables(
         *tables.breakdown_tables(results),
         *tables.comparison_tables(results),
         *graded_tables(results),
-        *contrast_tables(results),
+        *contrast_tables(contrasts),
     ]
     written += tables.training_tables(trained) if trained else []
     written += [tables.corpus_table(corpus)] if corpus else []
@@ -221,6 +229,7 @@ def _render(
     environment: Environment,
     elsewhere: Sequence[Elsewhere],
     results: Results,
+    contrasts: Sequence[ContrastRun],
     training: TrainingRun | None,
     corpus: CorpusStatistics | None,
     met: WordsMet | None,
@@ -254,7 +263,7 @@ def _render(
         winoground_chance=WINOGROUND_CHANCE,
         graded=[(run.name, found) for run, found in graded_runs(results)],
         readings=READING_NAMES,
-        contrasts=contrast_runs(results),
+        contrasts=contrasts,
         cannot_answer=_unanswerable(results),
         scoring_name=SCORING_NAMES[results.main.scores.scoring],
         marks=_MARKS,

@@ -18,6 +18,7 @@ Decoded pictures lie in a file and are not counted.
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -89,8 +90,13 @@ class Need:
 
 def parameters(shape: ModelShape) -> dict[str, int]:
     """Parameters of each part, of a model made without its weights."""
+    return parameter_counts(_without_weights(shape))
+
+
+@functools.lru_cache(maxsize=1)  # every stage of a recipe asks
+def _without_weights(shape: ModelShape) -> BabyLlavaForConditionalGeneration:
     with torch.device("meta"):
-        return parameter_counts(BabyLlavaForConditionalGeneration(model_config(shape)))
+        return BabyLlavaForConditionalGeneration(model_config(shape))
 
 
 def gathered(model: BabyLlavaForConditionalGeneration) -> int:
@@ -144,9 +150,7 @@ def needed(recipe: Recipe, stage: StageName, processes: int) -> Need:
             kept += tower_activations(recipe, tokens)
     copies = 0 if recipe.precision == "no" or (in_shards and recipe.precision == "bf16_weights") else 2 * held
     if in_shards:
-        with torch.device("meta"):
-            whole = gathered(BabyLlavaForConditionalGeneration(model_config(shape)))
-        copies += (2 if recipe.precision == "bf16_weights" else 4) * whole
+        copies += (2 if recipe.precision == "bf16_weights" else 4) * gathered(_without_weights(shape))
     return Need(
         stage=stage,
         weights_gib=(4 * exact / shared + copies) / _GIB,
