@@ -1,6 +1,7 @@
 """The report's section on contrasts: figures of the run, intervals over words, and what was not answered."""
 
 import csv
+import re
 from collections import defaultdict
 from statistics import fmean
 
@@ -21,14 +22,15 @@ SAID = words_of(
 
 
 class Forgetful:
-    """Says the first option, and nothing to questions about a dog."""
+    """Says the first option, nothing to questions about a dog, and what nobody can read to those about a cat."""
 
     name, sends_data_out, family = "forgetful", False, "open-source"
 
     def answer(self, questions, images):
         for question in questions:
             silent = "dog" in question.turns[0].prompt
-            reply = Reply(text=None, problem="asleep") if silent else Reply(text=question.turns[0].options[0])
+            said = "mumble" if "cat" in question.turns[0].prompt else question.turns[0].options[0]
+            reply = Reply(text=None, problem="asleep") if silent else Reply(text=said)
             yield Response(item=question.id, replies=(reply,))
 
 
@@ -66,7 +68,20 @@ def test_tables_hold_what_the_run_says_and_what_failed(asked):
             assert fmean(float(row["value"]) for row in of_kind) == pytest.approx(kind.value)
             assert sum(int(row["questions"]) for row in of_kind) == kind.trials
     assert "Contrasts in a training set" in page and "contrasts.svg" in page and (files / "contrasts.tex").is_file()
-    assert f"<td>{len(toolbox.items)}</td><td>{failed}</td>" in page
+    unread = sum("cat" in one.turns[0].prompt and "dog" not in one.turns[0].prompt for one in toolbox.items)
+    assert unread and int(means["forgetful"]["unread"]) == unread
+    assert f"<td>{len(toolbox.items)}</td><td>{unread}</td><td>{failed}</td>" in page
+
+
+def test_a_page_about_nothing_that_counts_in_the_mean_says_so(asked):
+    folder, toolbox, scores = asked
+    write_report([folder / name for name in scores], folder / "outside.html")
+    page = (folder / "outside.html").read_text()
+    assert f"was asked {len(toolbox.items)} rounds of" in page and "that count in no mean" in page
+    assert "answered no item" not in page and "Every reply could be read" not in page
+    assert "Published results" not in page and "of 0 sub-tasks, besides those that count in no mean" in page
+    assert not (folder / "outside_files" / "accuracy_by_task.svg").exists()
+    assert re.search(r"<li>forgetful: .*\d unparsed", page) and re.search(r"<li>forgetful: .*\d failed", page)
 
 
 def test_a_bin_is_counted_by_its_words(asked):

@@ -50,8 +50,8 @@ class ClipList:
         self.path = path
         table = open_table(path)
         if "clip" not in table.columns or set(table.columns) - set(_COLUMNS):
-            found = ", ".join(table.columns)
-            raise InputError(f"has the columns {found}", path=path, place="line 1", remedy=_REMEDY)
+            found = f"has the columns {', '.join(table.columns)}" if table.columns else "is empty"
+            raise InputError(found, path=path, place="line 1", remedy=_REMEDY)
         self.clips = dict(self._rows(table))
         if not self.clips:
             raise InputError("lists no clip", path=path, remedy=_REMEDY)

@@ -46,6 +46,8 @@ class ContrastRun:
     run: RunResult
     scores: ContrastScores
     asked: int
+    unread: int
+    """Replies in which no option was found: unparsed ones and refusals."""
     rows: tuple[ContrastRow, ...]
 
     def of(self, kind: str) -> tuple[ContrastRow, ...]:
@@ -77,7 +79,16 @@ def contrast_runs(results: Results) -> list[ContrastRun]:
                     kind=kind, bin=place, value=mean, interval=interval, questions=len(values), words=len(set(words))
                 )
             )
-        found.append(ContrastRun(run=run, scores=run.scores.contrasts, asked=len(items), rows=tuple(rows)))
+        tasks = {item.task for item in items}
+        unread = sum(
+            score.outcomes.get(outcome, 0)
+            for score in run.scores.tasks
+            if score.task in tasks
+            for outcome in ("unparsed", "refused")
+        )
+        found.append(
+            ContrastRun(run=run, scores=run.scores.contrasts, asked=len(items), unread=unread, rows=tuple(rows))
+        )
     return found
 
 
@@ -92,10 +103,13 @@ def contrast_tables(found: Sequence[ContrastRun]) -> list[Table]:
             rows.append((one.run.name, row.kind, row.bin or None, row.questions, row.words, row.value, *ends, HALF))
     columns = ("respondent", "kind", "bin", "questions", "words", "value", "low", "high", "chance")
     means: tuple[tuple[Cell, ...], ...] = tuple(
-        (one.run.name, one.scores.lexical, one.scores.grammatical, one.scores.overall, one.asked, one.scores.failed)
+        (
+            *(one.run.name, one.scores.lexical, one.scores.grammatical, one.scores.overall),
+            *(one.asked, one.unread, one.scores.failed),
+        )
         for one in found
     )
-    named = ("respondent", "lexical", "grammatical", "overall", "questions", "failed")
+    named = ("respondent", "lexical", "grammatical", "overall", "questions", "unread", "failed")
     return [Table("contrasts", columns, tuple(rows)), Table("contrasts_means", named, means)]
 
 

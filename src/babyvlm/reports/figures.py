@@ -51,8 +51,10 @@ class Drawn:
     """What it shows, for those who cannot see it."""
 
 
-def accuracy_by_task(results: Results) -> Drawn:
-    """Every respondent's accuracy in every sub-task, with intervals and chance."""
+def accuracy_by_task(results: Results) -> Drawn | None:
+    """Every respondent's accuracy in every sub-task of the mean, with intervals and chance; None without any."""
+    if not results.tasks:
+        return None
     look = respondent_styles([run.name for run in results.ordered], results.main.name)
     tasks = results.tasks
     runs = sorted(results.ordered, key=lambda run: run is results.main)

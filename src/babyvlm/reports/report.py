@@ -269,6 +269,7 @@ def _render(
         marks=_MARKS,
         titles={name: task_named(name).title for name in (*TASKS, *results.extension_rows)},
         asked=len(asked),
+        outside=sum(sum(task.outcomes.values()) for task in results.main.scores.tasks),
         sizes=Counter(item.task for item in asked.values()),
         odd=[(run.name, words) for run in results.ordered if (words := _odd_outcomes(run))],
         toolbox_name=toolbox.folder.name,
@@ -329,13 +330,13 @@ def _render_browser(
 def _odd_outcomes(run: RunResult) -> str:
     """What was neither right nor wrong, by sub-task; empty where nothing was."""
     parts = []
-    for score in (score for score in run.scores.tasks if score.task in TASKS):
+    for score in run.scores.tasks:
         found = [
             f"{number} {name}" for name, number in score.outcomes.items() if number and name not in ("right", "wrong")
         ]
         if found:
             rounds = sum(score.outcomes.values())
-            parts.append(f"{TASKS[score.task].title} {', '.join(found)} of {rounds:,}")
+            parts.append(f"{_title(score.task)} {', '.join(found)} of {rounds:,}")
     return "; ".join(parts)
 
 
@@ -344,9 +345,12 @@ def _unanswerable(results: Results) -> list[tuple[str, list[str]]]:
     found = []
     for run in results.ordered:
         if run.run.cannot_answer:
-            titles = [f"{task_of_row(row).title}{' (hard)' if is_hard(row) else ''}" for row in run.run.cannot_answer]
-            found.append((run.name, titles))
+            found.append((run.name, [_title(row) for row in run.run.cannot_answer]))
     return found
+
+
+def _title(row: str) -> str:
+    return f"{task_of_row(row).title}{' (hard)' if is_hard(row) else ''}"
 
 
 def _percent(share: float | None, digits: int = 1) -> str:
