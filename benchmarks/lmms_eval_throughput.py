@@ -3,6 +3,7 @@ the same items of the same checkpoint, with the same replies).
 
     python benchmarks/lmms_eval_throughput.py CHECKPOINT TOOLBOX [--limit N] [--threads T] [--environment FOLDER]
     python benchmarks/lmms_eval_throughput.py --drawn     a model of the nursery's size with drawn weights, drawn items
+    python benchmarks/lmms_eval_throughput.py --drawn memory                   the same with memory items alone
 
 One after the other, each in a process of its own, and all of them again ``--repeat`` times:
 
@@ -52,12 +53,12 @@ def asked_here(checkpoint: Path, toolbox: Path, out: Path, limit: int | None) ->
     return times, {response.item: [reply.text for reply in response.replies] for response in responses}
 
 
-def draw(folder: Path) -> None:
-    """A checkpoint of the nursery's shape with drawn weights, 320 items of one round, and 32 of fifteen."""
+def draw(folder: Path, single_rounds: int) -> None:
+    """A checkpoint of the nursery's shape with drawn weights, so many items of one round, and 32 of fifteen."""
     write_checkpoint(folder / "model", image_size=64, width=128, layers=4, context=1536)
     pictures = draw_pictures(folder / "toolbox", 32 * 15 + 64, 64)
     items = [memory_item(pictures[15 * number : 15 * number + 15]) for number in range(32)]
-    items += [counting_item(number, pictures[32 * 15 + number % 64]) for number in range(320)]
+    items += [counting_item(number, pictures[32 * 15 + number % 64]) for number in range(single_rounds)]
     write_toolbox(folder / "toolbox", items)
 
 
@@ -73,7 +74,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path, nargs="?", default=ROOT / "demo/model/instruction")
     parser.add_argument("toolbox", type=Path, nargs="?", default=ROOT / "demo/toolbox")
-    parser.add_argument("--drawn", action="store_true", help="draw both on the spot")
+    parser.add_argument(
+        "--drawn", nargs="?", const="all", choices=("all", "memory"), help="draw both on the spot; memory items alone"
+    )
     parser.add_argument("--limit", type=int, help="items a sub-task; all when not given")
     parser.add_argument("--batch-size", type=int, default=32, help="the larger one of one_by_one")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch, in every process")
@@ -88,7 +91,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         if given.drawn:
-            draw(work)
+            draw(work, single_rounds=320 if given.drawn == "all" else 0)
             given.checkpoint, given.toolbox = work / "model", work / "toolbox"
         written = write_lmms_tasks(open_toolbox(given.toolbox), work / "tasks", limit=given.limit)
         names = [name for name in written if name != WINOGROUND]  # by likelihood, which babyvlm evaluate does not ask
@@ -137,7 +140,7 @@ def main() -> None:
         "times_faster_than_our_plug_in": all_faster(", babyvlm"),
         "items_with_the_same_replies": same,
     }
-    kind = "drawn-" if given.drawn else ""
+    kind = {None: "", "all": "drawn-", "memory": "drawn-memory-"}[given.drawn]
     target = Path(__file__).parent / "results" / f"lmms_eval_throughput-{kind}{result['date']}.json"
     target.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))
