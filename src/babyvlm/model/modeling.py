@@ -114,7 +114,7 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
             With labels: ``loss``, and ``logits`` (M, V) at the M supervised positions only. Otherwise ``logits`` BLV.
         """
         if blocks is not None and input_ids is not None:
-            kwargs |= row_arguments(blocks, input_ids.device)
+            kwargs |= row_arguments(blocks, input_ids.device, learned_places if labels is not None else None)
         if kwargs.get("logits_to_keep") is None:  # as some versions' generate() says "all", and LLaVA does not take it
             kwargs.pop("logits_to_keep", None)
         if vision_features is None and pixel_values is not None:
@@ -134,7 +134,9 @@ class BabyLlavaForConditionalGeneration(LlavaForConditionalGeneration):
             supervised_BL = labels[:, 1:] != IGNORED
             hidden_MD, targets_M = hidden_BLD[:, :-1][supervised_BL], labels[:, 1:][supervised_BL]
         else:
-            hidden_MD, targets_M = hidden_BLD[0][learned_places], labels[0][learned_places + 1]
+            spared = blocks is not None and kwargs["layout"].spared
+            hidden_MD = hidden_BLD[0] if spared else hidden_BLD[0][learned_places]
+            targets_M = labels[0][learned_places + 1]
         logits_MV = self._spoken(self.lm_head(hidden_MD))
         summed = F.cross_entropy(logits_MV.float(), targets_M, reduction="sum")
         loss: Any = summed / (max(1, len(targets_M)) if num_items_in_batch is None else num_items_in_batch)

@@ -51,10 +51,13 @@ class RowLayout:
     Args:
         blocks: Of the row.
         device: Of the model.
+        learned_places: Places whose next token is learned, in order; None where they are not known.
     """
 
-    def __init__(self, blocks: Blocks, device: torch.device) -> None:
-        self.blocks = blocks
+    def __init__(self, blocks: Blocks, device: torch.device, learned_places: torch.Tensor | None = None) -> None:
+        self.blocks, self.learned_places = blocks, learned_places
+        self.spared = False
+        """Whether the last layer computed those places alone."""
         self.longest = max(length for _, length in blocks)
         """Tokens of the longest sample."""
         ends, begin = [torch.zeros(1, dtype=torch.int32, device=device)], 0
@@ -66,19 +69,20 @@ class RowLayout:
         """Where each sample begins, and the last one ends."""
 
 
-def row_arguments(blocks: Blocks, device: torch.device) -> dict[str, Any]:
+def row_arguments(blocks: Blocks, device: torch.device, learned_places: torch.Tensor | None = None) -> dict[str, Any]:
     """Arguments of the language model for a row: places within each sample, and a mask that keeps it from making one.
 
     Args:
         blocks: Of the row.
         device: Of the model.
+        learned_places: Places whose next token is learned, in order; None where they are not known.
     """
     positions = [torch.arange(length, device=device).repeat(samples) for samples, length in blocks]
     # transformers hands a four-dimensional mask on as it is; packed attention does not read it.
     return {
         "position_ids": torch.cat(positions)[None],
         "attention_mask": torch.zeros(1, 1, 1, 1, device=device),
-        "layout": RowLayout(blocks, device),
+        "layout": RowLayout(blocks, device, learned_places),
     }
 
 

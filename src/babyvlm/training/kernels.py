@@ -35,6 +35,13 @@ def require_kernels(recipe: Recipe) -> None:
         raise ConfigError(f"{NO_VARLEN}. This is torch {torch.__version__}")
 
 
+def fuses_layers(recipe: Recipe, device: torch.device) -> bool:
+    """Whether layers of the language model compute as ``fused_layers.py`` says: on processors, each with a copy of all
+    weights, where nothing else takes the layers in hand."""
+    usual = recipe.attention == "eager" and recipe.sharding == "ddp"
+    return device.type == "cpu" and usual and not (recipe.compile or recipe.gradient_checkpointing)
+
+
 def compile_layers(module: nn.Module) -> None:
     """Has each transformer layer of the tower and of the language model compiled at its first call.
 

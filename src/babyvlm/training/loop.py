@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import torch
+from torch import nn
 
 from babyvlm.errors import ConfigError
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
@@ -29,7 +30,8 @@ from babyvlm.training.distribution import Shared, units_of
 from babyvlm.training.encoded import origins_of
 from babyvlm.training.features import encode_pictures
 from babyvlm.training.flops import StepFlops
-from babyvlm.training.kernels import compile_layers
+from babyvlm.training.fused_layers import fused_layers
+from babyvlm.training.kernels import compile_layers, fuses_layers
 from babyvlm.training.ladder import Course, Ladder
 from babyvlm.training.optimisation import Optimisation
 from babyvlm.training.optimizers import Optimizers
@@ -116,7 +118,7 @@ def train_language_model(
     session = Session(run, stage, steps, point=point, resume=resume, uniform_loss=math.log(recipe.model.vocabulary))
     make = StepMaker(plan, sources, pictures, features_UTD, run=run, micro_batch_tokens=micro_batch_tokens, flops=flops)
     ready = _Ready(
-        shared=shared, optimizer=optimizer, session=session, make=make, phases=phases, steps=steps, done=point.step,
+        shared=shared, language_model=model.model.language_model, optimizer=optimizer, session=session, make=make, phases=phases, steps=steps, done=point.step,
         ladder=ladder,
     )  # fmt: skip
     return _take_steps(ready, run, optimisation, validation)
@@ -127,6 +129,7 @@ class _Ready:
     """A stage before its next step."""
 
     shared: Shared
+    language_model: nn.Module
     optimizer: Optimizers
     session: Session
     make: StepMaker
@@ -142,7 +145,8 @@ def _take_steps(ready: _Ready, run: RunContext, optimisation: Optimisation, vali
     accelerator, device, steps = run.accelerator, run.accelerator.device, ready.steps
     shared, optimizer, session = ready.shared, ready.optimizer, ready.session
     validate_every = measured_every(steps, run.recipe.validations)
-    with Ahead(ready.make, range(ready.done, steps), device) as ahead:
+    fused = fused_layers(ready.language_model, fuses_layers(run.recipe, device))
+    with Ahead(ready.make, range(ready.done, steps), device) as ahead, fused:
         for number in range(ready.done, steps):
             run.before_step(number)
             factor = learning_rate_factor(number, steps, optimisation)
