@@ -26,8 +26,7 @@ def test_the_material_holds_every_source_that_the_recipe_weighs(name):
 
 def test_the_demonstration_is_the_nurserys_model_trained_for_less_time():
     short, long = resolve("demo"), resolve("nursery")
-    plain = replace(short.model, patch_size=16, stem=(), stem_keeps_spread=False, vision_layers=4)
-    assert plain == long.model
+    assert replace(short.model, patch_size=16) == long.model
     assert short.instruction.optimisation.steps < long.instruction.optimisation.steps
 
 

@@ -77,7 +77,7 @@ def test_steps_replace_epochs():
         ("joint=3", "has parts"),
         ("seed", "key=value"),
         ("vision.local_size=20", "patch_size"),
-        ("instruction.cache_vision_features=true", "frozen"),
+        ("instruction.trains=['vision']", "frozen"),
     ],
 )
 def test_bad_settings_are_named(change, told):

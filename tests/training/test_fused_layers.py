@@ -89,12 +89,16 @@ def test_float32_is_equal(name):
 
 
 def test_bfloat16_differs_by_rounding_alone():
-    exact_loss, exact_logits, exact = loss_and_gradients(new_model(torch.float32), ROWS["lengths of several kinds"], False)
+    exact_loss, exact_logits, exact = loss_and_gradients(
+        new_model(torch.float32), ROWS["lengths of several kinds"], False
+    )
     errors = {}
     for fused in (False, True):
         model = new_model(torch.bfloat16)
         _, logits, gradients = loss_and_gradients(model, ROWS["lengths of several kinds"], fused)
-        apart = [(gradients[name].float() - one).norm() / one.norm() for name, one in exact.items() if one.norm() > 1e-3]
+        apart = [
+            (gradients[name].float() - one).norm() / one.norm() for name, one in exact.items() if one.norm() > 1e-3
+        ]
         errors[fused] = torch.stack([(logits.float() - exact_logits).norm() / exact_logits.norm(), *apart])
     assert exact_loss > 0
     assert errors[True].mean() < 1.5 * errors[False].mean()

@@ -124,6 +124,7 @@ import torch.distributed
 from torch.distributed.fsdp import FSDPModule
 from torch.testing._internal.distributed.fake_pg import FakeStore
 from torch.utils._python_dispatch import TorchDispatchMode
+from dataclasses import replace
 from babyvlm.model import BabyLlavaForConditionalGeneration, model_config
 from babyvlm.recipes import nursery
 from babyvlm.training import memory
@@ -131,7 +132,8 @@ from babyvlm.training.distribution import Shared, units_of
 
 processes = int(sys.argv[2])
 torch.distributed.init_process_group("fake", rank=0, world_size=processes, store=FakeStore())
-shape = nursery().model
+# As many layers as make one of them a small part of all.
+shape = replace(nursery().model, stem=(), vision_layers=4)
 model = BabyLlavaForConditionalGeneration(model_config(shape))
 counted, whole = memory.gathered(model), sum(each.numel() for each in model.parameters())
 os.environ["LOCAL_WORLD_SIZE"] = sys.argv[2]

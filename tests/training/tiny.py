@@ -9,6 +9,7 @@ from babyvlm.model import ModelShape
 from babyvlm.recipes import nursery
 from babyvlm.training import STAGES, Trainer
 from babyvlm.training.configuration import MixturePhase
+from babyvlm.training.contrastive_configuration import ContrastiveStage
 
 TINY = ModelShape(
     image_size=32, patch_size=16, vision_width=32, vision_layers=1, vision_heads=2, text_width=32, text_layers=1,
@@ -17,17 +18,28 @@ TINY = ModelShape(
 
 
 def tiny_recipe(**changes):
-    recipe = nursery()
+    recipe = replace(nursery(), tower_from="vision", precision="bf16")
     short = {
         stage: replace(
             getattr(recipe, stage), optimisation=replace(getattr(recipe, stage).optimisation, steps=4, batch_size=4)
         )
         for stage in STAGES
     }
-    short["vision"] = replace(short["vision"], prototypes=32, head_width=16, bottleneck=8, local_views=2, local_size=16)
+    short["vision"] = replace(
+        short["vision"], probes=4, prototypes=32, head_width=16, bottleneck=8, local_views=2, local_size=16
+    )
     short["language"] = replace(short["language"], packed_tokens=32)
-    short["contrastive"] = replace(short["contrastive"], least_count=1, width=16)
-    short["instruction"] = replace(short["instruction"], mixture=(MixturePhase(),))
+    few = ContrastiveStage().optimisation
+    few = replace(few, learning_rate=2e-3, weight_decay=0.05, warmup_fraction=0.1, epochs=None, steps=4, batch_size=4)
+    short["contrastive"] = ContrastiveStage(optimisation=few, least_count=1, width=16)
+    slower = replace(short["instruction"].optimisation, learning_rate=9e-4, matrix_learning_rate=6e-3)
+    short["instruction"] = replace(
+        short["instruction"],
+        optimisation=slower,
+        mixture=(MixturePhase(),),
+        trains=("vision", "connector", "language"),
+        cache_vision_features=False,
+    )
     return replace(recipe, name="tiny", model=TINY, log_every_steps=1, **short, **changes)
 
 
