@@ -15,11 +15,13 @@ from babyvlm.recipes.material import MATERIAL
 
 @pytest.mark.parametrize("name", MATERIAL)
 def test_the_material_holds_every_source_that_the_recipe_weighs(name):
-    material, phases = MATERIAL[name], resolve(name).instruction.mixture
+    material, instruction = MATERIAL[name], resolve(name).instruction
+    phases = instruction.mixture
     held = {task for task, count in material.items.items() if count}
     held |= {"left_right.easy", "spatial_details.easy"} if material.easy_matching else set()
     held |= {"picture_vocabulary.easy"} if material.easy_words else set()
     held |= {"memory.easy"} if material.easy_memory else set()
+    held |= {"own_words"} if instruction.own_words else set()
     assert {source for phase in phases for source in phase.weights} == held
     assert phases[-1].weights.keys() >= material.items.keys()  # nothing is forgotten at the end
 

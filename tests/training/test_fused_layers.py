@@ -1,4 +1,4 @@
-"""Fused layers compute what transformers' layers compute: outputs and gradients, of whole rows and of learned places."""
+"""Fused layers compute what transformers' layers do: outputs and gradients, of whole rows and of learned places."""
 
 from dataclasses import replace
 

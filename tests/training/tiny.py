@@ -39,6 +39,7 @@ def tiny_recipe(**changes):
         mixture=(MixturePhase(),),
         trains=("vision", "connector", "language"),
         cache_vision_features=False,
+        own_words=0,
     )
     return replace(recipe, name="tiny", model=TINY, log_every_steps=1, **short, **changes)
 

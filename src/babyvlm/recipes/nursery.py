@@ -7,7 +7,14 @@ from dataclasses import replace
 
 from babyvlm.model.configuration import ModelShape
 from babyvlm.training.colour_configuration import ColourChanges
-from babyvlm.training.configuration import LanguageStage, MixturePhase, MultimodalStage, Recipe, VisionStage
+from babyvlm.training.configuration import (
+    OWN_WORDS,
+    LanguageStage,
+    MixturePhase,
+    MultimodalStage,
+    Recipe,
+    VisionStage,
+)
 from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.optimisation import Optimisation
 
@@ -39,7 +46,7 @@ _LONG: _Phases = (
     (150, {"left_right.easy": 1.0}),
     (150, {"left_right.easy": 0.1, "left_right": 0.4, "spatial_details.easy": 0.5}),
     (
-        450,
+        500,
         {
             "picture_vocabulary": 0.5,
             "picture_vocabulary.easy": 0.3,
@@ -49,19 +56,31 @@ _LONG: _Phases = (
         },
     ),
     (
-        3500,
+        500,
         {
-            "object_counting": 0.26,
-            "picture_vocabulary": 0.15,
-            "picture_vocabulary.easy": 0.02,
-            "localization": 0.15,
-            "visual_delayed_response_open": 0.1,
-            "who_has_more_naturalistic": 0.07,
-            "spatial_details": 0.06,
+            OWN_WORDS: 0.45,
+            "picture_vocabulary": 0.2,
+            "picture_vocabulary.easy": 0.1,
+            "left_right": 0.1,
+            "spatial_details": 0.1,
+            "left_right.easy": 0.05,
+        },
+    ),
+    (
+        2700,
+        {
+            "object_counting": 0.25,
+            "localization": 0.14,
+            "picture_vocabulary": 0.12,
+            "picture_vocabulary.easy": 0.01,
+            OWN_WORDS: 0.1,
+            "visual_delayed_response_open": 0.09,
+            "who_has_more_naturalistic": 0.06,
+            "spatial_details": 0.05,
             "left_right": 0.05,
-            "visual_delayed_response_binary": 0.03,
-            "who_has_more_synthetic": 0.03,
             "memory.easy": 0.04,
+            "visual_delayed_response_binary": 0.03,
+            "who_has_more_synthetic": 0.02,
             "memory": 0.02,
             "left_right.easy": 0.01,
             "spatial_details.easy": 0.01,
@@ -163,8 +182,8 @@ def nursery() -> Recipe:
     stretched to squares, a connector whitened before the instruction stage. The vision stage cuts its views from
     windows with much detail and spreads the class tokens (KoLeo, at a weight of 1): views of whole frames of the
     nursery share little but the ground things lie on. In the instruction stage comparing pictures comes first, then
-    words, easy ones often, then everything: mixed from the start, so small a model learns neither of the two
-    (docs/log.md).
+    words, easy ones often, then words of the contrastive stage's own (``own_words``), then everything: mixed from the
+    start, so small a model learns neither of the two (docs/log.md).
     """
     steps, mixture = _mixture(_LONG)
     return Recipe(
@@ -187,6 +206,7 @@ def nursery() -> Recipe:
             micro_batch_tokens=16384,
             whiten_connector=True,
             cache_vision_features=True,
+            own_words=15_000,
         ),
         attention="eager",
         validations=4,
@@ -211,7 +231,7 @@ def demo() -> Recipe:
         name="demo",
         model=replace(long.model, patch_size=32),
         contrastive=_contrastive(1500, flip_probability=0.0),
-        instruction=replace(long.instruction, optimisation=optimisation, mixture=mixture),
+        instruction=replace(long.instruction, optimisation=optimisation, mixture=mixture, own_words=0),
     )
 
 

@@ -192,6 +192,10 @@ class SampleRules:
     record is learned as text (published)."""
 
 
+OWN_WORDS = "own_words"
+"""What the contrastive stage's own word items are called: their source in mixtures, and their folder in a run."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MultimodalStage:
     """Stages 1 to 3: alignment, joint pretraining, instruction tuning (paper)."""
@@ -216,6 +220,9 @@ class MultimodalStage:
     the alignment stage's over the joint stage's)."""
     whiten_connector: bool = False
     """Centre and whiten the connector's output before the stage (ours; not done in the published scripts)."""
+    own_words: int = 0
+    """Word items that the contrastive stage makes of training frames for the instruction stage; mixtures call them
+    ``own_words``. 0 for none (ours)."""
     order: DataOrder = field(default_factory=DataOrder)
     """In which order samples are met."""
     keep_at: KeepAt = ()
@@ -225,6 +232,15 @@ class MultimodalStage:
     def __post_init__(self) -> None:
         require_marks(self.keep_at, "a stage")
         refuse_if(not self.trains, "a stage must train something")
+        refuse_if(self.own_words < 0, f"own_words={self.own_words} must not be negative")
+        refuse_if(
+            self.own_words > 0 and self.formats != ("instruction",),
+            "own_words are items: they go with formats=('instruction',)",
+        )
+        refuse_if(
+            self.own_words > 0 and not self.cache_vision_features,
+            "own_words needs cache_vision_features: their pictures are encoded once",
+        )
         refuse_if(
             self.cache_vision_features and "vision" in self.trains,
             "cache_vision_features needs a frozen vision tower, but the stage trains it",
@@ -295,6 +311,10 @@ class Recipe:
             self.tower_from == "contrastive" and "vision" not in self.contrastive.trains,
             "tower_from=contrastive: the stage does not train the tower; add vision to contrastive.trains",
         )
+        refuse_if(
+            self.instruction.own_words > 0 and self.contrastive.text != "words",
+            "instruction.own_words needs contrastive.text=words: vectors of single words say what a picture shows",
+        )
         for stage in MODEL_STAGES:
             optimisation: Optimisation = getattr(self, stage).optimisation
             if self.sharding != "ddp" and optimisation.matrix_learning_rate is not None:
@@ -322,7 +342,7 @@ def saved_settings(
     if vision.get("objective") == DISTILLATION:
         del vision["objective"]
     for stage in (saved.get(name) for name in STAGES) if isinstance(settings, Recipe) else (saved,):
-        for name, unset in (("order", asdict(DataOrder())), ("keep_at", ())):
+        for name, unset in (("order", asdict(DataOrder())), ("keep_at", ()), ("own_words", 0)):
             if stage is not None and stage.get(name) == unset:
                 del stage[name]
     return saved

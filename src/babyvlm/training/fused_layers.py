@@ -1,6 +1,6 @@
 """A LLaMA layer on a processor, forward and backward by one autograd function: the same numbers in fewer passes.
 
-    hidden_TD ── norm ── queries, keys, values ── rotated ── attention, head by head ── + ── norm ── MLP ── + ── hidden_TD
+    hidden_TD ── norm ── queries, keys, values ── rotated ── attention by heads ── + ── norm ── MLP ── + ── hidden_TD
 
 In models of a few million parameters products take a third of a step's time on a processor; the rest are passes over
 memory, of which transformers' layers make many: norms in float32, rotations in five passes, scores copied to float32

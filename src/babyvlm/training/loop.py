@@ -56,6 +56,7 @@ def train_language_model(
     mixture: Sequence[MixturePhase],
     micro_batch_tokens: int,
     cache_vision_features: bool,
+    views: Pictures | None = None,
     validation: Validation | None = None,
     course: Course | None = None,
 ) -> str:
@@ -72,6 +73,7 @@ def train_language_model(
         mixture: How often each source is drawn.
         micro_batch_tokens: Largest forward pass, tokens.
         cache_vision_features: Whether to run the frozen tower once for every picture beforehand.
+        views: Pictures numbered behind ``pictures``; only with ``cache_vision_features``.
         validation: Held-out samples, measured as often as the recipe says.
         course: The order of the samples and the checkpoints to keep; None shuffles and keeps none.
 
@@ -96,6 +98,8 @@ def train_language_model(
         accelerator.print(f"{stage}: resumes after step {point.step:,}")
     began_s = time.monotonic()
     features_UTD = encode_pictures(model, pictures, run) if cache_vision_features and pictures is not None else None
+    if features_UTD is not None and views is not None:
+        features_UTD = torch.cat([features_UTD, encode_pictures(model, views, run)])
     if validation:
         validation.prepare(
             model,
@@ -118,9 +122,16 @@ def train_language_model(
     session = Session(run, stage, steps, point=point, resume=resume, uniform_loss=math.log(recipe.model.vocabulary))
     make = StepMaker(plan, sources, pictures, features_UTD, run=run, micro_batch_tokens=micro_batch_tokens, flops=flops)
     ready = _Ready(
-        shared=shared, language_model=model.model.language_model, optimizer=optimizer, session=session, make=make, phases=phases, steps=steps, done=point.step,
+        shared=shared,
+        language_model=model.model.language_model,
+        optimizer=optimizer,
+        session=session,
+        make=make,
+        phases=phases,
+        steps=steps,
+        done=point.step,
         ladder=ladder,
-    )  # fmt: skip
+    )
     return _take_steps(ready, run, optimisation, validation)
 
 

@@ -79,6 +79,10 @@ class StageData:
         size = self._recipe.vision.source_size
         return self._unless_empty(lambda: held_out_pairs(self._data, self._recipe), size)
 
+    def frames_of_pairs(self) -> PixelTable:
+        """Training frames that an utterance goes with, larger than the model's, for views of them."""
+        return self._pictures(lambda: training_frames(self._data, "pairs"), self._recipe.vision.source_size)
+
     def samples(
         self, stage: StageName, tokenizer: PreTrainedTokenizerBase, stages: Sequence[StageName]
     ) -> StageSamples:

@@ -37,18 +37,26 @@ from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.names import MODEL_STAGES, STAGES, StageName
 from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume
-from babyvlm.training.configuration import LanguageStage, MixturePhase, MultimodalStage, Recipe, saved_settings
+from babyvlm.training.configuration import (
+    OWN_WORDS,
+    LanguageStage,
+    MixturePhase,
+    MultimodalStage,
+    Recipe,
+    saved_settings,
+)
 from babyvlm.training.connector import take_connector, whiten_connector
 from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.contrastive_loop import HeldOutPairs, new_dual_encoder, train_dual_encoder
 from babyvlm.training.distillation import train_tower
 from babyvlm.training.distribution import HasState
-from babyvlm.training.inputs import claim_inputs, data_digest
+from babyvlm.training.inputs import claim_inputs, data_digest, manifest_digest
 from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.ladder import Course, SaveKept
 from babyvlm.training.loop import train_language_model
 from babyvlm.training.nodes import decided, decided_by_node, is_of_a_lost_process, node_cache, wait_for_all
 from babyvlm.training.outputs import StageOutputs, stages_behind
+from babyvlm.training.own_words import own_samples, write_own_words
 from babyvlm.training.pictures import PixelTable
 from babyvlm.training.precision import on_this_machine
 from babyvlm.training.probe import Probe
@@ -297,6 +305,13 @@ class Trainer:
             self.accelerator.print(f"{stage}: {done} {prepared.too_long:,} conversations longer than {context} tokens")
         if not prepared.sources or prepared.pictures is None:
             raise DataFolderError(f"no training samples of {', '.join(settings.formats)}", path=self.data.folder)
+        sources, views = dict(prepared.sources), None
+        if settings.own_words:
+            shape, behind = self.recipe.model, len(prepared.pictures)
+            sources[OWN_WORDS], views = own_samples(
+                self._own_words(), tokenizer, settings, image_token=shape.vocabulary, image_tokens=shape.image_tokens,
+                behind=behind,
+            )  # fmt: skip
         if stage == "alignment" and self.recipe.tower_from == "contrastive":
             self._require(stage, "contrastive")
             encoded, _ = load_dual_encoder(self.out / "contrastive")
@@ -309,10 +324,11 @@ class Trainer:
             require_sight(model.to(self.accelerator.device), self.out / before)
         log = train_language_model(
             model,
-            prepared.sources,
+            sources,
             prepared.pictures,
             run=self.context,
             stage=stage,
+            views=views,
             optimisation=settings.optimisation,
             trains=settings.trains,
             mixture=settings.mixture,
@@ -322,6 +338,32 @@ class Trainer:
             course=self._model_course(stage, config_of(model)),
         )
         self._save(model, stage, log)
+
+    def _own_words(self) -> Path:
+        """The folder of the items that the contrastive stage makes; made where they are not there yet."""
+        recipe, folder, contrastive = self.recipe, self.out / OWN_WORDS, self.out / "contrastive"
+        if not self._is_finished("contrastive"):
+            raise CheckpointError(
+                "the contrastive stage makes what instruction.own_words asks for, and there is none",
+                path=contrastive,
+                remedy="Run --stage contrastive first, or set instruction.own_words=0 and take it out of the mixture",
+            )
+        if not decided(self.accelerator, folder.exists):
+            frames = self._prepared.frames_of_pairs()
+            if self.accelerator.is_main_process:
+                encoder, _ = load_dual_encoder(contrastive)
+                write_own_words(
+                    folder,
+                    encoder.to(self.accelerator.device),
+                    frames.pixels_NCHW,
+                    frames.aspects_N,
+                    items=recipe.instruction.own_words,
+                    size=recipe.model.image_size,
+                    seed=recipe.seed,
+                    inputs={"data": self._digest, "contrastive": manifest_digest(contrastive)},
+                )
+        wait_for_all(self.accelerator)
+        return folder
 
     def _held_out_samples(self, stage: StageName, tokenizer: PreTrainedTokenizerBase) -> Validation | None:
         """Some samples of the validation split, of every source."""

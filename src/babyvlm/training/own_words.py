@@ -1,0 +1,210 @@
+"""Word items that the contrastive stage makes of training frames: what was heard, asked as Picture Vocabulary asks.
+
+    training frames ── views with detail ── tower ─┐
+    words heard ─────────── vectors ───────────────┴─ cosines_NV ─┬─ the half of the words that some views are much
+                                                                  │  likelier than others to show
+                                                                  └─ items: a view among a word's likest, and two or
+                                                                     three foils that are likest to other words
+
+    OUT/own_words/  items.parquet  conversations; their pictures are named by their place in views.npy
+                    views.npy      pictures x C x H x W, uint8, at the model's size
+                    manifest.json
+
+No label, box or instruction item goes into them: a word is one that utterances say, a picture a part of a frame, and
+which goes with which is what the contrastive stage has learned from pairs of the two. So a word that no instruction
+item asks for (``curate --instruction.heard-only``) is met in the form in which items ask (docs/log.md). Function words
+mostly fall away by themselves: no view is much likelier than another to show them. DEVIATION: ours; not in the
+published system.
+
+N views, V words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from babyvlm.curation.sets import read_conversations, write_conversations
+from babyvlm.errors import DataFolderError
+from babyvlm.folders import Manifest, fresh_folder, read_manifest
+from babyvlm.model.dual_encoder import DualEncoder, as_pixels
+from babyvlm.model.processing import ConversationEncoder
+from babyvlm.progress import progress
+from babyvlm.records import IMAGE_TOKEN, Conversation, Turn
+from babyvlm.toolbox.tasks import LETTERS
+from babyvlm.training.batches import Sample
+from babyvlm.training.configuration import MultimodalStage
+from babyvlm.training.vision import cut_views
+
+_ITEMS, _VIEWS = "items.parquet", "views.npy"
+_KIND = "own-words"
+_VIEWS_A_FRAME = 8
+_SCALE, _TRIES = (0.08, 0.5), 3  # of the frame, as crops of the toolbox are; the most detailed of so many
+_PICTURED = 0.5  # of the words
+_LIKEST = 1 / 150  # of the views, from which a word's pictures are drawn
+_NO_FOIL = 0.1  # of the views, which are too like a word to be its foils
+_FEWEST, _MOST = 3, 4  # pictures an item
+_BATCH = 128
+
+
+@dataclass(kw_only=True)
+class Views:
+    """Pictures at the model's size."""
+
+    pixels_NCHW: torch.Tensor
+    """uint8."""
+
+    def __len__(self) -> int:
+        return len(self.pixels_NCHW)
+
+
+def write_own_words(
+    out: Path,
+    encoder: DualEncoder,
+    frames_NCSS: torch.Tensor,
+    aspects_N: torch.Tensor,
+    *,
+    items: int,
+    size: int,
+    seed: int,
+    inputs: dict[str, str],
+) -> None:
+    """Makes the items.
+
+    Args:
+        out: Folder to write; absent.
+        encoder: Of the contrastive stage, with word vectors.
+        frames_NCSS: Training frames, uint8, squares larger than the model's.
+        aspects_N: Width over height of each before it became square.
+        items: How many.
+        size: Side of a view, pixels.
+        seed: Which views and foils.
+        inputs: What they are made of, for the manifest.
+
+    Raises:
+        DataFolderError: Too few words are heard, or too few frames seen, to make an item of.
+    """
+    generator, draw = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
+    views_NCHW, cosines_NV = _seen(encoder, frames_NCSS, aspects_N, size, generator)
+    likest = max(1, round(_LIKEST * len(cosines_NV)))
+    ranked_NV = np.argsort(-cosines_NV, axis=0, kind="stable")
+    words = _pictured(cosines_NV, ranked_NV, likest)
+    pools = {word: ranked_NV[:likest, word] for word in words}
+    least = {word: cosines_NV[ranked_NV[round(_NO_FOIL * len(ranked_NV)), word], word] for word in words}
+    drafts = []
+    for number in range(items):
+        word, options = words[number % len(words)], _FEWEST + number // len(words) % (_MOST - _FEWEST + 1)
+        foils = _foils(word, options - 1, pools, cosines_NV[:, word] < least[word], draw)
+        if len(foils) == options - 1:
+            place = int(draw.integers(options))
+            target = int(draw.choice(pools[word]))
+            drafts.append((word, [*foils[:place], target, *foils[place:]], place))
+    if not drafts:
+        raise DataFolderError(
+            f"the contrastive stage tells too few of its {len(encoder.config.words)} words apart in {len(frames_NCSS)} "
+            "frames to make word items of them",
+            path=out,
+            remedy="Train on more recordings, or set instruction.own_words=0 and leave own_words out of the mixture",
+        )
+    used = sorted({view for _, shown, _ in drafts for view in shown})
+    place_of = {view: place for place, view in enumerate(used)}
+    rows = [
+        Conversation(
+            id=f"own-{number:06d}",
+            format="instruction",
+            images=tuple(str(place_of[view]) for view in shown),
+            turns=(Turn(prompt=_prompt(encoder.config.words[word], len(shown)), answer=LETTERS[gold]),),
+        )
+        for number, (word, shown, gold) in enumerate(drafts)
+    ]
+    with fresh_folder(out) as partial:
+        write_conversations(partial / _ITEMS, rows)
+        np.save(partial / _VIEWS, views_NCHW[used].numpy())
+        Manifest(
+            kind=_KIND,
+            configuration={"words": sorted(encoder.config.words[word] for word in words), "seed": seed},
+            inputs=inputs,
+            counts={"items": len(rows), "views": len(used)},
+            skipped={"item: too few views that do not show the word": items - len(rows)} if len(rows) < items else {},
+        ).write(partial)
+
+
+def own_samples(
+    folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    stage: MultimodalStage,
+    *,
+    image_token: int,
+    image_tokens: int,
+    behind: int,
+) -> tuple[list[Sample], Views]:
+    """The items as the model takes them, and their pictures.
+
+    Args:
+        folder: That :func:`write_own_words` wrote.
+        tokenizer: The run's.
+        stage: Whose template they are put into.
+        image_token: Id of the placeholder.
+        image_tokens: How many one picture takes.
+        behind: Pictures of the stage's own samples, behind which these are numbered.
+    """
+    read_manifest(folder, _KIND)
+    encoder = ConversationEncoder(tokenizer, image_token_id=image_token, image_tokens=image_tokens)
+    samples = []
+    for row in read_conversations(folder / _ITEMS):
+        ids, labels = encoder.conversation(row.turns, num_images=len(row.images), template=stage.template)
+        images = tuple(behind + int(name) for name in row.images)
+        samples.append(Sample(ids=np.array(ids, np.int32), labels=np.array(labels, np.int32), images=images))
+    return samples, Views(pixels_NCHW=torch.from_numpy(np.load(folder / _VIEWS)))
+
+
+@torch.no_grad()
+def _seen(
+    encoder: DualEncoder, frames_NCSS: torch.Tensor, aspects_N: torch.Tensor, size: int, generator: torch.Generator
+) -> tuple[torch.Tensor, np.ndarray]:
+    """Views of all frames, uint8, and their cosines with every word."""
+    device = next(encoder.parameters()).device
+    encoder.eval()
+    vectors_VD = encoder.read(torch.arange(1, len(encoder.config.words) + 1, device=device)[:, None])
+    views, cosines = [], []
+    starts = [start for _ in range(_VIEWS_A_FRAME) for start in range(0, len(frames_NCSS), _BATCH)]
+    for start in progress(starts, description="own words", unit="batch"):
+        frames_BCSS = frames_NCSS[start : start + _BATCH].float() / 255
+        aspects_B = aspects_N[start : start + _BATCH]
+        cut_BCHW = cut_views(frames_BCSS, size, _SCALE, 0.0, generator, aspects_B, tries=_TRIES)
+        views.append((cut_BCHW * 255).round().to(torch.uint8))
+        cosines.append(encoder.placed(encoder.features(as_pixels(views[-1], device))) @ vectors_VD.T)
+    return torch.cat(views), torch.cat(cosines).float().cpu().numpy()
+
+
+def _pictured(cosines_NV: np.ndarray, ranked_NV: np.ndarray, likest: int) -> list[int]:
+    """Words that their likest views are much likelier to show than others are, in order of that."""
+    above_V = np.take_along_axis(cosines_NV, ranked_NV[:likest], axis=0).mean(0) - cosines_NV.mean(0)
+    return [int(word) for word in np.argsort(-above_V, kind="stable")[: round(_PICTURED * len(above_V))]]
+
+
+def _foils(
+    word: int, count: int, pools: dict[int, np.ndarray], other_N: np.ndarray, draw: np.random.Generator
+) -> list[int]:
+    """Views likest to other words, each to another, that are not like this one."""
+    foils: list[int] = []
+    for other in draw.permutation([one for one in pools if one != word]):
+        fitting = pools[int(other)][other_N[pools[int(other)]]]
+        if len(fitting):
+            foils.append(int(draw.choice(fitting)))
+        if len(foils) == count:
+            break
+    return foils
+
+
+def _prompt(word: str, options: int) -> str:
+    """Picture Vocabulary's, of so many pictures.
+
+    >>> _prompt("ball", 3)
+    "Touch the image of 'ball' (A)<image> (B)<image> (C)<image>"
+    """
+    return f"Touch the image of '{word}' " + " ".join(f"({letter}){IMAGE_TOKEN}" for letter in LETTERS[:options])

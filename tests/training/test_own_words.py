@@ -1,0 +1,200 @@
+"""Items of the contrastive stage's own words, beside a truth of our making: frames of one colour each, named."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transformers import ViTConfig
+
+from babyvlm.curation.sets import read_conversations
+from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
+from babyvlm.folders import read_manifest
+from babyvlm.model.dual_encoder import DualEncoder, DualEncoderConfig
+from babyvlm.model.loading import load_exactly, load_tokenizer
+from babyvlm.model.modeling import IGNORED, BabyLlavaForConditionalGeneration
+from babyvlm.names import STAGES
+from babyvlm.recipes import resolve
+from babyvlm.records import IMAGE_TOKEN
+from babyvlm.toolbox.tasks import picture_vocabulary_prompt
+from babyvlm.training import Trainer
+from babyvlm.training.configuration import OWN_WORDS, MixturePhase, saved_settings
+from babyvlm.training.own_words import own_samples, write_own_words
+from tests.training.tiny import tiny_recipe, weights
+
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220), "white": (240, 240, 240)}
+FUNCTION_WORDS = ("the", "you", "of", "it")
+SIZE = 16
+
+
+class KnowsColours(DualEncoder):
+    """To it a picture is its mean colour, and a colour's word that colour; other words say nothing."""
+
+    def __init__(self, colours=4):
+        vision = ViTConfig(image_size=SIZE, patch_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1)
+        words = [*list(COLOURS)[:colours], *FUNCTION_WORDS[:colours]]
+        super().__init__(DualEncoderConfig(vision_config=vision.to_dict(), words=words, width=3))
+
+    def features(self, pixels_BCHW):
+        return pixels_BCHW.mean(dim=(2, 3))
+
+    def placed(self, features_BE):
+        return torch.nn.functional.normalize(features_BE, dim=-1)
+
+    def read(self, texts_BL):
+        known = len(self.config.words) // 2
+        grey = torch.full((known, 3), 1e-6)
+        colours = torch.tensor(list(COLOURS.values())[:known]) / 255 * 2 - 1
+        return torch.nn.functional.normalize(torch.cat([colours, grey]), dim=-1)[texts_BL[:, 0] - 1]
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """40 frames, ten of each colour, with a little noise."""
+    draw = np.random.default_rng(0)
+    colours = np.repeat(np.array(list(COLOURS.values())), 10, axis=0)
+    noisy = np.clip(colours[:, :, None, None] + draw.integers(-9, 10, (40, 3, 48, 48)), 0, 255)
+    return torch.from_numpy(noisy.astype(np.uint8))
+
+
+def made(folder, frames, encoder=None, **changes):
+    given = {"items": 200, "size": SIZE, "seed": 0, "inputs": {"data": "d"}} | changes
+    write_own_words(folder, encoder or KnowsColours(), frames, torch.full((len(frames),), 4 / 3), **given)
+    return read_conversations(folder / "items.parquet"), np.load(folder / "views.npy")
+
+
+def colour_of(view):
+    mean = view.reshape(3, -1).mean(1)
+    return min(COLOURS, key=lambda name: np.abs(mean - np.array(COLOURS[name])).sum())
+
+
+def test_items_ask_for_what_is_shown_and_for_no_word_that_nothing_shows(frames, tmp_path):
+    items, views = made(tmp_path / "own", frames)
+    assert len(items) == 200 and views.dtype == np.uint8 and views.shape[1:] == (3, SIZE, SIZE)
+    asked, places, options = set(), set(), set()
+    for item in items:
+        (turn,) = item.turns
+        word, shown = turn.prompt.split("'")[1], [colour_of(views[int(name)]) for name in item.images]
+        place = "ABCD".index(turn.answer)
+        assert shown[place] == word
+        assert word not in shown[:place] + shown[place + 1 :]
+        assert turn.prompt.count(IMAGE_TOKEN) == len(shown)
+        asked.add(word)
+        places.add(place)
+        options.add(len(shown))
+    assert asked == set(COLOURS)  # half of the words, and none of those that go with no picture
+    assert places == {0, 1, 2, 3} and options == {3, 4}
+
+
+def test_four_pictures_are_asked_as_picture_vocabulary_asks(frames, tmp_path):
+    items, _ = made(tmp_path / "own", frames)
+    of_four = [item.turns[0].prompt for item in items if len(item.images) == 4]
+    assert of_four and all(prompt == picture_vocabulary_prompt(prompt.split("'")[1]) for prompt in of_four)
+
+
+def test_the_same_seed_makes_the_same_bytes(frames, tmp_path):
+    for name, seed in (("one", 0), ("again", 0), ("other", 1)):
+        made(tmp_path / name, frames, seed=seed)
+    one, again, other = (
+        [(tmp_path / name / file).read_bytes() for file in ("items.parquet", "views.npy")]
+        for name in ("one", "again", "other")
+    )
+    assert one == again and one != other
+
+
+def test_what_cannot_be_made_is_counted_or_refused(frames, tmp_path):
+    with pytest.raises(DataFolderError, match=r"too few of its 4 words apart.*own_words=0"):
+        made(tmp_path / "two colours", frames[:20], KnowsColours(2))
+    assert not (tmp_path / "two colours").exists()
+    items, _ = made(tmp_path / "three", frames[:30], KnowsColours(3))  # four pictures of three colours cannot be had
+    assert {len(item.images) for item in items} == {3} and len(items) < 200
+    manifest = read_manifest(tmp_path / "three", "own-words")
+    assert manifest.counts["items"] + sum(manifest.skipped.values()) == 200
+
+
+def own_recipe(**changes):
+    recipe = tiny_recipe()
+    weights = {"object_counting": 0.5, OWN_WORDS: 0.5}
+    instruction = replace(
+        recipe.instruction,
+        trains=("connector", "language"),
+        cache_vision_features=True,
+        own_words=12,
+        mixture=(MixturePhase(weights=weights),),
+        **changes,
+    )
+    return replace(recipe, instruction=instruction)
+
+
+def with_stages(trained, run, recipe, data):
+    """A run of a recipe with what comes before the instruction stage."""
+    Trainer.claim(run, recipe, data)
+    for stage in (*STAGES[:-1], "tokenizer"):
+        if (trained / stage).exists():
+            shutil.copytree(trained / stage, run / stage)
+    return run
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Of ten frames and some ten words few views are likest to any."""
+    monkeypatch.setattr("babyvlm.training.own_words._LIKEST", 0.1)
+    monkeypatch.setattr("babyvlm.training.own_words._NO_FOIL", 0.3)
+
+
+@pytest.mark.usefixtures("another_precision", "few")
+def test_the_instruction_stage_learns_them_and_resumes(data, trained, tmp_path):
+    recipe = own_recipe()
+    run = with_stages(trained, tmp_path / "run", recipe, data)
+    if not (run / "contrastive").exists():
+        Trainer(recipe, data, run).run(["contrastive"])
+    Trainer(recipe, data, run).run(["instruction"])
+    assert read_manifest(run / OWN_WORDS, "own-words").inputs["contrastive"]
+    log = [json.loads(line) for line in (run / "instruction" / "metrics.jsonl").read_text().splitlines()]
+    assert log[-1]["step"] == 4 and all(np.isfinite(line["loss"]) for line in log)
+    load_exactly(BabyLlavaForConditionalGeneration, run / "instruction")
+    first = weights(run / "instruction")
+    made_at = (run / OWN_WORDS / "views.npy").stat().st_mtime_ns
+    shutil.rmtree(run / "instruction")
+    Trainer(recipe, data, run).run(["instruction"])
+    assert (run / OWN_WORDS / "views.npy").stat().st_mtime_ns == made_at
+    assert all(torch.equal(first[name], tensor) for name, tensor in weights(run / "instruction").items())
+    shape = recipe.model
+    samples, views = own_samples(
+        run / OWN_WORDS, load_tokenizer(run / "tokenizer"), recipe.instruction,
+        image_token=shape.vocabulary, image_tokens=shape.image_tokens, behind=100,
+    )  # fmt: skip
+    assert {image for sample in samples for image in sample.images} == set(range(100, 100 + len(views)))
+    for sample in samples:
+        assert (sample.ids == shape.vocabulary).sum() == len(sample.images) * shape.image_tokens
+        assert 0 < (sample.labels != IGNORED).sum() <= 3  # the letter and its end
+
+
+@pytest.mark.usefixtures("another_precision")
+def test_without_a_contrastive_stage_it_says_so(data, trained, tmp_path):
+    run = with_stages(trained, tmp_path / "run", own_recipe(), data)
+    shutil.rmtree(run / "contrastive", ignore_errors=True)
+    with pytest.raises(CheckpointError, match=r"contrastive stage makes what instruction\.own_words asks for"):
+        Trainer(own_recipe(), data, run).run(["instruction"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["instruction.own_words=-1"], "must not be negative"),
+        (["joint.own_words=5"], "formats"),
+        (["instruction.cache_vision_features=false"], "cache_vision_features"),
+        (["contrastive.text=language"], "text=words"),
+    ],
+)
+def test_contradictions_are_refused(changes, told):
+    with pytest.raises(ConfigError, match=told):
+        resolve("nursery", changes)
+
+
+def test_recipes_without_them_are_saved_as_before():
+    saved = saved_settings(tiny_recipe())
+    assert not any("own_words" in saved[stage] for stage in ("alignment", "joint", "instruction"))
+    assert saved_settings(own_recipe())["instruction"]["own_words"] == 12
