@@ -23,7 +23,10 @@ def test_saycam_learns_from_as_many_items_as_were_published() -> None:
 def test_what_was_set_stays() -> None:
     given = InstructionConfig(items={"memory": 5}, easy_words=7)
     made = material_of("nursery").instruction(given)
-    assert made == replace(given, easy_matching=2000, easy_memory=3000, max_crops=8000)
+    ours = MATERIAL["nursery"]
+    assert made == replace(
+        given, easy_matching=ours.easy_matching, easy_memory=ours.easy_memory, max_crops=ours.max_crops
+    )
 
 
 def test_one_amount_that_is_set_leaves_the_others_to_the_recipe() -> None:

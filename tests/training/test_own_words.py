@@ -187,6 +187,7 @@ def test_without_a_contrastive_stage_it_says_so(data, trained, tmp_path):
         (["joint.own_words=5"], "formats"),
         (["instruction.cache_vision_features=false"], "cache_vision_features"),
         (["contrastive.text=language"], "text=words"),
+        (["instruction.order.kind=chronological"], "no order of time"),
     ],
 )
 def test_contradictions_are_refused(changes, told):

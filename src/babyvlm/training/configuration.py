@@ -242,6 +242,10 @@ class MultimodalStage:
             "own_words needs cache_vision_features: their pictures are encoded once",
         )
         refuse_if(
+            self.own_words > 0 and self.order.is_timed,
+            "own_words are made of all training frames: they go with no order of time",
+        )
+        refuse_if(
             self.cache_vision_features and "vision" in self.trains,
             "cache_vision_features needs a frozen vision tower, but the stage trains it",
         )

@@ -35,7 +35,6 @@ from babyvlm.model.dual_encoder import DualEncoder, as_pixels
 from babyvlm.model.processing import ConversationEncoder
 from babyvlm.progress import progress
 from babyvlm.records import IMAGE_TOKEN, Conversation, Turn
-from babyvlm.toolbox.tasks import LETTERS
 from babyvlm.training.batches import Sample
 from babyvlm.training.configuration import MultimodalStage
 from babyvlm.training.vision import cut_views
@@ -47,6 +46,7 @@ _SCALE, _TRIES = (0.08, 0.5), 3  # of the frame, as crops of the toolbox are; th
 _PICTURED = 0.5  # of the words
 _LIKEST = 1 / 150  # of the views, from which a word's pictures are drawn
 _NO_FOIL = 0.1  # of the views, which are too like a word to be its foils
+_LETTERS = "ABCD"
 _FEWEST, _MOST = 3, 4  # pictures an item
 _BATCH = 128
 
@@ -117,7 +117,7 @@ def write_own_words(
             id=f"own-{number:06d}",
             format="instruction",
             images=tuple(str(place_of[view]) for view in shown),
-            turns=(Turn(prompt=_prompt(encoder.config.words[word], len(shown)), answer=LETTERS[gold]),),
+            turns=(Turn(prompt=_prompt(encoder.config.words[word], len(shown)), answer=_LETTERS[gold]),),
         )
         for number, (word, shown, gold) in enumerate(drafts)
     ]
@@ -207,4 +207,4 @@ def _prompt(word: str, options: int) -> str:
     >>> _prompt("ball", 3)
     "Touch the image of 'ball' (A)<image> (B)<image> (C)<image>"
     """
-    return f"Touch the image of '{word}' " + " ".join(f"({letter}){IMAGE_TOKEN}" for letter in LETTERS[:options])
+    return f"Touch the image of '{word}' " + " ".join(f"({letter}){IMAGE_TOKEN}" for letter in _LETTERS[:options])
