@@ -40,7 +40,8 @@ def test_another_recipe_is_refused(tmp_path):
 
 def test_every_step_is_a_command_that_parses(tmp_path, capsys):
     typed = []
-    run_demo(tmp_path / "out", seed=3, run=typed.append, hours=0.1)
+    run_demo(tmp_path / "out", seed=3, run=typed.append, hours=0.1, heard_only=0.2)
+    assert typed[1][-2:] == ["--instruction.heard-only", "0.2"]
     for words in typed:
         command, length = find(words)
         assert command is not None

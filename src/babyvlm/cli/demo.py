@@ -20,7 +20,9 @@ Run = Callable[[list[str]], object]
 """Runs a command; given its words behind ``babyvlm``."""
 
 
-def run_demo(out: Path, *, seed: int, run: Run, recipe: str = "demo", hours: float | None = None) -> None:
+def run_demo(
+    out: Path, *, seed: int, run: Run, recipe: str = "demo", hours: float | None = None, heard_only: float = 0.0
+) -> None:
     """Runs every step that is not finished yet.
 
     Args:
@@ -29,6 +31,7 @@ def run_demo(out: Path, *, seed: int, run: Run, recipe: str = "demo", hours: flo
         run: What runs a command: the command line, handed in, so that imports lead one way.
         recipe: ``demo`` or ``nursery``.
         hours: Recordings to render, hours; None for what the recipe is meant for.
+        heard_only: Part of the categories that no instruction item asks for or shows.
 
     Raises:
         ConfigError: Another recipe.
@@ -47,7 +50,8 @@ def run_demo(out: Path, *, seed: int, run: Run, recipe: str = "demo", hours: flo
     film = ("--hours", str(material.hours if hours is None else hours), *seeded)
     # Nothing here listens: the transcripts are the nursery's own.
     step("render", corpus / MANIFEST, "corpus", "render", "--out", corpus, *film, "--speech", "silence")
-    step("curate", data / MANIFEST, "curate", corpus, "--out", data, "--recipe", recipe, *seeded)
+    kept_out = ("--instruction.heard-only", str(heard_only)) if heard_only else ()
+    step("curate", data / MANIFEST, "curate", corpus, "--out", data, "--recipe", recipe, *seeded, *kept_out)
     items = ("--items-per-task", "400", "--items", "memory", "120")
     build = ("toolbox", "build", corpus, "--out", toolbox, "--training", data)
     step("toolbox", toolbox / MANIFEST, *build, *seeded, *items)
