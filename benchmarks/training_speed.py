@@ -1,5 +1,5 @@
-"""Training is faster than the usual stack (claim: on two cores at least 3 times the samples a second in the joint stage and
-9 times in the instruction stage, with the same loss curve).
+"""Training is faster than the usual stack (claim: on two cores at least 3 times the samples a second in the joint
+stage and 9 times in the instruction stage, with the same loss curve).
 
     python benchmarks/training_speed.py [--data demo/data] [--model demo/model] [--steps 60] [--rounds 3]
     python benchmarks/training_speed.py --stages instruction --steps 40 --trial-steps 8 --warm-up 2 --rounds 2
