@@ -22,7 +22,7 @@ from babyvlm.model.processing import normalise
 from babyvlm.model.tokenizer import PAD
 from babyvlm.training.batches import Sample
 from babyvlm.training.optimisation import Optimisation
-from babyvlm.training.run import learning_rate_factor
+from babyvlm.training.schedules import learning_rate_factor
 
 
 class PlainLlava(BabyLlavaForConditionalGeneration):

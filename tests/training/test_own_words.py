@@ -1,6 +1,7 @@
 """Items of the contrastive stage's own words, beside a truth of our making: frames of one colour each, named."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 
@@ -73,25 +74,28 @@ def colour_of(view):
 def test_items_ask_for_what_is_shown_and_for_no_word_that_nothing_shows(frames, tmp_path):
     items, views = made(tmp_path / "own", frames)
     assert len(items) == 200 and views.dtype == np.uint8 and views.shape[1:] == (3, SIZE, SIZE)
-    asked, places, options = set(), set(), set()
+    asked, places, options, answers = set(), set(), set(), set()
     for item in items:
         (turn,) = item.turns
         word, shown = turn.prompt.split("'")[1], [colour_of(views[int(name)]) for name in item.images]
-        place = "ABCD".index(turn.answer)
+        letters = re.findall(r"\(([A-D])\)", turn.prompt)
+        assert len(set(letters)) == len(letters) and sorted(letters) != ["A", "B"]
+        place = letters.index(turn.answer)
         assert shown[place] == word
         assert word not in shown[:place] + shown[place + 1 :]
         assert turn.prompt.count(IMAGE_TOKEN) == len(shown)
         asked.add(word)
         places.add(place)
         options.add(len(shown))
+        answers.add(turn.answer)
     assert asked == set(COLOURS)  # half of the words, and none of those that go with no picture
-    assert places == {0, 1, 2, 3} and options == {3, 4}
+    assert places == {0, 1, 2, 3} and options == {2, 3, 4} and answers == set("ABCD")
 
 
 def test_four_pictures_are_asked_as_picture_vocabulary_asks(frames, tmp_path):
     items, _ = made(tmp_path / "own", frames)
-    of_four = [item.turns[0].prompt for item in items if len(item.images) == 4]
-    assert of_four and all(prompt == picture_vocabulary_prompt(prompt.split("'")[1]) for prompt in of_four)
+    in_order = [item.turns[0].prompt for item in items if re.search(r"A.*\(B.*\(C.*\(D", item.turns[0].prompt)]
+    assert in_order and all(prompt == picture_vocabulary_prompt(prompt.split("'")[1]) for prompt in in_order)
 
 
 def test_the_same_seed_makes_the_same_bytes(frames, tmp_path):
@@ -105,11 +109,11 @@ def test_the_same_seed_makes_the_same_bytes(frames, tmp_path):
 
 
 def test_what_cannot_be_made_is_counted_or_refused(frames, tmp_path):
-    with pytest.raises(DataFolderError, match=r"too few of its 4 words apart.*own_words=0"):
-        made(tmp_path / "two colours", frames[:20], KnowsColours(2))
-    assert not (tmp_path / "two colours").exists()
+    with pytest.raises(DataFolderError, match=r"too few of its 2 words apart.*own_words=0"):
+        made(tmp_path / "one colour", frames[:20], KnowsColours(1))
+    assert not (tmp_path / "one colour").exists()
     items, _ = made(tmp_path / "three", frames[:30], KnowsColours(3))  # four pictures of three colours cannot be had
-    assert {len(item.images) for item in items} == {3} and len(items) < 200
+    assert {len(item.images) for item in items} == {2, 3} and len(items) < 200
     manifest = read_manifest(tmp_path / "three", "own-words")
     assert manifest.counts["items"] + sum(manifest.skipped.values()) == 200
 
