@@ -135,7 +135,7 @@ def train_padded(
         betas=(settings.beta1, settings.beta2),
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: learning_rate_factor(step, schedule_steps, settings.warmup_fraction)
+        optimizer, lambda step: learning_rate_factor(step, schedule_steps, settings)
     )
     arguments = TrainingArguments(
         output_dir=out,
