@@ -97,9 +97,7 @@ def train_language_model(
     if found:
         accelerator.print(f"{stage}: resumes after step {point.step:,}")
     began_s = time.monotonic()
-    features_UTD = encode_pictures(model, pictures, run) if cache_vision_features and pictures is not None else None
-    if features_UTD is not None and views is not None:
-        features_UTD = torch.cat([features_UTD, encode_pictures(model, views, run)])
+    features_UTD = _kept_features(model, (pictures, views), run) if cache_vision_features else None
     if validation:
         validation.prepare(
             model,
@@ -122,17 +120,18 @@ def train_language_model(
     session = Session(run, stage, steps, point=point, resume=resume, uniform_loss=math.log(recipe.model.vocabulary))
     make = StepMaker(plan, sources, pictures, features_UTD, run=run, micro_batch_tokens=micro_batch_tokens, flops=flops)
     ready = _Ready(
-        shared=shared,
-        language_model=model.model.language_model,
-        optimizer=optimizer,
-        session=session,
-        make=make,
-        phases=phases,
-        steps=steps,
-        done=point.step,
-        ladder=ladder,
-    )
+        shared=shared, language_model=model.model.language_model, optimizer=optimizer, session=session, make=make,
+        phases=phases, steps=steps, done=point.step, ladder=ladder,
+    )  # fmt: skip
     return _take_steps(ready, run, optimisation, validation)
+
+
+def _kept_features(
+    model: BabyLlavaForConditionalGeneration, shown: Sequence[Pictures | None], run: RunContext
+) -> torch.Tensor | None:
+    """The tower's output for tables of pictures, one behind the other, UTD; None where there are none."""
+    kept = [encode_pictures(model, pictures, run) for pictures in shown if pictures is not None]
+    return torch.cat(kept) if len(kept) > 1 else kept[0] if kept else None
 
 
 @dataclass(frozen=True, kw_only=True)
