@@ -46,6 +46,7 @@ SMALL_MODEL = [
     "model.context=2048", "vision.prototypes=32", "vision.head_width=16", "vision.bottleneck=8",
     "vision.local_views=2", "vision.local_size=16", "language.packed_tokens=32",
     *(f"{stage}.optimisation.{setting}" for stage in STAGES for setting in ("steps=2", "batch_size=2")),
+    "instruction.own_words=0",
 ]  # fmt: skip
 ITEMS = {
     "picture-vocabulary": 8, "localization": 8, "left-right": 8, "spatial-details": 8, "memory": 3,

@@ -11,7 +11,7 @@ import torch
 from transformers import ViTConfig
 
 from babyvlm.curation.sets import read_conversations
-from babyvlm.errors import CheckpointError, ConfigError, DataFolderError
+from babyvlm.errors import CheckpointError, ConfigError
 from babyvlm.folders import read_manifest
 from babyvlm.model.dual_encoder import DualEncoder, DualEncoderConfig
 from babyvlm.model.loading import load_exactly, load_tokenizer
@@ -108,10 +108,10 @@ def test_the_same_seed_makes_the_same_bytes(frames, tmp_path):
     assert one == again and one != other
 
 
-def test_what_cannot_be_made_is_counted_or_refused(frames, tmp_path):
-    with pytest.raises(DataFolderError, match=r"too few of its 2 words apart.*own_words=0"):
-        made(tmp_path / "one colour", frames[:20], KnowsColours(1))
-    assert not (tmp_path / "one colour").exists()
+def test_what_cannot_be_made_is_counted(frames, tmp_path):
+    items, views = made(tmp_path / "one colour", frames[:20], KnowsColours(1))
+    assert items == [] and len(views) == 0
+    assert sum(read_manifest(tmp_path / "one colour", "own-words").skipped.values()) == 200
     items, _ = made(tmp_path / "three", frames[:30], KnowsColours(3))  # four pictures of three colours cannot be had
     assert {len(item.images) for item in items} == {2, 3} and len(items) < 200
     manifest = read_manifest(tmp_path / "three", "own-words")
@@ -174,6 +174,17 @@ def test_the_instruction_stage_learns_them_and_resumes(data, trained, tmp_path):
     for sample in samples:
         assert (sample.ids == shape.vocabulary).sum() == len(sample.images) * shape.image_tokens
         assert 0 < (sample.labels != IGNORED).sum() <= 3  # the letter and its end
+
+
+@pytest.mark.usefixtures("another_precision")
+def test_where_none_can_be_made_the_rest_of_the_mixture_is_drawn(data, trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("babyvlm.training.own_words._PICTURED", 0.0)
+    run = with_stages(trained, tmp_path / "run", own_recipe(), data)
+    if not (run / "contrastive").exists():
+        Trainer(own_recipe(), data, run).run(["contrastive"])
+    Trainer(own_recipe(), data, run).run(["instruction"])
+    assert "the data hold no own_words" in capsys.readouterr().out
+    assert (run / "instruction" / "manifest.json").is_file()
 
 
 @pytest.mark.usefixtures("another_precision")

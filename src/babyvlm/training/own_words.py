@@ -30,7 +30,6 @@ import torch
 from transformers import PreTrainedTokenizerBase
 
 from babyvlm.curation.sets import read_conversations, write_conversations
-from babyvlm.errors import DataFolderError
 from babyvlm.folders import Manifest, fresh_folder, read_manifest
 from babyvlm.model.dual_encoder import DualEncoder, as_pixels
 from babyvlm.model.processing import ConversationEncoder
@@ -84,10 +83,8 @@ def write_own_words(
         items: How many.
         size: Side of a view, pixels.
         seed: Which views and foils.
-        inputs: What they are made of, for the manifest.
-
-    Raises:
-        DataFolderError: Too few words are heard, or too few frames seen, to make an item of.
+        inputs: What they are made of, for the manifest, which counts what could not be made: all of them where too few
+            words are heard, or too few frames seen.
     """
     generator, draw = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
     views_NCHW, cosines_NV = _seen(encoder, frames_NCSS, aspects_N, size, generator)
@@ -97,7 +94,7 @@ def write_own_words(
     pools = {word: ranked_NV[:likest, word] for word in words}
     least = {word: cosines_NV[ranked_NV[round(_NO_FOIL * len(ranked_NV)), word], word] for word in words}
     drafts = []
-    for number in range(items):
+    for number in range(items if words else 0):
         word, options = words[number % len(words)], _FEWEST + number // len(words) % (_MOST - _FEWEST + 1)
         foils = _foils(word, options - 1, pools, cosines_NV[:, word] < least[word], draw)
         if len(foils) == options - 1:
@@ -105,13 +102,6 @@ def write_own_words(
             target = int(draw.choice(pools[word]))
             letters = _letters(options, in_order=number % 3 == 0 and options > _FEWEST, draw=draw)
             drafts.append((word, [*foils[:place], target, *foils[place:]], letters, letters[place]))
-    if not drafts:
-        raise DataFolderError(
-            f"the contrastive stage tells too few of its {len(encoder.config.words)} words apart in {len(frames_NCSS)} "
-            "frames to make word items of them",
-            path=out,
-            remedy="Train on more recordings, or set instruction.own_words=0 and leave own_words out of the mixture",
-        )
     used = sorted({view for _, shown, _, _ in drafts for view in shown})
     place_of = {view: place for place, view in enumerate(used)}
     rows = [
@@ -143,8 +133,8 @@ def own_samples(
     image_token: int,
     image_tokens: int,
     behind: int,
-) -> tuple[list[Sample], Views]:
-    """The items as the model takes them, and their pictures.
+) -> tuple[list[Sample], Views | None]:
+    """The items as the model takes them, and their pictures; None where there are no items.
 
     Args:
         folder: That :func:`write_own_words` wrote.
@@ -161,7 +151,7 @@ def own_samples(
         ids, labels = encoder.conversation(row.turns, num_images=len(row.images), template=stage.template)
         images = tuple(behind + int(name) for name in row.images)
         samples.append(Sample(ids=np.array(ids, np.int32), labels=np.array(labels, np.int32), images=images))
-    return samples, Views(pixels_NCHW=torch.from_numpy(np.load(folder / _VIEWS)))
+    return samples, Views(pixels_NCHW=torch.from_numpy(np.load(folder / _VIEWS))) if samples else None
 
 
 @torch.no_grad()
