@@ -39,6 +39,7 @@ print(json.dumps({
     "module": type(model).__module__, "ids": inputs["input_ids"][0].tolist(), "logits": logits.tolist(),
     "replies": [reply.tolist() for reply in replies], "picture_tokens": pictures.shape[1],
     "text": processor.decode(replies[0], skip_special_tokens=True).strip(),
+    "whole": processor.decode(replies[0][replies[0] != model.generation_config.eos_token_id]).strip(),
 }))
 """
 

@@ -92,7 +92,7 @@ def _layer(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Row:
-    """What a layer is told of a row."""
+    """What a layer needs to know of a row."""
 
     blocks: Sequence[tuple[int, int]]
     cosines_TC: torch.Tensor
@@ -207,7 +207,8 @@ class _FusedLayer(torch.autograd.Function):
         places_M = row.places_M
         unit_TD, scale_T1 = _units(hidden_TD, row.epsilons[0])
         normed_TD = unit_TD * norm_D
-        keys_TD, values_TD = _keys_and_values(row, normed_TD, key_DD, value_DD)
+        keys_TD = _rotated(normed_TD @ _with_turned(key_DD, row).T, *row.turns_of_keys)
+        values_TD = normed_TD @ value_DD.T
         asking_MD = hidden_TD if places_M is None else hidden_TD[places_M]
         asking_normed_MD = normed_TD if places_M is None else normed_TD[places_M]
         queries_MD = _rotated(asking_normed_MD @ _with_turned(query_DD, row).T, *row.turns_of_queries)
@@ -273,12 +274,6 @@ class _FusedLayer(torch.autograd.Function):
 def _outer(d_output_TE: torch.Tensor, input_TD: torch.Tensor) -> torch.Tensor:
     """The gradient by a projection's weights, ED."""
     return (input_TD.T @ d_output_TE).T
-
-
-def _keys_and_values(
-    row: _Row, normed_TD: torch.Tensor, key_DD: torch.Tensor, value_DD: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    return _rotated(normed_TD @ _with_turned(key_DD, row).T, *row.turns_of_keys), normed_TD @ value_DD.T
 
 
 def _turned(weights_DE: torch.Tensor, row: _Row) -> torch.Tensor:

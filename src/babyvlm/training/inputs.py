@@ -84,11 +84,6 @@ def tokenizer_digest(out: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
-def manifest_digest(checkpoint: Path) -> str:
-    """Of a checkpoint, by which what is made of it names it."""
-    return hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest()[:16]
-
-
 def stage_inputs(out: Path, stage: StageName, digest: str) -> dict[str, str]:
     """What a stage of the run is made of, for its manifest."""
     start = read_run_start(out)

@@ -93,10 +93,11 @@ def write_own_words(
     words = _pictured(cosines_NV, ranked_NV, likest)
     pools = {word: ranked_NV[:likest, word] for word in words}
     least = {word: cosines_NV[ranked_NV[round(_NO_FOIL * len(ranked_NV)), word], word] for word in words}
+    unlike = {word: cosines_NV[:, word] < least[word] for word in words}
     drafts = []
     for number in range(items if words else 0):
         word, options = words[number % len(words)], _FEWEST + number // len(words) % (_MOST - _FEWEST + 1)
-        foils = _foils(word, options - 1, pools, cosines_NV[:, word] < least[word], draw)
+        foils = _foils(word, options - 1, pools, unlike[word], draw)
         if len(foils) == options - 1:
             place = int(draw.integers(options))
             target = int(draw.choice(pools[word]))
@@ -180,12 +181,12 @@ def _pictured(cosines_NV: np.ndarray, ranked_NV: np.ndarray, likest: int) -> lis
 
 
 def _foils(
-    word: int, count: int, pools: dict[int, np.ndarray], other_N: np.ndarray, draw: np.random.Generator
+    word: int, count: int, pools: dict[int, np.ndarray], unlike_N: np.ndarray, draw: np.random.Generator
 ) -> list[int]:
-    """Views likest to other words, each to another, that are not like this one."""
+    """Views likest to other words, each to another one, that are unlike this word."""
     foils: list[int] = []
     for other in draw.permutation([one for one in pools if one != word]):
-        fitting = pools[int(other)][other_N[pools[int(other)]]]
+        fitting = pools[int(other)][unlike_N[pools[int(other)]]]
         if len(fitting):
             foils.append(int(draw.choice(fitting)))
         if len(foils) == count:

@@ -50,7 +50,7 @@ from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.contrastive_loop import HeldOutPairs, new_dual_encoder, train_dual_encoder
 from babyvlm.training.distillation import train_tower
 from babyvlm.training.distribution import HasState
-from babyvlm.training.inputs import claim_inputs, data_digest, manifest_digest
+from babyvlm.training.inputs import claim_inputs, data_digest
 from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.ladder import Course, SaveKept
 from babyvlm.training.loop import train_language_model
@@ -63,7 +63,7 @@ from babyvlm.training.probe import Probe
 from babyvlm.training.room import require_room, table_formats
 from babyvlm.training.run import RunContext, accelerator_for
 from babyvlm.training.stage_data import StageData
-from babyvlm.training.start import TOKENIZER, begin_with, read_run_start, read_start
+from babyvlm.training.start import TOKENIZER, begin_with, manifest_digest, read_run_start, read_start
 from babyvlm.training.trackers import require_wandb
 from babyvlm.training.validation import Validation
 

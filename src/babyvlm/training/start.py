@@ -49,6 +49,11 @@ class Start(Record):
         return f"the {self.stage} stage of `{self.name}` (manifest digest `{self.digest}`)"
 
 
+def manifest_digest(checkpoint: Path) -> str:
+    """Of a checkpoint, by which what is made of it names it."""
+    return hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest()[:16]
+
+
 def read_start(checkpoint: Path, recipe: Recipe) -> Start:
     """Looks at a checkpoint to begin with; neither reads its weights nor writes anything.
 
@@ -78,7 +83,7 @@ def read_start(checkpoint: Path, recipe: Recipe) -> Start:
     start = Start(
         stage=stage,
         name=made.get("converted_from") or made.get("recipe", checkpoint.resolve().name),
-        digest=hashlib.sha256((checkpoint / MANIFEST).read_bytes()).hexdigest()[:16],
+        digest=manifest_digest(checkpoint),
         licences=tuple(made.get("licences", (UNKNOWN_LICENCE,))),
     )
     if not start.later_stages:
