@@ -208,8 +208,12 @@ def test_a_stage_of_each_kind_learns_and_leaves_a_model_that_loads(settings, tra
 def test_alignment_takes_the_contrastive_stages_tower_where_it_is_told_to(data, tmp_path):
     recipe = replace(tiny_recipe(precision="no"), tower_from="contrastive")
     trainer = Trainer(recipe, data, tmp_path / "run")
+    refused = r"alignment stage needs the contrastive stage \(its tower, tower_from=contrastive\)"
+    with pytest.raises(CheckpointError, match=refused):
+        trainer.run(["vision", "language", "alignment"])
+    assert not (tmp_path / "run" / "vision").exists()  # refused before anything is trained
     trainer.run(["vision", "language"])
-    with pytest.raises(CheckpointError, match="begins with the contrastive stage's model"):
+    with pytest.raises(CheckpointError, match=refused):
         trainer.run(["alignment"])
     trainer.run(["contrastive", "alignment"])
     tower = load_dual_encoder(tmp_path / "run" / "contrastive")[0].vision_tower.state_dict()

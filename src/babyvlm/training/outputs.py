@@ -22,9 +22,9 @@ from babyvlm.model.dual_encoder import DualEncoder, DualEncoderConfig
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.processing import image_processor, processor
-from babyvlm.names import STAGES, StageName
+from babyvlm.names import MODEL_STAGES, STAGES, StageName
 from babyvlm.parts import parameter_counts
-from babyvlm.training.configuration import Recipe
+from babyvlm.training.configuration import MultimodalStage, Recipe
 from babyvlm.training.distribution import HasState, whole_weights
 from babyvlm.training.inputs import licences_so_far, stage_inputs
 from babyvlm.training.nodes import wait_for_all
@@ -41,6 +41,25 @@ def stages_behind(stage: StageName, recipe: Recipe) -> tuple[StageName, ...]:
     if recipe.tower_from == "vision":
         before.discard("contrastive")
     return tuple(one for one in STAGES if one in before)
+
+
+def needed_by(stage: StageName, recipe: Recipe) -> dict[StageName, str]:
+    """The earlier stages whose folders a stage opens, each with what it takes from there."""
+    taken: dict[StageName, str] = {}
+    if stage == "language":
+        taken["vision"] = "its tower"
+    elif stage == "contrastive":
+        taken["vision" if recipe.contrastive.text == "words" else "language"] = "its tower"
+    elif stage != "vision":
+        settings: MultimodalStage = getattr(recipe, stage)
+        taken[MODEL_STAGES[MODEL_STAGES.index(stage) - 1]] = "its model"
+        if settings.connector_from is not None:
+            taken.setdefault(settings.connector_from, f"its connector, {stage}.connector_from")
+        if stage == "alignment" and recipe.tower_from == "contrastive":
+            taken["contrastive"] = "its tower, tower_from=contrastive"
+        if settings.own_words:
+            taken["contrastive"] = f"the word items it makes, {stage}.own_words={settings.own_words}"
+    return taken
 
 
 class StageOutputs:

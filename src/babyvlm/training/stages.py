@@ -55,7 +55,7 @@ from babyvlm.training.kernels import attention_of, require_kernels
 from babyvlm.training.ladder import Course, SaveKept
 from babyvlm.training.loop import train_language_model
 from babyvlm.training.nodes import decided, decided_by_node, is_of_a_lost_process, node_cache, wait_for_all
-from babyvlm.training.outputs import StageOutputs, stages_behind
+from babyvlm.training.outputs import StageOutputs, needed_by, stages_behind
 from babyvlm.training.own_words import own_samples, write_own_words
 from babyvlm.training.pictures import PixelTable
 from babyvlm.training.precision import on_this_machine
@@ -149,8 +149,13 @@ class Trainer:
         claim_inputs(out, data)
 
     def run(self, stages: Sequence[StageName] = STAGES) -> None:
-        """Runs the given stages, in their own order, leaving out those that are finished."""
+        """Runs the given stages, in their own order, leaving out those that are finished.
+
+        Raises:
+            CheckpointError: A stage needs one that is neither finished nor given.
+        """
         self._asked, accelerator = stages, self.accelerator
+        self._require_order(stages)
         if accelerator.num_processes > 1:
             nodes = self._cache.place.nodes
             kept = self._cache.folder if self._cache.kept else None
@@ -177,6 +182,18 @@ class Trainer:
             if self.accelerator.is_main_process and (self.out / stage).exists():
                 self._resume(stage).clear()  # of the stage, also where a kill right after its end left it
         self._cache.clear()
+
+    def _require_order(self, stages: Sequence[StageName]) -> None:
+        """Refuses stages that need one neither finished nor asked for, before the first of them is trained."""
+        unfinished = [stage for stage in STAGES if not self._is_finished(stage)]
+        for stage in unfinished:
+            for before, taken in needed_by(stage, self.recipe).items() if stage in stages else ():
+                if before in unfinished and before not in stages:
+                    raise CheckpointError(
+                        f"the {stage} stage needs the {before} stage ({taken}), neither finished nor asked for",
+                        path=self.out / before,
+                        remedy=f"Run --stage {before} first, or name both",
+                    )
 
     def _is_finished(self, stage: StageName) -> bool:
         return decided(self.accelerator, lambda: (self.out / stage).exists())
@@ -231,12 +248,6 @@ class Trainer:
     def _language(self) -> None:
         tokenizer = self.tokenizer()
         model = BabyLlavaForConditionalGeneration(self._config())
-        if not self._is_finished("vision"):
-            raise CheckpointError(
-                "the language stage puts the vision stage's tower into its model, and there is none",
-                path=self.out / "vision",
-                remedy="Run --stage vision first",
-            )
         tower = load_tower(self.out / "vision")
         model.model.vision_tower.load_state_dict(tower.state_dict())
         settings = self.recipe.language
@@ -258,8 +269,6 @@ class Trainer:
 
     def _contrastive(self) -> None:
         recipe, settings, accelerator = self.recipe, self.recipe.contrastive, self.accelerator
-        needed: StageName = "language" if settings.text == "language" else "vision"
-        self._require("contrastive", needed)
         encoder, reader = new_dual_encoder(recipe, self.out, self.data, self.tokenizer)
         pairs, pictures, unknown = self._prepared.pairs(reader)
         if unknown:
@@ -283,18 +292,9 @@ class Trainer:
         pairs, pictures = held_out
         return HeldOutPairs(pairs=pairs, pictures=pictures)
 
-    def _require(self, stage: StageName, before: StageName) -> None:
-        if not self._is_finished(before):
-            raise CheckpointError(
-                f"the {stage} stage begins with the {before} stage's model, and there is none",
-                path=self.out / before,
-                remedy=f"Run --stage {before} first",
-            )
-
     def _multimodal(self, stage: StageName) -> None:
         settings: MultimodalStage = getattr(self.recipe, stage)
         before = MODEL_STAGES[MODEL_STAGES.index(stage) - 1]
-        self._require(stage, before)
         tokenizer = self.tokenizer()
         attention = attention_of(self.recipe, self.accelerator.device)
         model = load_exactly(BabyLlavaForConditionalGeneration, self.out / before, attn_implementation=attention)
@@ -313,7 +313,6 @@ class Trainer:
                 behind=behind,
             )  # fmt: skip
         if stage == "alignment" and self.recipe.tower_from == "contrastive":
-            self._require(stage, "contrastive")
             encoded, _ = load_dual_encoder(self.out / "contrastive")
             model.model.vision_tower.load_state_dict(encoded.vision_tower.state_dict())
         if settings.connector_from is not None:
@@ -342,12 +341,6 @@ class Trainer:
     def _own_words(self) -> Path:
         """The folder of the items that the contrastive stage makes; made where they are not there yet."""
         recipe, folder, contrastive = self.recipe, self.out / OWN_WORDS, self.out / "contrastive"
-        if not self._is_finished("contrastive"):
-            raise CheckpointError(
-                "the contrastive stage makes what instruction.own_words asks for, and there is none",
-                path=contrastive,
-                remedy="Run --stage contrastive first, or set instruction.own_words=0 and take it out of the mixture",
-            )
         if not decided(self.accelerator, folder.exists):
             frames = self._prepared.frames_of_pairs()
             if self.accelerator.is_main_process:
