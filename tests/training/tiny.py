@@ -38,6 +38,7 @@ def tiny_recipe(**changes):
         optimisation=slower,
         mixture=(MixturePhase(),),
         trains=("vision", "connector", "language"),
+        vision_until=1.0,
         cache_vision_features=False,
         own_words=0,
     )

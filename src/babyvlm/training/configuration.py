@@ -211,8 +211,10 @@ class MultimodalStage:
     """Phases, in order; the last one ends at 1."""
     micro_batch_tokens: int = 32768
     """Largest forward pass, padded tokens (ours)."""
+    vision_until: float = 1.0
+    """Fraction of the steps after which a tower that learns is frozen (ours)."""
     cache_vision_features: bool = False
-    """Encode every picture once beforehand and keep the features in memory; only where the tower is frozen (ours)."""
+    """Encode every picture once, as soon as the tower is frozen, and keep the features in memory (ours)."""
     samples: SampleRules = SampleRules()
     """What becomes of odd records."""
     connector_from: Literal["alignment"] | None = None
@@ -245,14 +247,26 @@ class MultimodalStage:
             self.own_words > 0 and self.order.is_timed,
             "own_words are made of all training frames: they go with no order of time",
         )
+        refuse_if(not 0 < self.vision_until <= 1, f"vision_until={self.vision_until} must be in (0, 1]")
+        learns = "vision" in self.trains
+        refuse_if(self.vision_until < 1 and not learns, "vision_until goes with vision in trains")
         refuse_if(
-            self.cache_vision_features and "vision" in self.trains,
-            "cache_vision_features needs a frozen vision tower, but the stage trains it",
+            self.cache_vision_features and learns and self.vision_until == 1,
+            "cache_vision_features needs a frozen vision tower, but the stage trains it; see vision_until",
         )
         ends = [phase.until for phase in self.mixture]
         refuse_if(
             not ends or ends != sorted(ends) or ends[-1] != 1.0,
             f"mixture phases must end at ascending fractions, the last at 1; they end at {ends}",
+        )
+        meanwhile = [
+            phase
+            for phase, begin in zip(self.mixture, [0.0, *ends], strict=False)
+            if learns and begin < self.vision_until
+        ]
+        refuse_if(
+            self.own_words > 0 and any(OWN_WORDS in phase.weights or not phase.weights for phase in meanwhile),
+            f"{OWN_WORDS} are drawn while the tower learns: their pictures are encoded once, after vision_until",
         )
 
 
@@ -321,6 +335,10 @@ class Recipe:
         )
         for stage in MODEL_STAGES:
             optimisation: Optimisation = getattr(self, stage).optimisation
+            refuse_if(
+                self.sharding != "ddp" and getattr(getattr(self, stage), "vision_until", 1.0) < 1,
+                f"{stage}.vision_until goes with sharding=ddp alone: what is in shards stays so",
+            )
             if self.sharding != "ddp" and optimisation.matrix_learning_rate is not None:
                 raise ConfigError(
                     f"sharding={self.sharding}: Muon needs whole matrices; "
@@ -346,7 +364,7 @@ def saved_settings(
     if vision.get("objective") == DISTILLATION:
         del vision["objective"]
     for stage in (saved.get(name) for name in STAGES) if isinstance(settings, Recipe) else (saved,):
-        for name, unset in (("order", asdict(DataOrder())), ("keep_at", ()), ("own_words", 0)):
+        for name, unset in (("order", asdict(DataOrder())), ("keep_at", ()), ("own_words", 0), ("vision_until", 1.0)):
             if stage is not None and stage.get(name) == unset:
                 del stage[name]
     return saved

@@ -9,6 +9,7 @@ followed here from front to back; checkpoints and logging are calls.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -17,7 +18,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import torch
-from torch import nn
 
 from babyvlm.errors import ConfigError
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
@@ -56,6 +56,7 @@ def train_language_model(
     mixture: Sequence[MixturePhase],
     micro_batch_tokens: int,
     cache_vision_features: bool,
+    vision_until: float = 1.0,
     views: Pictures | None = None,
     validation: Validation | None = None,
     course: Course | None = None,
@@ -72,8 +73,9 @@ def train_language_model(
         trains: Parts that learn.
         mixture: How often each source is drawn.
         micro_batch_tokens: Largest forward pass, tokens.
-        cache_vision_features: Whether to run the frozen tower once for every picture beforehand.
-        views: Pictures numbered behind ``pictures``; only with ``cache_vision_features``.
+        cache_vision_features: Whether to run the tower once for every picture as soon as it is frozen.
+        vision_until: Fraction of the steps after which a tower that learns is frozen.
+        views: Pictures numbered behind ``pictures``; only drawn where the tower's output is kept.
         validation: Held-out samples, measured as often as the recipe says.
         course: The order of the samples and the checkpoints to keep; None shuffles and keeps none.
 
@@ -87,113 +89,149 @@ def train_language_model(
     accelerator, recipe = run.accelerator, run.recipe
     phases, plan, steps = _planned(sources, mixture, optimisation, run, stage, course)
     ladder = course.ladder(plan, origins_of(sources), steps, accelerator) if course and course.keep_at else None
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(part_of(name) in trains)
     model.train()
-    _announce(model, sources, trains, run, f"{stage}: {{size:,}} samples, {steps:,} steps of {optimisation.batch_size}")
-    resume = Resume(run.out, stage, _fingerprint(optimisation, mixture, sources, run, course), accelerator)
+    spans = _spans(steps, trains, cache_vision_features, vision_until)
+    _announce(model, sources, spans, run, f"{stage}: {{size:,}} samples, {steps:,} steps of {optimisation.batch_size}")
+    resume = Resume(run.out, stage, _fingerprint(optimisation, mixture, sources, run, course, spans), accelerator)
     found = resume.load({"model": model})
     point = found or ResumePoint()
     if found:
         accelerator.print(f"{stage}: resumes after step {point.step:,}")
-    began_s = time.monotonic()
-    features_UTD = _kept_features(model, (pictures, views), run) if cache_vision_features else None
-    if validation:
-        validation.prepare(
-            model,
-            run,
-            trains=trains,
-            micro_batch_tokens=micro_batch_tokens,
-            cache_vision_features=cache_vision_features,
-        )
-    point = replace(point, seconds=point.seconds + time.monotonic() - began_s)
-    flops = StepFlops(model, recipe.model, trains, cached_features=features_UTD is not None)
     if recipe.gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     if recipe.compile:
         compile_layers(model)
-    units = units_of(model)
-    shared = Shared(model, accelerator, precision=recipe.precision, sharding=recipe.sharding, units=units)
-    optimizer = Optimizers(shared.trained(), optimisation)
-    if found:
-        resume.load_optimizer(optimizer)
-    session = Session(run, stage, steps, point=point, resume=resume, uniform_loss=math.log(recipe.model.vocabulary))
-    make = StepMaker(plan, sources, pictures, features_UTD, run=run, micro_batch_tokens=micro_batch_tokens, flops=flops)
-    ready = _Ready(
-        shared=shared, language_model=model.model.language_model, optimizer=optimizer, session=session, make=make,
-        phases=phases, steps=steps, done=point.step, ladder=ladder,
+    stage_of = _Stage(
+        model=model, sources=sources, shown=(pictures, views), plan=plan, phases=phases, steps=steps,
+        optimisation=optimisation, micro_batch_tokens=micro_batch_tokens, run=run, validation=validation, ladder=ladder,
     )  # fmt: skip
-    return _take_steps(ready, run, optimisation, validation)
-
-
-def _kept_features(
-    model: BabyLlavaForConditionalGeneration, shown: Sequence[Pictures | None], run: RunContext
-) -> torch.Tensor | None:
-    """The tower's output for tables of pictures, one behind the other, UTD; None where there are none."""
-    kept = [encode_pictures(model, pictures, run) for pictures in shown if pictures is not None]
-    return torch.cat(kept) if len(kept) > 1 else kept[0] if kept else None
+    session: Session | None = None
+    for span in (span for span in spans if span.end > point.step):
+        began_s = time.monotonic()
+        with session.metrics.paused() if session else contextlib.nullcontext():
+            make = stage_of.begin(span)
+        if session is None:
+            point = replace(point, seconds=point.seconds + time.monotonic() - began_s)
+            uniform = math.log(recipe.model.vocabulary)
+            session = Session(run, stage, steps, point=point, resume=resume, uniform_loss=uniform)
+        units = units_of(model)
+        shared = Shared(model, accelerator, precision=recipe.precision, sharding=recipe.sharding, units=units)
+        optimizer = Optimizers(shared.trained(), optimisation)
+        if span.begin < point.step:
+            resume.load_optimizer(optimizer)
+        stage_of.take(range(max(span.begin, point.step), span.end), make, shared, optimizer, session)
+    assert session is not None
+    return session.close()
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Ready:
-    """A stage before its next step."""
+class _Span:
+    """Steps in which the same parts learn. Moments begin anew with each."""
 
-    shared: Shared
-    language_model: nn.Module
-    optimizer: Optimizers
-    session: Session
-    make: StepMaker
+    begin: int
+    end: int
+    trains: tuple[Part, ...]
+    keeps_features: bool
+
+
+def _spans(steps: int, trains: Sequence[Part], keeps_features: bool, vision_until: float) -> list[_Span]:
+    """The stage's spans: one, or one in which the tower learns and one in which it is frozen."""
+    frozen = tuple(part for part in trains if part != "vision")
+    switch = steps if vision_until == 1 else max(1, min(steps - 1, round(vision_until * steps)))
+    if "vision" not in trains or switch == steps:
+        return [_Span(begin=0, end=steps, trains=tuple(trains), keeps_features=keeps_features)]
+    return [
+        _Span(begin=0, end=switch, trains=tuple(trains), keeps_features=False),
+        _Span(begin=switch, end=steps, trains=frozen, keeps_features=keeps_features),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stage:
+    """What all spans of a stage share."""
+
+    model: BabyLlavaForConditionalGeneration
+    sources: Mapping[str, Sequence[Sample]]
+    shown: tuple[Pictures | None, Pictures | None]
+    """Pictures, and views numbered behind them."""
+    plan: BatchPlan | OrderedPlan
     phases: Sequence[MixturePhase]
     steps: int
-    done: int
-    """Steps taken before an interruption."""
+    optimisation: Optimisation
+    micro_batch_tokens: int
+    run: RunContext
+    validation: Validation | None
     ladder: Ladder | None
 
-
-def _take_steps(ready: _Ready, run: RunContext, optimisation: Optimisation, validation: Validation | None) -> str:
-    """Takes every step that is left; returns the log."""
-    accelerator, device, steps = run.accelerator, run.accelerator.device, ready.steps
-    shared, optimizer, session = ready.shared, ready.optimizer, ready.session
-    validate_every = measured_every(steps, run.recipe.validations)
-    fused = fused_layers(ready.language_model, fuses_layers(run.recipe, device))
-    with Ahead(ready.make, range(ready.done, steps), device) as ahead, fused:
-        for number in range(ready.done, steps):
-            run.before_step(number)
-            factor = learning_rate_factor(number, steps, optimisation)
-            phase = next(phase for phase in ready.phases if number < round(phase.until * steps))
-            optimizer.scale(factor, phase.vision_rate)
-            optimizer.set_weight_decay(weight_decay(number, steps, optimisation))
-            step = ahead.take(number)
-            loss = torch.zeros((), device=device)
-            for place, row in enumerate(step.rows):
-                # Gradients of several processes are averaged, and only with the last row.
-                with shared.row(place, len(step.rows)):
-                    learned = step.learned / accelerator.num_processes
-                    part = shared.called(**row.arguments(device), num_items_in_batch=learned).loss
-                    shared.backward(part)
-                loss += part.detach()
-            norm = shared.clip_gradients(optimisation.clip_norm)
-            facts = StepFacts(
-                samples=step.samples,
-                tokens=step.tokens,
-                flops=step.flops,
-                learning_rate=optimisation.learning_rate * factor,
-                waited_s=ahead.wait_s(),
-                figures={"idle": round(step.idle, 4)},
+    def begin(self, span: _Span) -> StepMaker:
+        """Freezes what does not learn, keeps the tower's output if that is wanted, and returns what makes steps."""
+        for name, parameter in self.model.named_parameters():
+            parameter.requires_grad_(part_of(name) in span.trains)
+        features_UTD = None
+        if span.keeps_features:
+            kept = [encode_pictures(self.model, shown, self.run) for shown in self.shown if shown is not None]
+            features_UTD = torch.cat(kept) if len(kept) > 1 else kept[0] if kept else None
+        if self.validation:
+            self.validation.prepare(
+                self.model,
+                self.run,
+                trains=span.trains,
+                micro_batch_tokens=self.micro_batch_tokens,
+                cache_vision_features=span.keeps_features,
             )
-            session.record(number + 1, {"loss": loss}, norm, facts)
-            optimizer.step()
-            shared.refresh()
-            if validation and measured_after(number + 1, steps, validate_every):
-                with session.metrics.paused():
-                    facts.held_out.update(validation.measure(shared, run))
-            if ready.ladder and ready.ladder.due(number + 1):
-                with session.metrics.paused():
-                    ready.ladder.keep(number + 1, shared.state, session.metrics.log)
-            session.finish_step(number + 1, {"model": shared.state}, optimizer)
-        log = session.close()
-    shared.restore()
-    return log
+        return StepMaker(
+            self.plan,
+            self.sources,
+            self.shown[0],
+            features_UTD,
+            run=self.run,
+            micro_batch_tokens=self.micro_batch_tokens,
+            flops=StepFlops(self.model, self.run.recipe.model, span.trains, cached_features=features_UTD is not None),
+        )
+
+    def take(self, numbers: range, make: StepMaker, shared: Shared, optimizer: Optimizers, session: Session) -> None:
+        """Takes these steps; at the end the model has its float32 weights."""
+        accelerator, device, steps = self.run.accelerator, self.run.accelerator.device, self.steps
+        optimisation, validation = self.optimisation, self.validation
+        validate_every = measured_every(steps, self.run.recipe.validations)
+        fused = fused_layers(self.model.model.language_model, fuses_layers(self.run.recipe, device))
+        with Ahead(make, numbers, device) as ahead, fused:
+            for number in numbers:
+                self.run.before_step(number)
+                factor = learning_rate_factor(number, steps, optimisation)
+                phase = next(phase for phase in self.phases if number < round(phase.until * steps))
+                optimizer.scale(factor, phase.vision_rate)
+                optimizer.set_weight_decay(weight_decay(number, steps, optimisation))
+                step = ahead.take(number)
+                loss = torch.zeros((), device=device)
+                for place, row in enumerate(step.rows):
+                    # Gradients of several processes are averaged, and only with the last row.
+                    with shared.row(place, len(step.rows)):
+                        learned = step.learned / accelerator.num_processes
+                        part = shared.called(**row.arguments(device), num_items_in_batch=learned).loss
+                        shared.backward(part)
+                    loss += part.detach()
+                norm = shared.clip_gradients(optimisation.clip_norm)
+                facts = StepFacts(
+                    samples=step.samples,
+                    tokens=step.tokens,
+                    flops=step.flops,
+                    learning_rate=optimisation.learning_rate * factor,
+                    waited_s=ahead.wait_s(),
+                    figures={"idle": round(step.idle, 4)},
+                )
+                session.record(number + 1, {"loss": loss}, norm, facts)
+                optimizer.step()
+                shared.refresh()
+                if validation and measured_after(number + 1, steps, validate_every):
+                    with session.metrics.paused():
+                        facts.held_out.update(validation.measure(shared, self.run))
+                if self.ladder and self.ladder.due(number + 1):
+                    with session.metrics.paused():
+                        self.ladder.keep(number + 1, shared.state, session.metrics.log)
+                session.finish_step(number + 1, {"model": shared.state}, optimizer)
+            session.finish_span()
+        shared.restore()
 
 
 def _planned(
@@ -226,17 +264,18 @@ def _planned(
 def _announce(
     model: BabyLlavaForConditionalGeneration,
     sources: Mapping[str, Sequence[Sample]],
-    trains: Sequence[Part],
+    spans: Sequence[_Span],
     run: RunContext,
     begin: str,
 ) -> None:
     """Says what trains and what is frozen."""
-    counts = parameter_counts(model)
+    counts, trains = parameter_counts(model), spans[0].trains
     frozen = [f"{part} {counts[part]:,}" for part in counts if part not in trains]
     trained = [f"{part} {counts[part]:,}" for part in counts if part in trains]
+    later = "".join(f"; after step {span.begin:,} vision is frozen too" for span in spans[1:])
     run.accelerator.print(
         begin.format(size=sum(map(len, sources.values())))
-        + f"; trains {', '.join(trained)} parameters; frozen: {', '.join(frozen) or 'nothing'}"
+        + f"; trains {', '.join(trained)} parameters; frozen: {', '.join(frozen) or 'nothing'}{later}"
     )
 
 
@@ -246,6 +285,7 @@ def _fingerprint(
     sources: Mapping[str, Sequence[Sample]],
     run: RunContext,
     course: Course | None,
+    spans: Sequence[_Span],
 ) -> str:
     """Everything that the state of an interrupted stage depends on."""
     facts = [
@@ -257,6 +297,7 @@ def _fingerprint(
     ]
     if course and course.order.is_timed:
         facts.append(asdict(course.order))
+    facts += [span.begin for span in spans[1:]]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import distributed, nn
+from torch.utils.hooks import RemovableHandle
 
 _BUCKET_NUMBERS = 2**24
 """Gradients averaged in one call, 64 MiB."""
@@ -55,12 +56,13 @@ class MasterWeights:
         self._names = {parameter: name for name, parameter in module.named_parameters()}
         self._frozen: dict[nn.Parameter, torch.Tensor] = {}
         self._places: dict[nn.Parameter, _Place] = {}
+        self._hooks: list[RemovableHandle] = []
         trained = [parameter for parameter in self._names if parameter.requires_grad]
         # Backward reaches the last layers first; so do the buckets.
         self._buckets = [self._make_bucket(members) for members in _grouped(trained[::-1])]
         for parameter in self._names:
             if parameter in self._places:
-                parameter.register_post_accumulate_grad_hook(self._arrived)
+                self._hooks.append(parameter.register_post_accumulate_grad_hook(self._arrived))
             else:
                 self._frozen[parameter] = parameter.data.to("cpu", copy=True) if frozen_aside else parameter.data
             parameter.data = parameter.data.to(dtype, copy=True)
@@ -148,7 +150,9 @@ class MasterWeights:
         }
 
     def restore(self) -> None:
-        """Gives the module its float32 weights back."""
+        """Gives the module its float32 weights back; it may then be given to another of these."""
+        for hook in self._hooks:
+            hook.remove()
         for parameter in self._names:
             parameter.data = self.exact(parameter).to(parameter.device)
 

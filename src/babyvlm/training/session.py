@@ -119,10 +119,14 @@ class Session:
             self.metrics.close()  # or the sentence would stand behind the bar
             raise
 
-    def close(self) -> str:
-        """Waits for the figures of all steps and the last checkpoint; returns the log as JSON lines."""
+    def finish_span(self) -> None:
+        """Waits for the figures of all steps so far and the last checkpoint; every process must call."""
         self._finish()
         self._resume.finish()
+
+    def close(self) -> str:
+        """Does the same at the end; returns the log as JSON lines."""
+        self.finish_span()
         self.metrics.close()
         return self.metrics.log
 

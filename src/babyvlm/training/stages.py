@@ -333,6 +333,7 @@ class Trainer:
             mixture=settings.mixture,
             micro_batch_tokens=settings.micro_batch_tokens,
             cache_vision_features=settings.cache_vision_features,
+            vision_until=settings.vision_until,
             validation=self._held_out_samples(stage, tokenizer),
             course=self._model_course(stage, config_of(model)),
         )

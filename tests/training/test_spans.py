@@ -1,0 +1,141 @@
+"""A tower that learns in the first steps of a stage and is frozen then, its output kept."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from babyvlm.errors import ConfigError
+from babyvlm.model.loading import load_exactly
+from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
+from babyvlm.training import Trainer, run_in_processes, train_in_process
+from babyvlm.training import loop as training_loop
+from babyvlm.training.configuration import OWN_WORDS, MixturePhase
+from tests.training.tiny import fork, tiny_recipe, weights
+
+pytestmark = pytest.mark.usefixtures("another_precision")
+
+
+class Killed(BaseException):
+    pass
+
+
+def seeing_first(**changes):
+    """The tower learns in two steps of four."""
+    recipe = tiny_recipe(**changes)
+    instruction = replace(recipe.instruction, vision_until=0.5, cache_vision_features=True)
+    return replace(recipe, instruction=instruction)
+
+
+def tower_of(folder):
+    return load_exactly(BabyLlavaForConditionalGeneration, folder).model.vision_tower.state_dict()
+
+
+@pytest.mark.parametrize("precision", ["no", "bf16_weights"])
+def test_the_tower_learns_until_the_step_and_is_encoded_as_it_is_then(precision, data, trained, tmp_path, monkeypatch):
+    encoded = []
+    real = training_loop.encode_pictures
+
+    def encode(model, pictures, run):
+        state = model.model.vision_tower.state_dict()
+        encoded.append({name: value.clone() for name, value in state.items()})
+        return real(model, pictures, run)
+
+    monkeypatch.setattr(training_loop, "encode_pictures", encode)
+    recipe = seeing_first(precision=precision)
+    run = fork(trained, tmp_path / "run", recipe, data, without="instruction")
+    Trainer(recipe, data, run).run(["instruction"])
+    (kept,) = encoded
+    before, after = tower_of(run / "joint"), tower_of(run / "instruction")
+    assert all(torch.equal(kept[name], value) for name, value in after.items())
+    assert any(not torch.equal(before[name], value) for name, value in after.items())
+    lines = [json.loads(line) for line in (run / "instruction" / "metrics.jsonl").open()]
+    assert [line["step"] for line in lines] == [1, 2, 3, 4]
+
+
+def test_the_steps_before_are_those_of_a_stage_whose_tower_learns_throughout(data, trained, tmp_path):
+    """Loss and rate of the first two steps, and the loss of the third, which the second's weights decide."""
+    first = seeing_first(precision="no")
+    throughout = replace(first, instruction=replace(first.instruction, vision_until=1.0, cache_vision_features=False))
+    rows = []
+    for number, recipe in enumerate((first, throughout)):
+        run = fork(trained, tmp_path / str(number), recipe, data, without="instruction")
+        Trainer(recipe, data, run).run(["instruction"])
+        rows.append([json.loads(line) for line in (run / "instruction" / "metrics.jsonl").open()])
+    for one, other in zip(rows[0][:3], rows[1][:3], strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], abs=1e-5)
+        assert one["learning_rate"] == other["learning_rate"]
+
+
+@pytest.mark.parametrize("precision", ["no", "bf16_weights"])
+@pytest.mark.parametrize("killed_at", [1, 2, 3])
+def test_an_interrupted_stage_ends_with_the_same_weights(precision, killed_at, data, trained, tmp_path):
+    recipe = seeing_first(precision=precision, checkpoint_every_s=0.0)
+    whole, broken = (
+        fork(trained, tmp_path / name, recipe, data, without="instruction") for name in ("whole", "broken")
+    )
+    Trainer(recipe, data, whole).run(["instruction"])
+
+    def die(step):
+        if step == killed_at:
+            raise Killed
+
+    trainer = Trainer(recipe, data, broken)
+    trainer.context = replace(trainer.context, before_step=die)
+    with pytest.raises(Killed):
+        trainer.run(["instruction"])
+    Trainer(recipe, data, broken).run(["instruction"])
+    expected, found = weights(whole / "instruction"), weights(broken / "instruction")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["no", "bf16_weights"])
+def test_two_processes_train_as_one_does(precision, data, trained, tmp_path):
+    recipe = seeing_first(precision=precision)
+    runs = [fork(trained, tmp_path / str(n), recipe, data, without="instruction") for n in (1, 2)]
+    Trainer(recipe, data, runs[0]).run(["instruction"])
+    run_in_processes(train_in_process, (recipe, data.folder, runs[1], ["instruction"], None), 2)
+    one, two = (weights(run / "instruction") for run in runs)
+    bound = 2e-3 if precision == "no" else 2e-2
+    assert max((one[name] - two[name]).abs().max().item() for name in one) < bound
+    start = weights(runs[0] / "joint")
+    assert any((one[name] - start[name]).abs().max() > 1e-2 for name in one)  # or the comparison would say nothing
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"vision_until": 0.0}, "must be in"),
+        ({"trains": ("language",), "cache_vision_features": False}, "vision in trains"),
+        ({"vision_until": 1.0}, "see vision_until"),
+        ({"own_words": 5}, "while the tower learns"),
+        ({"own_words": 5, "mixture": (MixturePhase(until=0.4, weights={"a": 1}), MixturePhase())}, "while the tower"),
+        (
+            {"own_words": 5, "mixture": (MixturePhase(weights={OWN_WORDS: 1.0}),)},
+            "while the tower learns",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(changes, told):
+    with pytest.raises(ConfigError, match=told):
+        replace(seeing_first().instruction, **changes)
+
+
+def test_own_words_may_come_after(data):
+    mixture = (MixturePhase(until=0.5, weights={"object_counting": 1.0}), MixturePhase())
+    assert replace(seeing_first().instruction, own_words=5, mixture=mixture).own_words == 5
+
+
+def test_in_shards_it_is_refused():
+    recipe = seeing_first()
+    stages = {
+        stage: replace(
+            getattr(recipe, stage),
+            optimisation=replace(getattr(recipe, stage).optimisation, matrix_learning_rate=None),
+        )
+        for stage in ("language", "alignment", "joint", "instruction")
+    }
+    with pytest.raises(ConfigError, match="vision_until goes with sharding=ddp"):
+        replace(recipe, sharding="fsdp", **stages)
