@@ -213,6 +213,9 @@ class MultimodalStage:
     """Largest forward pass, padded tokens (ours)."""
     vision_until: float = 1.0
     """Fraction of the steps after which a tower that learns is frozen (ours)."""
+    begin_again: bool = False
+    """Whether the connector and the language model then begin again with the stage's first weights, at its first rates:
+    the steps before were for the tower alone (ours)."""
     cache_vision_features: bool = False
     """Encode every picture once, as soon as the tower is frozen, and keep the features in memory (ours)."""
     samples: SampleRules = SampleRules()
@@ -250,6 +253,7 @@ class MultimodalStage:
         refuse_if(not 0 < self.vision_until <= 1, f"vision_until={self.vision_until} must be in (0, 1]")
         learns = "vision" in self.trains
         refuse_if(self.vision_until < 1 and not learns, "vision_until goes with vision in trains")
+        refuse_if(self.begin_again and self.vision_until == 1, "begin_again goes with vision_until below 1")
         refuse_if(
             self.cache_vision_features and learns and self.vision_until == 1,
             "cache_vision_features needs a frozen vision tower, but the stage trains it; see vision_until",
@@ -350,6 +354,12 @@ class Recipe:
             )
 
 
+_ADDED: Mapping[str, Any] = {
+    "order": asdict(DataOrder()), "keep_at": (), "own_words": 0, "vision_until": 1.0, "begin_again": False,
+}  # fmt: skip
+"""Settings of a stage that recipes had no choice of at first, as they were then."""
+
+
 def saved_settings(
     settings: Recipe | VisionStage | ContrastiveStage | LanguageStage | MultimodalStage,
 ) -> dict[str, Any]:
@@ -364,7 +374,7 @@ def saved_settings(
     if vision.get("objective") == DISTILLATION:
         del vision["objective"]
     for stage in (saved.get(name) for name in STAGES) if isinstance(settings, Recipe) else (saved,):
-        for name, unset in (("order", asdict(DataOrder())), ("keep_at", ()), ("own_words", 0), ("vision_until", 1.0)):
+        for name, unset in _ADDED.items():
             if stage is not None and stage.get(name) == unset:
                 del stage[name]
     return saved

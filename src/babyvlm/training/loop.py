@@ -14,7 +14,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -57,6 +57,7 @@ def train_language_model(
     micro_batch_tokens: int,
     cache_vision_features: bool,
     vision_until: float = 1.0,
+    begin_again: Callable[[], None] | None = None,
     views: Pictures | None = None,
     validation: Validation | None = None,
     course: Course | None = None,
@@ -75,6 +76,8 @@ def train_language_model(
         micro_batch_tokens: Largest forward pass, tokens.
         cache_vision_features: Whether to run the tower once for every picture as soon as it is frozen.
         vision_until: Fraction of the steps after which a tower that learns is frozen.
+        begin_again: Called there, with the model in float32, to give the other parts other weights; the rates then go
+            through their course before and after it, each from the beginning. None goes on as it is.
         views: Pictures numbered behind ``pictures``; only drawn where the tower's output is kept.
         validation: Held-out samples, measured as often as the recipe says.
         course: The order of the samples and the checkpoints to keep; None shuffles and keeps none.
@@ -90,7 +93,7 @@ def train_language_model(
     phases, plan, steps = _planned(sources, mixture, optimisation, run, stage, course)
     ladder = course.ladder(plan, origins_of(sources), steps, accelerator) if course and course.keep_at else None
     model.train()
-    spans = _spans(steps, trains, cache_vision_features, vision_until)
+    spans = _spans(steps, trains, cache_vision_features, vision_until, anew=begin_again is not None)
     _announce(model, sources, spans, run, f"{stage}: {{size:,}} samples, {steps:,} steps of {optimisation.batch_size}")
     resume = Resume(run.out, stage, _fingerprint(optimisation, mixture, sources, run, course, spans), accelerator)
     found = resume.load({"model": model})
@@ -109,17 +112,14 @@ def train_language_model(
     for span in (span for span in spans if span.end > point.step):
         began_s = time.monotonic()
         with session.metrics.paused() if session else contextlib.nullcontext():
+            if begin_again and span.begin > 0 and point.step <= span.begin:
+                begin_again()
             make = stage_of.begin(span)
         if session is None:
             point = replace(point, seconds=point.seconds + time.monotonic() - began_s)
             uniform = math.log(recipe.model.vocabulary)
             session = Session(run, stage, steps, point=point, resume=resume, uniform_loss=uniform)
-        units = units_of(model)
-        shared = Shared(model, accelerator, precision=recipe.precision, sharding=recipe.sharding, units=units)
-        optimizer = Optimizers(shared.trained(), optimisation)
-        if span.begin < point.step:
-            resume.load_optimizer(optimizer)
-        stage_of.take(range(max(span.begin, point.step), span.end), make, shared, optimizer, session)
+        stage_of.take(span, make, session, resume, point.step)
     assert session is not None
     return session.close()
 
@@ -132,18 +132,22 @@ class _Span:
     end: int
     trains: tuple[Part, ...]
     keeps_features: bool
+    course: range
+    """Steps over which the rates go through their course."""
 
 
-def _spans(steps: int, trains: Sequence[Part], keeps_features: bool, vision_until: float) -> list[_Span]:
+def _spans(steps: int, trains: Sequence[Part], keeps_features: bool, vision_until: float, *, anew: bool) -> list[_Span]:
     """The stage's spans: one, or one in which the tower learns and one in which it is frozen."""
-    frozen = tuple(part for part in trains if part != "vision")
+    frozen: tuple[Part, ...] = tuple(part for part in trains if part != "vision")
     switch = steps if vision_until == 1 else max(1, min(steps - 1, round(vision_until * steps)))
     if "vision" not in trains or switch == steps:
-        return [_Span(begin=0, end=steps, trains=tuple(trains), keeps_features=keeps_features)]
-    return [
-        _Span(begin=0, end=switch, trains=tuple(trains), keeps_features=False),
-        _Span(begin=switch, end=steps, trains=frozen, keeps_features=keeps_features),
-    ]
+        switch, frozen = 0, tuple(trains)
+    before, after = range(switch), range(switch, steps)
+    courses = (before, after) if anew else (range(steps),) * 2
+    last = _Span(begin=switch, end=steps, trains=frozen, keeps_features=keeps_features, course=courses[1])
+    if not before:
+        return [last]
+    return [_Span(begin=0, end=switch, trains=tuple(trains), keeps_features=False, course=courses[0]), last]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,19 +193,25 @@ class _Stage:
             flops=StepFlops(self.model, self.run.recipe.model, span.trains, cached_features=features_UTD is not None),
         )
 
-    def take(self, numbers: range, make: StepMaker, shared: Shared, optimizer: Optimizers, session: Session) -> None:
-        """Takes these steps; at the end the model has its float32 weights."""
-        accelerator, device, steps = self.run.accelerator, self.run.accelerator.device, self.steps
-        optimisation, validation = self.optimisation, self.validation
-        validate_every = measured_every(steps, self.run.recipe.validations)
-        fused = fused_layers(self.model.model.language_model, fuses_layers(self.run.recipe, device))
+    def take(self, span: _Span, make: StepMaker, session: Session, resume: Resume, done: int) -> None:
+        """Takes the steps of a span, but those done before an interruption; at the end the model is in float32."""
+        accelerator, recipe, device = self.run.accelerator, self.run.recipe, self.run.accelerator.device
+        optimisation, validation, steps = self.optimisation, self.validation, self.steps
+        units = units_of(self.model)
+        shared = Shared(self.model, accelerator, precision=recipe.precision, sharding=recipe.sharding, units=units)
+        optimizer = Optimizers(shared.trained(), optimisation)
+        if span.begin < done:
+            resume.load_optimizer(optimizer)
+        numbers, course = range(max(span.begin, done), span.end), span.course
+        validate_every = measured_every(steps, recipe.validations)
+        fused = fused_layers(self.model.model.language_model, fuses_layers(recipe, device))
         with Ahead(make, numbers, device) as ahead, fused:
             for number in numbers:
                 self.run.before_step(number)
-                factor = learning_rate_factor(number, steps, optimisation)
+                factor = learning_rate_factor(number - course.start, len(course), optimisation)
                 phase = next(phase for phase in self.phases if number < round(phase.until * steps))
                 optimizer.scale(factor, phase.vision_rate)
-                optimizer.set_weight_decay(weight_decay(number, steps, optimisation))
+                optimizer.set_weight_decay(weight_decay(number - course.start, len(course), optimisation))
                 step = ahead.take(number)
                 loss = torch.zeros((), device=device)
                 for place, row in enumerate(step.rows):
@@ -297,7 +307,7 @@ def _fingerprint(
     ]
     if course and course.order.is_timed:
         facts.append(asdict(course.order))
-    facts += [span.begin for span in spans[1:]]
+    facts += [[span.begin, len(span.course)] for span in spans[1:]]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -35,6 +35,7 @@ from babyvlm.model.processing import image_processor
 from babyvlm.model.sight import require_sight
 from babyvlm.model.tokenizer import train_tokenizer
 from babyvlm.names import MODEL_STAGES, STAGES, StageName
+from babyvlm.parts import part_of
 from babyvlm.training.batches import Sample
 from babyvlm.training.checkpoints import Resume
 from babyvlm.training.configuration import (
@@ -334,10 +335,24 @@ class Trainer:
             micro_batch_tokens=settings.micro_batch_tokens,
             cache_vision_features=settings.cache_vision_features,
             vision_until=settings.vision_until,
+            begin_again=self._beginning_again(model, settings, prepared.pictures) if settings.begin_again else None,
             validation=self._held_out_samples(stage, tokenizer),
             course=self._model_course(stage, config_of(model)),
         )
         self._save(model, stage, log)
+
+    def _beginning_again(
+        self, model: BabyLlavaForConditionalGeneration, settings: MultimodalStage, pictures: PixelTable
+    ) -> Callable[[], None]:
+        """What gives all parts but the tower the weights that they have now; a connector is whitened anew."""
+        first = {name: value.clone() for name, value in model.state_dict().items() if part_of(name) != "vision"}
+
+        def begin_again() -> None:
+            model.load_state_dict(first, strict=False)
+            if settings.whiten_connector:
+                whiten_connector(model, pictures, self.recipe.seed)
+
+        return begin_again
 
     def _own_words(self) -> Path:
         """The folder of the items that the contrastive stage makes; made where they are not there yet."""
