@@ -38,7 +38,10 @@ def train(
         cache: Folder on a disk of this machine for decoded pictures, kept for other runs on the same data; by default
             in the run's folder, on several machines in the folder for temporary files, and removed after use.
     """
+    from babyvlm.training import part_from_others
+
     trained = babyvlm.train(recipe, data, out, overrides=overrides, stages=stage, start=start, wandb=wandb, cache=cache)
+    part_from_others()
     last = trained[-1]
     if last.name in ("joint", "instruction"):
         return closing(f"{last} is trained", "evaluate", last, "TOOLBOX", "--out", "RUN")

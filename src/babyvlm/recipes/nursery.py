@@ -20,20 +20,31 @@ from babyvlm.training.optimisation import Optimisation
 
 _Phases = tuple[tuple[int, Mapping[str, float]], ...]
 """Steps, and how often each source is drawn."""
+_SEEING: Mapping[str, float] = {
+    "object_counting": 0.45,
+    "localization": 0.2,
+    "who_has_more_naturalistic": 0.12,
+    "visual_delayed_response_open": 0.1,
+    "who_has_more_synthetic": 0.05,
+    "left_right.easy": 0.05,
+    "visual_delayed_response_binary": 0.03,
+}
+"""While the tower learns."""
 _SHORT: _Phases = (
+    (200, _SEEING),
     (100, {"left_right.easy": 1.0}),
     (110, {"left_right.easy": 0.1, "left_right": 0.4, "spatial_details.easy": 0.5}),
     (
-        890,
+        750,
         {
-            "object_counting": 0.25,
+            "object_counting": 0.2,
             "localization": 0.2,
-            "who_has_more_naturalistic": 0.13,
+            "who_has_more_naturalistic": 0.14,
             "visual_delayed_response_open": 0.12,
-            "spatial_details": 0.1,
+            "spatial_details": 0.14,
             "left_right": 0.08,
             "visual_delayed_response_binary": 0.06,
-            "who_has_more_synthetic": 0.06,
+            "who_has_more_synthetic": 0.05,
             "memory.easy": 0.06,
             "memory": 0.02,
             "picture_vocabulary": 0.02,
@@ -43,10 +54,11 @@ _SHORT: _Phases = (
     ),
 )
 _LONG: _Phases = (
+    (450, _SEEING),
     (150, {"left_right.easy": 1.0}),
     (150, {"left_right.easy": 0.1, "left_right": 0.4, "spatial_details.easy": 0.5}),
     (
-        500,
+        600,
         {
             "picture_vocabulary": 0.5,
             "picture_vocabulary.easy": 0.3,
@@ -56,33 +68,31 @@ _LONG: _Phases = (
         },
     ),
     (
-        500,
+        600,
         {
             OWN_WORDS: 0.45,
             "picture_vocabulary": 0.2,
             "picture_vocabulary.easy": 0.1,
-            "left_right": 0.1,
-            "spatial_details": 0.1,
+            "left_right": 0.08,
+            "spatial_details": 0.12,
             "left_right.easy": 0.05,
         },
     ),
     (
-        2700,
+        2400,
         {
-            "object_counting": 0.25,
-            "localization": 0.14,
-            "picture_vocabulary": 0.12,
-            "picture_vocabulary.easy": 0.01,
-            OWN_WORDS: 0.1,
+            "object_counting": 0.18,
+            "localization": 0.11,
+            "picture_vocabulary": 0.16,
+            OWN_WORDS: 0.15,
             "visual_delayed_response_open": 0.09,
-            "who_has_more_naturalistic": 0.06,
-            "spatial_details": 0.05,
-            "left_right": 0.05,
-            "memory.easy": 0.04,
+            "spatial_details": 0.09,
+            "who_has_more_naturalistic": 0.07,
+            "left_right": 0.04,
+            "memory.easy": 0.03,
             "visual_delayed_response_binary": 0.03,
             "who_has_more_synthetic": 0.02,
             "memory": 0.02,
-            "left_right.easy": 0.01,
             "spatial_details.easy": 0.01,
         },
     ),
@@ -163,14 +173,32 @@ _CONTRASTIVE = ContrastiveStage(
 )
 
 
-def _mixture(phases: _Phases) -> tuple[int, tuple[MixturePhase, ...]]:
-    """All steps, and the phases by the fractions at which they end."""
+def _instruction(phases: _Phases, own_words: int) -> MultimodalStage:
+    """The instruction stage in these phases; in the first the tower learns."""
     steps, done = sum(steps for steps, _ in phases), 0
     mixture = []
     for own_steps, weights in phases:
         done += own_steps
         mixture.append(MixturePhase(until=done / steps, weights=weights))
-    return steps, tuple(mixture)
+    return MultimodalStage(
+        optimisation=Optimisation(
+            learning_rate=1.5e-3,
+            matrix_learning_rate=0.01,
+            vision_learning_rate=4e-4,
+            batch_size=64,
+            steps=steps,
+            beta2=0.99,
+        ),
+        formats=("instruction",),
+        trains=("vision", "connector", "language"),
+        vision_until=mixture[0].until,
+        begin_again=True,
+        mixture=tuple(mixture),
+        micro_batch_tokens=16384,
+        whiten_connector=True,
+        cache_vision_features=True,
+        own_words=own_words,
+    )
 
 
 def nursery() -> Recipe:
@@ -185,7 +213,6 @@ def nursery() -> Recipe:
     words, easy ones often, then words of the contrastive stage's own (``own_words``), then everything: mixed from the
     start, so small a model learns neither of the two (docs/log.md).
     """
-    steps, mixture = _mixture(_LONG)
     return Recipe(
         name="nursery",
         model=_MODEL,
@@ -196,18 +223,7 @@ def nursery() -> Recipe:
         tower_from="contrastive",
         alignment=_ALIGNMENT,
         joint=_JOINT,
-        instruction=MultimodalStage(
-            optimisation=Optimisation(
-                learning_rate=1.5e-3, matrix_learning_rate=0.01, batch_size=64, steps=steps, beta2=0.99
-            ),
-            formats=("instruction",),
-            trains=("connector", "language"),
-            mixture=mixture,
-            micro_batch_tokens=16384,
-            whiten_connector=True,
-            cache_vision_features=True,
-            own_words=15_000,
-        ),
+        instruction=_instruction(_LONG, own_words=15_000),
         attention="eager",
         validations=4,
         validation_samples=128,
@@ -224,14 +240,12 @@ def demo() -> Recipe:
     """The nursery's recipe in less time: five tokens a picture in place of 17, half the contrastive stage, and an
     instruction stage without a phase of words, which five tokens have not been found enough for."""
     long = nursery()
-    steps, mixture = _mixture(_SHORT)
-    optimisation = replace(long.instruction.optimisation, steps=steps)
     return replace(
         long,
         name="demo",
         model=replace(long.model, patch_size=32),
         contrastive=_contrastive(1500, flip_probability=0.0),
-        instruction=replace(long.instruction, optimisation=optimisation, mixture=mixture, own_words=0),
+        instruction=_instruction(_SHORT, own_words=0),
     )
 
 

@@ -3,7 +3,13 @@
 from babyvlm.names import STAGES
 from babyvlm.training.configuration import Recipe
 from babyvlm.training.memory import require_memory
-from babyvlm.training.processes import processes_started, run_in_processes, unused_gpus, worth_starting
+from babyvlm.training.processes import (
+    part_from_others,
+    processes_started,
+    run_in_processes,
+    unused_gpus,
+    worth_starting,
+)
 from babyvlm.training.room import require_room
 from babyvlm.training.stages import Trainer, possible_stages, train_in_process
 from babyvlm.training.start import read_start
@@ -12,6 +18,7 @@ __all__ = [
     "STAGES",
     "Recipe",
     "Trainer",
+    "part_from_others",
     "possible_stages",
     "processes_started",
     "read_start",

@@ -20,6 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 import torch
+from torch import distributed
 
 from babyvlm.errors import BabyVLMError
 from babyvlm.executors import end_with_parent
@@ -85,6 +86,15 @@ def run_in_processes(target: Callable[..., None], arguments: tuple[Any, ...], pr
         raise SystemExit(max(failed) if max(failed) > 0 else 1)
 
 
+def part_from_others() -> None:
+    """Ends what connects this process with the others, when all is done.
+
+    Its threads would else still run while the interpreter ends, which has ended finished runs with an abort.
+    """
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
+
+
 def keep_freed_memory() -> None:
     """Asks glibc to keep freed blocks for the next step, and not to hand them back to the kernel and zero new ones.
 
@@ -120,6 +130,7 @@ def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], 
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))
     try:
         target(*arguments)
+        part_from_others()
     except BabyVLMError as error:
         if rank == 0 or not error.everywhere:
             print(f"babyvlm: {f'process {rank}: ' if rank else ''}error: {error}", file=sys.stderr)

@@ -75,6 +75,9 @@ def possible_stages(data: PretrainingSet, recipe: Recipe) -> tuple[StageName, ..
     return tuple(stage for stage in STAGES if not left_out.get(stage))
 
 
+_OTHERWISE = ", or go without them: instruction.own_words=0"
+
+
 class Trainer:
     """Runs the stages of a recipe on one curated set.
 
@@ -193,7 +196,7 @@ class Trainer:
                     raise CheckpointError(
                         f"the {stage} stage needs the {before} stage ({taken}), neither finished nor asked for",
                         path=self.out / before,
-                        remedy=f"Run --stage {before} first, or name both",
+                        remedy=f"Run --stage {before} first, or name both{_OTHERWISE if 'own_words' in taken else ''}",
                     )
 
     def _is_finished(self, stage: StageName) -> bool:
