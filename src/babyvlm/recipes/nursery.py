@@ -205,13 +205,14 @@ def nursery() -> Recipe:
     """Six stages for two cores: the published five, and words from pictures and utterances (``contrastive``) before
     the whole model.
 
-    DEVIATION: that stage, whose tower all later ones see with, and which stays as it is, so that each picture is
-    encoded once; a stem of convolutions; Muon for the matrices, a larger spread of the first weights, pictures
-    stretched to squares, a connector whitened before the instruction stage. The vision stage cuts its views from
-    windows with much detail and spreads the class tokens (KoLeo, at a weight of 1): views of whole frames of the
-    nursery share little but the ground things lie on. In the instruction stage comparing pictures comes first, then
-    words, easy ones often, then words of the contrastive stage's own (``own_words``), then everything: mixed from the
-    start, so small a model learns neither of the two (docs/log.md).
+    DEVIATION: that stage, whose tower all later ones see with; a stem of convolutions; Muon for the matrices, a larger
+    spread of the first weights, pictures stretched to squares, a connector whitened before the instruction stage. The
+    vision stage cuts its views from windows with much detail and spreads the class tokens (KoLeo, at a weight of 1):
+    views of whole frames of the nursery share little but the ground things lie on. In the instruction stage the tower
+    learns at first, from items of counting, places and directions, which utterances teach it little of; then it is
+    frozen, each picture is encoded once, and all else begins again: comparing pictures comes first, then words, easy
+    ones often, then words of the contrastive stage's own (``own_words``), then everything. Mixed from the start, so
+    small a model learns neither of the two (docs/log.md).
     """
     return Recipe(
         name="nursery",
@@ -237,8 +238,8 @@ def _contrastive(steps: int, flip_probability: float) -> ContrastiveStage:
 
 
 def demo() -> Recipe:
-    """The nursery's recipe in less time: five tokens a picture in place of 17, half the contrastive stage, and an
-    instruction stage without a phase of words, which five tokens have not been found enough for."""
+    """The nursery's recipe in less time: five tokens a picture in place of 17, half the contrastive stage, and a
+    shorter instruction stage without a phase of words, which five tokens have not been found enough for."""
     long = nursery()
     return replace(
         long,
