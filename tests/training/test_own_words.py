@@ -79,7 +79,7 @@ def test_items_ask_for_what_is_shown_and_for_no_word_that_nothing_shows(frames, 
         (turn,) = item.turns
         word, shown = turn.prompt.split("'")[1], [colour_of(views[int(name)]) for name in item.images]
         letters = re.findall(r"\(([A-D])\)", turn.prompt)
-        assert len(set(letters)) == len(letters) and sorted(letters) != ["A", "B"]
+        assert letters == sorted(set(letters)) and letters != ["A", "B"]
         place = letters.index(turn.answer)
         assert shown[place] == word
         assert word not in shown[:place] + shown[place + 1 :]

@@ -16,7 +16,8 @@ item asks for (``curate --instruction.heard-only``) is met in the form in which 
 mostly fall away by themselves: no view is much likelier than another to show them. Half of the items have four
 pictures, called A to D as in Picture Vocabulary; the others have two or three, and some of the letters, in order, so
 that the one beside the picture must be read. None has two pictures called A and B, which is how Looking While Listening
-asks, a task held out. (In any order letters were not read, and two thirds of the items taught nothing: docs/log.md.) DEVIATION: ours; not in the published system.
+asks, a task held out. In any order letters were not read, and two thirds of the items taught nothing (docs/log.md).
+DEVIATION: ours; not in the published system.
 
 N views, V words.
 """
