@@ -134,6 +134,7 @@ def test_two_processes_train_as_one_does(data, trained, tmp_path):
         ({"vision_until": 0.0}, "must be in"),
         ({"trains": ("language",), "cache_vision_features": False}, "vision in trains"),
         ({"vision_until": 1.0}, "see vision_until"),
+        ({"trains": ("vision",)}, "nothing would learn once the tower is frozen"),
         ({"vision_until": 1.0, "cache_vision_features": False, "begin_again": True}, "begin_again goes with"),
         ({"own_words": 5}, "while the tower learns"),
         ({"own_words": 5, "mixture": (MixturePhase(until=0.4, weights={"a": 1}), MixturePhase())}, "while the tower"),

@@ -39,6 +39,7 @@ def tiny_recipe(**changes):
         mixture=(MixturePhase(),),
         trains=("vision", "connector", "language"),
         vision_until=1.0,
+        begin_again=False,
         cache_vision_features=False,
         own_words=0,
     )

@@ -253,6 +253,10 @@ class MultimodalStage:
         refuse_if(not 0 < self.vision_until <= 1, f"vision_until={self.vision_until} must be in (0, 1]")
         learns = "vision" in self.trains
         refuse_if(self.vision_until < 1 and not learns, "vision_until goes with vision in trains")
+        refuse_if(
+            self.vision_until < 1 and set(self.trains) == {"vision"},
+            "trains: nothing would learn once the tower is frozen at vision_until",
+        )
         refuse_if(self.begin_again and self.vision_until == 1, "begin_again goes with vision_until below 1")
         refuse_if(
             self.cache_vision_features and learns and self.vision_until == 1,
