@@ -79,7 +79,7 @@ def test_items_ask_for_what_is_shown_and_for_no_word_that_nothing_shows(frames, 
         (turn,) = item.turns
         word, shown = turn.prompt.split("'")[1], [colour_of(views[int(name)]) for name in item.images]
         letters = re.findall(r"\(([A-D])\)", turn.prompt)
-        assert letters == sorted(set(letters)) and letters != ["A", "B"]
+        assert letters == sorted(set(letters))
         place = letters.index(turn.answer)
         assert shown[place] == word
         assert word not in shown[:place] + shown[place + 1 :]
@@ -89,7 +89,7 @@ def test_items_ask_for_what_is_shown_and_for_no_word_that_nothing_shows(frames, 
         options.add(len(shown))
         answers.add(turn.answer)
     assert asked == set(COLOURS)  # half of the words, and none of those that go with no picture
-    assert places == {0, 1, 2, 3} and options == {2, 3, 4} and answers == set("ABCD")
+    assert places == {0, 1, 2, 3} and options == {3, 4} and answers == set("ABCD")
 
 
 def test_four_pictures_are_asked_as_picture_vocabulary_asks(frames, tmp_path):
@@ -113,7 +113,7 @@ def test_what_cannot_be_made_is_counted(frames, tmp_path):
     assert items == [] and len(views) == 0
     assert sum(read_manifest(tmp_path / "one colour", "own-words").skipped.values()) == 200
     items, _ = made(tmp_path / "three", frames[:30], KnowsColours(3))  # four pictures of three colours cannot be had
-    assert {len(item.images) for item in items} == {2, 3} and len(items) < 200
+    assert {len(item.images) for item in items} == {3} and len(items) < 200
     manifest = read_manifest(tmp_path / "three", "own-words")
     assert manifest.counts["items"] + sum(manifest.skipped.values()) == 200
 
