@@ -15,10 +15,9 @@ which goes with which is what the contrastive stage has learned from pairs of th
 item asks for (``curate --instruction.heard-only``) is met in the form in which items ask (docs/log.md). Function words
 mostly fall away by themselves: no view is much likelier than another to show them. Half of the items have four
 pictures, called A to D as in Picture Vocabulary; the others have three, and three of the letters, in order, so that the
-one beside the picture must be read. None has two pictures, as Looking While Listening has, a task held out, and Memory,
-which was not learned beside items of two. In any order letters were not read, and two thirds of the items taught
-nothing (docs/log.md).
-DEVIATION: ours; not in the published system.
+one beside the picture must be read. None has two, as Looking While Listening has, a task held out, and Memory, which a
+run with items of two did not learn. In any order letters were not read, and two thirds of the items taught nothing
+(docs/log.md). DEVIATION: ours; not in the published system.
 
 N views, V words.
 """
