@@ -93,7 +93,7 @@ def train_language_model(
     phases, plan, steps = _planned(sources, mixture, optimisation, run, stage, course)
     ladder = course.ladder(plan, origins_of(sources), steps, accelerator) if course and course.keep_at else None
     model.train()
-    spans = _spans(steps, trains, cache_vision_features, vision_until, anew=begin_again is not None)
+    spans = _spans(steps, trains, cache_vision_features, vision_until, restarts=begin_again is not None)
     _announce(model, sources, spans, run, f"{stage}: {{size:,}} samples, {steps:,} steps of {optimisation.batch_size}")
     resume = Resume(run.out, stage, _fingerprint(optimisation, mixture, sources, run, course, spans), accelerator)
     found = resume.load({"model": model})
@@ -126,7 +126,7 @@ def train_language_model(
 
 @dataclass(frozen=True, kw_only=True)
 class _Span:
-    """Steps in which the same parts learn. Moments begin anew with each."""
+    """Steps in which the same parts learn. Each starts with empty optimizer moments."""
 
     begin: int
     end: int
@@ -136,14 +136,16 @@ class _Span:
     """Steps over which the rates go through their course."""
 
 
-def _spans(steps: int, trains: Sequence[Part], keeps_features: bool, vision_until: float, *, anew: bool) -> list[_Span]:
+def _spans(
+    steps: int, trains: Sequence[Part], keeps_features: bool, vision_until: float, *, restarts: bool
+) -> list[_Span]:
     """The stage's spans: one, or one in which the tower learns and one in which it is frozen."""
     frozen: tuple[Part, ...] = tuple(part for part in trains if part != "vision")
     switch = steps if vision_until == 1 else max(1, min(steps - 1, round(vision_until * steps)))
     if "vision" not in trains or switch == steps:
         switch, frozen = 0, tuple(trains)
     before, after = range(switch), range(switch, steps)
-    courses = (before, after) if anew else (range(steps),) * 2
+    courses = (before, after) if restarts else (range(steps),) * 2
     last = _Span(begin=switch, end=steps, trains=frozen, keeps_features=keeps_features, course=courses[1])
     if not before:
         return [last]

@@ -347,7 +347,7 @@ class Trainer:
     def _beginning_again(
         self, model: BabyLlavaForConditionalGeneration, settings: MultimodalStage, pictures: PixelTable
     ) -> Callable[[], None]:
-        """What gives all parts but the tower the weights that they have now; a connector is whitened anew."""
+        """A call that gives all parts but the tower back the weights they have now, and whitens the connector again."""
         first = {name: value.clone() for name, value in model.state_dict().items() if part_of(name) != "vision"}
 
         def begin_again() -> None:
