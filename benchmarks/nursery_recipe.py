@@ -3,29 +3,36 @@ at least 85% of the twelve sub-tasks on held-out items with a standard deviation
 Picture Vocabulary, Looking While Listening, Localization and Object Counting, 80% in Subitizing, and 55% in Picture
 Vocabulary of words that no instruction item asks for or shows).
 
-    python benchmarks/nursery_recipe.py [--seeds 0 1 2 3 4] [--heard-only 0.15] [--keep DIR]
+    python benchmarks/nursery_recipe.py [--seeds 0 1 2 3 4] [--heard-only 0.15] [--keep DIR] [--result FILE]
 
 Each seed is a whole chain, ``babyvlm demo --recipe nursery``: its own nursery, its own items from recordings and
 exemplars that no training saw, its own weights. A sub-task counts as above chance in a seed where the lower end of the
-model's 95% interval is above both chance and the upper end of the random respondent's interval. With ``--keep`` the
-folders stay, and what is finished in them is not done again. Writes a dated result beside this script.
+model's 95% interval is above both chance and the upper end of the random respondent's interval.
+
+The figures of each seed are kept in FILE as they come (a dated file beside this script), with a digest of the recipe's
+settings; a later call with the same FILE runs only the seeds that are not there with these settings, and writes the
+table of all it was asked for. With ``--keep`` the folders stay, and what is finished in them is not done again.
 """
 
 from __future__ import annotations
 
 import argparse
 import datetime
+import hashlib
 import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from babyvlm.recipes import nursery
 from babyvlm.reports.exposure import by_exposure, read_words_met
 from babyvlm.reports.results import read_results
+from babyvlm.training.configuration import saved_settings
 
 RESULTS = Path(__file__).resolve().parent / "results"
 MAX_MINUTES, MIN_MEAN, MAX_DEVIATION, MIN_HEARD = 30.0, 0.85, 0.02, 0.55
@@ -88,62 +95,99 @@ def spread(values: list[float]) -> str:
     return f"{mean} ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else mean
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--heard-only", type=float, default=0.15, help="part of the words kept out of all items")
-    parser.add_argument("--keep", type=Path, help="folder for the chains; removed at the end when not given")
-    options = parser.parse_args()
-    means, runs, minutes, met = [], [], [], []
-    with tempfile.TemporaryDirectory() as temporary:
-        for seed in options.seeds:
-            folder = (options.keep or Path(temporary)) / f"seed{seed}"
-            chain(folder, seed, options.heard_only)
-            mean, tasks = reached(folder / "runs" / "model", folder / "runs" / "random")
-            means.append(mean)
-            runs.append(tasks)
-            met.append(words_met(folder))
-            minutes.append(json.loads((folder / "times.json").read_text())["train"] / 60)
-    above = [sum(task.above for task in tasks.values()) for tasks in runs]
-    asked = " ".join(map(str, options.seeds))
-    seeds = " | ".join(f"seed {seed}" for seed in options.seeds)
+def settings_digest(heard_only: float) -> str:
+    """Twelve hexadecimal digits of the recipe's settings and of the part of the words kept out of items."""
+    settings = json.dumps([saved_settings(nursery()), heard_only], default=str)
+    return hashlib.sha256(settings.encode()).hexdigest()[:12]
+
+
+def revision() -> str:
+    """The commit this runs at, with a + where files differ from it."""
+    described = ["git", "-C", str(RESULTS.parent), "describe", "--always", "--dirty=+", "--exclude=*"]
+    return subprocess.run(described, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def one_seed(folder: Path, seed: int, heard_only: float) -> dict[str, Any]:
+    """A seed's figures: minutes of training, mean, sub-tasks, Picture Vocabulary by how its words were met."""
+    chain(folder, seed, heard_only)
+    mean, tasks = reached(folder / "runs" / "model", folder / "runs" / "random")
+    return {
+        "settings": settings_digest(heard_only),
+        "date": str(datetime.date.today()),
+        "revision": revision(),
+        "cores": os.cpu_count(),
+        "minutes": json.loads((folder / "times.json").read_text())["train"] / 60,
+        "mean": mean,
+        "tasks": {name: asdict(task) for name, task in tasks.items()},
+        "words": words_met(folder),
+    }
+
+
+def table(seeds: list[int], heard_only: float, found: list[dict[str, Any]]) -> str:
+    """The figures of seeds beside the bounds."""
+    runs = [{name: Reached(**task) for name, task in one["tasks"].items()} for one in found]
+    means = [one["mean"] for one in found]
+    heads = " | ".join(f"seed {seed}" for seed in seeds)
     rows = []
     for name, first in runs[0].items():
         cells = [f"{100 * run[name].value:.1f}{' *' if run[name].above else ''}" for run in runs]
         average = spread([run[name].value for run in runs])
         rows.append(f"| {name} | {100 * first.chance:.1f} | {first.items} | {' | '.join(cells)} | {average} |")
     for way in ("taught", "heard only"):
-        if all(way in words for words in met):
-            cells = [f"{100 * words[way][0]:.1f}" for words in met]
-            items = round(statistics.mean(words[way][1] for words in met))
-            average = spread([words[way][0] for words in met])
+        words = [one["words"].get(way) for one in found]
+        if all(words):
+            cells = [f"{100 * value:.1f}" for value, _ in words]
+            items = round(statistics.mean(number for _, number in words))
+            average = spread([value for value, _ in words])
             rows.append(f"| picture_vocabulary, words {way} | 25.0 | {items} | {' | '.join(cells)} | {average} |")
-    text = "\n".join(
+    made = " | ".join(f"{one['date']}, {one['revision']}, {one['cores']}" for one in found)
+    minutes = " | ".join(f"{one['minutes']:.1f}" for one in found)
+    bounds = ", ".join(f"{name} {100 * least:g}" for name, least in MIN_TASK.items())
+    return "\n".join(
         [
             f"# The nursery's recipe, {datetime.date.today()}",
             "",
-            f"{os.cpu_count()} cores; `python benchmarks/nursery_recipe.py --seeds {asked} "
-            f"--heard-only {options.heard_only:g}`",
+            f"`python benchmarks/nursery_recipe.py --seeds {' '.join(map(str, seeds))} --heard-only {heard_only:g}`; "
+            f"settings {settings_digest(heard_only)}.",
             "",
-            f"| claim | bound | {seeds} |",
+            f"| claim | bound | {heads} |",
             f"|---|---|{'---|' * len(runs)}",
-            f"| minutes of training, all stages | {MAX_MINUTES:g} | {' | '.join(f'{each:.1f}' for each in minutes)} |",
+            f"| date, revision, cores | | {made} |",
+            f"| minutes of training, all stages | {MAX_MINUTES:g} | {minutes} |",
             f"| mean of {len(runs[0])} sub-tasks, % | {100 * MIN_MEAN:g} | "
-            f"{' | '.join(f'{100 * each:.1f}' for each in means)} |",
-            f"| sub-tasks above chance, disjoint 95% intervals | | {' | '.join(map(str, above))} |",
+            f"{' | '.join(f'{100 * mean:.1f}' for mean in means)} |",
+            "| sub-tasks above chance, disjoint 95% intervals | | "
+            f"{' | '.join(str(sum(task.above for task in run.values())) for run in runs)} |",
             "",
             f"Mean over seeds, with the standard deviation: {spread(means)} (bound {100 * MIN_MEAN:g} ± "
-            f"{100 * MAX_DEVIATION:g}). Bounds of sub-tasks: "
-            + ", ".join(f"{name} {100 * least:g}" for name, least in MIN_TASK.items())
-            + f"; words heard only {100 * MIN_HEARD:g}.",
+            f"{100 * MAX_DEVIATION:g}). Bounds of sub-tasks: {bounds}; words heard only {100 * MIN_HEARD:g}.",
             "",
-            f"| sub-task, % (* above chance) | chance | items | {seeds} | mean ± sd |",
+            f"| sub-task, % (* above chance) | chance | items | {heads} | mean ± sd |",
             f"|---|---|---|{'---|' * (len(runs) + 1)}",
             *rows,
             "",
         ]
     )
-    (RESULTS / f"nursery_recipe-{datetime.date.today()}.md").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--heard-only", type=float, default=0.15, help="part of the words kept out of all items")
+    parser.add_argument("--keep", type=Path, help="folder for the chains; removed at the end when not given")
+    parser.add_argument(
+        "--result", type=Path, default=RESULTS / f"nursery_recipe-{datetime.date.today()}.json", help="kept here"
+    )
+    options = parser.parse_args()
+    kept: dict[str, dict[str, Any]] = json.loads(options.result.read_text()) if options.result.is_file() else {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for seed in options.seeds:
+            if kept.get(str(seed), {}).get("settings") != settings_digest(options.heard_only):
+                folder = (options.keep or Path(temporary)) / f"seed{seed}"
+                kept[str(seed)] = one_seed(folder, seed, options.heard_only)
+                options.result.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    text = table(options.seeds, options.heard_only, [kept[str(seed)] for seed in options.seeds])
+    options.result.with_suffix(".md").write_text(text, encoding="utf-8")
     print(text)
 
 
