@@ -28,7 +28,6 @@ class TextReader:
 
     def __init__(self, config: DualEncoderConfig, tokenizer: Any = None) -> None:
         self._numbers = {word: number for number, word in enumerate(config.words, start=PAD_WORD + 1)}
-        self._numbers |= {form: self._numbers[word] for form, word in config.forms.items()}
         self._tokenizer = tokenizer
 
     def ids(self, text: str) -> list[int]:

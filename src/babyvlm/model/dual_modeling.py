@@ -47,7 +47,6 @@ class DualEncoderConfig(PreTrainedConfig):
         width: Of the common space.
         image_fit: How a picture becomes square.
         pool: What stands for a picture: ``class`` for the class token, ``patches`` for the patches, averaged by gates.
-        forms: Known words that have the number of another, such as plurals.
     """
 
     model_type = "babyvlm_dual_encoder"
@@ -60,13 +59,12 @@ class DualEncoderConfig(PreTrainedConfig):
         width: int = 512,
         image_fit: Fit = "pad",
         pool: Literal["class", "patches"] = "class",
-        forms: Mapping[str, str] | None = None,
         **other: Any,
     ) -> None:
         self.vision_config = dict(vision_config or {})
         self.text_config = None if text_config is None else dict(text_config)
         self.words, self.width, self.image_fit = list(words), width, image_fit
-        self.pool, self.forms = pool, dict(forms or {})
+        self.pool = pool
         super().__init__(**other)
 
 

@@ -36,8 +36,6 @@ class ContrastiveStage:
     """What reads an utterance: averaged word vectors (CVCL), or the language stage's model."""
     least_count: int = 2
     """How often a word must be heard in training to have a vector (ours)."""
-    shared_plurals: bool = False
-    """Whether a plural has the vector of its singular where both are heard (ours; CVCL: a vector of its own)."""
     width: int = 512
     """Width of the common space (CVCL)."""
     loss: Literal["infonce", "sigmoid"] = "infonce"

@@ -81,14 +81,14 @@ def new_dual_encoder(
         tokenizer: Gives the run's.
     """
     settings, text_config = recipe.contrastive, None
-    words, forms = list[str](), dict[str, str]()
+    words = list[str]()
     speaker = None
     if settings.text == "language":
         speaker = load_exactly(BabyLlavaForConditionalGeneration, out / "language").model
         text_config = speaker.language_model.config.to_dict()
     else:
         said = (one.text for one in data.utterances("train"))
-        words, forms = frequent_words(said, settings.least_count, settings.shared_plurals)
+        words = frequent_words(said, settings.least_count)
     tower = speaker.vision_tower if speaker else load_tower(out / "vision")
     config = DualEncoderConfig(
         vision_config=tower.config.to_dict(),
@@ -97,7 +97,6 @@ def new_dual_encoder(
         width=settings.width,
         image_fit=recipe.model.image_fit,
         pool=settings.pool,
-        forms=forms,
     )
     encoder = DualEncoder(config)
     encoder.vision_tower.load_state_dict(tower.state_dict())

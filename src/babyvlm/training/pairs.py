@@ -17,14 +17,12 @@ import numpy as np
 import torch
 
 from babyvlm.model.dual_encoder import TextReader
-from babyvlm.plurals import plural
 from babyvlm.records import Conversation
 from babyvlm.training.origins import NO_ORIGIN, OriginOf, Origins, SampleOrigin, no_origin
 from babyvlm.words import words_of
 
 PAIRS = "pairs"
 """The one source of the contrastive stage."""
-_SHORTEST_SINGULAR = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,33 +130,14 @@ def _permutation(pairs: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(pairs)
 
 
-def frequent_words(
-    texts: Iterable[str], least_count: int, shared_plurals: bool = False
-) -> tuple[list[str], dict[str, str]]:
-    """Words that stand in so many places at least, in alphabetical order, and which plurals stand for which of them.
-
-    Args:
-        texts: What is said.
-        least_count: How often a word must be said; a plural that stands for its singular counts as that.
-        shared_plurals: Whether plurals whose singular is said too stand for it. Of shorter words than three letters
-            none is looked for: ``his`` is not several of ``hi``.
+def frequent_words(texts: Iterable[str], least_count: int) -> list[str]:
+    """Words that stand in so many places at least, in alphabetical order.
 
     >>> frequent_words(["a dog", "a cat", "two dogs"], 2)
-    (['a'], {})
-    >>> frequent_words(["a dog", "a cat", "two dogs"], 2, shared_plurals=True)
-    (['a', 'dog'], {'dogs': 'dog'})
+    ['a']
     """
     counts = Counter(word for text in texts for word in words_of(text))
-    forms: dict[str, str] = {}
-    if shared_plurals:
-        long_enough = [word for word in sorted(counts) if len(word) >= _SHORTEST_SINGULAR]
-        forms = {form: word for word in long_enough if (form := plural(word)) != word and form in counts}
-        forms = {form: word for form, word in forms.items() if word not in forms}  # a singular stands for itself
-    for form, word in forms.items():
-        counts[word] += counts.pop(form)
-    words = sorted(word for word, count in counts.items() if count >= least_count)
-    known = set(words)
-    return words, {form: word for form, word in sorted(forms.items()) if word in known}
+    return sorted(word for word, count in counts.items() if count >= least_count)
 
 
 def _flat(rows: Sequence[Sequence[int]]) -> np.ndarray:
