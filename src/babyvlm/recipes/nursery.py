@@ -172,8 +172,8 @@ _CONTRASTIVE = ContrastiveStage(
 )
 
 
-def _instruction(phases: _Phases, own_words: int = 0) -> MultimodalStage:
-    """The instruction stage in these phases; the tower learns where the first is :data:`_SEEING`."""
+def _instruction(phases: _Phases, own_words: int = 0, tower_learns_first: bool = False) -> MultimodalStage:
+    """The instruction stage in these phases; in the first the tower may learn, after which all else begins again."""
     steps, done = sum(steps for steps, _ in phases), 0
     mixture = []
     for own_steps, weights in phases:
@@ -191,7 +191,7 @@ def _instruction(phases: _Phases, own_words: int = 0) -> MultimodalStage:
         cache_vision_features=True,
         own_words=own_words,
     )
-    if phases[0][1] is not _SEEING:
+    if not tower_learns_first:
         return stage
     return replace(
         stage,
@@ -225,7 +225,7 @@ def nursery() -> Recipe:
         tower_from="contrastive",
         alignment=_ALIGNMENT,
         joint=_JOINT,
-        instruction=_instruction(_LONG, own_words=15_000),
+        instruction=_instruction(_LONG, own_words=15_000, tower_learns_first=True),
         attention="eager",
         validations=4,
         validation_samples=128,
