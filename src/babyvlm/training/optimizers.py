@@ -68,10 +68,10 @@ def orthogonalise(matrices_NRC: torch.Tensor, steps: int = 5) -> torch.Tensor:
     flat = matrices_NRC.shape[1] > matrices_NRC.shape[2]
     x = matrices_NRC.mT if flat else matrices_NRC
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
-    x = x.bfloat16() if has_bf16(x.device) else x.float()
+    x = (x.bfloat16() if has_bf16(x.device) else x.float()).contiguous()
     for _ in range(steps):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        gram = torch.bmm(x, x.mT)
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
     return (x.mT if flat else x).to(matrices_NRC.dtype)
 
 
