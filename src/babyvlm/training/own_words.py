@@ -3,7 +3,7 @@
     training frames ── views with detail ── tower ─┐
     words heard ─────────── vectors ───────────────┴─ cosines_NV ─┬─ the half of the words that some views are much
                                                                   │  likelier than others to show
-                                                                  └─ items: a view among a word's likest, and two or
+                                                                  └─ items: a view among a word's likest, and one to
                                                                      three foils that are likest to other words
 
     OUT/own_words/  items.parquet  conversations; their pictures are named by their place in views.npy
@@ -14,10 +14,12 @@ No label, box or instruction item goes into them: a word is one that utterances 
 which goes with which is what the contrastive stage has learned from pairs of the two. So a word that no instruction
 item asks for (``curate --instruction.heard-only``) is met in the form in which items ask (docs/log.md). Function words
 mostly fall away by themselves: no view is much likelier than another to show them. Half of the items have four
-pictures, called A to D as in Picture Vocabulary; the others have three, and three of the letters, in order, so that the
-one beside the picture must be read. None has two, as Looking While Listening has, a task held out, and Memory, which a
-run with items of two did not learn. In any order letters were not read, and two thirds of the items taught nothing
-(docs/log.md). DEVIATION: ours; not in the published system.
+pictures, called A to D as in Picture Vocabulary; the others have two or three, and some of the letters, in order, so
+that the one beside the picture must be read. None has two pictures called A and B, which is how Looking While Listening
+asks, a task held out. In any order letters were not read, and two thirds of the items taught nothing (docs/log.md). Of
+four pictures up to three are asked for, of three two, by one question after another, where no other shows the word: a
+picture's tokens, which are most of an item, teach more than once, and no answer follows from the others.
+DEVIATION: ours; not in the published system.
 
 N views, V words.
 """
@@ -25,6 +27,7 @@ N views, V words.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,8 +52,12 @@ _SCALE, _TRIES = (0.08, 0.5), 3  # of the frame, as crops of the toolbox are; th
 _PICTURED = 0.5  # of the words
 _LIKEST = 1 / 150  # of the views, from which a word's pictures are drawn
 _NO_FOIL = 0.1  # of the views, which are too like a word to be its foils
-_OPTIONS = (4, 3)  # pictures of one item after another
-_CALLED = {count: ["".join(letters) for letters in itertools.combinations("ABCD", count)] for count in set(_OPTIONS)}
+_OPTIONS = (4, 3, 4, 2)  # pictures of one item after another
+_ASKED = {4: 3, 3: 2, 2: 1}  # of the pictures
+_CALLED = {
+    count: ["".join(letters) for letters in itertools.combinations("ABCD", count) if letters != ("A", "B")]
+    for count in set(_OPTIONS)
+}
 _BATCH = 128
 
 
@@ -100,22 +107,26 @@ def write_own_words(
     drafts = []
     for number in range(items if words else 0):
         word, options = words[number % len(words)], _OPTIONS[number // len(words) % len(_OPTIONS)]
-        foils = _foils(word, options - 1, pools, unlike[word], draw)
-        if len(foils) == options - 1:
-            place = int(draw.integers(options))
-            target = int(draw.choice(pools[word]))
+        shown = [(word, int(draw.choice(pools[word]))), *_foils(word, options - 1, pools, unlike[word], draw)]
+        if len(shown) == options:
+            places = draw.permutation(options)
             letters = str(draw.choice(_CALLED[options]))
-            drafts.append((word, [*foils[:place], target, *foils[place:]], letters, letters[place]))
-    used = sorted({view for _, shown, _, _ in drafts for view in shown})
+            letter_of = {shown[which][0]: letters[place] for place, which in enumerate(places)}
+            asked = [(one, letter_of[one]) for one in _only_shown_once(shown, unlike)[: _ASKED[options]]]
+            drafts.append((asked, [shown[which][1] for which in places], letters))
+    used = sorted({view for _, views, _ in drafts for view in views})
     place_of = {view: place for place, view in enumerate(used)}
     rows = [
         Conversation(
             id=f"own-{number:06d}",
             format="instruction",
             images=tuple(str(place_of[view]) for view in shown),
-            turns=(Turn(prompt=_prompt(encoder.config.words[word], letters), answer=gold),),
+            turns=tuple(
+                Turn(prompt=_prompt(encoder.config.words[word], "" if turn else letters), answer=gold)
+                for turn, (word, gold) in enumerate(asked)
+            ),
         )
-        for number, (word, shown, letters, gold) in enumerate(drafts)
+        for number, (asked, shown, letters) in enumerate(drafts)
     ]
     with fresh_folder(out) as partial:
         write_conversations(partial / _ITEMS, rows)
@@ -185,16 +196,21 @@ def _pictured(cosines_NV: np.ndarray, ranked_NV: np.ndarray, likest: int) -> lis
 
 def _foils(
     word: int, count: int, pools: dict[int, np.ndarray], unlike_N: np.ndarray, draw: np.random.Generator
-) -> list[int]:
-    """Views likest to other words, each to another one, that are unlike this word."""
-    foils: list[int] = []
-    for other in draw.permutation([one for one in pools if one != word]):
-        fitting = pools[int(other)][unlike_N[pools[int(other)]]]
+) -> list[tuple[int, int]]:
+    """Views likest to other words, each to another one, that are unlike this word: (word, view)."""
+    foils: list[tuple[int, int]] = []
+    for other in map(int, draw.permutation([one for one in pools if one != word])):
+        fitting = pools[other][unlike_N[pools[other]]]
         if len(fitting):
-            foils.append(int(draw.choice(fitting)))
+            foils.append((other, int(draw.choice(fitting))))
         if len(foils) == count:
             break
     return foils
+
+
+def _only_shown_once(shown: Sequence[tuple[int, int]], unlike: Mapping[int, np.ndarray]) -> list[int]:
+    """Words, each with a view, that the views of all others are unlike."""
+    return [word for word, _ in shown if all(unlike[word][view] for other, view in shown if other != word)]
 
 
 def _prompt(word: str, letters: str) -> str:
@@ -203,4 +219,4 @@ def _prompt(word: str, letters: str) -> str:
     >>> _prompt("ball", "ABC")
     "Touch the image of 'ball' (A)<image> (B)<image> (C)<image>"
     """
-    return f"Touch the image of '{word}' " + " ".join(f"({letter}){IMAGE_TOKEN}" for letter in letters)
+    return " ".join([f"Touch the image of '{word}'", *(f"({letter}){IMAGE_TOKEN}" for letter in letters)])
