@@ -54,45 +54,48 @@ _SHORT: _Phases = (
 )
 _LONG: _Phases = (
     (450, _SEEING),
-    (150, {"left_right.easy": 1.0}),
-    (150, {"left_right.easy": 0.1, "left_right": 0.4, "spatial_details.easy": 0.5}),
+    (100, {"left_right.easy": 1.0}),
     (
-        600,
-        {
-            "picture_vocabulary": 0.5,
-            "picture_vocabulary.easy": 0.3,
-            "left_right": 0.08,
-            "spatial_details": 0.08,
-            "left_right.easy": 0.04,
-        },
+        550,
+        {"picture_vocabulary": 0.55, "picture_vocabulary.easy": 0.3, "memory.easy": 0.1, "left_right.easy": 0.05},
     ),
     (
-        600,
+        400,
         {
             OWN_WORDS: 0.45,
-            "picture_vocabulary": 0.2,
-            "picture_vocabulary.easy": 0.1,
-            "left_right": 0.08,
-            "spatial_details": 0.12,
-            "left_right.easy": 0.05,
+            "picture_vocabulary": 0.27,
+            "memory.easy": 0.14,
+            "left_right.easy": 0.08,
+            "picture_vocabulary.easy": 0.06,
         },
     ),
     (
-        2400,
+        300,
         {
-            "object_counting": 0.19,
+            "left_right": 0.25,
+            "spatial_details.easy": 0.25,
+            "memory.easy": 0.15,
+            OWN_WORDS: 0.12,
+            "picture_vocabulary": 0.12,
+            "left_right.easy": 0.11,
+        },
+    ),
+    (
+        2100,
+        {
+            "object_counting": 0.2,
+            "picture_vocabulary": 0.12,
+            OWN_WORDS: 0.12,
             "localization": 0.1,
-            "picture_vocabulary": 0.15,
-            OWN_WORDS: 0.14,
+            "spatial_details": 0.1,
             "visual_delayed_response_open": 0.09,
-            "spatial_details": 0.09,
-            "who_has_more_naturalistic": 0.07,
-            "left_right": 0.03,
+            "who_has_more_naturalistic": 0.08,
             "memory.easy": 0.06,
+            "left_right": 0.04,
             "visual_delayed_response_binary": 0.03,
+            "spatial_details.easy": 0.025,
             "who_has_more_synthetic": 0.02,
-            "memory": 0.02,
-            "spatial_details.easy": 0.01,
+            "memory": 0.015,
         },
     ),
 )
@@ -211,9 +214,10 @@ def nursery() -> Recipe:
     vision stage cuts its views from windows with much detail and spreads the class tokens (KoLeo, at a weight of 1):
     views of whole frames of the nursery share little but the ground things lie on. In the instruction stage the tower
     learns at first, from items of counting, places and directions, which utterances teach it little of; then it is
-    frozen, each picture is encoded once, and all else begins again: comparing pictures comes first, then words, easy
-    ones often, then words of the contrastive stage's own (``own_words``), then everything. Mixed from the start, so
-    small a model learns neither of the two (docs/log.md).
+    frozen, each picture is encoded once, and all else begins again: a hundred steps of comparing pictures, then words,
+    easy ones often, then words of the contrastive stage's own (``own_words``), with short games of memory beside both,
+    then harder comparing, then everything. Words come slowly after more comparing, and games of memory not at all
+    after words; mixed from the start, so small a model learns none of them (docs/log.md).
     """
     return Recipe(
         name="nursery",
