@@ -10,8 +10,8 @@ exemplars that no training saw, its own weights. A sub-task counts as above chan
 model's 95% interval is above both chance and the upper end of the random respondent's interval.
 
 The figures of each seed are kept in FILE as they come (a dated file beside this script), with a digest of the recipe's
-settings; a later call with the same FILE runs only the seeds that are not there with these settings, and writes the
-table of all it was asked for. With ``--keep`` the folders stay, and what is finished in them is not done again.
+settings and material; a later call with the same FILE runs only the seeds that are not there with these, and writes
+the table of all it was asked for. With ``--keep`` the folders stay, and what is finished in them is not done again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from babyvlm.folders import code_revision
 from babyvlm.recipes import nursery
+from babyvlm.recipes.material import material_of
 from babyvlm.reports.exposure import by_exposure, read_words_met
 from babyvlm.reports.results import read_results
 from babyvlm.training.configuration import saved_settings
@@ -96,15 +98,10 @@ def spread(values: list[float]) -> str:
 
 
 def settings_digest(heard_only: float) -> str:
-    """Twelve hexadecimal digits of the recipe's settings and of the part of the words kept out of items."""
-    settings = json.dumps([saved_settings(nursery()), heard_only], default=str)
+    """Twelve hexadecimal digits of the recipe's settings, of what it learns from, and of the part of the words kept
+    out of items. Code is told by the revision beside it."""
+    settings = json.dumps([saved_settings(nursery()), asdict(material_of("nursery")), heard_only], default=str)
     return hashlib.sha256(settings.encode()).hexdigest()[:12]
-
-
-def revision() -> str:
-    """The commit this runs at, with a + where files differ from it."""
-    described = ["git", "-C", str(RESULTS.parent), "describe", "--always", "--dirty=+", "--exclude=*"]
-    return subprocess.run(described, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def one_seed(folder: Path, seed: int, heard_only: float) -> dict[str, Any]:
@@ -114,7 +111,7 @@ def one_seed(folder: Path, seed: int, heard_only: float) -> dict[str, Any]:
     return {
         "settings": settings_digest(heard_only),
         "date": str(datetime.date.today()),
-        "revision": revision(),
+        "revision": code_revision(),
         "cores": os.cpu_count(),
         "minutes": json.loads((folder / "times.json").read_text())["train"] / 60,
         "mean": mean,

@@ -13,7 +13,7 @@ from tests.pages import TABLET, chromium
 from tests.study.study_browser import BrowserTaker
 from tests.study.study_world import PASSWORD, PIN, SHORT, running
 
-GAP_MS, READING_MS = 250, 300  # a browser beside other work needs a fifth of a second to be asked what it shows
+GAP_MS, READING_MS = 250, 300  # a busy browser must be asked within the latter what it shows
 CONFIG = StudyConfig(
     **(
         vars(SHORT)

@@ -16,9 +16,9 @@ item asks for (``curate --instruction.heard-only``) is met in the form in which 
 mostly fall away by themselves: no view is much likelier than another to show them. Half of the items have four
 pictures, called A to D as in Picture Vocabulary; the others have two or three, and some of the letters, in order, so
 that the one beside the picture must be read. None has two pictures called A and B, which is how Looking While Listening
-asks, a task held out. In any order letters were not read, and two thirds of the items taught nothing (docs/log.md). Of
-four pictures up to three are asked for, of three two, by one question after another, where no other shows the word: a
-picture's tokens, which are most of an item, teach more than once, and no answer follows from the others.
+asks, a task held out. In any order letters were not read, and two thirds of the items taught nothing (docs/log.md). All
+pictures but one are asked for, one question after another, as far as no other shows the word: a picture's tokens, which
+are most of an item, teach more than once, and no answer follows from the others.
 DEVIATION: ours; not in the published system.
 
 N views, V words.
@@ -53,7 +53,6 @@ _PICTURED = 0.5  # of the words
 _LIKEST = 1 / 150  # of the views, from which a word's pictures are drawn
 _NO_FOIL = 0.1  # of the views, which are too like a word to be its foils
 _OPTIONS = (4, 3, 4, 2)  # pictures of one item after another
-_ASKED = {4: 3, 3: 2, 2: 1}  # of the pictures
 _CALLED = {
     count: ["".join(letters) for letters in itertools.combinations("ABCD", count) if letters != ("A", "B")]
     for count in set(_OPTIONS)
@@ -112,7 +111,7 @@ def write_own_words(
             places = draw.permutation(options)
             letters = str(draw.choice(_CALLED[options]))
             letter_of = {shown[which][0]: letters[place] for place, which in enumerate(places)}
-            asked = [(one, letter_of[one]) for one in _only_shown_once(shown, unlike)[: _ASKED[options]]]
+            asked = [(one, letter_of[one]) for one in _only_shown_once(shown, unlike)[: options - 1]]
             drafts.append((asked, [shown[which][1] for which in places], letters))
     used = sorted({view for _, views, _ in drafts for view in views})
     place_of = {view: place for place, view in enumerate(used)}
