@@ -6,6 +6,7 @@ corpus ──> index, transcripts ──> curated set: records, frames, instruct
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from babyvlm.curation.configuration import ClipModels, OwnEncoderConfig
     from babyvlm.curation.recording_choice import RecordingChoice
     from babyvlm.curation.reselect import SelectionChanges
+    from babyvlm.evaluation.dual_encoder import PictureTextEncoder
     from babyvlm.names import MaterialName
     from babyvlm.records import Recording
     from babyvlm.toolbox import InstructionConfig
@@ -153,6 +155,7 @@ def curate(
     aligner: AlignerKind = "none",
     models: ClipModels | None = None,
     own: OwnEncoderConfig | None = None,
+    encoder: Place = "",
     workers: int = 0,
     dask: str = "",
     layout: str = "auto",
@@ -168,10 +171,13 @@ def curate(
         out: Folder to write; absent or empty.
         config: How the pretraining set is made (paper, but for what is marked as ours).
         instruction: How the instruction set is made.
-        aligner: What scores pictures against speech: nothing, CLIP and X-CLIP (paper), or an encoder trained on the
-            corpus itself (ours).
+        aligner: What scores pictures against speech: nothing, CLIP and X-CLIP (paper), an encoder trained on the corpus
+            itself (ours), or a dual encoder trained before (ours).
         models: The models of ``aligner="clip"``.
         own: The encoder of ``aligner="self"``.
+        encoder: That of ``aligner="encoder"``: the folder of a contrastive stage, or another dual encoder as `evaluate`
+            takes it behind ``clip:``. Pairs it was trained on score higher than others: it should come from other
+            recordings.
         workers: Processes; 0 for one a core. With ``dask``, how many recordings are in work at a time.
         dask: Address of a Dask scheduler, or its scheduler file, to decode on a cluster.
         layout: How recordings are named.
@@ -184,6 +190,7 @@ def curate(
     Raises:
         InputError: The corpus has no videos, no transcripts, nothing to learn from, or something that cannot be used.
         ConfigError: Settings contradict each other or cannot apply.
+        CheckpointError: ``encoder`` or one of ``models`` is none, or is out of reach.
         OutputExistsError: ``out`` holds something.
     """
     from babyvlm.curation import CurationConfig, PretrainingSet
@@ -198,7 +205,8 @@ def curate(
 
     out, config, instruction = Path(out), config or CurationConfig(), instruction or InstructionConfig()
     models, own = models or ClipModels(), own or OwnEncoderConfig()
-    check_aligner(aligner, config, models, own, on_cluster=bool(dask))
+    check_aligner(aligner, config, models, own, str(encoder), on_cluster=bool(dask))
+    scorer = make_aligner(aligner, models, own, functools.partial(_open_encoder, str(encoder)))
     corpus, shards = opened(corpus, layout), shards_beside(out)
     boxed = _check_boxes(corpus, config)  # what is wrong with boxes is reported before hours of decoding
     if not boxed and instruction != InstructionConfig():
@@ -210,7 +218,6 @@ def curate(
         shutil.rmtree(shards, ignore_errors=True)
     with fresh_folder(out) as partial, contextlib.ExitStack() as cluster:
         executor = cluster.enter_context(dask_executor(dask)) if dask else None
-        scorer = make_aligner(aligner, models, own)
         curate_pretraining(corpus, partial, config, workers, executor=executor, aligner=scorer, shards=shards)
         if boxed:
             write_instruction_set(corpus, partial / "instruction", instruction, workers=workers or usable_cores())
@@ -219,6 +226,12 @@ def curate(
         write_card(partial, partial / "card.html")
     shutil.rmtree(shards, ignore_errors=True)
     return PretrainingSet(out)
+
+
+def _open_encoder(name: str) -> PictureTextEncoder:
+    from babyvlm.evaluation.choose import open_pair_encoder
+
+    return open_pair_encoder(name)
 
 
 def _for_recipe(recipe: MaterialName, instruction: InstructionConfig) -> InstructionConfig:

@@ -158,6 +158,7 @@ def curate(
     aligner: AlignerKind = "none",
     models: ClipModels = ClipModels(),  # noqa: B008
     own: OwnEncoderConfig = OwnEncoderConfig(),  # noqa: B008
+    encoder: str = "",
     workers: int = 0,
     dask: str = "",
     layout: Layout = "auto",
@@ -172,10 +173,12 @@ def curate(
         out: Folder to write.
         curation: How the pretraining set is made.
         instruction: How the instruction set is made.
-        aligner: What scores pictures against speech: nothing, CLIP and X-CLIP (paper), or an encoder trained on the
-            corpus itself.
+        aligner: What scores pictures against speech: nothing, CLIP and X-CLIP (paper), an encoder trained on the corpus
+            itself, or a dual encoder trained before.
         models: The models of ``--aligner clip``.
         own: The encoder of ``--aligner self``.
+        encoder: That of ``--aligner encoder``: the folder of a contrastive stage trained on other recordings, or
+            another dual encoder, as ``evaluate`` takes it behind clip:.
         workers: Processes; 0 for one a core. With --dask, how many recordings are in work at a time.
         dask: Address of a Dask scheduler, or its scheduler file, to decode on a cluster; see docs/clusters.md.
         layout: How recordings are named; NAME is a layout that another package adds.
@@ -183,8 +186,8 @@ def curate(
             do not say; for saycam the published 113,211 (paper).
     """
     made = babyvlm.curate(
-        corpus, out, curation, instruction=instruction, aligner=aligner, models=models, own=own, workers=workers,
-        dask=dask, layout=layout, recipe=recipe,
+        corpus, out, curation, instruction=instruction, aligner=aligner, models=models, own=own, encoder=encoder,
+        workers=workers, dask=dask, layout=layout, recipe=recipe,
     )  # fmt: skip
     print(_describe_set(made))
     return _train_next(out)

@@ -4,9 +4,10 @@ DEVIATION: the paper keeps clips and frames by X-CLIP and CLIP similarity. Those
 data and their weights are not shipped, so by default nothing is scored, nothing is filtered, and the best frame of a
 clip is its sharpest. With an ``Aligner`` the paper's thresholds (in ``CurationConfig``) apply.
 
-    none   NoAligner, below
-    clip   CLIP for frames and X-CLIP for clips, as in the paper            similarity.py
-    self   a small dual encoder, trained on the corpus itself               own_encoder.py
+    none     NoAligner, below
+    clip     CLIP for frames and X-CLIP for clips, as in the paper          similarity.py
+    self     a small dual encoder, trained on the corpus itself             own_encoder.py
+    encoder  a dual encoder that was trained before                         encoder_aligner.py
 
 ``choose.py`` makes one of them; this module has what they share.
 """

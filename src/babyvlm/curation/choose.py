@@ -5,18 +5,29 @@ Apart from `alignment`, whose types the aligners need, so that imports lead one 
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal
 
 from babyvlm.curation.alignment import CLIP_THRESHOLD, FRAME_THRESHOLD, Aligner, NoAligner
 from babyvlm.curation.configuration import ClipModels, CurationConfig, OwnEncoderConfig
 from babyvlm.errors import ConfigError
 
-AlignerKind = Literal["none", "clip", "self"]
-"""``none``; ``clip``, CLIP and X-CLIP (paper); ``self``, an encoder trained on the corpus itself (ours)."""
+if TYPE_CHECKING:  # which loads torch
+    from babyvlm.curation.encoder_aligner import PairEncoder
+
+AlignerKind = Literal["none", "clip", "self", "encoder"]
+"""``none``; ``clip``, CLIP and X-CLIP (paper); ``self``, an encoder trained on the corpus itself (ours); ``encoder``, a
+dual encoder that was trained before (ours)."""
 
 
 def check_aligner(
-    kind: AlignerKind, config: CurationConfig, models: ClipModels, own: OwnEncoderConfig, *, on_cluster: bool = False
+    kind: AlignerKind,
+    config: CurationConfig,
+    models: ClipModels,
+    own: OwnEncoderConfig,
+    encoder: str = "",
+    *,
+    on_cluster: bool = False,
 ) -> None:
     """Refuses settings that would have no effect with this aligner, and models that are not there.
 
@@ -26,19 +37,26 @@ def check_aligner(
     """
     usual = CurationConfig()
     scores = {
-        FRAME_THRESHOLD: kind == "self" or (kind == "clip" and bool(models.clip)),
-        CLIP_THRESHOLD: kind == "self" or (kind == "clip" and bool(models.x_clip)),
+        FRAME_THRESHOLD: kind in ("self", "encoder") or (kind == "clip" and bool(models.clip)),
+        CLIP_THRESHOLD: kind in ("self", "encoder") or (kind == "clip" and bool(models.x_clip)),
     }
     for name, scored in scores.items():
         if not scored and getattr(config, name) != getattr(usual, name):
             raise ConfigError(
                 f"{name} ({getattr(config, name):g}) cannot apply: nothing scores what it filters. "
-                "Choose --aligner clip or --aligner self, or leave it out"
+                "Choose --aligner clip, self or encoder, or leave it out"
             )
     if kind != "clip" and models != ClipModels():
         raise ConfigError("--models.* are those of --aligner clip, which was not chosen")
     if kind != "self" and own != OwnEncoderConfig():
         raise ConfigError("--own.* are settings of --aligner self, which was not chosen")
+    if kind != "encoder" and encoder:
+        raise ConfigError(f"--encoder {encoder} is that of --aligner encoder, which was not chosen")
+    if kind == "encoder" and not encoder:
+        raise ConfigError(
+            "--aligner encoder needs --encoder: the folder of a contrastive stage, or another dual encoder as evaluate "
+            "takes it behind clip:"
+        )
     if kind == "clip" and not any(scores.values()):
         raise ConfigError("--aligner clip scores nothing: both --models.clip and --models.x-clip are left out")
     if on_cluster and len(models.devices) > 1:
@@ -50,8 +68,22 @@ def check_aligner(
         require_models(models)
 
 
-def make_aligner(kind: AlignerKind, models: ClipModels, own: OwnEncoderConfig) -> Aligner:
-    """The aligner of this kind. Only what needs torch loads it."""
+def make_aligner(
+    kind: AlignerKind, models: ClipModels, own: OwnEncoderConfig, opened: Callable[[], PairEncoder] | None = None
+) -> Aligner:
+    """The aligner of this kind. Only what needs torch loads it.
+
+    Args:
+        kind: Which.
+        models: Of ``clip``.
+        own: Of ``self``.
+        opened: Of ``encoder``: opens it; picklable.
+    """
+    if kind == "encoder":
+        from babyvlm.curation.encoder_aligner import EncoderAligner
+
+        assert opened is not None
+        return EncoderAligner(opened)
     if kind == "clip":
         from babyvlm.curation.similarity import ClipAligner
 

@@ -30,6 +30,7 @@ from torch.nn import functional
 
 from babyvlm.curation.alignment import ClipTextPair, RecordingShard
 from babyvlm.curation.configuration import OwnEncoderConfig
+from babyvlm.curation.information import REFERENCE_TEXTS, squashed_information
 from babyvlm.curation.shards import ClipScores
 from babyvlm.errors import InputError
 from babyvlm.progress import progress
@@ -37,7 +38,6 @@ from babyvlm.records import content_id
 from babyvlm.words import words_of
 
 _LEAST_CLIPS = 50
-_REFERENCE_TEXTS = 1024
 _PAD = 0
 
 
@@ -147,8 +147,7 @@ class _FoldModel:
         pictures_BD = self.encoder.encode_image(pictures_BCHW)
         own_B = self.encoder.similarity(pictures_BD, self.encoder.encode_text(_ids([text], self.vocabulary)))[:, 0]
         others_BR = self.encoder.similarity(pictures_BD, self.references_RD)
-        information_B = own_B - (others_BR.logsumexp(1) - math.log(len(self.references_RD)))
-        return torch.tanh(information_B / 2).tolist()
+        return squashed_information(own_B, others_BR)
 
 
 def _train(pairs: _Pairs, config: OwnEncoderConfig, fold: int) -> _FoldModel:
@@ -178,7 +177,7 @@ def _train(pairs: _Pairs, config: OwnEncoderConfig, fold: int) -> _FoldModel:
         optimizer.step()
         schedule.step()
     encoder.eval()
-    references = random.Random(config.seed).sample(pairs.texts, min(_REFERENCE_TEXTS, len(pairs.texts)))
+    references = random.Random(config.seed).sample(pairs.texts, min(REFERENCE_TEXTS, len(pairs.texts)))
     with torch.no_grad():
         references_RD = encoder.encode_text(_ids(references, vocabulary))
     return _FoldModel(encoder=encoder, vocabulary=vocabulary, references_RD=references_RD)

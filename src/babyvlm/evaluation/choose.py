@@ -8,6 +8,7 @@ FOLDER                               one of our checkpoints, or any model of tra
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from babyvlm.errors import CheckpointError, ConfigError
 from babyvlm.evaluation.apis import APIS, open_api
@@ -19,6 +20,9 @@ from babyvlm.evaluation.respondents import Opening, Respondent, RespondentKind
 from babyvlm.folders import MANIFEST, read_manifest
 from babyvlm.registry import Registry, instance_of
 from babyvlm.toolbox import Toolbox
+
+if TYPE_CHECKING:  # which loads torch
+    from babyvlm.evaluation.dual_encoder import PictureTextEncoder
 
 BASELINES = ("random", "majority", "blind-match")
 """The baselines to report beside every result, as ``--nulls`` runs them."""
@@ -63,22 +67,32 @@ def _open_hub(name: str, opening: Opening) -> Respondent:
     return HubModel(name, ask=opening.ask)
 
 
-def _open_dual_encoder(name: str, opening: Opening) -> Respondent:
-    """A contrastive checkpoint of ours, CVCL, or a model of transformers, told apart by what the folder holds."""
+def open_pair_encoder(name: str, ask: AskConfig = AskConfig()) -> PictureTextEncoder:  # noqa: B008
+    """A contrastive checkpoint of ours, CVCL, or a model of transformers, told apart by what the folder holds.
+
+    Args:
+        name: A folder, or a name on the hub.
+        ask: In which precision a model of transformers runs.
+
+    Raises:
+        CheckpointError: It is none of these, or not whole.
+    """
     from babyvlm.evaluation.clip_encoder import TransformersDualEncoder
     from babyvlm.evaluation.contrastive import ContrastiveCheckpoint
     from babyvlm.evaluation.cvcl import CvclEncoder, is_cvcl
-    from babyvlm.evaluation.dual_encoder import DualEncoderModel, PictureTextEncoder
 
     folder = Path(name)
-    encoder: PictureTextEncoder
     if is_cvcl(folder):
-        encoder = CvclEncoder(folder)
-    elif (folder / MANIFEST).is_file() or (folder.exists() and not (folder / "config.json").is_file()):
-        encoder = ContrastiveCheckpoint(folder)
-    else:
-        encoder = TransformersDualEncoder(name, ask=opening.ask)
-    return DualEncoderModel(encoder, seed=opening.seed)
+        return CvclEncoder(folder)
+    if (folder / MANIFEST).is_file() or (folder.exists() and not (folder / "config.json").is_file()):
+        return ContrastiveCheckpoint(folder)
+    return TransformersDualEncoder(name, ask=ask)
+
+
+def _open_dual_encoder(name: str, opening: Opening) -> Respondent:
+    from babyvlm.evaluation.dual_encoder import DualEncoderModel
+
+    return DualEncoderModel(open_pair_encoder(name, opening.ask), seed=opening.seed)
 
 
 def _open_language_model(name: str, opening: Opening) -> Respondent:

@@ -1,0 +1,115 @@
+"""A dual encoder trained before as the aligner, on pictures of one colour and texts that may name it."""
+
+from __future__ import annotations
+
+import pickle
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from babyvlm.cli import main
+from babyvlm.curation import PretrainingSet
+from babyvlm.curation.alignment import ClipTextPair, RecordingShard
+from babyvlm.curation.candidates import Candidate
+from babyvlm.curation.encoder_aligner import EncoderAligner
+from babyvlm.curation.shards import Shard
+from babyvlm.errors import InputError
+from babyvlm.folders import Manifest
+from babyvlm.model import DualEncoder, DualEncoderConfig, ModelShape
+from babyvlm.model.configuration import vision_config
+from babyvlm.records import write_jsonl
+
+COLOURS = {"red": (220, 40, 40), "green": (40, 180, 60), "blue": (40, 60, 220)}
+
+
+class ColourEncoder:
+    """Knows three words, each by the colour it names."""
+
+    def __init__(self, scale: float = 4.0) -> None:
+        self.name, self.revision, self.scale = "colours", f"scale {scale}", scale
+
+    def features(self, pictures):
+        return torch.tensor([one.resize((1, 1)).getpixel((0, 0)) for one in pictures], dtype=torch.float32)
+
+    def placed(self, features_UE):
+        return torch.nn.functional.normalize(features_UE, dim=1)
+
+    def text(self, text):
+        known = [torch.tensor(COLOURS[word], dtype=torch.float32) for word in text.split() if word in COLOURS]
+        return self.placed(torch.stack(known).sum(0)[None])[0] if known else None
+
+
+def recorded(folder: Path, name: str, texts: list[str], split: str = "train") -> RecordingShard:
+    (folder / name).mkdir()
+    candidates = [
+        Candidate(recording=name, start_ms=n * 1000, end_ms=n * 1000 + 999, text=text, frames=())
+        for n, text in enumerate(texts)
+    ]
+    write_jsonl(folder / name / "candidates.jsonl", candidates)
+    return RecordingShard(recording=name, split=split, shard=Shard(folder=folder / name))
+
+
+def clip(text: str, *colours: str) -> ClipTextPair:
+    return ClipTextPair(pictures=[Image.new("RGB", (20, 20), COLOURS[colour]) for colour in colours], text=text)
+
+
+def test_scores_are_the_information_of_the_definition(tmp_path):
+    aligner = EncoderAligner(ColourEncoder)
+    heard = ["a red one", "blue", "look there", "green and red"]
+    aligner.fit([recorded(tmp_path, "r", heard), recorded(tmp_path, "t", ["blue blue"], split="test")])
+    found = list(aligner.score("r", [clip("the red ball", "red", "blue"), clip("nobody knows", "red"), clip("red")]))
+
+    unit = {name: np.array(colour) / np.linalg.norm(colour) for name, colour in COLOURS.items()}
+    both = np.array(COLOURS["green"]) + np.array(COLOURS["red"])
+    references = [unit["red"], unit["blue"], both / np.linalg.norm(both)]  # of training recordings, and known
+    expected = []
+    for shown in ("red", "blue"):
+        others = np.mean([np.exp(4 * unit[shown] @ other) for other in references])
+        expected.append(np.tanh((4 * unit[shown] @ unit["red"] - np.log(others)) / 2))
+    assert found[0].frames == pytest.approx(expected, abs=1e-4) and found[0].frames[0] > 0 > found[0].frames[1]
+    assert found[0].clip == pytest.approx(np.mean(expected), abs=1e-4)
+    assert (found[1].clip, found[1].frames) == (0, (0,)) and (found[2].clip, found[2].frames) == (None, ())
+
+
+def test_the_name_tells_weights_and_texts_apart_and_survives_another_process(tmp_path):
+    first, second = recorded(tmp_path, "r", ["red one", "blue"]), recorded(tmp_path, "s", ["green"])
+    names = []
+    for opened, recordings in (
+        (ColourEncoder, [first]), (ColourEncoder, [first, second]), (partial(ColourEncoder, 9.0), [first]),
+    ):  # fmt: skip
+        aligner = EncoderAligner(opened)
+        aligner.fit(recordings)
+        elsewhere = pickle.loads(pickle.dumps(aligner))
+        assert list(elsewhere.score("r", [clip("red", "red")])) == list(aligner.score("r", [clip("red", "red")]))
+        assert elsewhere.name == aligner.name
+        names.append(aligner.name)
+    assert len(set(names)) == 3
+
+
+def test_an_encoder_that_knows_no_word_of_the_corpus_is_refused(tmp_path):
+    with pytest.raises(InputError, match="knows no word of the corpus's 2 different texts"):
+        EncoderAligner(ColourEncoder).fit([recorded(tmp_path, "r", ["ball", "cup"])])
+
+
+def test_a_contrastive_stage_filters_a_set(small_corpus, tmp_path):
+    shape = ModelShape(image_size=32, patch_size=16, vision_width=32, vision_layers=1, vision_heads=2)
+    torch.manual_seed(0)
+    config = DualEncoderConfig(
+        vision_config=vision_config(shape).to_dict(), words=["word"], width=16, image_fit="stretch"
+    )
+    DualEncoder(config).save_pretrained(tmp_path / "stage")
+    Manifest(kind="checkpoint", configuration={"recipe": "tiny", "stage": "contrastive"}).write(tmp_path / "stage")
+    words = ["curate", str(small_corpus), "--workers", "1", "--aligner", "encoder"]
+    words += ["--encoder", str(tmp_path / "stage")]
+    # All texts are the one word it knows, which no picture makes likelier than the others.
+    main([*words, "--out", str(tmp_path / "set"), "--min-clip-alignment", "-0.1", "--min-frame-alignment", "-0.1"])
+    kept = PretrainingSet(tmp_path / "set")
+    assert kept.manifest.configuration["aligner"].startswith("encoder: dual encoder tiny, ")
+    assert {one.score for one in kept.candidates()} == {0.0}
+    with pytest.raises(SystemExit):
+        main([*words, "--out", str(tmp_path / "none")])
+    assert not (tmp_path / "none").exists()
