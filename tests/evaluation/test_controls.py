@@ -68,7 +68,7 @@ def test_text_only_and_blank_images_show_nothing(toolbox):
     assert colours and all(len(colour) == 1 for colour in colours)
 
 
-@pytest.mark.parametrize("mode", ["generate", "likelihood"])
+@pytest.mark.parametrize("mode", ["generate", "likelihood", "published"])
 @pytest.mark.parametrize("gold", [False, True])
 def test_replies_do_not_depend_on_the_batch(mode, gold, toolbox, checkpoint):
     questions = [item.question(gold_history=gold) for item in toolbox.items]
@@ -77,6 +77,26 @@ def test_replies_do_not_depend_on_the_batch(mode, gold, toolbox, checkpoint):
     if mode == "likelihood":
         options = {item.id: [turn.options for turn in item.turns] for item in toolbox.items}
         assert all(text in o for name, said in alone.items() for text, o in zip(said, options[name], strict=True))
+
+
+def test_published_judges_by_likelihood_what_the_leaderboard_does(toolbox, checkpoint):
+    """Looking While Listening by the likelier option, with scores; all else as the model writes it."""
+    questions = [item.question() for item in toolbox.items]
+    listening = [question.model_copy(update={"task": "looking_while_listening"}) for question in questions[:5]]
+    questions = [*listening, *questions[5:]]
+    told = {
+        mode: {
+            response.item: response for response in LocalModel(checkpoint, answer=mode).answer(questions, toolbox.image)
+        }
+        for mode in ("generate", "likelihood", "published")
+    }
+    for question in questions:
+        like = "likelihood" if question.task == "looking_while_listening" else "generate"
+        ours, theirs = (told[mode][question.id].replies for mode in ("published", like))
+        assert [reply.text for reply in ours] == [reply.text for reply in theirs]
+        assert all((mine.scores is None) == (other.scores is None) for mine, other in zip(ours, theirs, strict=True))
+        sums = ([one.scores.sums for one in replies if one.scores] for replies in (ours, theirs))
+        assert np.allclose(*sums, atol=1e-4)
 
 
 def test_history_changes_later_rounds_only(toolbox, checkpoint):

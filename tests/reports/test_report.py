@@ -18,7 +18,7 @@ from PIL import Image
 
 from babyvlm.curation.sets import UTTERANCE_SCHEMA, RowWriter
 from babyvlm.errors import ConfigError, DataFolderError, OutputExistsError
-from babyvlm.evaluation import evaluate
+from babyvlm.evaluation import AskConfig, evaluate
 from babyvlm.evaluation.respondents import Family, ImageReader, Respondent
 from babyvlm.folders import Manifest
 from babyvlm.images import ImageStoreWriter
@@ -354,9 +354,12 @@ def test_the_page_shows_baby_winoground(toolbox: Toolbox, tmp_path: Path) -> Non
 
 def test_a_single_partial_run_is_enough(toolbox: Toolbox, tmp_path: Path) -> None:
     respondent = Scripted("tiny", toolbox.items, 0.8)
-    evaluate(respondent, toolbox, tmp_path / "run", tasks=["left_right"], limit=5)
+    ask = AskConfig(answer="published", history="gold", max_new_tokens=9)
+    evaluate(respondent, toolbox, tmp_path / "run", tasks=["left_right"], limit=5, ask=ask)
     write_report([tmp_path / "run"], tmp_path / "page.html")
     text, _ = read_page(tmp_path / "page.html")
+    assert "in Looking While Listening the likelier option taken for its reply, shown the right replies" in text
+    assert "replies of at most 9 tokens" in text
     assert "average over 1 sub-task (95% interval" in text and "the first 5 items of each sub-task" in text
     assert "No run of random guesses" in text
 

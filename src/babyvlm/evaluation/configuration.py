@@ -5,6 +5,7 @@ Settings without a source are our choice.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,9 +13,12 @@ from typing import Literal
 from babyvlm.errors import ConfigError
 
 History = Literal["own", "gold"]
-AnswerMode = Literal["generate", "likelihood"]
+AnswerMode = Literal["generate", "likelihood", "published"]
 TooLong = Literal["fail", "cut"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+_BY_LIKELIHOOD = ("looking_while_listening",)
+"""Sub-tasks that the leaderboard judges by likelihood."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,8 +29,9 @@ class AskConfig:
     """What the earlier rounds of a memory item show as the respondent's replies: its own (paper), or the right ones."""
     answer: AnswerMode = "generate"
     """``generate`` writes a reply (paper); ``likelihood`` takes the option with the highest likelihood, and keeps a
-    score for every option. An API gives no likelihoods (see ``--logprobs``), a baseline needs none, and a language
-    model (``lm:``) is always asked so."""
+    score for every option; ``published`` does so in Looking While Listening alone, which the leaderboard judges by
+    likelihood. An API gives no likelihoods (see ``--logprobs``), a baseline needs none, and a language model (``lm:``)
+    is always asked so."""
     logprobs: bool = False
     """Also ask an API for the log-probabilities of a reply's first token, to keep a score for every option where
     each begins with a token of its own: OpenAI-compatible servers and Gemini, of the models that give them. It changes
@@ -90,3 +95,41 @@ class AskConfig:
             "base_url": self.base_url,
             "temperature": self.temperature,
         }
+
+
+def by_likelihood(answer: AnswerMode, task: str) -> bool:
+    """Whether the reply to a sub-task's items is the likeliest of their options, and not what the model writes."""
+    return answer == "likelihood" or (answer == "published" and task in _BY_LIKELIHOOD)
+
+
+def asked_otherwise(options: Mapping[str, str | int | float | None]) -> tuple[str, ...]:
+    """What of a run's settings is not as usual, and may have changed its replies, in words.
+
+    Args:
+        options: Those that :meth:`AskConfig.deciding` gave.
+
+    >>> asked_otherwise(AskConfig(answer="likelihood", temperature=0.5).deciding())
+    ('the likeliest option taken for its reply', 'temperature 0.5')
+    """
+    said = {
+        "answer": {
+            "likelihood": "the likeliest option taken for its reply",
+            "published": "in Looking While Listening the likelier option taken for its reply",
+        },
+        "history": {"gold": "shown the right replies to earlier rounds"},
+        "too_long": {"cut": "items longer than its context cut"},
+    }
+    numbers = {
+        "max_new_tokens": "replies of at most {} tokens",
+        "max_images": "at most {} pictures",
+        "temperature": "temperature {}",
+        "dtype": "in {}",
+    }
+    usual = AskConfig()
+    found = [words[str(options[name])] for name, words in said.items() if str(options.get(name)) in words]
+    found += [
+        words.format(value)
+        for name, words in numbers.items()
+        if (value := options.get(name)) is not None and value != getattr(usual, name)
+    ]
+    return tuple(found)

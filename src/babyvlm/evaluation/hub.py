@@ -36,7 +36,7 @@ from transformers import (
 
 from babyvlm.errors import CheckpointError
 from babyvlm.evaluation import kv_cache
-from babyvlm.evaluation.configuration import AskConfig
+from babyvlm.evaluation.configuration import AskConfig, by_likelihood
 from babyvlm.evaluation.hub_access import (
     first_line,
     hub_revision,
@@ -182,7 +182,7 @@ class HubModel:
         longest = inputs["input_ids"].shape[1]
         if self.context is not None and longest + self._max_new_tokens > self.context:
             return [self._converse(question, images) for question in batch]  # which says of each whether it fits
-        if self._ask.answer == "likelihood":
+        if by_likelihood(self._ask.answer, batch[0].task):
             chosen = self._choose(talks, inputs, [question.turns[0].options for question in batch])
             latency_s = (time.monotonic() - began_s) / len(batch)
             replies = [one.model_copy(update={"latency_s": round(latency_s, 5)}) for one in chosen]
@@ -224,7 +224,7 @@ class HubModel:
             _extend(talk, turn, images)
             inputs = self._encode([self._prompts.text(talk.messages)], [talk.images])
             logits_V = self._read(talk, inputs, before) if self.keeps_cache else None
-            if self._ask.answer == "likelihood":
+            if by_likelihood(self._ask.answer, question.task):
                 (reply,) = self._choose([talk], inputs, [turn.options], logits_V)
             else:
                 written = self._generate(inputs)[0] if logits_V is None else self._write(talk, logits_V)
@@ -404,7 +404,7 @@ def _refuse_without_template(name: str, processor: Any, ask: AskConfig) -> None:
         return
     if type(config := AutoConfig.from_pretrained(name)) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING:
         raise CheckpointError(f"a model of type {config.model_type} does not write", path=name, remedy=_OTHER_KINDS)
-    if ask.answer == "generate":
+    if ask.answer != "likelihood":
         raise CheckpointError(
             "its processor has no chat template, so that nothing says how it replies",
             path=name,

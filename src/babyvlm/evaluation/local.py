@@ -28,7 +28,7 @@ import torch
 from PIL import Image
 
 from babyvlm.errors import CheckpointError
-from babyvlm.evaluation.configuration import AnswerMode, TooLong
+from babyvlm.evaluation.configuration import AnswerMode, TooLong, by_likelihood
 from babyvlm.evaluation.option_scores import likelihood_scores
 from babyvlm.evaluation.provenance import weights_revision
 from babyvlm.evaluation.reading import PictureFeatures, Reading
@@ -52,7 +52,7 @@ class LocalModel:
         name: As the report shows it; made of recipe and stage when empty.
         batch_size: Questions answered together.
         max_images: Most pictures an item may show; None for as many as the context takes.
-        answer: Whether to write a reply, or to take the likeliest option.
+        answer: Whether to write a reply, or to take the likeliest option, always or where the leaderboard does.
         max_new_tokens: Longest reply, tokens.
         too_long: What becomes of an item that is longer than the context: it fails, or is cut there and answered.
         device: Where the model runs.
@@ -110,13 +110,14 @@ class LocalModel:
 
     def answer(self, questions: Sequence[Question], images: ImageReader) -> Iterator[Response]:
         # Places, not questions, are sorted: a hundred thousand questions would fill the memory.
-        fitting: list[tuple[int, str, str, int]] = []
+        fitting: list[tuple[tuple[int, bool], str, str, int]] = []
         for place, question in enumerate(questions):
             shown = sum(len(turn.images) for turn in question.turns)
             if self._max_images is not None and shown > self._max_images:
                 yield failed_response(question, f"{shown} pictures, and the model takes {self._max_images}")
             elif (tokens := self._most_tokens(question)) <= self.context:
-                fitting.append((len(question.turns), question.task, question.id, place))
+                alike = (len(question.turns), by_likelihood(self._answer, question.task))
+                fitting.append((alike, question.task, question.id, place))
             elif self._too_long == "cut":
                 yield self._answer_cut(question, images)
             else:
@@ -126,9 +127,9 @@ class LocalModel:
                     "answers from what fits, as the published code does)",
                 )
         pictures = PictureFeatures(self.model, images)
-        for _, alike in itertools.groupby(sorted(fitting), key=lambda sorted_by: sorted_by[0]):
-            while batch := [questions[place] for *_, place in itertools.islice(alike, self._batch_size)]:
-                yield from self._answer_batch(batch, pictures)
+        for (_, likeliest), group in itertools.groupby(sorted(fitting), key=lambda sorted_by: sorted_by[0]):
+            while batch := [questions[place] for *_, place in itertools.islice(group, self._batch_size)]:
+                yield from self._answer_batch(batch, pictures, likeliest)
 
     def _prompt(self, question: Question, number: int) -> list[int]:
         turn = question.turns[number]
@@ -181,7 +182,10 @@ class LocalModel:
         return shares
 
     @torch.inference_mode()
-    def _answer_batch(self, batch: Sequence[Question], pictures: PictureFeatures) -> Iterator[Response]:
+    def _answer_batch(
+        self, batch: Sequence[Question], pictures: PictureFeatures, likeliest: bool
+    ) -> Iterator[Response]:
+        """Replies to items of as many rounds, written or the likeliest of the options."""
         began_s = time.monotonic()
         rounds = range(len(batch[0].turns))
         prompts = [[self._prompt(question, number) for question in batch] for number in rounds]
@@ -194,7 +198,7 @@ class LocalModel:
             shown = [name for question in batch for name in question.turns[number].images]
             logits_BV = reading.read_rows(rows, pictures.features(shown))
             scores: list[OptionScores | None] = [None] * len(batch)
-            if self._answer == "likelihood":
+            if likeliest:
                 spelled = [[self.spelled(option) for option in q.turns[number].options] for q in batch]
                 likelihoods_BK = reading.option_likelihoods(logits_BV, spelled)
                 best = likelihoods_BK.argmax(-1).tolist()
@@ -211,7 +215,7 @@ class LocalModel:
                 for row, question in enumerate(batch):
                     if question.history:
                         unread[row] = self.spelled(question.history[number])
-                        if self._answer == "generate":
+                        if not likeliest:
                             reading.forget(row, since=prompted)
                     elif not texts[row]:  # as published, nothing closes an empty reply
                         unread[row] = []
@@ -238,7 +242,7 @@ class LocalModel:
             reading = Reading.of(self.model, 1)
             logits_BV = reading.read_cut(ids, pictures.features(shown), self.context)
             scores = None
-            if self._answer == "likelihood":
+            if by_likelihood(self._answer, question.task):
                 spelled = [self.spelled(option) for option in turn.options]
                 likelihoods_K = reading.option_likelihoods(logits_BV, [spelled])[0]
                 best, scores = int(likelihoods_K.argmax()), self._scores(turn, likelihoods_K)

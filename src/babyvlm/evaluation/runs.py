@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict
 
 from babyvlm.errors import ConfigError, DataFolderError
 from babyvlm.evaluation.choose import extensions_in
-from babyvlm.evaluation.configuration import AskConfig
+from babyvlm.evaluation.configuration import AskConfig, asked_otherwise
 from babyvlm.evaluation.durable import LOCK, DurableLines, cut_torn_line, only_process
 from babyvlm.evaluation.journal import RoundJournal
 from babyvlm.evaluation.people import typical_scores
@@ -84,6 +84,11 @@ class Run(NamesExtensions, BaseModel):
     """UTC."""
     finished: str = ""
     """UTC; empty while replies are missing."""
+
+    @property
+    def asked_otherwise(self) -> tuple[str, ...]:
+        """How it was asked, in words, where that is not as usual."""
+        return asked_otherwise(self.options)
 
     def select(self, toolbox: Toolbox) -> list[Item]:
         """The items that this run asks."""

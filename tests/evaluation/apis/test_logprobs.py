@@ -66,8 +66,9 @@ def test_an_option_that_is_not_among_them_leaves_no_scores(provider, top, toolbo
 def test_a_provider_without_them_says_so(toolbox):
     with pytest.raises(ConfigError, match="Anthropic gives no log-probabilities"):
         open_api("anthropic:tiny", AskConfig(logprobs=True))
-    with pytest.raises(ConfigError, match="--logprobs keeps a score"):
-        open_api("openai:tiny", AskConfig(answer="likelihood"))
+    for answer in ("likelihood", "published"):
+        with pytest.raises(ConfigError, match=f"--answer {answer} to local models. --logprobs keeps a score"):
+            open_api("openai:tiny", AskConfig(answer=answer))
 
 
 @pytest.mark.parametrize(

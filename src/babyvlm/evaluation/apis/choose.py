@@ -30,9 +30,9 @@ def open_api(model: str, ask: AskConfig) -> ApiRespondent:
     provider, _, name = model.partition(":")
     if not name:
         raise ConfigError(f"{model!r} names no model; give {provider}:NAME")
-    if ask.answer == "likelihood":
+    if ask.answer != "generate":
         raise ConfigError(
-            "an API gives no likelihoods; leave --answer likelihood to local models. --logprobs keeps a score for "
+            f"an API gives no likelihoods; leave --answer {ask.answer} to local models. --logprobs keeps a score for "
             "every option where the provider gives log-probabilities"
         )
     if ask.logprobs and provider == "anthropic":
