@@ -12,6 +12,9 @@ model's 95% interval is above both chance and the upper end of the random respon
 The figures of each seed are kept in FILE as they come (a dated file beside this script), with a digest of the recipe's
 settings and material; a later call with the same FILE runs only the seeds that are not there with these, and writes
 the table of all it was asked for. With ``--keep`` the folders stay, and what is finished in them is not done again.
+
+Replies are what the model writes. Looking While Listening is asked again by likelihood, as the leaderboard judges it
+(``--answer published``), in a row of its own that no mean has.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from babyvlm.folders import code_revision
+from babyvlm.folders import read_manifest
 from babyvlm.recipes import nursery
 from babyvlm.recipes.material import material_of
 from babyvlm.reports.exposure import by_exposure, read_words_met
@@ -74,6 +77,17 @@ def words_met(folder: Path) -> dict[str, tuple[float, int]]:
     return {row.exposure: (row.value, row.items) for row in rows}
 
 
+def listened(folder: Path, seed: int) -> float:
+    """The part of Looking While Listening that is right where the likelier picture is taken for the reply."""
+    asked, out = (
+        [sys.executable, "-m", "babyvlm", "evaluate", str(folder / "model" / "instruction")],
+        folder / "listened",
+    )
+    asked += [str(folder / "toolbox"), "--tasks", "looking_while_listening", "--answer", "published", "--out", str(out)]
+    subprocess.run([*asked, "--seed", str(seed)], check=True)
+    return float(json.loads((out / "scores.json").read_text())["babyvlm"]["overall"])
+
+
 def reached(model: Path, random: Path) -> tuple[float, dict[str, Reached]]:
     """A run's mean, and its sub-tasks beside those of the random respondent."""
     scores = {path: json.loads((path / "scores.json").read_text())["babyvlm"] for path in (model, random)}
@@ -108,15 +122,19 @@ def one_seed(folder: Path, seed: int, heard_only: float) -> dict[str, Any]:
     """A seed's figures: minutes of training, mean, sub-tasks, Picture Vocabulary by how its words were met."""
     chain(folder, seed, heard_only)
     mean, tasks = reached(folder / "runs" / "model", folder / "runs" / "random")
+    trained = read_manifest(folder / "model" / "instruction", "checkpoint")
+    precision = trained.configuration["precision"]
     return {
         "settings": settings_digest(heard_only),
         "date": str(datetime.date.today()),
-        "revision": code_revision(),
+        "revision": trained.code_revision,
         "cores": os.cpu_count(),
+        "precision": "float32" if precision == "no" else precision,
         "minutes": json.loads((folder / "times.json").read_text())["train"] / 60,
         "mean": mean,
         "tasks": {name: asdict(task) for name, task in tasks.items()},
         "words": words_met(folder),
+        "listened": listened(folder, seed),
     }
 
 
@@ -137,7 +155,10 @@ def table(seeds: list[int], heard_only: float, found: list[dict[str, Any]]) -> s
             items = round(statistics.mean(number for _, number in words))
             average = spread([value for value, _ in words])
             rows.append(f"| picture_vocabulary, words {way} | 25.0 | {items} | {' | '.join(cells)} | {average} |")
-    made = " | ".join(f"{one['date']}, {one['revision']}, {one['cores']}" for one in found)
+    listening = [one["listened"] for one in found]
+    cells = " | ".join(f"{100 * value:.1f}" for value in listening)
+    rows.append(f"| looking_while_listening by likelihood | 50.0 | | {cells} | {spread(listening)} |")
+    made = " | ".join(f"{one['date']}, {one['revision']}, {one['cores']}, {one['precision']}" for one in found)
     minutes = " | ".join(f"{one['minutes']:.1f}" for one in found)
     bounds = ", ".join(f"{name} {100 * least:g}" for name, least in MIN_TASK.items())
     return "\n".join(
@@ -149,7 +170,7 @@ def table(seeds: list[int], heard_only: float, found: list[dict[str, Any]]) -> s
             "",
             f"| claim | bound | {heads} |",
             f"|---|---|{'---|' * len(runs)}",
-            f"| date, revision, cores | | {made} |",
+            f"| date, revision, cores, precision | | {made} |",
             f"| minutes of training, all stages | {MAX_MINUTES:g} | {minutes} |",
             f"| mean of {len(runs[0])} sub-tasks, % | {100 * MIN_MEAN:g} | "
             f"{' | '.join(f'{100 * mean:.1f}' for mean in means)} |",
