@@ -69,7 +69,6 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=20.0)
     parser.add_argument("--batch-size", type=int, default=256)
     arguments = parser.parse_args()
-    recipe = replace(nursery(), precision="no", validations=0)
     settings = ContrastiveStage(
         optimisation=Optimisation(
             learning_rate=2e-3,
@@ -81,7 +80,7 @@ def main() -> None:
         trains=(),
         width=128,
     )
-    recipe = replace(recipe, contrastive=settings)
+    recipe = replace(nursery(), precision="no", validations=0, tower_from="vision", contrastive=settings)
     rng = np.random.default_rng(0)
     pairs = drawn_pairs(arguments.pairs, rng)
     torch.manual_seed(0)
@@ -92,7 +91,7 @@ def main() -> None:
     words = [f"word{number}" for number in range(KINDS + FILLERS)]
     config = DualEncoderConfig(vision_config=vision_config(recipe.model).to_dict(), words=words, width=settings.width)
     encoder = DualEncoder(config)
-    contrastive_loop._class_tokens = lambda *_: features_NE  # what encoding the pictures once would leave
+    contrastive_loop._features_of = lambda *_: features_NE  # what encoding the pictures once would leave
     with tempfile.TemporaryDirectory() as folder:
         accelerator = accelerator_for(recipe, cpu=True)
         run = RunContext(recipe=recipe, accelerator=accelerator, out=Path(folder), data="drawn", tensorboard=False)

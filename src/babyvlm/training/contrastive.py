@@ -156,10 +156,10 @@ def infonce(
     """
     if shared_BB is None:
         logits_BB = logits_BB.masked_fill(same_BB, -math.inf)
-        right_BB = torch.arange(len(logits_BB), device=logits_BB.device)
-    else:
-        right_BB = shared_BB.clone().fill_diagonal_(1.0)
-        right_BB = right_BB / right_BB.sum(1, keepdim=True)  # symmetric before, so that columns are its rows
+        losses_B = logits_BB.logsumexp(1) + logits_BB.logsumexp(0) - 2 * logits_BB.diagonal()
+        return (weights_B * losses_B).mean() / 2
+    right_BB = shared_BB.clone().fill_diagonal_(1.0)
+    right_BB = right_BB / right_BB.sum(1, keepdim=True)  # symmetric before, so that columns are its rows
     to_text_B = F.cross_entropy(logits_BB, right_BB, reduction="none")
     to_picture_B = F.cross_entropy(logits_BB.T, right_BB, reduction="none")
     return (weights_B * (to_text_B + to_picture_B)).mean() / 2

@@ -94,6 +94,7 @@ class Shared:
         self.masters: MasterWeights | None = None
         """The float32 weights, where ``module`` computes with copies."""
         processes, half = accelerator.num_processes, precision == "bf16_weights"
+        self._named: list[tuple[str, nn.Parameter]] | None = None
         self.called: nn.Module = module
         """What to call in place of ``module``."""
         if sharding != "ddp" and processes > 1:
@@ -127,7 +128,9 @@ class Shared:
         """What the optimizer steps, named as in the module."""
         if self.masters:
             return self.masters.trained()
-        return [(name, parameter) for name, parameter in self.module.named_parameters() if parameter.requires_grad]
+        if self._named is None:  # walking through the module at every step would cost some of a small model's time
+            self._named = list(self.module.named_parameters())
+        return [(name, parameter) for name, parameter in self._named if parameter.requires_grad]
 
     def autocast(self) -> contextlib.AbstractContextManager[None]:
         """The precision that the module computes in."""

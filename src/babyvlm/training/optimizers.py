@@ -76,9 +76,10 @@ def orthogonalise(matrices_NRC: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 def _adamw(groups: list[dict[str, Any]], betas: tuple[float, float]) -> torch.optim.AdamW:
-    """On a GPU in one kernel for many parameters, which reads and writes each number once."""
-    on_gpu = all(parameter.is_cuda for group in groups for parameter in group["params"])
-    return torch.optim.AdamW(groups, betas=betas, fused=True if on_gpu else None)
+    """In one kernel, which reads and writes each number once; shards on processors have none."""
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    fused = all(parameter.is_cuda or not isinstance(parameter, DTensor) for parameter in parameters)
+    return torch.optim.AdamW(groups, betas=betas, fused=True if fused else None)
 
 
 def tower_rates(parameters: Iterable[tuple[str, nn.Parameter]], settings: Optimisation) -> dict[str, float]:
