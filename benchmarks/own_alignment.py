@@ -1,11 +1,13 @@
-"""The corpus's own dual encoder tells what is named in view (claim: ROC AUC above chance on recordings it never saw,
-where the truth is known; no figure is promised).
+"""A dual encoder tells what is named in view: the corpus's own, or one trained before (claim: ROC AUC above chance on
+recordings it never saw, where the truth is known; no figure is promised).
 
     python benchmarks/own_alignment.py [CORPUS] [--steps 1500] [--folds 3]
+    python benchmarks/own_alignment.py CORPUS --encoder MODEL/contrastive      # of another nursery
 
 CORPUS is a rendered nursery with boxes (``babyvlm corpus render --hours 3``), by default that of the demonstration. A
 frame's text names something in view where it holds the label of a box of the nearest annotated moment, as a word or
-its plural. Every frame is scored by a model that saw nothing of its recording's fold. Beside the scores stand those of
+its plural. By ``--aligner self`` every frame is scored by a model that saw nothing of its recording's fold; with
+``--encoder``, by ``--aligner encoder``. Beside the scores stand those of
 the same frames with texts of other clips of their recording, and the number of words as a score, which needs no eyes.
 """
 
@@ -19,6 +21,7 @@ import os
 import random
 import tempfile
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,9 +29,12 @@ import numpy as np
 
 from babyvlm.corpus import Corpus, open_corpus
 from babyvlm.curation import CurationConfig, PretrainingSet, curate
+from babyvlm.curation.alignment import Aligner
 from babyvlm.curation.configuration import OwnEncoderConfig
+from babyvlm.curation.encoder_aligner import EncoderAligner
 from babyvlm.curation.own_encoder import OwnAligner
 from babyvlm.curation.utterances import words_of
+from babyvlm.evaluation.choose import open_pair_encoder
 from babyvlm.records import BoxedFrame, Recording
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -62,11 +68,16 @@ def main() -> None:
     parser.add_argument("corpus", type=Path, nargs="?", default=ROOT / "demo/corpus")
     parser.add_argument("--steps", type=int, default=OwnEncoderConfig.steps)
     parser.add_argument("--folds", type=int, default=OwnEncoderConfig.folds)
+    parser.add_argument("--encoder", help="as curate takes it; trained on other recordings")
     options = parser.parse_args()
     corpus = open_corpus(options.corpus)
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
-        aligner = OwnAligner(OwnEncoderConfig(steps=options.steps, folds=options.folds))
+        aligner: Aligner
+        if options.encoder:
+            aligner = EncoderAligner(partial(open_pair_encoder, options.encoder))
+        else:
+            aligner = OwnAligner(OwnEncoderConfig(steps=options.steps, folds=options.folds))
         config = CurationConfig(min_clip_alignment=-2, min_frame_alignment=-2)
         curate(corpus, Path(folder) / "set", config, aligner=aligner)
         candidates = list(PretrainingSet(Path(folder) / "set").candidates())
@@ -93,12 +104,11 @@ def main() -> None:
         "date": str(datetime.date.today()),
         "corpus_hours": round(sum(recording.duration_s for recording in corpus.recordings) / 3600, 2),
         "cores": os.cpu_count(),
-        "steps": options.steps,
-        "folds": options.folds,
+        **({"encoder": aligner.name} if options.encoder else {"steps": options.steps, "folds": options.folds}),
         "frames": len(scores),
         "frames_whose_text_names_something_in_view": round(sum(named) / len(named), 3),
         "same_with_another_text_of_the_recording": round(sum(elsewhere) / len(elsewhere), 3),
-        "auc_own_encoder": round(auc(scores, named), 3),
+        "auc_aligner": round(auc(scores, named), 3),
         "auc_number_of_words": round(auc(words, named), 3),
         "share_kept_above_0.2": round(sum(score > 0.2 for score in scores) / len(scores), 3),
         "named_among_those_kept": round(
@@ -108,7 +118,11 @@ def main() -> None:
         ),
         "minutes": round((time.monotonic() - began_s) / 60, 1),
     }
-    out = Path(__file__).parent / "results" / f"own_alignment-{datetime.date.today()}.json"
+    out = (
+        Path(__file__).parent
+        / "results"
+        / f"own_alignment-{'encoder-' if options.encoder else ''}{datetime.date.today()}.json"
+    )
     out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))
 

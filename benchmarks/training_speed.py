@@ -6,8 +6,9 @@ stage and 9 times in the instruction stage, with the same loss curve).
 
 Ours is ``babyvlm train nursery`` with AdamW alone, in its two processes. Beside it stands Hugging Face's ``Trainer``
 on padded batches (``padded_trainer.py``), with eager attention as published, in the fastest of six ways on this
-machine, tried first: float32 or bfloat16 by autocast; one process with two threads, with a batch whole or in two halves
-(by length, as the published code does), or two processes with a thread each. Both begin with the same weights and draw
+machine, tried first: float32 or, where the processor has instructions for it, bfloat16 by autocast; one process with
+two threads, with a batch whole or in two halves (by length, as the published code does), or two processes with a thread
+each. Both begin with the same weights and draw
 the same samples in each step; optimiser, rates and clipping are the same. They run in turns, each in fresh processes.
 
 A rate is that of the steps after the first ten (``--warm-up``; the second line is for the instruction stage, where a
@@ -47,6 +48,7 @@ from babyvlm.training.encoding import encode_conversations
 from babyvlm.training.nodes import NodeCache
 from babyvlm.training.optimizers import part_of
 from babyvlm.training.pictures import PixelTable
+from babyvlm.training.precision import cpu_has_bf16
 from padded_trainer import Curve, PlainLlava, train_padded
 
 BABYVLM = [sys.executable, "-m", "babyvlm.cli"]
@@ -69,7 +71,7 @@ class Way:
 
 WAYS = [
     Way(bf16=bf16, processes=processes, halves=halves)
-    for bf16 in (False, True)
+    for bf16 in ((False, True) if cpu_has_bf16() else (False,))
     for processes, halves in ((1, 1), (1, 2), (2, 1))
 ]
 
@@ -275,6 +277,8 @@ def main() -> None:
     result = {
         "date": str(datetime.date.today()),
         "cores": len(os.sched_getaffinity(0)),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16_instructions": cpu_has_bf16(),
         "load_average": round(os.getloadavg()[0], 1),
         "torch": torch.__version__,
         "bound": "3 (joint) and 9 (instruction) times the samples a second, same loss curve",
