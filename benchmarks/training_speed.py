@@ -8,8 +8,8 @@ Ours is ``babyvlm train nursery`` with AdamW alone, in its two processes. Beside
 on padded batches (``padded_trainer.py``), with eager attention as published, in the fastest of six ways on this
 machine, tried first: float32 or, where the processor has instructions for it, bfloat16 by autocast; one process with
 two threads, with a batch whole or in two halves (by length, as the published code does), or two processes with a thread
-each. Both begin with the same weights and draw
-the same samples in each step; optimiser, rates and clipping are the same. They run in turns, each in fresh processes.
+each. Both begin with the same weights and draw the same samples in each step; optimiser, rates and clipping are the
+same. They run in turns, each in fresh processes.
 
 A rate is that of the steps after the first ten (``--warm-up``; the second line is for the instruction stage, where a
 step of ``Trainer`` can take a quarter of a minute, memory items being long). Ours encodes each picture once before a
