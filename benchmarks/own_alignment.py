@@ -30,7 +30,7 @@ import numpy as np
 from babyvlm.corpus import Corpus, open_corpus
 from babyvlm.curation import CurationConfig, PretrainingSet, curate
 from babyvlm.curation.alignment import Aligner
-from babyvlm.curation.configuration import OwnEncoderConfig
+from babyvlm.curation.configuration import EncoderConfig, OwnEncoderConfig
 from babyvlm.curation.encoder_aligner import EncoderAligner
 from babyvlm.curation.own_encoder import OwnAligner
 from babyvlm.curation.utterances import words_of
@@ -68,18 +68,20 @@ def main() -> None:
     parser.add_argument("corpus", type=Path, nargs="?", default=ROOT / "demo/corpus")
     parser.add_argument("--steps", type=int, default=OwnEncoderConfig.steps)
     parser.add_argument("--folds", type=int, default=OwnEncoderConfig.folds)
-    parser.add_argument("--encoder", help="as curate takes it; trained on other recordings")
+    parser.add_argument("--encoder", default="", help="as --encoder.model of curate; trained on other recordings")
+    parser.add_argument("--parts", type=int, default=EncoderConfig.parts, help="as --encoder.parts of curate")
     options = parser.parse_args()
     corpus = open_corpus(options.corpus)
     began_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         aligner: Aligner
         if options.encoder:
-            aligner = EncoderAligner(partial(open_pair_encoder, options.encoder))
+            config = EncoderConfig(model=options.encoder, parts=options.parts)
+            aligner = EncoderAligner(partial(open_pair_encoder, options.encoder), config)
         else:
             aligner = OwnAligner(OwnEncoderConfig(steps=options.steps, folds=options.folds))
-        config = CurationConfig(min_clip_alignment=-2, min_frame_alignment=-2)
-        curate(corpus, Path(folder) / "set", config, aligner=aligner)
+        keeping_all = CurationConfig(min_clip_alignment=-2, min_frame_alignment=-2)
+        curate(corpus, Path(folder) / "set", keeping_all, aligner=aligner)
         candidates = list(PretrainingSet(Path(folder) / "set").candidates())
     scores: list[float] = []
     words: list[float] = []
@@ -104,7 +106,11 @@ def main() -> None:
         "date": str(datetime.date.today()),
         "corpus_hours": round(sum(recording.duration_s for recording in corpus.recordings) / 3600, 2),
         "cores": os.cpu_count(),
-        **({"encoder": aligner.name} if options.encoder else {"steps": options.steps, "folds": options.folds}),
+        **(
+            {"encoder": aligner.name, "parts": options.parts}
+            if options.encoder
+            else {"steps": options.steps, "folds": options.folds}
+        ),
         "frames": len(scores),
         "frames_whose_text_names_something_in_view": round(sum(named) / len(named), 3),
         "same_with_another_text_of_the_recording": round(sum(elsewhere) / len(elsewhere), 3),
@@ -121,7 +127,7 @@ def main() -> None:
     out = (
         Path(__file__).parent
         / "results"
-        / f"own_alignment-{'encoder-' if options.encoder else ''}{datetime.date.today()}.json"
+        / f"own_alignment-{f'encoder-{options.parts}-' if options.encoder else ''}{datetime.date.today()}.json"
     )
     out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(result, indent=2))

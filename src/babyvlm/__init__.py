@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from babyvlm.corpus.recognition import RecognitionConfig as RecognitionConfig
     from babyvlm.curation.configuration import ClipModels as ClipModels
     from babyvlm.curation.configuration import CurationConfig as CurationConfig
+    from babyvlm.curation.configuration import EncoderConfig as EncoderConfig
     from babyvlm.curation.configuration import OwnEncoderConfig as OwnEncoderConfig
     from babyvlm.curation.recording_choice import RecordingChoice as RecordingChoice
     from babyvlm.curation.reselect import SelectionChanges as SelectionChanges
@@ -109,7 +110,7 @@ _PLACES = {
     "babyvlm.children": ("ChildrenConfig",),
     "babyvlm.corpus.nursery": ("NurseryConfig",),
     "babyvlm.corpus.recognition": ("RecognitionConfig",),
-    "babyvlm.curation.configuration": ("ClipModels", "CurationConfig", "OwnEncoderConfig"),
+    "babyvlm.curation.configuration": ("ClipModels", "CurationConfig", "EncoderConfig", "OwnEncoderConfig"),
     "babyvlm.curation.recording_choice": ("RecordingChoice",),
     "babyvlm.curation.reselect": ("SelectionChanges",),
     "babyvlm.evaluation": ("AskConfig",),
@@ -132,6 +133,7 @@ __all__ = [  # written out, so that editors and type checkers read it
     "ContrastConfig",
     "CurationConfig",
     "DetectionConfig",
+    "EncoderConfig",
     "Evaluation",
     "ImportConfig",
     "InstructionConfig",

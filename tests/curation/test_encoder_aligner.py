@@ -15,7 +15,8 @@ from babyvlm.cli import main
 from babyvlm.curation import PretrainingSet
 from babyvlm.curation.alignment import ClipTextPair, RecordingShard
 from babyvlm.curation.candidates import Candidate
-from babyvlm.curation.encoder_aligner import EncoderAligner
+from babyvlm.curation.configuration import EncoderConfig
+from babyvlm.curation.encoder_aligner import EncoderAligner, frame_and_parts
 from babyvlm.curation.shards import Shard
 from babyvlm.errors import InputError
 from babyvlm.folders import Manifest
@@ -75,19 +76,45 @@ def test_scores_are_the_information_of_the_definition(tmp_path):
     assert (found[1].clip, found[1].frames) == (0, (0,)) and (found[2].clip, found[2].frames) == (None, ())
 
 
+def test_a_frame_is_seen_whole_and_in_parts_that_cover_it():
+    frame = Image.fromarray(np.arange(40 * 60, dtype=np.uint16).reshape(40, 60).astype(np.int32))
+    parts = frame_and_parts(frame, 3)
+    assert [part.size for part in parts] == [(60, 40)] + [(39, 26)] * 4 + [(26, 17)] * 9
+    for few in (parts[1:5], parts[5:]):
+        assert len(np.unique(np.concatenate([np.asarray(part).ravel() for part in few]))) == 40 * 60
+    assert frame_and_parts(frame, 1) == [frame]
+
+
+def test_the_part_that_tells_most_answers_for_its_frame(tmp_path):
+    """A red corner in a blue frame is told of in parts, and hardly in the whole."""
+    frame = Image.new("RGB", (60, 60), COLOURS["blue"])
+    frame.paste(COLOURS["red"], (40, 40, 60, 60))
+    pair = ClipTextPair(pictures=[frame, Image.new("RGB", (60, 60), COLOURS["blue"])], text="a red one")
+    found = {}
+    for parts in (1, 3):
+        aligner = EncoderAligner(ColourEncoder, EncoderConfig(model="colours", parts=parts))
+        aligner.fit([recorded(tmp_path, f"r{parts}", ["a red one", "blue", "green"])])
+        (scores,) = aligner.score("r", [pair])
+        found[parts] = scores.frames
+    assert found[1][0] < 0 < found[3][0] and found[1][1] == found[3][1] < 0
+
+
 def test_the_name_tells_weights_and_texts_apart_and_survives_another_process(tmp_path):
     first, second = recorded(tmp_path, "r", ["red one", "blue"]), recorded(tmp_path, "s", ["green"])
     names = []
-    for opened, recordings in (
-        (ColourEncoder, [first]), (ColourEncoder, [first, second]), (partial(ColourEncoder, 9.0), [first]),
-    ):  # fmt: skip
-        aligner = EncoderAligner(opened)
+    for opened, recordings, parts in (
+        (ColourEncoder, [first], 3),
+        (ColourEncoder, [first], 2),
+        (ColourEncoder, [first, second], 3),
+        (partial(ColourEncoder, 9.0), [first], 3),
+    ):
+        aligner = EncoderAligner(opened, EncoderConfig(model="colours", parts=parts))
         aligner.fit(recordings)
         elsewhere = pickle.loads(pickle.dumps(aligner))
         assert list(elsewhere.score("r", [clip("red", "red")])) == list(aligner.score("r", [clip("red", "red")]))
         assert elsewhere.name == aligner.name
         names.append(aligner.name)
-    assert len(set(names)) == 3
+    assert len(set(names)) == 4
 
 
 def test_an_encoder_that_knows_no_word_of_the_corpus_is_refused(tmp_path):
@@ -104,7 +131,7 @@ def test_a_contrastive_stage_filters_a_set(small_corpus, tmp_path):
     DualEncoder(config).save_pretrained(tmp_path / "stage")
     Manifest(kind="checkpoint", configuration={"recipe": "tiny", "stage": "contrastive"}).write(tmp_path / "stage")
     words = ["curate", str(small_corpus), "--workers", "1", "--aligner", "encoder"]
-    words += ["--encoder", str(tmp_path / "stage")]
+    words += ["--encoder.model", str(tmp_path / "stage")]
     # All texts are the one word it knows, which no picture makes likelier than the others.
     main([*words, "--out", str(tmp_path / "set"), "--min-clip-alignment", "-0.1", "--min-frame-alignment", "-0.1"])
     kept = PretrainingSet(tmp_path / "set")

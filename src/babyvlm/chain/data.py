@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from babyvlm.corpus.recognition import RecognitionConfig, Transcribed
     from babyvlm.curation import CurationConfig, PretrainingSet
     from babyvlm.curation.choose import AlignerKind
-    from babyvlm.curation.configuration import ClipModels, OwnEncoderConfig
+    from babyvlm.curation.configuration import ClipModels, EncoderConfig, OwnEncoderConfig
     from babyvlm.curation.recording_choice import RecordingChoice
     from babyvlm.curation.reselect import SelectionChanges
     from babyvlm.evaluation.dual_encoder import PictureTextEncoder
@@ -155,7 +155,7 @@ def curate(
     aligner: AlignerKind = "none",
     models: ClipModels | None = None,
     own: OwnEncoderConfig | None = None,
-    encoder: Place = "",
+    encoder: EncoderConfig | None = None,
     workers: int = 0,
     dask: str = "",
     layout: str = "auto",
@@ -175,9 +175,8 @@ def curate(
             itself (ours), or a dual encoder trained before (ours).
         models: The models of ``aligner="clip"``.
         own: The encoder of ``aligner="self"``.
-        encoder: That of ``aligner="encoder"``: the folder of a contrastive stage, or another dual encoder as `evaluate`
-            takes it behind ``clip:``. Pairs it was trained on score higher than others: it should come from other
-            recordings.
+        encoder: That of ``aligner="encoder"``. Pairs it was trained on score higher than others: it should come from
+            other recordings.
         workers: Processes; 0 for one a core. With ``dask``, how many recordings are in work at a time.
         dask: Address of a Dask scheduler, or its scheduler file, to decode on a cluster.
         layout: How recordings are named.
@@ -196,7 +195,7 @@ def curate(
     from babyvlm.curation import CurationConfig, PretrainingSet
     from babyvlm.curation import curate as curate_pretraining
     from babyvlm.curation.choose import check_aligner, make_aligner
-    from babyvlm.curation.configuration import ClipModels, OwnEncoderConfig
+    from babyvlm.curation.configuration import ClipModels, EncoderConfig, OwnEncoderConfig
     from babyvlm.curation.pipeline import shards_beside
     from babyvlm.executors import dask_executor
     from babyvlm.folders import MANIFEST, fresh_folder
@@ -204,9 +203,9 @@ def curate(
     from babyvlm.toolbox import InstructionConfig, write_instruction_set
 
     out, config, instruction = Path(out), config or CurationConfig(), instruction or InstructionConfig()
-    models, own = models or ClipModels(), own or OwnEncoderConfig()
-    check_aligner(aligner, config, models, own, str(encoder), on_cluster=bool(dask))
-    scorer = make_aligner(aligner, models, own, functools.partial(_open_encoder, str(encoder)))
+    models, own, encoder = models or ClipModels(), own or OwnEncoderConfig(), encoder or EncoderConfig()
+    check_aligner(aligner, config, models, own, encoder, on_cluster=bool(dask))
+    scorer = make_aligner(aligner, models, own, encoder, functools.partial(_open_encoder, encoder.model))
     corpus, shards = opened(corpus, layout), shards_beside(out)
     boxed = _check_boxes(corpus, config)  # what is wrong with boxes is reported before hours of decoding
     if not boxed and instruction != InstructionConfig():

@@ -14,7 +14,7 @@ from babyvlm.cli.shared import Layout, Sharing, closing
 from babyvlm.corpus.nursery.configuration import NurseryConfig
 from babyvlm.corpus.recognition.configuration import RecognitionConfig
 from babyvlm.curation.choose import AlignerKind
-from babyvlm.curation.configuration import ClipModels, CurationConfig, OwnEncoderConfig
+from babyvlm.curation.configuration import ClipModels, CurationConfig, EncoderConfig, OwnEncoderConfig
 from babyvlm.curation.recording_choice import RecordingChoice
 from babyvlm.curation.reselect import SelectionChanges
 from babyvlm.names import MaterialName
@@ -158,7 +158,7 @@ def curate(
     aligner: AlignerKind = "none",
     models: ClipModels = ClipModels(),  # noqa: B008
     own: OwnEncoderConfig = OwnEncoderConfig(),  # noqa: B008
-    encoder: str = "",
+    encoder: EncoderConfig = EncoderConfig(),  # noqa: B008
     workers: int = 0,
     dask: str = "",
     layout: Layout = "auto",
@@ -177,8 +177,7 @@ def curate(
             itself, or a dual encoder trained before.
         models: The models of ``--aligner clip``.
         own: The encoder of ``--aligner self``.
-        encoder: That of ``--aligner encoder``: the folder of a contrastive stage trained on other recordings, or
-            another dual encoder, as ``evaluate`` takes it behind clip:.
+        encoder: The encoder of ``--aligner encoder``.
         workers: Processes; 0 for one a core. With --dask, how many recordings are in work at a time.
         dask: Address of a Dask scheduler, or its scheduler file, to decode on a cluster; see docs/clusters.md.
         layout: How recordings are named; NAME is a layout that another package adds.

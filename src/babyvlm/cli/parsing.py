@@ -30,6 +30,7 @@ RARE: dict[str, tuple[str, ...]] = {
     "AskConfig": ("attempts", "timeout_s", "backoff_s"),
     "CropConfig": ALL,
     "CurationConfig": ("min_sharpness", "duplicate_bits", "max_words", "min_clip_s", "max_clip_s", "window_stride"),
+    "EncoderConfig": ("seed",),
     "ExclusionRules": ALL,
     "InstructionConfig": ("max_crops",),
     "NurseryConfig": ("annotation_fps", "utterances_per_minute"),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from babyvlm.curation.alignment import CLIP_THRESHOLD, FRAME_THRESHOLD, Aligner, NoAligner
-from babyvlm.curation.configuration import ClipModels, CurationConfig, OwnEncoderConfig
+from babyvlm.curation.configuration import ClipModels, CurationConfig, EncoderConfig, OwnEncoderConfig
 from babyvlm.errors import ConfigError
 
 if TYPE_CHECKING:  # which loads torch
@@ -25,7 +25,7 @@ def check_aligner(
     config: CurationConfig,
     models: ClipModels,
     own: OwnEncoderConfig,
-    encoder: str = "",
+    encoder: EncoderConfig,
     *,
     on_cluster: bool = False,
 ) -> None:
@@ -50,12 +50,12 @@ def check_aligner(
         raise ConfigError("--models.* are those of --aligner clip, which was not chosen")
     if kind != "self" and own != OwnEncoderConfig():
         raise ConfigError("--own.* are settings of --aligner self, which was not chosen")
-    if kind != "encoder" and encoder:
-        raise ConfigError(f"--encoder {encoder} is that of --aligner encoder, which was not chosen")
-    if kind == "encoder" and not encoder:
+    if kind != "encoder" and encoder != EncoderConfig():
+        raise ConfigError("--encoder.* are settings of --aligner encoder, which was not chosen")
+    if kind == "encoder" and not encoder.model:
         raise ConfigError(
-            "--aligner encoder needs --encoder: the folder of a contrastive stage, or another dual encoder as evaluate "
-            "takes it behind clip:"
+            "--aligner encoder needs --encoder.model: the folder of a contrastive stage, or another dual encoder as "
+            "evaluate takes it behind clip:"
         )
     if kind == "clip" and not any(scores.values()):
         raise ConfigError("--aligner clip scores nothing: both --models.clip and --models.x-clip are left out")
@@ -69,7 +69,11 @@ def check_aligner(
 
 
 def make_aligner(
-    kind: AlignerKind, models: ClipModels, own: OwnEncoderConfig, opened: Callable[[], PairEncoder] | None = None
+    kind: AlignerKind,
+    models: ClipModels,
+    own: OwnEncoderConfig,
+    encoder: EncoderConfig,
+    opened: Callable[[], PairEncoder] | None = None,
 ) -> Aligner:
     """The aligner of this kind. Only what needs torch loads it.
 
@@ -77,13 +81,14 @@ def make_aligner(
         kind: Which.
         models: Of ``clip``.
         own: Of ``self``.
-        opened: Of ``encoder``: opens it; picklable.
+        encoder: Of ``encoder``.
+        opened: Opens its model; picklable.
     """
     if kind == "encoder":
         from babyvlm.curation.encoder_aligner import EncoderAligner
 
         assert opened is not None
-        return EncoderAligner(opened)
+        return EncoderAligner(opened, encoder)
     if kind == "clip":
         from babyvlm.curation.similarity import ClipAligner
 

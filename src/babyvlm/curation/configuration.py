@@ -133,3 +133,21 @@ class OwnEncoderConfig:
             )
         if self.steps < 1 or self.batch < 2:
             raise ConfigError("steps must be at least 1 and batch at least 2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderConfig:
+    """A dual encoder that was trained before. All settings are our choice."""
+
+    model: str = ""
+    """Folder of a contrastive stage trained on other recordings, or another dual encoder (CVCL, CLIP, SigLIP) as
+    ``evaluate`` takes it behind clip:."""
+    parts: int = 3
+    """A frame is seen whole, in 2 by 2 parts, and so on up to so many rows and columns; the part that tells most of the
+    text counts. 1 for whole frames alone, in a fourteenth of the time."""
+    seed: int = 0
+    """Seed of the texts of the corpus with which others are compared."""
+
+    def __post_init__(self) -> None:
+        if self.parts < 1:
+            raise ConfigError(f"parts must be at least 1, not {self.parts}")

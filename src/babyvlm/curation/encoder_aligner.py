@@ -1,18 +1,21 @@
 """A dual encoder that was trained before as the aligner: a contrastive stage of ours, CVCL, CLIP or SigLIP (ours).
 
-    frame ── encoder ── unit vector ─┐
-    text ─── encoder ── unit vector ─┴─ how much likelier the frame makes its text than other texts of the corpus
+    frame ── whole, and parts of it ── encoder ── unit vectors ─┐
+    text ───────────────────────────── encoder ── unit vector ──┴─ how much likelier than other texts of the corpus the
+                                                                   part that tells most makes the text
 
 The score is that of ``--aligner self`` (``information.py``), so that one threshold means the same for both; a text of
-which the encoder knows no word has 0. The other texts are drawn from the training recordings. An encoder knows the
-pairs it was trained on: what it should judge must come from other recordings.
+which the encoder knows no word has 0. What is named is mostly a small part of the frame: scores of parts tell better
+whether it is in view (``benchmarks/own_alignment.py``). The other texts are drawn from the training recordings. An
+encoder knows the pairs it was trained on: what it should judge must come from other recordings.
 
-B frames, R reference texts, D width of the common space.
+P whole frames and parts of them, R reference texts, D width of the common space.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,13 +26,16 @@ import torch
 from PIL import Image
 
 from babyvlm.curation.alignment import ClipTextPair, RecordingShard
+from babyvlm.curation.configuration import EncoderConfig
 from babyvlm.curation.information import REFERENCE_TEXTS, squashed_information
 from babyvlm.curation.shards import ClipScores
 from babyvlm.errors import InputError
 from babyvlm.executors import in_order
 from babyvlm.records import content_id
 
-_CLIPS_AT_ONCE = 32
+_CLIPS_AT_ONCE, _PICTURES_AT_ONCE = 16, 128
+_SIDE = 1.3
+"""Sum of the sides of a row of parts, over that of the frame: neighbours overlap."""
 
 
 class PairEncoder(Protocol):
@@ -57,11 +63,11 @@ class EncoderAligner:
 
     Args:
         opened: Opens the encoder; picklable, for clusters.
-        seed: Which texts of the corpus others are compared with.
+        config: The settings.
     """
 
-    def __init__(self, opened: Callable[[], PairEncoder], seed: int = 0) -> None:
-        self._open, self._seed = opened, seed
+    def __init__(self, opened: Callable[[], PairEncoder], config: EncoderConfig | None = None) -> None:
+        self._open, self._config = opened, config or EncoderConfig()
         self._encoder: PairEncoder | None = opened()
         self._known = f"{self._encoder.name}, {self._encoder.revision}"
         self._references: list[str] = []
@@ -69,7 +75,7 @@ class EncoderAligner:
 
     @property
     def name(self) -> str:
-        return f"encoder: {self._known}, {content_id(self._references)}"
+        return f"encoder: {self._known}, {content_id(self._references, self._config.parts)}"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_encoder": None, "_vectors_RD": None}
@@ -86,36 +92,46 @@ class EncoderAligner:
         if texts and not known:
             raise InputError(
                 f"{self._known} knows no word of the corpus's {len(texts)} different texts",
-                remedy="Give --encoder one that was trained on speech like this, or choose another --aligner",
+                remedy="Give --encoder.model one that was trained on speech like this, or choose another --aligner",
             )
-        self._references = random.Random(self._seed).sample(known, min(REFERENCE_TEXTS, len(known)))
+        self._references = random.Random(self._config.seed).sample(known, min(REFERENCE_TEXTS, len(known)))
         self._vectors_RD = None
 
     @torch.inference_mode()
     def score(self, recording: str, clips: Iterable[ClipTextPair]) -> Iterator[ClipScores]:
-        encoder = self._opened()
         if self._vectors_RD is None:
-            vectors = [vector_D for text in self._references if (vector_D := encoder.text(text)) is not None]
+            found = (self._opened().text(text) for text in self._references)
+            vectors = [vector_D for vector_D in found if vector_D is not None]
             self._vectors_RD = torch.stack(vectors) if vectors else None
         remaining = iter(clips)
         batches = iter(lambda: list(itertools.islice(remaining, _CLIPS_AT_ONCE)), [])
-        with ThreadPoolExecutor(1) as pool, contextlib.closing(in_order(_decoded, batches, pool, ahead=2)) as decoded:
-            for batch in decoded:
-                pictures = [picture for _, shown in batch for picture in shown]
-                placed_BD = encoder.placed(encoder.features(pictures)) if pictures else None
-                taken = 0
-                for text, shown in batch:
-                    own_D, last = encoder.text(text), taken + len(shown)
-                    if placed_BD is None or not shown:
-                        yield ClipScores(frames=())
-                    elif own_D is None or self._vectors_RD is None:
-                        yield ClipScores(clip=0.0, frames=(0.0,) * len(shown))
-                    else:
-                        frames_BD = encoder.scale * placed_BD[taken:last]
-                        found = squashed_information(frames_BD @ own_D, frames_BD @ self._vectors_RD.T)
-                        mean = round(sum(found) / len(found), 4)
-                        yield ClipScores(clip=mean, frames=tuple(round(one, 4) for one in found))
-                    taken = last
+        cut = functools.partial(_cut, parts=self._config.parts)
+        with ThreadPoolExecutor(1) as pool, contextlib.closing(in_order(cut, batches, pool, ahead=2)) as ready:
+            for batch in ready:
+                placed_PD = self._placed([picture for _, seen in batch for picture in seen])
+                for text, seen in batch:
+                    own_PD, placed_PD = placed_PD[: len(seen)], placed_PD[len(seen) :]
+                    yield self._scores(text, own_PD)
+
+    def _placed(self, pictures: Sequence[Image.Image]) -> torch.Tensor:
+        """Unit vectors, PD."""
+        encoder = self._opened()
+        starts = range(0, len(pictures), _PICTURES_AT_ONCE)
+        chunks = [encoder.placed(encoder.features(pictures[at : at + _PICTURES_AT_ONCE])) for at in starts]
+        return torch.cat(chunks) if chunks else torch.zeros(0, 1)
+
+    def _scores(self, text: str, placed_PD: torch.Tensor) -> ClipScores:
+        """Of a clip: the mean of its frames' scores, each that of the part that tells most."""
+        if not len(placed_PD):
+            return ClipScores(frames=())
+        parts = sum(n * n for n in range(1, self._config.parts + 1))
+        own_D = self._opened().text(text)
+        if own_D is None or self._vectors_RD is None:
+            return ClipScores(clip=0.0, frames=(0.0,) * (len(placed_PD) // parts))
+        logits_PD = self._opened().scale * placed_PD
+        found = squashed_information(logits_PD @ own_D, logits_PD @ self._vectors_RD.T)
+        frames = tuple(round(max(found[at : at + parts]), 4) for at in range(0, len(found), parts))
+        return ClipScores(clip=round(sum(frames) / len(frames), 4), frames=frames)
 
     def _opened(self) -> PairEncoder:
         if self._encoder is None:
@@ -123,6 +139,18 @@ class EncoderAligner:
         return self._encoder
 
 
-def _decoded(clips: Sequence[ClipTextPair]) -> list[tuple[str, list[Image.Image]]]:
-    """Texts, each with its pictures. Runs in a thread."""
-    return [(each.text, list(each.pictures)) for each in clips]
+def _cut(clips: Sequence[ClipTextPair], parts: int) -> list[tuple[str, list[Image.Image]]]:
+    """Texts, each with its frames, whole and in parts, those of a frame next to each other. Runs in a thread."""
+    return [(each.text, [seen for frame in each.pictures for seen in frame_and_parts(frame, parts)]) for each in clips]
+
+
+def frame_and_parts(frame: Image.Image, parts: int) -> list[Image.Image]:
+    """The frame, its 2 by 2 parts, and so on up to ``parts`` by ``parts``; neighbours overlap."""
+    found = [frame]
+    for count in range(2, parts + 1):
+        width, height = (max(1, round(side * _SIDE / count)) for side in frame.size)
+        for row, column in itertools.product(range(count), repeat=2):
+            left = round((frame.width - width) * column / (count - 1))
+            top = round((frame.height - height) * row / (count - 1))
+            found.append(frame.crop((left, top, left + width, top + height)))
+    return found
