@@ -14,12 +14,13 @@ from PIL import Image
 from babyvlm.cli import main
 from babyvlm.curation import PretrainingSet
 from babyvlm.curation.alignment import ClipTextPair, RecordingShard
-from babyvlm.curation.candidates import Candidate
+from babyvlm.curation.candidates import Candidate, CandidateFrame
 from babyvlm.curation.configuration import EncoderConfig
 from babyvlm.curation.encoder_aligner import EncoderAligner, frame_and_parts
 from babyvlm.curation.shards import Shard
 from babyvlm.errors import InputError
 from babyvlm.folders import Manifest
+from babyvlm.images import ImageStoreWriter
 from babyvlm.model import DualEncoder, DualEncoderConfig, ModelShape
 from babyvlm.model.configuration import vision_config
 from babyvlm.records import write_jsonl
@@ -76,6 +77,32 @@ def test_scores_are_the_information_of_the_definition(tmp_path):
     assert (found[1].clip, found[1].frames) == (0, (0,)) and (found[2].clip, found[2].frames) == (None, ())
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+def test_unrelated_texts_are_worth_nothing_on_average(tmp_path, parts):
+    """Over frames and texts of the corpus, exponentials of what scores were before they were squashed average to 1."""
+    draw = np.random.default_rng(0)
+    pictures = [
+        Image.fromarray(draw.integers(0, 255, (12, 12, 3), dtype=np.uint8).repeat(5, 0).repeat(5, 1)) for _ in "1234"
+    ]
+    shard = Shard(folder=tmp_path / "r")
+    texts = ["a red one", "blue", "green", "green and red"]
+    with ImageStoreWriter(shard.images_folder) as images:
+        for number, picture in enumerate(pictures):
+            images.add(f"r_{number}", picture)
+    stored = [shard.images().read(f"r_{number}") for number in range(4)]
+    frames = [CandidateFrame(image=f"r_{number}", number=1, sharpness=1.0, looks="0" * 16) for number in range(4)]
+    rows = [
+        Candidate(recording="r", start_ms=n * 1000, end_ms=n * 1000 + 999, text=text, frames=(frame,))
+        for n, (text, frame) in enumerate(zip(texts, frames, strict=True))
+    ]
+    write_jsonl(shard.folder / "candidates.jsonl", rows)
+    aligner = EncoderAligner(ColourEncoder, EncoderConfig(model="colours", parts=parts))
+    aligner.fit([RecordingShard(recording="r", split="train", shard=shard)])
+    scored = aligner.score("r", [ClipTextPair(pictures=stored, text=text) for text in texts])
+    values = np.array([one.frames for one in scored])
+    assert np.exp(2 * np.arctanh(values)).mean() == pytest.approx(1, abs=1e-3) and values.std() > 0.05
+
+
 def test_a_frame_is_seen_whole_and_in_parts_that_cover_it():
     frame = Image.fromarray(np.arange(40 * 60, dtype=np.uint16).reshape(40, 60).astype(np.int32))
     parts = frame_and_parts(frame, 3)
@@ -118,7 +145,7 @@ def test_the_name_tells_weights_and_texts_apart_and_survives_another_process(tmp
 
 
 def test_an_encoder_that_knows_no_word_of_the_corpus_is_refused(tmp_path):
-    with pytest.raises(InputError, match="knows no word of the corpus's 2 different texts"):
+    with pytest.raises(InputError, match="knows no word of 2 different texts of the corpus"):
         EncoderAligner(ColourEncoder).fit([recorded(tmp_path, "r", ["ball", "cup"])])
 
 

@@ -4,12 +4,14 @@
     text ───────────────────────────── encoder ── unit vector ──┴─ how much likelier than other texts of the corpus the
                                                                    part that tells most makes the text
 
-The score is that of ``--aligner self`` (``information.py``), so that one threshold means the same for both; a text of
-which the encoder knows no word has 0. What is named is mostly a small part of the frame: scores of parts tell better
-whether it is in view (``benchmarks/own_alignment.py``). The other texts are drawn from the training recordings. An
-encoder knows the pairs it was trained on: what it should judge must come from other recordings.
+What is named is mostly a small part of the frame: scores of parts tell better whether it is in view
+(``benchmarks/own_alignment.py``). The most of several is large by chance too, so that what unrelated texts reach is
+taken away: as with ``--aligner self`` (``information.py``), exponentials of the score, not yet squashed, average to 1
+over frames and unrelated texts, and one threshold means the same for both. A text of which the encoder knows no word
+has 0. Unrelated texts are drawn from the training recordings. An encoder knows the pairs it was trained on: what it
+should judge must come from other recordings.
 
-P whole frames and parts of them, R reference texts, D width of the common space.
+N frames, P parts of a frame, itself among them, R reference texts, D width of the common space.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
+import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,13 +30,15 @@ from PIL import Image
 
 from babyvlm.curation.alignment import ClipTextPair, RecordingShard
 from babyvlm.curation.configuration import EncoderConfig
-from babyvlm.curation.information import REFERENCE_TEXTS, squashed_information
+from babyvlm.curation.information import REFERENCE_TEXTS, information, squashed
 from babyvlm.curation.shards import ClipScores
 from babyvlm.errors import InputError
 from babyvlm.executors import in_order
 from babyvlm.records import content_id
 
 _CLIPS_AT_ONCE, _PICTURES_AT_ONCE = 16, 128
+_REFERENCE_RECORDINGS, _REFERENCE_FRAMES = 200, 256
+"""Most recordings that unrelated texts are drawn from, and most frames by which it is told what these reach."""
 _SIDE = 1.3
 """Sum of the sides of a row of parts, over that of the frame: neighbours overlap."""
 
@@ -72,6 +77,8 @@ class EncoderAligner:
         self._known = f"{self._encoder.name}, {self._encoder.revision}"
         self._references: list[str] = []
         self._vectors_RD: torch.Tensor | None = None
+        self._unrelated = 0.0
+        """What unrelated texts reach, nats."""
 
     @property
     def name(self) -> str:
@@ -80,29 +87,36 @@ class EncoderAligner:
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_encoder": None, "_vectors_RD": None}
 
+    @torch.inference_mode()
     def fit(self, recordings: Sequence[RecordingShard]) -> None:
-        """Draws the texts that others are compared with; trains nothing.
+        """Draws the texts that others are compared with, and finds out what they reach; trains nothing.
 
         Raises:
             InputError: The encoder knows no word of any.
         """
+        draw = random.Random(self._config.seed)
         training = [each for each in recordings if each.split == "train"] or list(recordings)
-        texts = sorted({one.text for each in training for one in each.shard.candidates()})
-        known = [text for text in texts if self._opened().text(text) is not None]
-        if texts and not known:
+        heard = draw.sample(training, min(_REFERENCE_RECORDINGS, len(training)))
+        seen = [(each.shard, one) for each in heard for one in each.shard.candidates()]
+        texts = sorted({one.text for _, one in seen})
+        known = (text for text in draw.sample(texts, len(texts)) if self._opened().text(text) is not None)
+        self._references, self._vectors_RD = list(itertools.islice(known, REFERENCE_TEXTS)), None
+        if texts and not self._references:
             raise InputError(
-                f"{self._known} knows no word of the corpus's {len(texts)} different texts",
+                f"{self._known} knows no word of {len(texts)} different texts of the corpus",
                 remedy="Give --encoder.model one that was trained on speech like this, or choose another --aligner",
             )
-        self._references = random.Random(self._config.seed).sample(known, min(REFERENCE_TEXTS, len(known)))
-        self._vectors_RD = None
+        frames = [(shard, frame.image) for shard, one in seen for frame in one.frames]
+        reached = []
+        for shard, image in draw.sample(frames, min(_REFERENCE_FRAMES, len(frames))):
+            placed_PD = self._placed(frame_and_parts(shard.images().read(image), self._config.parts))
+            logits_PR = self._opened().scale * placed_PD @ self._reference_vectors().T
+            reached.append(information(logits_PR.T, logits_PR).amax(1))
+        together = torch.cat(reached) if reached else torch.zeros(1)
+        self._unrelated = float(together.logsumexp(0)) - math.log(len(together))
 
     @torch.inference_mode()
     def score(self, recording: str, clips: Iterable[ClipTextPair]) -> Iterator[ClipScores]:
-        if self._vectors_RD is None:
-            found = (self._opened().text(text) for text in self._references)
-            vectors = [vector_D for vector_D in found if vector_D is not None]
-            self._vectors_RD = torch.stack(vectors) if vectors else None
         remaining = iter(clips)
         batches = iter(lambda: list(itertools.islice(remaining, _CLIPS_AT_ONCE)), [])
         cut = functools.partial(_cut, parts=self._config.parts)
@@ -126,12 +140,19 @@ class EncoderAligner:
             return ClipScores(frames=())
         parts = sum(n * n for n in range(1, self._config.parts + 1))
         own_D = self._opened().text(text)
-        if own_D is None or self._vectors_RD is None:
+        if own_D is None:
             return ClipScores(clip=0.0, frames=(0.0,) * (len(placed_PD) // parts))
         logits_PD = self._opened().scale * placed_PD
-        found = squashed_information(logits_PD @ own_D, logits_PD @ self._vectors_RD.T)
-        frames = tuple(round(max(found[at : at + parts]), 4) for at in range(0, len(found), parts))
-        return ClipScores(clip=round(sum(frames) / len(frames), 4), frames=frames)
+        told_P = information(logits_PD @ own_D, logits_PD @ self._reference_vectors().T)
+        found = squashed(told_P.unflatten(0, (-1, parts)).amax(1) - self._unrelated)
+        return ClipScores(clip=round(sum(found) / len(found), 4), frames=tuple(round(one, 4) for one in found))
+
+    def _reference_vectors(self) -> torch.Tensor:
+        """Of the texts that others are compared with, RD."""
+        if self._vectors_RD is None:
+            found = (self._opened().text(text) for text in self._references)
+            self._vectors_RD = torch.stack([vector_D for vector_D in found if vector_D is not None])
+        return self._vectors_RD
 
     def _opened(self) -> PairEncoder:
         if self._encoder is None:

@@ -30,7 +30,7 @@ from torch.nn import functional
 
 from babyvlm.curation.alignment import ClipTextPair, RecordingShard
 from babyvlm.curation.configuration import OwnEncoderConfig
-from babyvlm.curation.information import REFERENCE_TEXTS, squashed_information
+from babyvlm.curation.information import REFERENCE_TEXTS, information, squashed
 from babyvlm.curation.shards import ClipScores
 from babyvlm.errors import InputError
 from babyvlm.progress import progress
@@ -147,7 +147,7 @@ class _FoldModel:
         pictures_BD = self.encoder.encode_image(pictures_BCHW)
         own_B = self.encoder.similarity(pictures_BD, self.encoder.encode_text(_ids([text], self.vocabulary)))[:, 0]
         others_BR = self.encoder.similarity(pictures_BD, self.references_RD)
-        return squashed_information(own_B, others_BR)
+        return squashed(information(own_B, others_BR))
 
 
 def _train(pairs: _Pairs, config: OwnEncoderConfig, fold: int) -> _FoldModel:
