@@ -210,7 +210,7 @@ def _check_scored(old: PretrainingSet, changes: SelectionChanges) -> None:
             aligner = old.manifest.configuration.get("aligner", "none")
             raise ConfigError(
                 f"{name} cannot apply: the {what} of {old.folder} were never scored (its aligner was {aligner}). "
-                "Curate the corpus with --aligner clip or --aligner self first"
+                "Curate the corpus with --aligner clip, self or encoder first"
             )
 
 
