@@ -6,13 +6,15 @@
 A grammatical trial has two pictures and two captions. Where a respondent gives a score for every caption, the trial is
 decided as published: both captions with their own pictures have to score more together than with each other's, so that
 a caption's own likelihood counts for nothing. Otherwise the trial earns the share of its two pictures that were right.
-Equal scores earn one half.
+Equal scores earn one half; as equal count scores that differ by less than a millionth, by which single precision tells
+the same caption apart from itself where it is read beside others.
 
 DEVIATION: the published figure has no such half; a tie is wrong there.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import fmean
@@ -23,7 +25,8 @@ from pydantic import Field
 from babyvlm.records import Item, Record, Response, SparseRecord
 from babyvlm.toolbox.contrasts.configuration import GRAMMATICAL, KINDS, LEXICAL
 from babyvlm.toolbox.contrasts.trials import TrialKey, trial_of
-from babyvlm.toolbox.graded import option_credit
+
+_EQUAL = 1e-6
 
 
 class KindFigure(SparseRecord):
@@ -153,7 +156,9 @@ def _by_pairs(found: Sequence[Judged]) -> float | None:
             return None
         own = turn.options.index(turn.gold)
         matched, mismatched = matched + scores.sums[own], mismatched + scores.sums[1 - own]
-    return option_credit([round(matched, 6), round(mismatched, 6)], 0)
+    if math.isclose(matched, mismatched, rel_tol=_EQUAL, abs_tol=_EQUAL):
+        return 0.5
+    return float(matched > mismatched)
 
 
 def lowest(label: str) -> tuple[int, str]:
