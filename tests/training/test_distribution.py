@@ -273,7 +273,7 @@ def test_torchrun_trains_by_the_command_with_copies(data, trained, tmp_path):
     # The recipe's own shape: the stages before are trained too.
     small = ["model.image_size=32", "model.vision_width=32", "model.vision_layers=1", "model.text_width=32"]
     small += ["model.text_layers=1", "model.text_intermediate=64", "model.vocabulary=300", "vision.local_size=16"]
-    small += ["vision.micro_batch=9", "vision.masked_patch_weight=1"]
+    small += ["vision.micro_batch=9", "vision.masked_patch_weight=1", "tower_from=vision"]
     stages = [f"{name}.optimisation.steps=2" for name in ("vision", "language")]
     done = torchrun(
         "-m", "babyvlm", "train", "nursery", *changes, *small, *stages,
