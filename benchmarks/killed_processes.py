@@ -70,7 +70,10 @@ def try_two(
         (folder / "watch").mkdir()
         (folder / "watch" / "sitecustomize.py").write_text(_WATCH, encoding="utf-8")
         began_s = time.monotonic()
-        _Started(run, [*words, "--out", str(folder / "whole")], None).end()
+        undisturbed = _Started(run, [*words, "--out", str(folder / "whole")], None)
+        if (status := undisturbed.wait(LONGEST_S)) != 0:
+            raise SystemExit(f"{' '.join(words)} ended with {status} before anything was killed")
+        undisturbed.end()
         lasts_s = time.monotonic() - began_s
         expected = content(folder / "whole")
         while counts["kills"] < kills:

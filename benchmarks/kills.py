@@ -61,11 +61,11 @@ SHAPE = {
 SMALL = [
     "vision.prototypes=32", "vision.head_width=16", "vision.bottleneck=8", "vision.local_views=2",
     "vision.local_size=16", "vision.probes=0", "language.packed_tokens=64", "instruction.mixture=[{}]",
-    "cpu_processes=1", "checkpoint_every_s=0",
+    "instruction.own_words=0", "cpu_processes=1", "checkpoint_every_s=0",
 ]  # fmt: skip
 STEPS = [
     f"{stage}.optimisation.{setting}"
-    for stage in ("vision", "language", "alignment", "joint", "instruction")
+    for stage in ("vision", "language", "contrastive", "alignment", "joint", "instruction")
     for setting in ("steps=4", "batch_size=4")
 ]
 TRAIN = ["train", "nursery", *(f"model.{name}={value}" for name, value in SHAPE.items()), *SMALL, *STEPS]
@@ -176,8 +176,15 @@ STAGES = (
     ),
 )  # fmt: skip
 STUDY_SHARE = 0.06
-TOGETHER = {"train, two processes": "sharding=ddp", "train, two shards": "sharding=fsdp"}
-"""Trainings by two processes, and how they share the model."""
+TOGETHER = {
+    "train, two processes": ["sharding=ddp"],
+    "train, two shards": [
+        "sharding=fsdp",
+        *(f"{stage}.optimisation.matrix_learning_rate=none" for stage in ("language", "joint", "instruction")),
+        "instruction.vision_until=1.0", "instruction.begin_again=false", "instruction.cache_vision_features=false",
+    ],
+}  # fmt: skip
+"""Trainings by two processes, and how they share the model; shards take no Muon and no tower that is frozen midway."""
 
 
 def forked(
@@ -319,10 +326,10 @@ def prepare(given: Path, only: Container[str] = COMMANDS) -> None:
 
 
 def try_together(
-    sharding: str, given: Path, draw: random.Random, kills: int, counts: dict[str, Any], save: Callable[[], None]
+    sharding: list[str], given: Path, draw: random.Random, kills: int, counts: dict[str, Any], save: Callable[[], None]
 ) -> None:
     """Kills either process of a training, or both."""
-    words = [*TRAIN, sharding, "cpu_processes=2", "--data", str(given / "set")]
+    words = [*TRAIN, *sharding, "cpu_processes=2", "--data", str(given / "set")]
     try_two(words, weights, babyvlm.cli.main, draw, kills, counts, save)
 
 
