@@ -79,10 +79,8 @@ def words_met(folder: Path) -> dict[str, tuple[float, int]]:
 
 def listened(folder: Path, seed: int) -> float:
     """The part of Looking While Listening that is right where the likelier picture is taken for the reply."""
-    asked, out = (
-        [sys.executable, "-m", "babyvlm", "evaluate", str(folder / "model" / "instruction")],
-        folder / "listened",
-    )
+    out = folder / "listened"
+    asked = [sys.executable, "-m", "babyvlm", "evaluate", str(folder / "model" / "instruction")]
     asked += [str(folder / "toolbox"), "--tasks", "looking_while_listening", "--answer", "published", "--out", str(out)]
     subprocess.run([*asked, "--seed", str(seed)], check=True)
     return float(json.loads((out / "scores.json").read_text())["babyvlm"]["overall"])

@@ -7,8 +7,8 @@ recordings it never saw, where the truth is known; no figure is promised).
 CORPUS is a rendered nursery with boxes (``babyvlm corpus render --hours 3``), by default that of the demonstration. A
 frame's text names something in view where it holds the label of a box of the nearest annotated moment, as a word or
 its plural. By ``--aligner self`` every frame is scored by a model that saw nothing of its recording's fold; with
-``--encoder``, by ``--aligner encoder``. Beside the scores stand those of
-the same frames with texts of other clips of their recording, and the number of words as a score, which needs no eyes.
+``--encoder``, by ``--aligner encoder``. Beside the scores stand those of the same frames with texts of other clips of
+their recording, and the number of words as a score, which needs no eyes.
 """
 
 from __future__ import annotations

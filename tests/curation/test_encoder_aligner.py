@@ -113,7 +113,7 @@ def test_a_frame_is_seen_whole_and_in_parts_that_cover_it():
 
 
 def test_the_part_that_tells_most_answers_for_its_frame(tmp_path):
-    """A red corner in a blue frame is told of in parts, and hardly in the whole."""
+    """A red corner of a blue frame fills a part of it, and is hardly seen in the whole."""
     frame = Image.new("RGB", (60, 60), COLOURS["blue"])
     frame.paste(COLOURS["red"], (40, 40, 60, 60))
     pair = ClipTextPair(pictures=[frame, Image.new("RGB", (60, 60), COLOURS["blue"])], text="a red one")

@@ -18,7 +18,7 @@ from PIL import Image
 
 from babyvlm.curation.sets import UTTERANCE_SCHEMA, RowWriter
 from babyvlm.errors import ConfigError, DataFolderError, OutputExistsError
-from babyvlm.evaluation import AskConfig, evaluate
+from babyvlm.evaluation import AskConfig, choose_respondent, evaluate
 from babyvlm.evaluation.respondents import Family, ImageReader, Respondent
 from babyvlm.folders import Manifest
 from babyvlm.images import ImageStoreWriter
@@ -352,6 +352,14 @@ def test_the_page_shows_baby_winoground(toolbox: Toolbox, tmp_path: Path) -> Non
     assert "Baby Winoground" in page and row in page.replace("\n", "")
 
 
+def evaluated_alone(toolbox: Toolbox, folder: Path, ask: AskConfig) -> str:
+    """The page of a run of guesses, whatever else it was told."""
+    guesses = choose_respondent("baseline:random", toolbox)
+    evaluate(guesses, toolbox, folder / "guesses", model="baseline:random", tasks=["left_right"], limit=5, ask=ask)
+    write_report([folder / "guesses"], folder / "guesses.html")
+    return read_page(folder / "guesses.html")[0]
+
+
 def test_a_single_partial_run_is_enough(toolbox: Toolbox, tmp_path: Path) -> None:
     respondent = Scripted("tiny", toolbox.items, 0.8)
     ask = AskConfig(answer="published", history="gold", max_new_tokens=9)
@@ -360,6 +368,8 @@ def test_a_single_partial_run_is_enough(toolbox: Toolbox, tmp_path: Path) -> Non
     text, _ = read_page(tmp_path / "page.html")
     assert "in Looking While Listening the likelier option taken for its reply, shown the right replies" in text
     assert "replies of at most 9 tokens" in text
+    guessing = evaluated_alone(toolbox, tmp_path, ask)
+    assert "likelier option" not in guessing
     assert "average over 1 sub-task (95% interval" in text and "the first 5 items of each sub-task" in text
     assert "No run of random guesses" in text
 

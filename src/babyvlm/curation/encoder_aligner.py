@@ -76,13 +76,15 @@ class EncoderAligner:
         self._encoder: PairEncoder | None = opened()
         self._known = f"{self._encoder.name}, {self._encoder.revision}"
         self._references: list[str] = []
+        self._frames: list[str] = []
+        """By which it was told what unrelated texts reach."""
         self._vectors_RD: torch.Tensor | None = None
         self._unrelated = 0.0
         """What unrelated texts reach, nats."""
 
     @property
     def name(self) -> str:
-        return f"encoder: {self._known}, {content_id(self._references, self._config.parts)}"
+        return f"encoder: {self._known}, {content_id(self._references, self._frames, self._config.parts)}"
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_encoder": None, "_vectors_RD": None}
@@ -107,8 +109,10 @@ class EncoderAligner:
                 remedy="Give --encoder.model one that was trained on speech like this, or choose another --aligner",
             )
         frames = [(shard, frame.image) for shard, one in seen for frame in one.frames]
+        drawn = draw.sample(frames, min(_REFERENCE_FRAMES, len(frames)))
+        self._frames = [image for _, image in drawn]
         reached = []
-        for shard, image in draw.sample(frames, min(_REFERENCE_FRAMES, len(frames))):
+        for shard, image in drawn:
             placed_PD = self._placed(frame_and_parts(shard.images().read(image), self._config.parts))
             logits_PR = self._opened().scale * placed_PD @ self._reference_vectors().T
             reached.append(information(logits_PR.T, logits_PR).amax(1))
@@ -140,7 +144,7 @@ class EncoderAligner:
             return ClipScores(frames=())
         parts = sum(n * n for n in range(1, self._config.parts + 1))
         own_D = self._opened().text(text)
-        if own_D is None:
+        if own_D is None or not self._references:
             return ClipScores(clip=0.0, frames=(0.0,) * (len(placed_PD) // parts))
         logits_PD = self._opened().scale * placed_PD
         told_P = information(logits_PD @ own_D, logits_PD @ self._reference_vectors().T)

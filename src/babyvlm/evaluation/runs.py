@@ -25,7 +25,7 @@ from typing import Any, NamedTuple, overload
 from pydantic import BaseModel, ConfigDict
 
 from babyvlm.errors import ConfigError, DataFolderError
-from babyvlm.evaluation.choose import extensions_in
+from babyvlm.evaluation.choose import BASELINES, extensions_in
 from babyvlm.evaluation.configuration import AskConfig, asked_otherwise
 from babyvlm.evaluation.durable import LOCK, DurableLines, cut_torn_line, only_process
 from babyvlm.evaluation.journal import RoundJournal
@@ -87,8 +87,9 @@ class Run(NamesExtensions, BaseModel):
 
     @property
     def asked_otherwise(self) -> tuple[str, ...]:
-        """How it was asked, in words, where that is not as usual."""
-        return asked_otherwise(self.options)
+        """How it was asked, in words, where that is not as usual; nothing of a baseline in which no model is asked."""
+        kind, _, rest = self.model.partition(":")
+        return () if kind == "baseline" and rest in BASELINES else asked_otherwise(self.options)
 
     def select(self, toolbox: Toolbox) -> list[Item]:
         """The items that this run asks."""
