@@ -51,7 +51,8 @@ def row_of(blocks, learned):
     for samples, length in blocks:
         starts += [begin + number * length for number in range(samples)]
         begin += samples * length
-    places = torch.tensor([start + place for start, within in zip(starts, learned, strict=True) for place in within])
+    found = [start + place for start, within in zip(starts, learned, strict=True) for place in within]
+    places = torch.tensor(found, dtype=torch.long)
     labels[0, places + 1] = ids[0, places + 1]
     return {"input_ids": ids, "labels": labels, "blocks": tuple(blocks), "learned_places": places}
 
@@ -158,3 +159,42 @@ def test_recipes_whose_layers_are_not_fused(changes):
         plain = replace(settings, optimisation=replace(settings.optimisation, matrix_learning_rate=None))
         recipe = replace(recipe, **{stage: plain})
     assert not fuses_layers(replace(recipe, **changes), torch.device("cpu"))
+
+
+@pytest.mark.parametrize("learned", [[[4], [2, 5], [], [9], [0]], [[], [], [], [], []]], ids=["some", "nothing"])
+def test_what_no_learned_place_sees_goes_through_no_layer(learned):
+    model, row = new_model(torch.float32), row_of([(3, 8), (2, 16)], learned)
+    passed = []
+    for layer in model.model.language_model.layers:
+        layer.register_forward_hook(lambda layer, given, output: passed.append(output.shape[1]))
+    _, logits, gradients = loss_and_gradients(model, row, fused=True)
+    seen = sum(max(places) + 1 for places in learned if places)
+    assert passed == [seen, seen, sum(map(len, learned))]
+    _, usual_logits, usual = loss_and_gradients(model, row, fused=False)
+    torch.testing.assert_close(logits, usual_logits, rtol=1e-5, atol=1e-5)
+    assert gradients.keys() == usual.keys()
+    for parameter, gradient in usual.items():
+        torch.testing.assert_close(gradients[parameter], gradient, rtol=1e-4, atol=1e-6, msg=parameter)
+
+
+def test_in_half_precision_sizes_come_in_steps_and_what_fills_up_teaches_nothing():
+    row = ROWS["lengths of several kinds"]
+    model = new_model(torch.bfloat16)
+    passed = []
+    model.model.language_model.layers[0].register_forward_hook(lambda *given: passed.append(given[-1].shape[1]))
+    _, logits, gradients = loss_and_gradients(model, row, fused=True)
+    assert passed == [128]  # of 121 that are seen: 32, 6, 7, 7 and 69
+    assert len(logits) == len(row["learned_places"])
+    by_word = gradients["model.language_model.embed_tokens.weight"]
+    unseen = torch.ones(len(by_word), dtype=torch.bool)
+    unseen[row["input_ids"][0]] = False
+    assert (by_word[unseen] == 0).all()
+    assert all(gradient.isfinite().all() for gradient in gradients.values())
+
+
+def test_scores_computed_a_part_at_a_time_are_the_same(monkeypatch):
+    model, row = new_model(torch.float32), ROWS["lengths of several kinds"]
+    whole = loss_and_gradients(model, row, fused=True)
+    monkeypatch.setattr("babyvlm.training.fused_layers._SCORES", 1)  # one head of one sample
+    parts = loss_and_gradients(model, row, fused=True)
+    torch.testing.assert_close(parts, whole)

@@ -2,15 +2,18 @@
 
     hidden_TD ── norm ── queries, keys, values ── rotated ── attention by heads ── + ── norm ── MLP ── + ── hidden_TD
 
-In models of a few million parameters products take a third of a step's time on a processor; the rest are passes over
-memory, of which transformers' layers make many: norms in float32, rotations in five passes, scores copied to float32
-and back. Of the last layer only the places whose next token is learned are computed, and of all others keys and values:
+In models of a few million parameters products take a third to two thirds of a step's time on a processor; the rest are
+passes over memory, of which transformers' layers make many: norms in float32, rotations in five passes, scores copied
+to float32 and back. Of a row only what a learned place sees goes through the layers: no padding, and of each sample
+nothing behind its last learned place. Of the last layer only the places whose next token is learned are computed, and
+of all others keys and values:
 
-    hidden_TD ─┬─ all places ──────── keys, values ─┐
-               └─ M learned places ── queries ──────┴─ attention ── + ── MLP ── + ── hidden_MD
+    row ── T seen places ── layers ── hidden_TD ─┬─ all ───────────────── keys, values ─┐
+                                                 └─ M learned places ──── queries ──────┴─ attention ── + ── MLP ── + ──
 
-A row of T tokens lies in blocks of B samples of L tokens (``packed_attention.py``). D width, H heads, C width of a
-head, F width of the MLP, Q queries of a sample, S = 2 D.
+Attention alone needs samples of one length beside each other: there states are spread over S slots, B samples of L in a
+block, and gathered again. D width, H heads, C width of a head, K = D / 2, E = 2 D, F width of the MLP, Q queries of a
+sample.
 """
 
 from __future__ import annotations
@@ -18,13 +21,15 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch.nn import functional as F
 
 from babyvlm.model.packed_attention import RowLayout
+from babyvlm.training.seen_places import Asking, SeenRow, gathered, spread
+
+_SCORES = 2**18
+"""Scores computed at a time."""
 
 
 @contextlib.contextmanager
@@ -41,8 +46,9 @@ def fused_layers(language_model: Any, wanted: bool) -> Iterator[None]:
     config = language_model.config
     plain = not (config.attention_bias or config.mlp_bias or config.attention_dropout) and config.hidden_act == "silu"
     fused = language_model.layers if wanted and plain and _heads(config) == config.num_key_value_heads else []
+    rows = _Rows(language_model)
     for layer in fused:
-        layer.forward = functools.partial(_layer, layer, type(layer).forward, layer is language_model.layers[-1])
+        layer.forward = functools.partial(_layer, layer, type(layer).forward, rows)
     try:
         yield
     finally:
@@ -56,189 +62,105 @@ def _heads(config: Any) -> int:
 
 
 def _layer(
-    layer: Any, usual: Callable[..., torch.Tensor], last: bool, hidden_1TD: torch.Tensor, **options: Any
+    layer: Any, usual: Callable[..., torch.Tensor], rows: _Rows, hidden_1TD: torch.Tensor, **options: Any
 ) -> torch.Tensor:
-    """What transformers' decoder layer computes; of the last one, where the row says what is learned, those places."""
+    """What transformers' decoder layer computes: the first one of what is seen, the last one of what is learned."""
     layout: RowLayout | None = options.get("layout")
     attention, mlp = layer.self_attn, layer.mlp
     if layout is None or torch.is_autocast_enabled("cpu"):
         return usual(layer, hidden_1TD, **options)
-    cosines_1TC, sines_1TC = options["position_embeddings"]
-    places_M = layout.learned_places if last else None
-    layout.spared = places_M is not None
-    row = _Row(
-        blocks=layout.blocks,
-        cosines_TC=cosines_1TC[0],
-        sines_TC=sines_1TC[0],
-        places_M=places_M,
-        epsilons=(layer.input_layernorm.variance_epsilon, layer.post_attention_layernorm.variance_epsilon),
-        scaling=attention.scaling,
-        heads=_heads(attention.config),
-    )
+    row = rows.of(layout, *(turns_1TC[0] for turns_1TC in options["position_embeddings"]))
+    last = layer is rows.last
+    layout.spared = last and row.learned is not None
+    hidden_TD = hidden_1TD[0]
+    if layer is rows.first and row.seen_T is not None:
+        hidden_TD = hidden_TD.index_select(0, row.seen_T)
+    norms = (layer.input_layernorm, layer.post_attention_layernorm)
     weights = (
-        layer.input_layernorm.weight,
+        norms[0].weight,
         attention.q_proj.weight,
         attention.k_proj.weight,
         attention.v_proj.weight,
         attention.o_proj.weight,
-        layer.post_attention_layernorm.weight,
+        norms[1].weight,
         mlp.gate_proj.weight,
         mlp.up_proj.weight,
         mlp.down_proj.weight,
     )
-    fused_TD: torch.Tensor = _FusedLayer.apply(hidden_1TD[0], row, *weights)
-    return fused_TD[None]
+    asking = row.learned if last and row.learned is not None else row.all
+    epsilons = tuple(norm.variance_epsilon for norm in norms)
+    fused_MD: torch.Tensor = _FusedLayer.apply(hidden_TD, row, asking, epsilons, *weights)
+    return fused_MD[None]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Row:
-    """What a layer needs to know of a row."""
+class _Rows:
+    """The row that goes through the layers, worked out once for all of them."""
 
-    blocks: Sequence[tuple[int, int]]
-    cosines_TC: torch.Tensor
-    sines_TC: torch.Tensor
-    places_M: torch.Tensor | None
-    """Places that are computed, in order; None for all."""
-    epsilons: tuple[float, float]
-    scaling: float
-    heads: int
+    def __init__(self, language_model: Any) -> None:
+        self.first, self.last = language_model.layers[0], language_model.layers[-1]
+        self._of = functools.partial(
+            SeenRow.of, heads=_heads(language_model.config), scaling=self.first.self_attn.scaling
+        )
+        self._layout: RowLayout | None = None
+        self._row: SeenRow | None = None
 
-    @functools.cached_property
-    def turns_of_keys(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Cosines and sines for all heads, TD."""
-        return self.cosines_TC.tile(1, self.heads), self.sines_TC.tile(1, self.heads)
-
-    @functools.cached_property
-    def turns_of_queries(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """The same for the places that ask, attention's scale in it, MD."""
-        cosines_TD, sines_TD = self.turns_of_keys
-        if self.places_M is not None:
-            cosines_TD, sines_TD = cosines_TD[self.places_M], sines_TD[self.places_M]
-        return cosines_TD * self.scaling, sines_TD * self.scaling
-
-    def by_head(self, states_TD: torch.Tensor) -> torch.Tensor:
-        """Each head's in one piece, HTC."""
-        return states_TD.unflatten(1, (self.heads, -1)).transpose(0, 1).contiguous()
-
-    def by_token(self, states_HTC: torch.Tensor) -> torch.Tensor:
-        """Each token's in one piece, TD."""
-        return states_HTC.transpose(0, 1).flatten(1)
-
-    @functools.cached_property
-    def asked(self) -> list[_Asked]:
-        """The blocks, with the queries of each."""
-        starts, begin = [0], 0
-        for samples, length in self.blocks:
-            starts.append(begin := begin + samples * length)
-        if self.places_M is None:
-            return [
-                _Asked(start, samples, length, None, _causal(length, self.cosines_TC.dtype))
-                for start, (samples, length) in zip(starts, self.blocks, strict=False)
-            ]
-        bounds = torch.searchsorted(self.places_M, torch.tensor(starts)).tolist()
-        found = []
-        for number, (samples, length) in enumerate(self.blocks):
-            first, end = bounds[number], bounds[number + 1]
-            if first < end:
-                queries = _Queries.of(self.places_M[first:end] - starts[number], first, samples, length)
-                mask_BQL = queries.mask(length, self.cosines_TC.dtype)
-                found.append(_Asked(starts[number], samples, length, queries, mask_BQL))
-        return found
-
-
-class _Queries(NamedTuple):
-    """Queries of a block, as many for each sample as the most that one has."""
-
-    rows_BQ: torch.Tensor
-    """Which of the M they are; any where there are fewer."""
-    real_BQ: torch.Tensor
-    """Booleans."""
-    within_BQ: torch.Tensor
-    """Their places within the sample."""
-
-    @classmethod
-    def of(cls, places_m: torch.Tensor, first: int, samples: int, length: int) -> _Queries:
-        sample_m = places_m // length
-        counts_B = torch.bincount(sample_m, minlength=samples)
-        number_m = torch.arange(len(places_m)) - (counts_B.cumsum(0) - counts_B)[sample_m]
-        shape = (samples, int(counts_B.max()))
-        rows_BQ = torch.full(shape, first)
-        real_BQ = torch.zeros(shape, dtype=torch.bool)
-        within_BQ = torch.zeros(shape, dtype=torch.long)
-        rows_BQ[sample_m, number_m] = first + torch.arange(len(places_m))
-        real_BQ[sample_m, number_m] = True
-        within_BQ[sample_m, number_m] = places_m % length
-        return cls(rows_BQ, real_BQ, within_BQ)
-
-    def mask(self, length: int, dtype: torch.dtype) -> torch.Tensor:
-        """Additive, BQL."""
-        later_BQL = torch.arange(length) > self.within_BQ[..., None]
-        return torch.zeros(later_BQL.shape, dtype=dtype).masked_fill_(later_BQL, torch.finfo(dtype).min)
-
-
-class _Asked(NamedTuple):
-    """A block of a row, and which of its places ask."""
-
-    start: int
-    samples: int
-    length: int
-    queries: _Queries | None
-    """None where all do."""
-    mask: torch.Tensor
-    """Additive, LL or BQL."""
-
-    def of_head(self, states_TC: torch.Tensor) -> torch.Tensor:
-        """What one head has of the block's places, BLC."""
-        return states_TC[self.start : self.start + self.samples * self.length].view(self.samples, self.length, -1)
-
-
-@functools.lru_cache(maxsize=32)  # every layer asks for the same few
-def _causal(length: int, dtype: torch.dtype) -> torch.Tensor:
-    """Additive mask, LL."""
-    return torch.full((length, length), torch.finfo(dtype).min, dtype=dtype).triu_(1)
+    def of(self, layout: RowLayout, cosines_TC: torch.Tensor, sines_TC: torch.Tensor) -> SeenRow:
+        if self._row is None or self._layout is not layout:
+            self._layout, self._row = layout, self._of(layout, cosines_TC, sines_TC)
+        return self._row
 
 
 class _FusedLayer(torch.autograd.Function):
     """A whole layer. Of the backward pass: ``d_x`` is the gradient by ``x``."""
 
     @staticmethod
-    def forward(ctx: Any, hidden_TD: torch.Tensor, row: _Row, *weights: torch.Tensor) -> torch.Tensor:
+    def forward(
+        ctx: Any,
+        hidden_TD: torch.Tensor,
+        row: SeenRow,
+        asking: Asking,
+        epsilons: tuple[float, float],
+        *weights: torch.Tensor,
+    ) -> torch.Tensor:
         norm_D, query_DD, key_DD, value_DD, out_DD, second_norm_D, gate_FD, up_FD, down_DF = weights
-        places_M = row.places_M
-        unit_TD, scale_T1 = _units(hidden_TD, row.epsilons[0])
+        places_M = asking.places_M
+        unit_TD, scale_T1 = _units(hidden_TD, epsilons[0])
         normed_TD = unit_TD * norm_D
-        keys_TD = _rotated(normed_TD @ _with_turned(key_DD, row).T, *row.turns_of_keys)
-        values_TD = normed_TD @ value_DD.T
         asking_MD = hidden_TD if places_M is None else hidden_TD[places_M]
         asking_normed_MD = normed_TD if places_M is None else normed_TD[places_M]
-        queries_MD = _rotated(asking_normed_MD @ _with_turned(query_DD, row).T, *row.turns_of_queries)
-        queries_HMC, keys_HTC, values_HTC = (row.by_head(each) for each in (queries_MD, keys_TD, values_TD))
-        found_MD, shares = _attend(row, queries_HMC, keys_HTC, values_HTC)
+        both_TE = normed_TD @ _halved(row.heads, key_DD, value_DD).T
+        queries_MD = asking_normed_MD @ _halved(row.heads, query_DD).T
+        _turn(both_TE, row.cosines_TK, row.sines_TK)
+        _turn(queries_MD, asking.cosines_MK, asking.sines_MK)
+        found_MD, kept = _attend(row, asking, queries_MD, both_TE)
         middle_MD = torch.addmm(asking_MD, found_MD, out_DD.T)
-        middle_unit_MD, middle_scale_M1 = _units(middle_MD, row.epsilons[1])
+        middle_unit_MD, middle_scale_M1 = _units(middle_MD, epsilons[1])
         middle_normed_MD = middle_unit_MD * second_norm_D
         gate_MF, up_MF = middle_normed_MD @ gate_FD.T, middle_normed_MD @ up_FD.T
-        opened_MF = F.silu(gate_MF)
+        share_MF = torch.sigmoid(gate_MF)
+        opened_MF = gate_MF * share_MF
         inner_MF = opened_MF * up_MF
-        ctx.row = row
+        ctx.row, ctx.asking = row, asking
         ctx.save_for_backward(
-            unit_TD, scale_T1, normed_TD, queries_HMC, keys_HTC, values_HTC, found_MD, middle_unit_MD, middle_scale_M1,
-            middle_normed_MD, gate_MF, up_MF, opened_MF, inner_MF, *weights, *shares,
+            unit_TD, scale_T1, normed_TD, found_MD, middle_unit_MD, middle_scale_M1, middle_normed_MD, share_MF, up_MF,
+            opened_MF, inner_MF, *weights, *kept,
         )  # fmt: skip
         return torch.addmm(middle_MD, inner_MF, down_DF.T)
 
     @staticmethod
     def backward(ctx: Any, d_MD: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        row: _Row = ctx.row
+        row: SeenRow = ctx.row
+        asking: Asking = ctx.asking
         saved = ctx.saved_tensors
-        (unit_TD, scale_T1, normed_TD, queries_HMC, keys_HTC, values_HTC, found_MD, middle_unit_MD, middle_scale_M1,
-         middle_normed_MD, gate_MF, up_MF, opened_MF, inner_MF) = saved[:14]  # fmt: skip
-        norm_D, query_DD, key_DD, value_DD, out_DD, second_norm_D, gate_FD, up_FD, down_DF = saved[14:23]
-        shares, places_M = saved[23:], row.places_M
+        (unit_TD, scale_T1, normed_TD, found_MD, middle_unit_MD, middle_scale_M1, middle_normed_MD, share_MF, up_MF,
+         opened_MF, inner_MF) = saved[:11]  # fmt: skip
+        norm_D, query_DD, key_DD, value_DD, out_DD, second_norm_D, gate_FD, up_FD, down_DF = saved[11:20]
+        kept, places_M = saved[20:], asking.places_M
         # The MLP.
         d_inner_MF, d_down_DF = d_MD @ down_DF, _outer(d_MD, inner_MF)
         d_up_MF = d_inner_MF * opened_MF
-        d_gate_MF = torch.ops.aten.silu_backward(d_inner_MF.mul_(up_MF), gate_MF)
+        # What is opened rises by share + opened (1 - share): no exponential once more.
+        d_gate_MF = d_inner_MF.mul_(up_MF).mul_(torch.addcmul(share_MF, opened_MF, 1 - share_MF))
         d_gate_FD, d_up_FD = _outer(d_gate_MF, middle_normed_MD), _outer(d_up_MF, middle_normed_MD)
         d_middle_normed_MD = torch.addmm(d_gate_MF @ gate_FD, d_up_MF, up_FD)
         d_middle_MD, d_second_norm_D = _norm_backward(
@@ -246,14 +168,11 @@ class _FusedLayer(torch.autograd.Function):
         )
         # Attention.
         d_found_MD, d_out_DD = d_middle_MD @ out_DD, _outer(d_middle_MD, found_MD)
-        d_queries_HMC, d_keys_HTC, d_values_HTC = _attend_backward(
-            row, d_found_MD, queries_HMC, keys_HTC, values_HTC, shares
-        )
-        d_queries_MS = _rotated_back(row.by_token(d_queries_HMC), *row.turns_of_queries)
-        d_keys_TS = _rotated_back(row.by_token(d_keys_HTC), *row.turns_of_keys)
-        d_values_TD = row.by_token(d_values_HTC)
-        d_normed_TD = torch.addmm(d_values_TD @ value_DD, d_keys_TS, _with_turned(key_DD, row))
-        d_asked_MD = d_queries_MS @ _with_turned(query_DD, row)
+        d_queries_MD, d_both_TE = _attend_backward(row, asking, d_found_MD, kept)
+        _turn(d_queries_MD, asking.cosines_MK, asking.sines_MK, back=True)
+        _turn(d_both_TE, row.cosines_TK, row.sines_TK, back=True)
+        d_normed_TD = d_both_TE @ _halved(row.heads, key_DD, value_DD)
+        d_asked_MD = d_queries_MD @ _halved(row.heads, query_DD)
         if places_M is None:
             asking_normed_MD, d_asking_TD = normed_TD, d_middle_MD
             d_normed_TD += d_asked_MD
@@ -261,51 +180,38 @@ class _FusedLayer(torch.autograd.Function):
             asking_normed_MD = normed_TD[places_M]
             d_normed_TD.index_add_(0, places_M, d_asked_MD)
             d_asking_TD = torch.zeros_like(unit_TD).index_copy_(0, places_M, d_middle_MD)
-        d_query_DD = _turned_back(_outer(d_queries_MS, asking_normed_MD), row)
-        d_key_DD = _turned_back(_outer(d_keys_TS, normed_TD), row)
-        d_value_DD = _outer(d_values_TD, normed_TD)
+        (d_query_DD,) = _whole(row.heads, _outer(d_queries_MD, asking_normed_MD))
+        d_key_DD, d_value_DD = _whole(row.heads, *_outer(d_both_TE, normed_TD).chunk(2))
         d_hidden_TD, d_norm_D = _norm_backward(d_normed_TD, unit_TD, scale_T1, norm_D, d_asking_TD)
         return (
-            d_hidden_TD, None, d_norm_D, d_query_DD, d_key_DD, d_value_DD, d_out_DD, d_second_norm_D, d_gate_FD,
-            d_up_FD, d_down_DF,
+            d_hidden_TD, None, None, None, d_norm_D, d_query_DD, d_key_DD, d_value_DD, d_out_DD, d_second_norm_D,
+            d_gate_FD, d_up_FD, d_down_DF,
         )  # fmt: skip
 
 
 def _outer(d_output_TE: torch.Tensor, input_TD: torch.Tensor) -> torch.Tensor:
     """The gradient by a projection's weights, ED."""
-    return (input_TD.T @ d_output_TE).T
+    return d_output_TE.T @ input_TD
 
 
-def _turned(weights_DE: torch.Tensor, row: _Row) -> torch.Tensor:
-    """Weights whose product is, in each head, the second half negated and the first half."""
-    first, second = weights_DE.unflatten(0, (row.heads, 2, -1)).unbind(1)
-    return torch.stack([-second, first], dim=1).flatten(0, 2)
+def _halved(heads: int, *weights_DX: torch.Tensor) -> torch.Tensor:
+    """Weights one above the other, of each the first halves of all heads before the second halves: what positions are
+    put in with then lies in two pieces."""
+    return torch.cat([each_DX.unflatten(0, (heads, 2, -1)).transpose(0, 1).flatten(0, 2) for each_DX in weights_DX])
 
 
-def _with_turned(weights_DE: torch.Tensor, row: _Row) -> torch.Tensor:
-    """Both, one above the other: what positions are put in with comes out of the same product."""
-    return torch.cat([weights_DE, _turned(weights_DE, row)])
+def _whole(heads: int, *weights_DX: torch.Tensor) -> list[torch.Tensor]:
+    """Gradients by weights of which :func:`_halved` is made."""
+    return [each_DX.unflatten(0, (2, heads, -1)).transpose(0, 1).flatten(0, 2) for each_DX in weights_DX]
 
 
-def _turned_back(d_weights_SE: torch.Tensor, row: _Row) -> torch.Tensor:
-    """The gradient by weights of that by both; turning is the negative of its own transpose."""
-    straight_DE, turned_DE = d_weights_SE.chunk(2)
-    return straight_DE - _turned(turned_DE, row)
-
-
-def _rotated(states_TS: torch.Tensor, cosines_TD: torch.Tensor, sines_TD: torch.Tensor) -> torch.Tensor:
-    """Queries or keys with their positions put in, TD."""
-    straight_TD, turned_TD = states_TS.chunk(2, dim=1)
-    return (straight_TD * cosines_TD).addcmul_(turned_TD, sines_TD)
-
-
-def _rotated_back(d_TD: torch.Tensor, cosines_TD: torch.Tensor, sines_TD: torch.Tensor) -> torch.Tensor:
-    """The gradient by both products, TS."""
-    d_states_TS = torch.empty(len(d_TD), 2 * d_TD.shape[1], dtype=d_TD.dtype)
-    d_straight_TD, d_turned_TD = d_states_TS.chunk(2, dim=1)
-    torch.mul(d_TD, cosines_TD, out=d_straight_TD)
-    torch.mul(d_TD, sines_TD, out=d_turned_TD)
-    return d_states_TS
+def _turn(states_TX: torch.Tensor, cosines_TK: torch.Tensor, sines_TK: torch.Tensor, *, back: bool = False) -> None:
+    """Puts positions into queries or keys, in place: the first D of X, in halves. ``back`` is the gradient's way."""
+    first_TK, second_TK = states_TX[:, : 2 * cosines_TK.shape[1]].chunk(2, dim=1)
+    before_TK = first_TK.clone()
+    sign = -1 if back else 1
+    first_TK.mul_(cosines_TK).addcmul_(second_TK, sines_TK, value=-sign)
+    second_TK.mul_(cosines_TK).addcmul_(before_TK, sines_TK, value=sign)
 
 
 def _units(hidden_TD: torch.Tensor, epsilon: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -329,73 +235,85 @@ def _norm_backward(
     return torch.addcmul(other_TD, d_unit_TD, scale_T1), product_TD.sum(0)
 
 
-def _blocks(row: _Row, heads: int) -> Iterator[tuple[_Asked, int]]:
-    for asked in row.asked:
-        for head in range(heads):
-            yield asked, head
+def _parts(shares_NQL: torch.Tensor) -> Iterator[slice]:
+    """Some samples and heads at a time, so that their scores stay near the processor."""
+    step = max(1, _SCORES // max(1, shares_NQL[0].numel()))
+    return (slice(begin, begin + step) for begin in range(0, len(shares_NQL), step))
 
 
-def _asking(asked: _Asked, states_MC: torch.Tensor) -> torch.Tensor:
-    """What one head has of the places of a block that ask, BQC."""
-    return asked.of_head(states_MC) if asked.queries is None else states_MC[asked.queries.rows_BQ]
+def _shares(scores_NQL: torch.Tensor) -> torch.Tensor:
+    """Softmax over keys, in place. PyTorch's in bfloat16 is slow where they do not fill its vectors."""
+    keys = scores_NQL.shape[-1]
+    if scores_NQL.dtype == torch.float32 or keys % 32 == 0 or keys > 256:
+        return torch.softmax(scores_NQL, dim=-1, out=scores_NQL)
+    return scores_NQL.copy_(torch.softmax(scores_NQL, dim=-1, dtype=torch.float32))
 
 
-def _shares(scores_BQL: torch.Tensor) -> torch.Tensor:
-    """Softmax over keys. PyTorch's in bfloat16 is slow where they do not fill its vectors."""
-    keys = scores_BQL.shape[-1]
-    if scores_BQL.dtype == torch.float32 or keys % 32 == 0 or keys > 256:
-        return torch.softmax(scores_BQL, dim=-1)
-    return torch.softmax(scores_BQL, dim=-1, dtype=torch.float32).to(scores_BQL.dtype)
+def _by_head(states_SD: torch.Tensor, samples: int, heads: int) -> torch.Tensor:
+    """Each head's of a block, which come in halves, in one piece, (H B)LC."""
+    halves_BL2HK = states_SD.unflatten(1, (2, heads, -1)).unflatten(0, (samples, -1))
+    return halves_BL2HK.permute(3, 0, 1, 2, 4).reshape(heads * samples, -1, 2 * halves_BL2HK.shape[-1])
+
+
+def _put_by_slot(out_SD: torch.Tensor, states_NLC: torch.Tensor, samples: int, heads: int) -> None:
+    """The way back."""
+    halves_HBL2K = states_NLC.unflatten(2, (2, -1)).unflatten(0, (heads, samples))
+    out_SD.unflatten(1, (2, heads, -1)).unflatten(0, (samples, -1)).copy_(halves_HBL2K.permute(1, 2, 3, 0, 4))
 
 
 def _attend(
-    row: _Row, queries_HMC: torch.Tensor, keys_HTC: torch.Tensor, values_HTC: torch.Tensor
+    row: SeenRow, asking: Asking, queries_MD: torch.Tensor, both_TE: torch.Tensor
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    """What attention finds, MD, and the shares of each block and head, BQL."""
-    heads, M, C = queries_HMC.shape
-    found_MD = torch.empty(M, heads * C, dtype=queries_HMC.dtype)
-    shares = []
-    for asked, head in _blocks(row, heads):
-        scores_BQL = torch.bmm(_asking(asked, queries_HMC[head]), asked.of_head(keys_HTC[head]).transpose(1, 2))
-        shares_BQL = _shares(scores_BQL.add_(asked.mask))
-        found_BQC = torch.bmm(shares_BQL, asked.of_head(values_HTC[head]))
-        found_MC = found_MD[:, head * C : (head + 1) * C]
-        if asked.queries is None:
-            found_MC[asked.start : asked.start + asked.samples * asked.length] = found_BQC.flatten(0, 1)
-        else:
-            found_MC[asked.queries.rows_BQ[asked.queries.real_BQ]] = found_BQC[asked.queries.real_BQ]
-        shares.append(shares_BQL)
-    return found_MD, shares
+    """What attention finds, MD, and of each block queries, keys, values and shares."""
+    heads, width = row.heads, queries_MD.shape[1]
+    queries_SD = spread(queries_MD, asking.slots_M, asking.slots)
+    both_SE = spread(both_TE, row.slots_T, row.slots)
+    found_SD = torch.empty_like(queries_SD)
+    kept = []
+    for block in asking.blocks:
+        samples = block.samples
+        queries_NQC = _by_head(queries_SD[block.queries], samples, heads)
+        keys_NLC, values_NLC = (
+            _by_head(states_SD[block.keys], samples, heads) for states_SD in both_SE.split(width, dim=1)
+        )
+        found_NQC = torch.empty_like(queries_NQC)
+        shares_NQL = queries_NQC.new_empty(*queries_NQC.shape[:2], keys_NLC.shape[1])
+        for part in _parts(shares_NQL):
+            scores_nQL = torch.bmm(queries_NQC[part], keys_NLC[part].transpose(1, 2), out=shares_NQL[part])
+            scores_nQL.add_(block.mask if block.mask.ndim == 2 else block.mask[part])
+            torch.bmm(_shares(scores_nQL), values_NLC[part], out=found_NQC[part])
+        found_SD[block.queries].unflatten(1, (heads, -1)).unflatten(0, (samples, -1)).copy_(
+            found_NQC.unflatten(0, (heads, samples)).permute(1, 2, 0, 3)
+        )
+        kept += [queries_NQC, keys_NLC, values_NLC, shares_NQL]
+    return gathered(found_SD, asking.slots_M), kept
 
 
 def _attend_backward(
-    row: _Row,
-    d_found_MD: torch.Tensor,
-    queries_HMC: torch.Tensor,
-    keys_HTC: torch.Tensor,
-    values_HTC: torch.Tensor,
-    shares: Sequence[torch.Tensor],
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Gradients by queries, keys and values."""
-    heads, _, C = queries_HMC.shape
-    new = torch.empty_like if row.places_M is None else torch.zeros_like  # blocks that nobody asks in have none
-    d_queries_HMC, d_keys_HTC, d_values_HTC = new(queries_HMC), new(keys_HTC), new(values_HTC)
-    for (asked, head), shares_BQL in zip(_blocks(row, heads), shares, strict=True):
-        d_found_MC = d_found_MD[:, head * C : (head + 1) * C]
-        if asked.queries is None:
-            d_found_BQC = asked.of_head(d_found_MC)
-        else:
-            d_found_BQC = d_found_MC[asked.queries.rows_BQ] * asked.queries.real_BQ[..., None]
-        keys_BLC, values_BLC = asked.of_head(keys_HTC[head]), asked.of_head(values_HTC[head])
-        asked.of_head(d_values_HTC[head]).copy_(torch.bmm(shares_BQL.transpose(1, 2), d_found_BQC))
-        d_shares_BQL = torch.bmm(d_found_BQC, values_BLC.transpose(1, 2))
-        d_scores_BQL = torch.ops.aten._softmax_backward_data(d_shares_BQL, shares_BQL, -1, shares_BQL.dtype)
-        asked.of_head(d_keys_HTC[head]).copy_(
-            torch.bmm(d_scores_BQL.transpose(1, 2), _asking(asked, queries_HMC[head]))
-        )
-        d_queries_BQC = torch.bmm(d_scores_BQL, keys_BLC)
-        if asked.queries is None:
-            asked.of_head(d_queries_HMC[head]).copy_(d_queries_BQC)
-        else:
-            d_queries_HMC[head][asked.queries.rows_BQ[asked.queries.real_BQ]] = d_queries_BQC[asked.queries.real_BQ]
-    return d_queries_HMC, d_keys_HTC, d_values_HTC
+    row: SeenRow, asking: Asking, d_found_MD: torch.Tensor, kept: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradients by queries, MD, and by keys and values, TE."""
+    heads, width = row.heads, d_found_MD.shape[1]
+    d_found_SD = spread(d_found_MD, asking.slots_M, asking.slots)
+    d_queries_SD = torch.empty_like(d_found_SD)
+    # Blocks that nobody asks in have none.
+    new = torch.empty if len(asking.blocks) == len(row.all.blocks) else torch.zeros
+    d_both_SE = new(row.slots, 2 * width, dtype=d_found_MD.dtype)
+    d_keys_SD, d_values_SD = d_both_SE.split(width, dim=1)
+    for number, block in enumerate(asking.blocks):
+        samples = block.samples
+        queries_NQC, keys_NLC, values_NLC, shares_NQL = kept[4 * number : 4 * number + 4]
+        d_found_BQHC = d_found_SD[block.queries].unflatten(1, (heads, -1)).unflatten(0, (samples, -1))
+        d_found_NQC = d_found_BQHC.permute(2, 0, 1, 3).reshape(queries_NQC.shape)
+        d_queries_NQC, d_keys_NLC, d_values_NLC = (torch.empty_like(each) for each in kept[4 * number : 4 * number + 3])
+        for part in _parts(shares_NQL):
+            shares_nQL, d_found_nQC = shares_NQL[part], d_found_NQC[part]
+            torch.bmm(shares_nQL.transpose(1, 2), d_found_nQC, out=d_values_NLC[part])
+            d_shares_nQL = torch.bmm(d_found_nQC, values_NLC[part].transpose(1, 2))
+            d_scores_nQL = torch.ops.aten._softmax_backward_data(d_shares_nQL, shares_nQL, -1, shares_nQL.dtype)
+            torch.bmm(d_scores_nQL.transpose(1, 2), queries_NQC[part], out=d_keys_NLC[part])
+            torch.bmm(d_scores_nQL, keys_NLC[part], out=d_queries_NQC[part])
+        _put_by_slot(d_queries_SD[block.queries], d_queries_NQC, samples, heads)
+        _put_by_slot(d_keys_SD[block.keys], d_keys_NLC, samples, heads)
+        _put_by_slot(d_values_SD[block.keys], d_values_NLC, samples, heads)
+    return gathered(d_queries_SD, asking.slots_M), gathered(d_both_SE, row.slots_T)
