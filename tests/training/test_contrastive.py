@@ -21,6 +21,7 @@ from babyvlm.training.contrastive import (
     likeness,
     noise_weights,
     overlaps,
+    quick_infonce,
     rare_words,
     sigmoid_loss,
     word_rarities,
@@ -70,6 +71,40 @@ def test_infonce_is_its_definition(drawn):
     pictures, texts, same = drawn
     found = infonce(7.0 * pictures @ texts.T, same, torch.ones(6, dtype=torch.double))
     assert float(found) == pytest.approx(plain_infonce(pictures, texts, 7.0), abs=1e-6)
+
+
+def test_infonce_by_one_exponential_is_its_definition(drawn):
+    pictures, texts, same = drawn
+    groups = torch.tensor([0, 1, 2, 3, 4, 4])
+    found = quick_infonce(pictures.float(), texts.float(), torch.tensor(7.0), groups)
+    assert float(found.loss) == pytest.approx(plain_infonce(pictures, texts, 7.0), abs=1e-6)
+    alone = pictures @ texts.T
+    alone[same] = -1
+    assert float(found.right) == pytest.approx(float((alone.argmax(1) == torch.arange(6)).double().mean()))
+
+
+@pytest.mark.parametrize("groups", [[0, 1, 2, 3, 4, 5], [0, 1, 2, 3, 4, 4]], ids=["all differ", "two are the same"])
+def test_the_gradients_of_infonce_by_one_exponential_are_those_of_infonce(drawn, groups):
+    groups = torch.tensor(groups)
+    same = (groups[:, None] == groups[None]).fill_diagonal_(False)
+
+    def gradients(loss_of):
+        given = [drawn[0].clone(), drawn[1].clone(), torch.tensor(7.0, dtype=torch.double)]
+        for one in given:
+            one.requires_grad_()
+        (3 * loss_of(*given)).backward()
+        return [one.grad for one in given]
+
+    usual = gradients(lambda p, t, scale: infonce(scale * p @ t.T, same, torch.ones(6, dtype=torch.double)))
+    quick = gradients(lambda p, t, scale: quick_infonce(p, t, scale, groups).loss)
+    torch.testing.assert_close(quick, usual)
+
+
+def test_a_picture_too_far_from_everything_is_left_to_infonce():
+    texts = torch.eye(5)[:1].repeat(6, 1)
+    pictures = texts.clone()
+    pictures[0] *= -1  # e to the power of -200 beside the others' 1
+    assert quick_infonce(pictures, texts, torch.tensor(100.0), torch.arange(6)) is None
 
 
 def plain_shared_infonce(logits, right):

@@ -142,9 +142,10 @@ class DualEncoder(PreTrainedModel):
                 the end with ``-1``.
         """
         if self.config.text_config is None:
-            gates_BL1 = self.word_gates(texts_BL).clamp(-_LARGEST_GATE, _LARGEST_GATE).exp()
-            gates_BL1 = gates_BL1 * (texts_BL != PAD_WORD).unsqueeze(-1)
-            mean_BD = (gates_BL1 * self.word_vectors(texts_BL)).sum(1) / gates_BL1.sum(1).clamp(min=1e-6)
+            gates_BL = self.word_gates(texts_BL)[..., 0].clamp(-_LARGEST_GATE, _LARGEST_GATE).exp()
+            gates_BL = gates_BL * (texts_BL != PAD_WORD)
+            summed_BD = F.embedding_bag(texts_BL, self.word_vectors.weight, mode="sum", per_sample_weights=gates_BL)
+            mean_BD = summed_BD / gates_BL.sum(1, keepdim=True).clamp(min=1e-6)
             return F.normalize(mean_BD.float(), dim=-1)
         there_BL = texts_BL >= 0
         hidden_BLE = self.language_model(
