@@ -277,15 +277,19 @@ def _attend(
             _by_head(states_SD[block.keys], samples, heads) for states_SD in both_SE.split(width, dim=1)
         )
         found_NQC = torch.empty_like(queries_NQC)
-        shares_NQL = queries_NQC.new_empty(*queries_NQC.shape[:2], keys_NLC.shape[1])
-        for part in _parts(shares_NQL):
-            scores_nQL = torch.bmm(queries_NQC[part], keys_NLC[part].transpose(1, 2), out=shares_NQL[part])
-            scores_nQL.add_(block.mask if block.mask.ndim == 2 else block.mask[part])
-            torch.bmm(_shares(scores_nQL), values_NLC[part], out=found_NQC[part])
+        kept += [queries_NQC, keys_NLC, values_NLC]
+        for asked, seen in block.spans:
+            shares_NQL = queries_NQC.new_empty(len(queries_NQC), asked.stop - asked.start, seen)
+            mask = block.mask[..., asked, :seen]
+            for part in _parts(shares_NQL):
+                scores_nQL = shares_NQL[part]
+                torch.bmm(queries_NQC[part, asked], keys_NLC[part, :seen].transpose(1, 2), out=scores_nQL)
+                scores_nQL.add_(mask if mask.ndim == 2 else mask[part])
+                found_NQC[part, asked] = torch.bmm(_shares(scores_nQL), values_NLC[part, :seen])
+            kept.append(shares_NQL)
         found_SD[block.queries].unflatten(1, (heads, -1)).unflatten(0, (samples, -1)).copy_(
             found_NQC.unflatten(0, (heads, samples)).permute(1, 2, 0, 3)
         )
-        kept += [queries_NQC, keys_NLC, values_NLC, shares_NQL]
     return gathered(found_SD, asking.slots_M), kept
 
 
@@ -300,19 +304,23 @@ def _attend_backward(
     new = torch.empty if len(asking.blocks) == len(row.all.blocks) else torch.zeros
     d_both_SE = new(row.slots, 2 * width, dtype=d_found_MD.dtype)
     d_keys_SD, d_values_SD = d_both_SE.split(width, dim=1)
-    for number, block in enumerate(asking.blocks):
+    remaining = iter(kept)
+    for block in asking.blocks:
         samples = block.samples
-        queries_NQC, keys_NLC, values_NLC, shares_NQL = kept[4 * number : 4 * number + 4]
+        queries_NQC, keys_NLC, values_NLC = (next(remaining) for _ in range(3))
         d_found_BQHC = d_found_SD[block.queries].unflatten(1, (heads, -1)).unflatten(0, (samples, -1))
         d_found_NQC = d_found_BQHC.permute(2, 0, 1, 3).reshape(queries_NQC.shape)
-        d_queries_NQC, d_keys_NLC, d_values_NLC = (torch.empty_like(each) for each in kept[4 * number : 4 * number + 3])
-        for part in _parts(shares_NQL):
-            shares_nQL, d_found_nQC = shares_NQL[part], d_found_NQC[part]
-            torch.bmm(shares_nQL.transpose(1, 2), d_found_nQC, out=d_values_NLC[part])
-            d_shares_nQL = torch.bmm(d_found_nQC, values_NLC[part].transpose(1, 2))
-            d_scores_nQL = torch.ops.aten._softmax_backward_data(d_shares_nQL, shares_nQL, -1, shares_nQL.dtype)
-            torch.bmm(d_scores_nQL.transpose(1, 2), queries_NQC[part], out=d_keys_NLC[part])
-            torch.bmm(d_scores_nQL, keys_NLC[part], out=d_queries_NQC[part])
+        d_queries_NQC = torch.empty_like(queries_NQC)
+        d_keys_NLC, d_values_NLC = torch.zeros_like(keys_NLC), torch.zeros_like(values_NLC)
+        for asked, seen in block.spans:
+            shares_NQL = next(remaining)
+            for part in _parts(shares_NQL):
+                shares_nQL, d_found_nQC = shares_NQL[part], d_found_NQC[part, asked]
+                d_values_NLC[part, :seen] += torch.bmm(shares_nQL.transpose(1, 2), d_found_nQC)
+                d_shares_nQL = torch.bmm(d_found_nQC, values_NLC[part, :seen].transpose(1, 2))
+                d_scores_nQL = torch.ops.aten._softmax_backward_data(d_shares_nQL, shares_nQL, -1, shares_nQL.dtype)
+                d_keys_NLC[part, :seen] += torch.bmm(d_scores_nQL.transpose(1, 2), queries_NQC[part, asked])
+                d_queries_NQC[part, asked] = torch.bmm(d_scores_nQL, keys_NLC[part, :seen])
         _put_by_slot(d_queries_SD[block.queries], d_queries_NQC, samples, heads)
         _put_by_slot(d_keys_SD[block.keys], d_keys_NLC, samples, heads)
         _put_by_slot(d_values_SD[block.keys], d_values_NLC, samples, heads)

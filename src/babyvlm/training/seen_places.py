@@ -20,8 +20,17 @@ from babyvlm.model.packed_attention import RowLayout
 
 _LENGTHS = 8
 """Samples of a block have a multiple of so many slots."""
+_SPAN = 128
+"""Queries that are computed together at least, where a sample has more."""
 _HALF_ROW = 128
 """In half precision the places that go through the layers are a multiple of so many: kernels are made for each size."""
+
+
+class Span(NamedTuple):
+    """Some queries of a sample that are computed together, and how many of its keys they may see."""
+
+    queries: slice
+    keys: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -35,6 +44,8 @@ class Block:
     """Slots of those that ask."""
     mask: torch.Tensor
     """Additive, LL or NQL."""
+    spans: tuple[Span, ...]
+    """The queries of a sample, in order."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,7 +107,13 @@ class SeenRow:
             cosines_MK=cosines_TK * scaling,
             sines_MK=sines_TK * scaling,
             blocks=tuple(
-                Block(samples=block.samples, keys=block.slots, queries=block.slots, mask=mask)
+                Block(
+                    samples=block.samples,
+                    keys=block.slots,
+                    queries=block.slots,
+                    mask=mask,
+                    spans=_spans(block.length),
+                )
                 for block, mask in zip(keys, masks, strict=True)
             ),
         )
@@ -121,6 +138,7 @@ class SeenRow:
                         mask=mask[within_S[asked.slots]]
                         .view(asked.samples, asked.length, block.length)
                         .repeat(heads, 1, 1),
+                        spans=(Span(slice(0, asked.length), block.length),),
                     )
                     for block, asked, mask in zip(keys, queries, masks, strict=True)
                     if asked.length
@@ -219,6 +237,12 @@ def _spread_over(lengths_N: torch.Tensor, of_block: Sequence[int], multiple: int
 
 def _end(blocks: Sequence[_Spread]) -> int:
     return blocks[-1].slots.stop if blocks else 0
+
+
+def _spans(length: int) -> tuple[Span, ...]:
+    """Of a sample that all places of ask in: of long ones the upper triangle of scores is mostly left out."""
+    step = -(-length // max(1, length // _SPAN))
+    return tuple(Span(slice(begin, end := min(begin + step, length)), end) for begin in range(0, length, step))
 
 
 @functools.lru_cache(maxsize=256)
