@@ -73,6 +73,7 @@ ROWS = {
     "lengths of several kinds": row_of([(2, 33), (3, 8), (1, 70)], [[30, 31], [5], [6], [2, 3, 6], [], [0, 20, 68]]),
     "a sample that teaches nothing": row_of([(3, 9), (2, 40)], [[7], [], [3, 4], [], [38]]),
     "a block that teaches nothing": row_of([(2, 9), (2, 16), (1, 300)], [[], [], [14], [0, 3], [298]]),
+    "long samples, seen in spans": row_of([(2, 330), (1, 200)], [[0, 100, 328], [200], [197]]),
     "every token": row_of([(2, 6)], [list(range(5))] * 2),
 }
 

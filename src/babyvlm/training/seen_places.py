@@ -20,7 +20,7 @@ from babyvlm.model.packed_attention import RowLayout
 
 _LENGTHS = 8
 """Samples of a block have a multiple of so many slots."""
-_SPAN = 128
+_SPAN = 96
 """Queries that are computed together at least, where a sample has more."""
 _HALF_ROW = 128
 """In half precision the places that go through the layers are a multiple of so many: kernels are made for each size."""
