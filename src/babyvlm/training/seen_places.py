@@ -245,7 +245,7 @@ def _spans(length: int) -> tuple[Span, ...]:
     return tuple(Span(slice(begin, end := min(begin + step, length)), end) for begin in range(0, length, step))
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=32)
 def _causal(length: int, dtype: torch.dtype) -> torch.Tensor:
     """Additive mask, LL."""
     return torch.full((length, length), torch.finfo(dtype).min, dtype=dtype).triu_(1)
