@@ -8,6 +8,7 @@ On GPUs, and on several machines, ``torchrun`` does the starting.
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import gc
 import multiprocessing
@@ -15,6 +16,7 @@ import multiprocessing.connection
 import os
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +117,18 @@ def give_back_memory() -> None:
         libc.malloc_trim(0)
 
 
+def _end_at_once() -> None:
+    """Ends a process that has done its work, without taking the interpreter apart: a thread of a library that still ran
+    then has aborted finished runs. What is to happen at the end happens before."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     os.environ |= {
         "RANK": str(rank),
@@ -131,6 +145,7 @@ def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], 
     try:
         target(*arguments)
         part_from_others()
+        _end_at_once()
     except BabyVLMError as error:
         if rank == 0 or not error.everywhere:
             print(f"babyvlm: {f'process {rank}: ' if rank else ''}error: {error}", file=sys.stderr)
