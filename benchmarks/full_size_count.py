@@ -49,6 +49,7 @@ from babyvlm.model.configuration import model_config
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.model.packed_attention import row_arguments
 from babyvlm.recipes import saycam
+from babyvlm.training.distribution import layers_of
 from babyvlm.training.vision import ProjectionHead
 
 RESULTS = Path(__file__).parent / "results"
@@ -311,7 +312,7 @@ def joint(compiled: bool) -> Cost:
     recipe = saycam()
     shape, tokens = recipe.model, sum(samples * length for samples, length in BLOCKS)
     model = new_model()
-    layer, width = model.model.language_model.layers[0], shape.text_width
+    layer, width = layers_of(model.model.language_model)[0], shape.text_width
     total = Cost()
     arguments = row_arguments(BLOCKS, torch.device("cpu"))
     turns = [drawn(1, tokens, width // shape.text_heads) for _ in range(2)]
@@ -345,8 +346,7 @@ def joint(compiled: bool) -> Cost:
 
 def tower(model: nn.Module, pictures: int, tokens: int, compiled: bool, *, learns: bool = True) -> Cost:
     """A layer of it."""
-    layer = model.model.vision_tower.layers[0] if hasattr(model.model.vision_tower, "layers") else None
-    layer = layer or model.model.vision_tower.encoder.layer[0]
+    layer = layers_of(model.model.vision_tower)[0]
     hidden = drawn(pictures, tokens, saycam().model.vision_width, learns=learns)
 
     def call(called: Callable, given: torch.Tensor) -> torch.Tensor:
@@ -372,6 +372,7 @@ def vision(compiled: bool) -> Cost:
         one.add(tower(model, pictures, tokens, compiled, learns=learns), shape.vision_layers)
     with no_init_weights():
         head = ProjectionHead(shape.vision_width, settings)
+    # Of half of the two global views of a frame three tenths on average, as DINOv2 hides.
     hidden_places = round(frames * shape.image_tokens * 0.3) if settings.masked_patch_weight else 0
     views, seen = (2 + settings.local_views) * frames + hidden_places, 2 * frames + hidden_places
     width = shape.vision_width

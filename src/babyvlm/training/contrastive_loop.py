@@ -30,7 +30,7 @@ from babyvlm.training.checkpoints import Resume, ResumePoint
 from babyvlm.training.colour import change_colours
 from babyvlm.training.colour_configuration import ViewChanges
 from babyvlm.training.configuration import Recipe
-from babyvlm.training.contrastive import ContrastiveObjective, word_rarities
+from babyvlm.training.contrastive import ContrastiveObjective, same_texts, word_rarities
 from babyvlm.training.contrastive_configuration import ContrastiveStage
 from babyvlm.training.distribution import Shared
 from babyvlm.training.flops import linear_weights
@@ -306,8 +306,7 @@ def held_out_figures(encoder: DualEncoder, held_out: HeldOutPairs, run: RunConte
         pixels = as_pixels(held_out.pictures.pixels_NCHW[pairs.frames(these_B, np.full(len(these_B), 0.5))], device)
         with run.accelerator.autocast():
             cosine_BB = encoder(pixels, pairs.texts(these_B, pad).to(device))
-        groups_B = torch.from_numpy(pairs.group_N[these_B])
-        same_BB = (groups_B[:, None] == groups_B[None]).fill_diagonal_(False).to(device)
+        same_BB = same_texts(torch.from_numpy(pairs.group_N[these_B])).to(device)
         logits_BB = (scale * cosine_BB.float()).masked_fill(same_BB, -math.inf)
         own_B = torch.arange(len(logits_BB), device=device)
         loss += float(torch.nn.functional.cross_entropy(logits_BB, own_B, reduction="sum"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -123,8 +123,7 @@ class SeenRow:
             places_M = first_N.repeat_interleave(seen.learned_N) + seen.within_M
             slots_M, queries = _spread_over(seen.learned_N, seen.of_block, 1)
             within_S = torch.zeros(_end(queries), dtype=torch.long).index_copy_(0, slots_M, seen.within_M)
-            learned = replace(
-                every,
+            learned = Asking(
                 places_M=places_M,
                 slots_M=slots_M,
                 slots=_end(queries),
