@@ -65,12 +65,12 @@ MATERIAL: dict[str, Material] = {
         hours=2.0,
         items={
             "object_counting": 30000,
-            "who_has_more_naturalistic": 8000,
+            "who_has_more_naturalistic": 14000,
             "who_has_more_synthetic": 3000,
             "picture_vocabulary": 30000,
             "localization": 16000,
             "left_right": 4000,
-            "spatial_details": 6000,
+            "spatial_details": 14000,
             "visual_delayed_response_binary": 3000,
             "visual_delayed_response_open": 5000,
             "memory": 800,
@@ -78,7 +78,7 @@ MATERIAL: dict[str, Material] = {
         easy_matching=3000,
         easy_words=10000,
         easy_memory=3000,
-        max_crops=8000,
+        max_crops=20000,
     ),
 }
 """By recipe: those whose recordings are rendered."""

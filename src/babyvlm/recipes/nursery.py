@@ -53,7 +53,7 @@ _SHORT: _Phases = (
     ),
 )
 _LONG: _Phases = (
-    (450, _SEEING),
+    (500, _SEEING),
     (100, {"left_right.easy": 1.0}),
     (
         550,
@@ -81,7 +81,7 @@ _LONG: _Phases = (
         },
     ),
     (
-        2100,
+        2750,
         {
             "object_counting": 0.2,
             "picture_vocabulary": 0.12,
