@@ -516,7 +516,9 @@ class Reader:
 
     def _look_train(self, said: str, out: Path) -> None:
         asked = self.words[self.words.index("--stage") + 1 :] if "--stage" in self.words else ()
-        usual = (stage for stage in STAGES if stage != "contrastive")
+        usual = [stage for stage in STAGES if stage != "contrastive"]
+        if "--start" in self.words and (start := Path(self.words[self.words.index("--start") + 1]).name) in usual:
+            usual = usual[usual.index(start) + 1 :]
         for stage in [stage for stage in asked if stage in STAGES] or usual:
             last = json.loads((out / stage / "metrics.jsonl").read_text().splitlines()[-1])
             assert last["step"] == 2 and np.isfinite(last["loss"])

@@ -196,6 +196,34 @@ def test_without_a_contrastive_stage_it_says_so(data, trained, tmp_path):
         Trainer(own_recipe(), data, run).run(["instruction"])
 
 
+@pytest.mark.usefixtures("another_precision", "few")
+def test_a_run_that_begins_with_a_stage_takes_the_contrastive_stage_beside_it(data, trained, tmp_path):
+    recipe, out = own_recipe(), tmp_path / "out"
+    run = with_stages(trained, tmp_path / "run", recipe, data)
+    if not (run / "contrastive").exists():
+        Trainer(recipe, data, run).run(["contrastive"])
+    Trainer(recipe, data, run).run(["instruction"])
+    Trainer(recipe, data, out, start=run / "joint").run(["instruction"])
+    for file in (run / "contrastive").iterdir():
+        assert (out / "contrastive" / file.name).read_bytes() == file.read_bytes()
+    first, again = weights(run / "instruction"), weights(out / "instruction")
+    assert all(torch.equal(tensor, again[name]) for name, tensor in first.items())
+    shutil.rmtree(out / "instruction")
+    shutil.rmtree(out / "joint")  # as if it had been killed before that was copied
+    Trainer(recipe, data, out, start=run / "joint").run(["instruction"])
+    assert all(torch.equal(first[name], tensor) for name, tensor in weights(out / "instruction").items())
+    licences = read_manifest(run / "contrastive", "checkpoint").configuration["licences"]
+    assert set(licences) <= set(read_manifest(out / "instruction", "checkpoint").configuration["licences"])
+
+
+@pytest.mark.usefixtures("another_precision", "few")
+def test_a_start_without_one_beside_it_says_so(data, trained, tmp_path):
+    run = with_stages(trained, tmp_path / "run", own_recipe(), data)
+    shutil.rmtree(run / "contrastive", ignore_errors=True)
+    with pytest.raises(CheckpointError, match=r"needs the contrastive stage .* instruction\.own_words="):
+        Trainer(own_recipe(), data, tmp_path / "out", start=run / "joint").run(["instruction"])
+
+
 @pytest.mark.parametrize(
     ("changes", "told"),
     [

@@ -19,7 +19,7 @@ from babyvlm.errors import ConfigError
 from babyvlm.folders import MANIFEST, read_manifest, whole_file
 from babyvlm.names import STAGES, StageName
 from babyvlm.records import read_record
-from babyvlm.training.start import TOKENIZER, UNKNOWN_LICENCE, read_run_start
+from babyvlm.training.start import TOKENIZER, licences_of, read_run_start
 
 INPUTS = "inputs.json"
 
@@ -61,7 +61,8 @@ _REMEDY = "Choose another --out; with --start OUT/STAGE it begins with a finishe
 def _refuse_foreign_parts(out: Path, digest: str) -> None:
     """Makes sure that every part of the run is of this set, however it came into the folder."""
     start = read_run_start(out)
-    own = [stage for stage in STAGES if (out / stage).exists() and (start is None or stage != start.stage)]
+    begun_with = start.stages if start else ()
+    own = [stage for stage in STAGES if (out / stage).exists() and stage not in begun_with]
     expected = {str(stage): stage_inputs(out, stage, digest) for stage in own}
     if (out / TOKENIZER).exists():
         expected[TOKENIZER] = {"start": start.digest} if start and start.stage != "vision" else {"data": digest}
@@ -98,6 +99,4 @@ def licences_so_far(out: Path) -> set[str]:
 
 
 def _licences(stage: Path) -> Iterable[str]:
-    if not (stage / MANIFEST).is_file():
-        return ()
-    return tuple(read_manifest(stage, "checkpoint").configuration.get("licences", (UNKNOWN_LICENCE,)))
+    return licences_of(read_manifest(stage, "checkpoint")) if (stage / MANIFEST).is_file() else ()

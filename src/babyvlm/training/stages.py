@@ -75,7 +75,7 @@ def possible_stages(data: PretrainingSet, recipe: Recipe) -> tuple[StageName, ..
     return tuple(stage for stage in STAGES if not left_out.get(stage))
 
 
-_OTHERWISE = ", or go without them: instruction.own_words=0"
+_OTHERWISE = ", --start with a stage that has one beside it, or go without: instruction.own_words=0"
 
 
 class Trainer:
@@ -139,7 +139,7 @@ class Trainer:
         path = out / "recipe.json"
         if path.is_file() and path.read_text(encoding="utf-8") != resolved:
             raise ConfigError(
-                f"{path}: this run was begun with another recipe. Choose another --out, or remove it first"
+                f"{path}: this run was begun with another recipe. Choose another --out, or remove {out} first"
             )
         begun_writing = f".{path.name}.partial"  # by a call that was killed
         found = sorted(entry.name for entry in out.iterdir() if entry.name != begun_writing)

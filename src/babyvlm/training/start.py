@@ -1,6 +1,7 @@
 """A run that begins with another's finished stage, or with converted weights.
 
     CHECKPOINT/ ── sizes are the recipe's ── every weight loads ──> OUT/STAGE/, OUT/tokenizer/, OUT/start.json
+    CHECKPOINT/../contrastive/ ── where the recipe has words of that stage's own ──> OUT/contrastive/
 
 Later stages then go on from there as they do from a stage of their own run.
 """
@@ -16,6 +17,7 @@ from transformers import PretrainedConfig, ViTConfig
 
 from babyvlm.errors import CheckpointError, ConfigError
 from babyvlm.folders import MANIFEST, Manifest, fresh_folder, read_manifest, whole_file
+from babyvlm.model.dual_encoder import load_dual_encoder
 from babyvlm.model.llava_config import BabyLlavaConfig
 from babyvlm.model.loading import load_config, load_exactly, load_tokenizer, load_tower
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
@@ -39,6 +41,13 @@ class Start(Record):
     """Of the checkpoint's manifest."""
     licences: tuple[str, ...]
     """Of the recordings it was trained on."""
+    contrastive: str = ""
+    """Digest of the manifest of the contrastive stage beside it, whose words the recipe takes; empty where none is."""
+
+    @property
+    def stages(self) -> tuple[StageName, ...]:
+        """Those that the run holds of it."""
+        return (self.stage, "contrastive") if self.contrastive else (self.stage,)
 
     @property
     def later_stages(self) -> tuple[StageName, ...]:
@@ -84,8 +93,13 @@ def read_start(checkpoint: Path, recipe: Recipe) -> Start:
         stage=stage,
         name=made.get("converted_from") or made.get("recipe", checkpoint.resolve().name),
         digest=manifest_digest(checkpoint),
-        licences=tuple(made.get("licences", (UNKNOWN_LICENCE,))),
+        licences=licences_of(manifest),
     )
+    beside = _contrastive_beside(checkpoint)
+    if recipe.instruction.own_words and "contrastive" not in start.later_stages and (beside / MANIFEST).is_file():
+        licences = {*start.licences, *licences_of(read_manifest(beside, "checkpoint"))}
+        changes = {"licences": tuple(sorted(licences)), "contrastive": manifest_digest(beside)}
+        start = start.model_copy(update=changes)
     if not start.later_stages:
         raise ConfigError(f"{checkpoint}: no stage comes after the {stage} stage; begin with one before it")
     return start
@@ -106,9 +120,9 @@ def begin_with(checkpoint: Path, start: Start, out: Path) -> None:
     begun = read_run_start(out)
     if begun not in (None, start):
         raise ConfigError(f"{out}: this run began with {begun}, not with {checkpoint}. Choose another --out")
-    if there := [stage for stage in STAGES if (out / stage).exists()]:
-        if begun is None:
-            raise ConfigError(f"{out}: this run has a {there[0]} stage of its own. Choose another --out")
+    if begun is None and (there := [stage for stage in STAGES if (out / stage).exists()]):
+        raise ConfigError(f"{out}: this run has a {there[0]} stage of its own. Choose another --out")
+    if (out / start.stage).exists():
         return
     if start.stage == "vision":
         load_tower(checkpoint)
@@ -126,8 +140,25 @@ def begin_with(checkpoint: Path, start: Start, out: Path) -> None:
             Manifest(kind=TOKENIZER, inputs={"start": start.digest}).write(partial)
     with whole_file(out / START) as file:
         file.write(start.model_dump_json(indent=2) + "\n")
-    with fresh_folder(out / start.stage) as partial:
+    if start.contrastive and not (out / "contrastive").exists():
+        load_dual_encoder(_contrastive_beside(checkpoint))
+        _copy(_contrastive_beside(checkpoint), out / "contrastive")
+    _copy(checkpoint, out / start.stage)
+
+
+def _copy(checkpoint: Path, to: Path) -> None:
+    with fresh_folder(to) as partial:
         shutil.copytree(checkpoint, partial, dirs_exist_ok=True)
+
+
+def _contrastive_beside(checkpoint: Path) -> Path:
+    """The contrastive stage of the run that a stage is of; it need not be there."""
+    return checkpoint.resolve().parent / "contrastive"
+
+
+def licences_of(manifest: Manifest) -> tuple[str, ...]:
+    """Licences of the recordings that went into a checkpoint."""
+    return tuple(manifest.configuration.get("licences", (UNKNOWN_LICENCE,)))
 
 
 def read_run_start(out: Path) -> Start | None:
