@@ -170,6 +170,7 @@ def test_the_page_says_what_was_found_on_what_and_asks_the_network_for_nothing(
     assert re.fullmatch(r"(\s*<a href=\"#[\w-]+\">[^<]+</a>)+\s*", navigation), "more than links between the links"
     sections = re.findall(r'<section id="([\w-]+)"', text)
     assert re.findall(r'href="#([\w-]+)"', navigation) == sections, "a link for each section, in their order"
+    assert "<td>0.0015</td>" in text, "a peak rate of 1.5e-3 in full"
     beside = {link for link in requests.links if link.startswith("page_files/")}
     assert beside and all((tmp_path / link).is_file() for link in beside)
     with (tmp_path / "page_files" / "training_stages.csv").open() as file:
