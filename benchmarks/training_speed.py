@@ -79,7 +79,8 @@ WAYS = [
 def changes(stage: str, matrices: str = "none") -> list[str]:
     """What is changed in the recipe, for both sides: AdamW, samples drawn as they come, every step logged."""
     changed = [f"{stage}.optimisation.matrix_learning_rate={matrices}", "log_every_steps=1"]
-    plain = ["mixture=[{}]", "whiten_connector=false", "own_words=0"]
+    frozen = ['trains=["connector", "language"]', "vision_until=1.0", "begin_again=false"]  # as after its first steps
+    plain = ["mixture=[{}]", "whiten_connector=false", "own_words=0", *frozen]
     return [*changed, *(f"instruction.{each}" for each in plain)]
 
 
