@@ -46,7 +46,11 @@ def runs(toolbox: Toolbox) -> dict[str, Path]:
 def training(tmp_path: Path) -> Path:
     """A training folder with two finished stages."""
     folder = tmp_path / "model"
-    settings = {"optimisation": {"batch_size": 8, "learning_rate": 15e-4}, "trains": ["connector"], "formats": ["image"]}
+    settings = {
+        "optimisation": {"batch_size": 8, "learning_rate": 15e-4},
+        "trains": ["connector"],
+        "formats": ["image"],
+    }
     recipe = {"name": "nursery", "seed": 5, "precision": "bf16", "alignment": settings}
     for stage, losses in (("vision", (6.5, 5.25)), ("alignment", (4.0, 3.0))):
         (folder / stage).mkdir(parents=True)
