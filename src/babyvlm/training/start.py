@@ -138,10 +138,11 @@ def begin_with(checkpoint: Path, start: Start, out: Path) -> None:
         with fresh_folder(out / TOKENIZER) as partial:
             tokenizer.save_pretrained(partial)
             Manifest(kind=TOKENIZER, inputs={"start": start.digest}).write(partial)
+    if start.contrastive:
+        load_dual_encoder(_contrastive_beside(checkpoint))
     with whole_file(out / START) as file:
         file.write(start.model_dump_json(indent=2) + "\n")
     if start.contrastive and not (out / "contrastive").exists():
-        load_dual_encoder(_contrastive_beside(checkpoint))
         _copy(_contrastive_beside(checkpoint), out / "contrastive")
     _copy(checkpoint, out / start.stage)
 
