@@ -55,7 +55,12 @@ def test_an_error_comes_with_its_step_and_ends_the_thread():
 
 def test_rows_are_gathered():
     table = torch.randint(0, 256, (5, 2, 3), dtype=torch.uint8)
-    assert torch.equal(gathered(table, torch.tensor([4, 0, 4]), CPU), table[[4, 0, 4]])
+    assert torch.equal(gathered([table], torch.tensor([4, 0, 4]), CPU), table[[4, 0, 4]])
+    behind = torch.randint(0, 256, (3, 2, 3), dtype=torch.uint8)
+    rows = torch.tensor([6, 4, 5, 0, 7, 7])
+    assert torch.equal(gathered([table, behind], rows, CPU), torch.cat([table, behind])[rows])
+    with pytest.raises(IndexError):
+        gathered([table, behind], torch.tensor([3, 8]), CPU)
 
 
 def test_figures_come_as_late_as_asked():

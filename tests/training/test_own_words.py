@@ -122,15 +122,9 @@ def test_what_cannot_be_made_is_counted(frames, tmp_path):
 def own_recipe(**changes):
     recipe = tiny_recipe()
     weights = {"object_counting": 0.5, OWN_WORDS: 0.5}
-    instruction = replace(
-        recipe.instruction,
-        trains=("connector", "language"),
-        cache_vision_features=True,
-        own_words=12,
-        mixture=(MixturePhase(weights=weights),),
-        **changes,
-    )
-    return replace(recipe, instruction=instruction)
+    settings = {"trains": ("connector", "language"), "cache_vision_features": True, "own_words": 12}
+    settings["mixture"] = (MixturePhase(weights=weights),)
+    return replace(recipe, instruction=replace(recipe.instruction, **settings | changes))
 
 
 def with_stages(trained, run, recipe, data):
@@ -175,6 +169,30 @@ def test_the_instruction_stage_learns_them_and_resumes(data, trained, tmp_path):
     for sample in samples:
         assert (sample.ids == shape.vocabulary).sum() == len(sample.images) * shape.image_tokens
         assert 0 < (sample.labels != IGNORED).sum() <= 9  # letters and their ends
+
+
+@pytest.mark.usefixtures("another_precision", "few")
+def test_their_pictures_are_the_same_encoded_once_or_with_every_step(data, trained, tmp_path):
+    """A frozen tower that is asked with every step sees what it saw once; own words alone are drawn."""
+    found, only = [], (MixturePhase(weights={OWN_WORDS: 1.0}),)
+    for keeps in (True, False):
+        recipe = replace(own_recipe(cache_vision_features=keeps, mixture=only), precision="no")
+        run = with_stages(trained, tmp_path / f"keeps {keeps}", recipe, data)
+        Trainer(recipe, data, run).run(["contrastive", "instruction"])
+        log = (run / "instruction" / "metrics.jsonl").read_text().splitlines()
+        found.append([json.loads(line)["loss"] for line in log])
+    assert np.allclose(found[0], found[1], atol=1e-4)
+    assert np.ptp(found[0]) > 1e-2  # or the comparison would say nothing
+
+
+@pytest.mark.usefixtures("another_precision", "few")
+def test_they_may_come_while_the_tower_learns(data, trained, tmp_path):
+    """As where the first phase rounds to no step, or the data hold nothing of it."""
+    recipe = own_recipe(trains=("vision", "connector", "language"), vision_until=0.5, begin_again=True)
+    run = with_stages(trained, tmp_path / "run", recipe, data)
+    Trainer(recipe, data, run).run(["contrastive", "instruction"])
+    log = [json.loads(line) for line in (run / "instruction" / "metrics.jsonl").read_text().splitlines()]
+    assert log[-1]["step"] == 4 and all(np.isfinite(line["loss"]) for line in log)
 
 
 @pytest.mark.usefixtures("another_precision")
@@ -229,7 +247,6 @@ def test_a_start_without_one_beside_it_says_so(data, trained, tmp_path):
     [
         (["instruction.own_words=-1"], "must not be negative"),
         (["joint.own_words=5"], "formats"),
-        (["instruction.cache_vision_features=false"], "cache_vision_features"),
         (["contrastive.text=language"], "text=words"),
         (["instruction.order.kind=chronological"], "no order of time"),
     ],

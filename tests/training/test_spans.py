@@ -11,7 +11,6 @@ from babyvlm.model.loading import load_exactly
 from babyvlm.model.modeling import BabyLlavaForConditionalGeneration
 from babyvlm.training import Trainer, run_in_processes, train_in_process
 from babyvlm.training import loop as training_loop
-from babyvlm.training.configuration import OWN_WORDS, MixturePhase
 from tests.training.tiny import fork, tiny_recipe, weights
 
 pytestmark = pytest.mark.usefixtures("another_precision")
@@ -136,22 +135,11 @@ def test_two_processes_train_as_one_does(data, trained, tmp_path):
         ({"vision_until": 1.0}, "see vision_until"),
         ({"trains": ("vision",)}, "nothing would learn once the tower is frozen"),
         ({"vision_until": 1.0, "cache_vision_features": False, "begin_again": True}, "begin_again goes with"),
-        ({"own_words": 5}, "while the tower learns"),
-        ({"own_words": 5, "mixture": (MixturePhase(until=0.4, weights={"a": 1}), MixturePhase())}, "while the tower"),
-        (
-            {"own_words": 5, "mixture": (MixturePhase(weights={OWN_WORDS: 1.0}),)},
-            "while the tower learns",
-        ),
     ],
 )
 def test_what_cannot_be_is_refused(changes, told):
     with pytest.raises(ConfigError, match=told):
         replace(seeing_first().instruction, **changes)
-
-
-def test_own_words_may_come_after(data):
-    mixture = (MixturePhase(until=0.5, weights={"object_counting": 1.0}), MixturePhase())
-    assert replace(seeing_first().instruction, own_words=5, mixture=mixture).own_words == 5
 
 
 def test_in_shards_it_is_refused():

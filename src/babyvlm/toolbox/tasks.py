@@ -384,11 +384,10 @@ def localization_prompt(thing: str) -> str:
     )
 
 
-def left_right_prompt() -> str:
-    return (
-        f"{IMAGE_TOKEN} Which of the following is the same as this? "
-        f"(A) {IMAGE_TOKEN} (B) {IMAGE_TOKEN} (C) {IMAGE_TOKEN}"
-    )
+def left_right_prompt(options: int = 3) -> str:
+    """Three pictures to choose from as published, or two."""
+    choices = " ".join(f"({letter}) {IMAGE_TOKEN}" for letter in LETTERS[:options])
+    return f"{IMAGE_TOKEN} Which of the following is the same as this? {choices}"
 
 
 def spatial_details_prompt() -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -76,7 +76,22 @@ def pinned(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory() if device.type == "cuda" else tensor
 
 
-def gathered(table_NX: torch.Tensor, rows: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """Rows of a table, copied once, straight into pinned memory where there is a GPU."""
-    out = torch.empty((len(rows), *table_NX.shape[1:]), dtype=table_NX.dtype, pin_memory=device.type == "cuda")
-    return torch.index_select(table_NX, 0, rows, out=out)
+def gathered(tables: Sequence[torch.Tensor], rows_N: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Rows of tables, each NX and numbered behind the one before, copied once, straight into pinned memory where there
+    is a GPU.
+
+    Raises:
+        IndexError: A row behind those of the last table.
+    """
+    first, *others = tables
+    out_NX = torch.empty((len(rows_N), *first.shape[1:]), dtype=first.dtype, pin_memory=device.type == "cuda")
+    if not others:
+        return torch.index_select(first, 0, rows_N, out=out_NX)
+    begin = 0
+    for table in tables:
+        here_N = (rows_N >= begin) & (rows_N < begin + len(table))
+        out_NX[here_N] = table[rows_N[here_N] - begin]
+        begin += len(table)
+    if len(rows_N) and rows_N.max() >= begin:
+        raise IndexError(f"row {rows_N.max()} of {begin}")
+    return out_NX

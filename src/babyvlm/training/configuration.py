@@ -243,10 +243,6 @@ class MultimodalStage:
             "own_words are items: they go with formats=('instruction',)",
         )
         refuse_if(
-            self.own_words > 0 and not self.cache_vision_features,
-            "own_words needs cache_vision_features: their pictures are encoded once",
-        )
-        refuse_if(
             self.own_words > 0 and self.order.is_timed,
             "own_words are made of all training frames: they go with no order of time",
         )
@@ -266,15 +262,6 @@ class MultimodalStage:
         refuse_if(
             not ends or ends != sorted(ends) or ends[-1] != 1.0,
             f"mixture phases must end at ascending fractions, the last at 1; they end at {ends}",
-        )
-        meanwhile = [
-            phase
-            for phase, begin in zip(self.mixture, [0.0, *ends], strict=False)
-            if learns and begin < self.vision_until
-        ]
-        refuse_if(
-            self.own_words > 0 and any(OWN_WORDS in phase.weights or not phase.weights for phase in meanwhile),
-            f"{OWN_WORDS} are drawn while the tower learns: their pictures are encoded once, after vision_until",
         )
 
 

@@ -252,7 +252,7 @@ def _gatherer(
         draw = np.random.default_rng([seed, step, rank])
         frames_B = pairs.frames(mine_B, draw.random(len(mine_B)))
         return PairInputs(
-            seen=gathered(seen_N, frames_B, accelerator.device),
+            seen=gathered([seen_N], frames_B, accelerator.device),
             texts_BL=pairs.texts(mine_B, pad),
             groups_B=torch.from_numpy(pairs.group_N[mine_B].astype(np.int64)),
             generator=torch.Generator().manual_seed(int(draw.integers(2**62))),

@@ -213,8 +213,8 @@ def _gatherer(frames: Pictures, aspects_N: torch.Tensor | None, share: int, run:
     def gather(step: int) -> Frames:
         generator = torch.Generator().manual_seed(_seed(run.recipe, step, run.accelerator.process_index))
         chosen = torch.randint(len(frames), (share,), generator=generator)
-        aspects_B = None if aspects_N is None else gathered(aspects_N, chosen, device)
-        pixels_BCSS = gathered(frames.pixels_NCHW, chosen, device)
+        aspects_B = None if aspects_N is None else gathered([aspects_N], chosen, device)
+        pixels_BCSS = gathered([frames.pixels_NCHW], chosen, device)
         return Frames(pixels_BCSS=pixels_BCSS, aspects_B=aspects_B, generator=generator)
 
     return gather

@@ -78,7 +78,7 @@ def train_language_model(
         vision_until: Fraction of the steps after which a tower that learns is frozen.
         begin_again: Called there, with the model in float32, to give the other parts other weights; the rates then go
             through their course before and after it, each from the beginning. None goes on as it is.
-        views: Pictures numbered behind ``pictures``; only drawn where the tower's output is kept.
+        views: Pictures numbered behind ``pictures``.
         validation: Held-out samples, measured as often as the recipe says.
         course: The order of the samples and the checkpoints to keep; None shuffles and keeps none.
 
@@ -190,6 +190,7 @@ class _Stage:
             self.sources,
             self.shown[0],
             features_UTD,
+            views=self.shown[1],
             run=self.run,
             micro_batch_tokens=self.micro_batch_tokens,
             flops=StepFlops(self.model, self.run.recipe.model, span.trains, cached_features=features_UTD is not None),

@@ -96,7 +96,8 @@ class StepMaker:
         plan: Which samples.
         sources: The samples by source.
         pictures: What their picture numbers refer to; None for text alone.
-        features_UTD: Kept features of all pictures, in place of them.
+        views: Pictures numbered behind those.
+        features_UTD: Kept features of all pictures and views, in place of them.
         run: The recipe and the processes.
         micro_batch_tokens: Largest forward pass, tokens.
         flops: Counts operations.
@@ -109,12 +110,14 @@ class StepMaker:
         pictures: Pictures | None,
         features_UTD: torch.Tensor | None,
         *,
+        views: Pictures | None = None,
         run: RunContext,
         micro_batch_tokens: int,
         flops: StepFlops,
     ) -> None:
         self._plan, self._sources, self._flops = plan, sources, flops
-        self._pictures, self._features_UTD = pictures, features_UTD
+        self._pictures = [shown for shown in (pictures, views) if shown is not None]
+        self._features_UTD = features_UTD
         self._micro_batch_tokens, self._image_token = micro_batch_tokens, run.recipe.model.vocabulary
         self._rank, self._processes = run.accelerator.process_index, run.accelerator.num_processes
         self._sees = pictures is not None
@@ -172,16 +175,15 @@ class StepMaker:
         )
         if not distinct:
             return inputs
-        table = self._features_UTD
-        if table is None and self._pictures is not None:
-            table = self._pictures.pixels_NCHW
-        taken = None if table is None else gathered(table, torch.tensor(distinct), self._device)
+        kept = self._features_UTD
+        tables = [kept] if kept is not None else [shown.pixels_NCHW for shown in self._pictures]
+        taken = gathered(tables, torch.tensor(distinct), self._device) if tables else None
         return replace(
             inputs,
             seen_P=self._pinned((ids_1T[0] == self._image_token).nonzero()[:, 0]),
             index_N=self._pinned(index_N),
-            pixels_UCHW=taken if self._features_UTD is None else None,
-            features_UTD=taken if self._features_UTD is not None else None,
+            pixels_UCHW=taken if kept is None else None,
+            features_UTD=taken if kept is not None else None,
         )
 
     def _pinned(self, tensor: torch.Tensor) -> torch.Tensor:

@@ -19,6 +19,7 @@ from babyvlm.toolbox.tasks import LETTERS, left_right_prompt
 from babyvlm.toolbox.views import View
 
 _TASK = "left_right"
+_EASY_OPTIONS = (3, 2)  # pictures to choose from, of one easy item after another
 _SPARE = 1.5  # crops looked at for each that is wanted: some are symmetric
 
 
@@ -56,15 +57,22 @@ def left_right_crops(bench: Bench, count: int) -> Iterable[View]:
 
 
 def left_right_easy(bench: Bench, count: int) -> Built:
-    """Left/Right as asked, with two other objects in place of the mirror image: for training, to lead up to it."""
+    """Left/Right as asked, with other objects in place of the mirror image: for training, to lead up to it.
+
+    In every other item one such object, in the rest two: that a picture is the second of two is to be told as well.
+    """
     rng = bench.rng(f"{_TASK}.easy")
     groups = by_label(usual_crops(bench))
     if len(groups) < 3:
         return Built([], f"objects of {len(groups)} categories, of 3 that are needed")
     drafts = []
     targets = cast(bench, usual_crops(bench), count, rng)
-    for target, gold in zip(targets, balanced(LETTERS[:3], len(targets), rng), strict=True):
-        labels = rng.sample([label for label in groups if label != target.label], 2)
+    half = len(targets) // 2
+    golds = {3: balanced(LETTERS[:3], len(targets) - half, rng), 2: balanced(LETTERS[:2], half, rng)}
+    for number, target in enumerate(targets):
+        options = _EASY_OPTIONS[number % len(_EASY_OPTIONS)]
+        gold = golds[options].pop()
+        labels = rng.sample([label for label in groups if label != target.label], options - 1)
         foils = [letterboxed_view(rng.choice(groups[label]).view) for label in labels]
         draft = _draft(letterboxed_view(target.view), foils, (target.label, *labels), gold, "easy")
         drafts.append(replace(draft, variant="easy"))
@@ -86,9 +94,9 @@ def _draft(query: View, foils: list[View], named: tuple[str, ...], gold: str, di
     options.insert(LETTERS.index(gold), query)
     labels.insert(LETTERS.index(gold), named[0])
     turn = DraftTurn(
-        prompt=left_right_prompt(),
+        prompt=left_right_prompt(len(options)),
         images=(query, *options),
-        options=LETTERS[:3],
+        options=LETTERS[: len(options)],
         gold=gold,
         labels=(named[0], *labels),
     )
