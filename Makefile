@@ -48,7 +48,7 @@ test-lowest: $(LOWEST)/.for-lowest
 $(LOWEST)/.for-lowest: pyproject.toml constraints-lowest.txt
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet --disable-pip-version-check -c constraints-lowest.txt \
-		-e . "pytest>=8" "pytest-xdist>=3.6" "hypothesis>=6.100"
+		-e . "pytest>=8" "pytest-timeout>=2.3" "pytest-xdist>=3.6" "hypothesis>=6.100"
 	touch $@
 
 # The default tier on whatever versions are newest, in an environment of its own: no pins.

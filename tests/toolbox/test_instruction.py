@@ -67,9 +67,14 @@ def test_easy_matching_shows_other_things_and_is_a_source_of_its_own(corpus, tmp
     assert Counter(sample.source for sample in samples) == {
         "left_right": 8, "left_right.easy": 12, "spatial_details.easy": 12,
     }  # fmt: skip
+    comparing = [sample for sample in samples if sample.source == "left_right.easy"]
+    assert Counter((len(sample.images) - 1, sample.turns[0].answer) for sample in comparing) == {
+        (3, "A"): 2, (3, "B"): 2, (3, "C"): 2, (2, "A"): 3, (2, "B"): 3,
+    }  # fmt: skip
     for sample in samples:
         target, *options = sample.images
-        right = [letter == sample.turns[0].answer for letter in "ABC"]
+        assert sample.turns[0].prompt.count("(") == len(options)
+        right = [letter == sample.turns[0].answer for letter in "ABC"[: len(options)]]
         if sample.task == "left_right":
             assert [image == target for image in options] == right
         else:  # frames, of which one holds the crop
