@@ -17,7 +17,7 @@ from babyvlm.toolbox.compose import Composed
 from babyvlm.toolbox.paste import Pasted
 from babyvlm.toolbox.pictures import Picture
 from babyvlm.toolbox.rephotographs import Rephotograph
-from babyvlm.toolbox.tasks import Variant, row_name, task_named
+from babyvlm.toolbox.tasks import LETTERS, Variant, row_name, task_named
 from babyvlm.toolbox.views import View
 
 Made = Composed | Pasted | Rephotograph
@@ -141,6 +141,21 @@ def balanced(choices: Sequence[ThingT], count: int, rng: Random) -> list[ThingT]
     dealt = [order[index % len(order)] for index in range(count)]
     rng.shuffle(dealt)
     return dealt
+
+
+def options_in_turn(numbers: Sequence[int], count: int, rng: Random) -> list[tuple[tuple[str, ...], str]]:
+    """Options and the right one of ``count`` items that have so many options one after another; of the items with as
+    many, each is right as often as any other, give or take one.
+
+    >>> [options for options, _ in options_in_turn((3, 2), 3, Random(0))]
+    [('A', 'B', 'C'), ('A', 'B'), ('A', 'B', 'C')]
+    """
+    golds = [
+        iter(balanced(LETTERS[:number], len(range(place, count, len(numbers))), rng))
+        for place, number in enumerate(numbers)
+    ]
+    places = [item % len(numbers) for item in range(count)]
+    return [(LETTERS[: numbers[place]], next(golds[place])) for place in places]
 
 
 def even_quotas(supply: Mapping[KeyT, int], total: int) -> dict[KeyT, int]:

@@ -5,14 +5,14 @@ Each has an easy variant for training, in which the foils show other things alto
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from random import Random
 
 from babyvlm.records import Difficulty
 from babyvlm.toolbox.balanced_cropping import MIN_FOIL_COLOUR_DIFFERENCE, MIN_FOIL_DIFFERENCE, MIN_MIRROR_DIFFERENCE
-from babyvlm.toolbox.builders.bench import Bench, Built
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
+from babyvlm.toolbox.builders.bench import EASY_OPTIONS, Bench, Built
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, options_in_turn
 from babyvlm.toolbox.pictures import colour_difference, middle_difference
 from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, left_right_prompt, spatial_details_prompt
@@ -90,25 +90,25 @@ def spatial_details(bench: Bench, count: int) -> Built:
 
 
 def left_right_easy(bench: Bench, count: int) -> Built:
-    """Left/Right as asked, with two other objects in place of mirror image and object."""
-    return _easy(bench, count, "left_right", left_right_prompt())
+    """Left/Right as asked, with other objects in place of mirror image and object, one in every other item."""
+    return _easy(bench, count, "left_right", left_right_prompt, EASY_OPTIONS)
 
 
 def spatial_details_easy(bench: Bench, count: int) -> Built:
     """Spatial Details as asked, with objects of two other categories."""
-    return _easy(bench, count, "spatial_details", spatial_details_prompt())
+    return _easy(bench, count, "spatial_details", lambda _: spatial_details_prompt(), (3,))
 
 
-def _easy(bench: Bench, count: int, task: str, prompt: str) -> Built:
+def _easy(bench: Bench, count: int, task: str, prompt: Callable[[int], str], options_of_items: Sequence[int]) -> Built:
     rng, by_label = bench.rng(f"{task}.easy"), bench.by_label
     if len(by_label) < 3:
         return Built([], f"objects of {len(by_label)} categories, of 3 that are needed")
     targets = bench.targets(bench.pool, count, rng)
     drafts = []
-    for target, gold in zip(targets, balanced(LETTERS[:3], len(targets), rng), strict=True):
-        labels = rng.sample([label for label in by_label if label != target.label], 2)
+    for target, (options, gold) in zip(targets, options_in_turn(options_of_items, len(targets), rng), strict=True):
+        labels = rng.sample([label for label in by_label if label != target.label], len(options) - 1)
         foils = [rng.choice(by_label[label]).view for label in labels]
-        draft = matching_draft(task, prompt, target, foils, labels, gold, rng)
+        draft = matching_draft(task, prompt(len(options)), target, foils, labels, gold, rng)
         drafts.append(replace(draft, variant="easy", difficulty="easy"))
     return Built(drafts, f"{len(bench.pool)} objects in the open")
 
@@ -174,8 +174,8 @@ def matching_draft(
     task: str, prompt: str, target: Sighting, foils: list[View], labels: list[str], gold: str, rng: Random
 ) -> Draft:
     """The draft of a matching item: the target, then it and its foils in random order around the right place."""
-    options = LETTERS[:3]
-    order = rng.sample(range(2), 2)
+    options = LETTERS[: len(foils) + 1]
+    order = rng.sample(range(len(foils)), len(foils))
     images = [foils[index] for index in order]
     named = [labels[index] for index in order]
     images.insert(options.index(gold), target.view)

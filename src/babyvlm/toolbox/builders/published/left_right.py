@@ -10,16 +10,15 @@ from dataclasses import replace
 from random import Random
 
 from babyvlm.records import Difficulty
-from babyvlm.toolbox.builders.bench import Bench, Built, choose_pool
+from babyvlm.toolbox.builders.bench import EASY_OPTIONS, Bench, Built, choose_pool
 from babyvlm.toolbox.builders.published.material import by_label, cast, letterboxed_view, usual_crops
-from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced
+from babyvlm.toolbox.drafts import Draft, DraftTurn, balanced, options_in_turn
 from babyvlm.toolbox.pictures import mean_difference
 from babyvlm.toolbox.sightings import Sighting
 from babyvlm.toolbox.tasks import LETTERS, left_right_prompt
 from babyvlm.toolbox.views import View
 
 _TASK = "left_right"
-_EASY_OPTIONS = (3, 2)  # pictures to choose from, of one easy item after another
 _SPARE = 1.5  # crops looked at for each that is wanted: some are symmetric
 
 
@@ -67,12 +66,8 @@ def left_right_easy(bench: Bench, count: int) -> Built:
         return Built([], f"objects of {len(groups)} categories, of 3 that are needed")
     drafts = []
     targets = cast(bench, usual_crops(bench), count, rng)
-    half = len(targets) // 2
-    golds = {3: balanced(LETTERS[:3], len(targets) - half, rng), 2: balanced(LETTERS[:2], half, rng)}
-    for number, target in enumerate(targets):
-        options = _EASY_OPTIONS[number % len(_EASY_OPTIONS)]
-        gold = golds[options].pop()
-        labels = rng.sample([label for label in groups if label != target.label], options - 1)
+    for target, (options, gold) in zip(targets, options_in_turn(EASY_OPTIONS, len(targets), rng), strict=True):
+        labels = rng.sample([label for label in groups if label != target.label], len(options) - 1)
         foils = [letterboxed_view(rng.choice(groups[label]).view) for label in labels]
         draft = _draft(letterboxed_view(target.view), foils, (target.label, *labels), gold, "easy")
         drafts.append(replace(draft, variant="easy"))
