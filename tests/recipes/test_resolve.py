@@ -73,7 +73,9 @@ def test_steps_replace_epochs():
         ("jiont.optimisation.steps=1", "did you mean 'joint'"),
         ("joint.stepz=1", r"did you mean 'joint\.optimisation\.steps'"),
         ("joint.optimisation.steps=many", "joint.optimisation.steps=many"),
-        ("joint.optimisation.steps=0", "at least 1"),
+        ("joint.optimisation.steps=0", r"^joint\.optimisation: steps=0 must be at least 1"),
+        ("joint.own_words=5", r"^joint: own_words are items"),
+        ("vision.local_views=-1", r"^vision\.local_views=-1"),  # named once
         ("joint=3", "has parts"),
         ("seed", "key=value"),
         ("vision.local_size=20", "patch_size"),

@@ -78,16 +78,22 @@ def _grow(tree: dict[str, Any], node: Any, path: Sequence[str], value: str, key:
     tree[head] = _parse(value, typing.get_type_hints(type(node))[head], key)
 
 
-def _replaced(node: Any, tree: Mapping[str, Any]) -> Any:
-    """The configuration with all overrides applied at once, so that their order does not matter."""
+def _replaced(node: Any, tree: Mapping[str, Any], part: str = "") -> Any:
+    """The configuration with all overrides applied at once, so that their order does not matter; what cannot be is
+    refused with the part's name."""
     changed: dict[str, Any] = {}
     for name, override in tree.items():
         current = getattr(node, name)
-        changed[name] = _replaced(current, override) if dataclasses.is_dataclass(current) else override
+        whole = f"{part}.{name}" if part else name
+        changed[name] = _replaced(current, override, whole) if dataclasses.is_dataclass(current) else override
     for one, other in (("steps", "epochs"), ("epochs", "steps")):
         if changed.get(one) is not None and other not in changed:
             changed[other] = None  # the one replaces the other
-    return dataclasses.replace(node, **changed)
+    try:
+        return dataclasses.replace(node, **changed)
+    except ConfigError as error:
+        told = str(error)
+        raise ConfigError(told if not part or told.startswith(f"{part}.") else f"{part}: {told}") from error
 
 
 def _parse(value: str, hint: Any, key: str) -> Any:
