@@ -59,8 +59,9 @@ def test_rows_are_gathered():
     behind = torch.randint(0, 256, (3, 2, 3), dtype=torch.uint8)
     rows = torch.tensor([6, 4, 5, 0, 7, 7])
     assert torch.equal(gathered([table, behind], rows, CPU), torch.cat([table, behind])[rows])
-    with pytest.raises(IndexError):
-        gathered([table, behind], torch.tensor([3, 8]), CPU)
+    for row in (8, -1):
+        with pytest.raises(IndexError):
+            gathered([table, behind], torch.tensor([3, row]), CPU)
 
 
 def test_figures_come_as_late_as_asked():

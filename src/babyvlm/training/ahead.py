@@ -81,17 +81,17 @@ def gathered(tables: Sequence[torch.Tensor], rows_N: torch.Tensor, device: torch
     is a GPU.
 
     Raises:
-        IndexError: A row behind those of the last table.
+        IndexError: A row that no table has.
     """
     first, *others = tables
     out_NX = torch.empty((len(rows_N), *first.shape[1:]), dtype=first.dtype, pin_memory=device.type == "cuda")
     if not others:
         return torch.index_select(first, 0, rows_N, out=out_NX)
-    begin = 0
+    size, begin = sum(map(len, tables)), 0
+    if len(rows_N) and not 0 <= int(rows_N.min()) <= int(rows_N.max()) < size:
+        raise IndexError(f"rows {rows_N.min()} to {rows_N.max()} of {size}")
     for table in tables:
         here_N = (rows_N >= begin) & (rows_N < begin + len(table))
         out_NX[here_N] = table[rows_N[here_N] - begin]
         begin += len(table)
-    if len(rows_N) and rows_N.max() >= begin:
-        raise IndexError(f"row {rows_N.max()} of {begin}")
     return out_NX

@@ -21,8 +21,8 @@ MemoryTests = Literal["random", "rotated"]
 """``random``, or ``rotated``: in the order of learning, begun one object later from item to item, so that over five
 items every serial position is tested after every lag equally often."""
 EASY_OPTIONS = (3, 2)
-"""Pictures to choose from in the easy items of Left/Right, one after another. In Memory too there are two, of which
-the one to find is that which was not shown before; that is not to be learned of two pictures as such."""
+"""Pictures to choose from in easy items of Left/Right, one item after another. With three alone, a model would be asked
+which of two it has seen in Memory only, where that one is wrong."""
 
 
 class Built(NamedTuple):
