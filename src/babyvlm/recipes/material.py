@@ -70,7 +70,7 @@ MATERIAL: dict[str, Material] = {
             "picture_vocabulary": 30000,
             "localization": 16000,
             "left_right": 4000,
-            "spatial_details": 14000,
+            "spatial_details": 22000,
             "visual_delayed_response_binary": 3000,
             "visual_delayed_response_open": 5000,
             "memory": 800,
@@ -78,7 +78,7 @@ MATERIAL: dict[str, Material] = {
         easy_matching=3000,
         easy_words=10000,
         easy_memory=3000,
-        max_crops=20000,
+        max_crops=28000,
     ),
 }
 """By recipe: those whose recordings are rendered."""

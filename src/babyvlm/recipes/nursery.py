@@ -53,7 +53,7 @@ _SHORT: _Phases = (
     ),
 )
 _LONG: _Phases = (
-    (500, _SEEING),
+    (800, _SEEING),
     (100, {"left_right.easy": 1.0}),
     (
         550,
@@ -199,7 +199,7 @@ def _instruction(phases: _Phases, own_words: int = 0, tower_learns_first: bool =
         return stage
     return replace(
         stage,
-        optimisation=replace(stage.optimisation, vision_learning_rate=4e-4),
+        optimisation=replace(stage.optimisation, vision_learning_rate=7e-4),
         trains=("vision", "connector", "language"),
         vision_until=mixture[0].until,
         begin_again=True,
