@@ -19,7 +19,6 @@ import json
 import multiprocessing
 import os
 import platform
-import socket
 import sys
 import tempfile
 import time
@@ -41,7 +40,7 @@ from babyvlm.recipes import saycam
 from babyvlm.records import Recording, write_jsonl
 from babyvlm.training.batches import BatchPlan, pack
 from babyvlm.training.nodes import NodeCache
-from babyvlm.training.processes import _as_rank
+from babyvlm.training.processes import run_in_processes
 from babyvlm.training.samples import collate
 from babyvlm.training.stage_data import StageData
 
@@ -130,21 +129,9 @@ def one_process(folder: Path, cache: Path, found: Any) -> None:
 
 def several(folder: Path, cache: Path, processes: int) -> list[dict[str, Any]]:
     """What each of some processes found that started together."""
-    context = multiprocessing.get_context("spawn")
-    found = context.Queue()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    started = [
-        context.Process(target=_as_rank, args=(rank, processes, port, one_process, (folder, cache, found)))
-        for rank in range(processes)
-    ]
-    for process in started:
-        process.start()
-    results = [found.get() for _ in started]
-    for process in started:
-        process.join()
-    return results
+    found = multiprocessing.get_context("spawn").Queue()
+    run_in_processes(one_process, (folder, cache, found), processes)
+    return [found.get() for _ in range(processes)]
 
 
 def check(folder: Path) -> None:
