@@ -52,53 +52,54 @@ _SHORT: _Phases = (
         },
     ),
 )
+_MATCHING: Mapping[str, float] = {"left_right.easy": 1.0}
+"""Comparing pictures at all."""
+_WORDS: Mapping[str, float] = {
+    "picture_vocabulary": 0.5,
+    "picture_vocabulary.easy": 0.25,
+    "memory.easy": 0.2,
+    "left_right.easy": 0.05,
+}
+_OWN: Mapping[str, float] = {
+    OWN_WORDS: 0.45,
+    "picture_vocabulary": 0.22,
+    "memory.easy": 0.2,
+    "left_right.easy": 0.08,
+    "picture_vocabulary.easy": 0.05,
+}
+"""Words of the contrastive stage's own, heard only ones among them."""
+_COMPARING: Mapping[str, float] = {
+    "left_right": 0.25,
+    "spatial_details.easy": 0.25,
+    "memory.easy": 0.15,
+    OWN_WORDS: 0.12,
+    "picture_vocabulary": 0.12,
+    "left_right.easy": 0.11,
+}
+"""Pictures that are harder to tell apart."""
+_EVERYTHING: Mapping[str, float] = {
+    "object_counting": 0.2,
+    "picture_vocabulary": 0.13,
+    OWN_WORDS: 0.13,
+    "localization": 0.1,
+    "visual_delayed_response_open": 0.09,
+    "spatial_details": 0.08,
+    "who_has_more_naturalistic": 0.08,
+    "memory.easy": 0.04,
+    "visual_delayed_response_binary": 0.04,
+    "left_right": 0.03,
+    "spatial_details.easy": 0.025,
+    "left_right.easy": 0.02,
+    "who_has_more_synthetic": 0.02,
+    "memory": 0.015,
+}
 _LONG: _Phases = (
     (800, _SEEING),
-    (100, {"left_right.easy": 1.0}),
-    (
-        550,
-        {"picture_vocabulary": 0.5, "picture_vocabulary.easy": 0.25, "memory.easy": 0.2, "left_right.easy": 0.05},
-    ),
-    (
-        400,
-        {
-            OWN_WORDS: 0.45,
-            "picture_vocabulary": 0.22,
-            "memory.easy": 0.2,
-            "left_right.easy": 0.08,
-            "picture_vocabulary.easy": 0.05,
-        },
-    ),
-    (
-        300,
-        {
-            "left_right": 0.25,
-            "spatial_details.easy": 0.25,
-            "memory.easy": 0.15,
-            OWN_WORDS: 0.12,
-            "picture_vocabulary": 0.12,
-            "left_right.easy": 0.11,
-        },
-    ),
-    (
-        3000,
-        {
-            "object_counting": 0.2,
-            "picture_vocabulary": 0.13,
-            OWN_WORDS: 0.13,
-            "localization": 0.1,
-            "visual_delayed_response_open": 0.09,
-            "spatial_details": 0.08,
-            "who_has_more_naturalistic": 0.08,
-            "memory.easy": 0.04,
-            "visual_delayed_response_binary": 0.04,
-            "left_right": 0.03,
-            "spatial_details.easy": 0.025,
-            "left_right.easy": 0.02,
-            "who_has_more_synthetic": 0.02,
-            "memory": 0.015,
-        },
-    ),
+    (100, _MATCHING),
+    (550, _WORDS),
+    (400, _OWN),
+    (300, _COMPARING),
+    (3000, _EVERYTHING),
 )
 
 
