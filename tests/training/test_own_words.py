@@ -232,6 +232,13 @@ def test_a_run_that_begins_with_a_stage_takes_the_contrastive_stage_beside_it(da
     assert all(torch.equal(first[name], tensor) for name, tensor in weights(out / "instruction").items())
     licences = read_manifest(run / "contrastive", "checkpoint").configuration["licences"]
     assert set(licences) <= set(read_manifest(out / "instruction", "checkpoint").configuration["licences"])
+    for stage in ("joint", "contrastive"):
+        manifest = out / stage / "manifest.json"
+        kept = manifest.read_text()
+        manifest.write_text(kept.replace('"checkpoint"', '"checkpoint" '))  # as that of another run would differ
+        with pytest.raises(ConfigError, match=rf"out/{stage}: it is not the stage that this run began with"):
+            Trainer(recipe, data, out, start=run / "joint")
+        manifest.write_text(kept)
 
 
 @pytest.mark.usefixtures("another_precision", "few")

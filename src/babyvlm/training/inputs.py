@@ -19,7 +19,7 @@ from babyvlm.errors import ConfigError
 from babyvlm.folders import MANIFEST, read_manifest, whole_file
 from babyvlm.names import STAGES, StageName
 from babyvlm.records import read_record
-from babyvlm.training.start import TOKENIZER, licences_of, read_run_start
+from babyvlm.training.start import TOKENIZER, licences_of, manifest_digest, read_run_start
 
 INPUTS = "inputs.json"
 
@@ -32,7 +32,8 @@ def claim_inputs(out: Path, data: PretrainingSet) -> None:
         data: The curated set.
 
     Raises:
-        ConfigError: The run, its tokenizer or one of its stages is of another set, tokenizer or start.
+        ConfigError: The run, its tokenizer or one of its stages is of another set, tokenizer or start, or a stage that
+            it began with has been replaced.
     """
     path = out / INPUTS
     noted = read_record(path, Content) if path.is_file() else None
@@ -61,7 +62,11 @@ _REMEDY = "Choose another --out; with --start OUT/STAGE it begins with a finishe
 def _refuse_foreign_parts(out: Path, digest: str) -> None:
     """Makes sure that every part of the run is of this set, however it came into the folder."""
     start = read_run_start(out)
-    begun_with = start.stages if start else ()
+    begun_with = start.stages if start else {}
+    for stage, copied in begun_with.items():
+        whole = (out / stage / MANIFEST).is_file()
+        if (out / stage).exists() and not (whole and manifest_digest(out / stage) == copied):
+            raise ConfigError(f"{out / stage}: it is not the stage that this run began with. {_REMEDY}")
     own = [stage for stage in STAGES if (out / stage).exists() and stage not in begun_with]
     expected = {str(stage): stage_inputs(out, stage, digest) for stage in own}
     if (out / TOKENIZER).exists():

@@ -45,9 +45,9 @@ class Start(Record):
     """Digest of the manifest of the contrastive stage beside it, whose words the recipe takes; empty where none is."""
 
     @property
-    def stages(self) -> tuple[StageName, ...]:
-        """Those that the run holds of it."""
-        return (self.stage, "contrastive") if self.contrastive else (self.stage,)
+    def stages(self) -> dict[StageName, str]:
+        """Those that the run holds of it, with the digests of their manifests."""
+        return {self.stage: self.digest} | ({"contrastive": self.contrastive} if self.contrastive else {})
 
     @property
     def later_stages(self) -> tuple[StageName, ...]:
