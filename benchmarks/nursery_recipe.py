@@ -68,11 +68,11 @@ def chain(folder: Path, seed: int, heard_only: float) -> None:
     subprocess.run([*command, "--seed", str(seed), "--heard-only", str(heard_only)], check=True)
 
 
-def words_met(folder: Path) -> dict[str, tuple[float, int]]:
-    """Picture Vocabulary by how its words were met: the part that is right, and items."""
-    met = read_words_met(folder / "data")
+def words_met(data: Path, run: Path) -> dict[str, tuple[float, int]]:
+    """Picture Vocabulary by how its words were met in a set: the part that is right, and items."""
+    met = read_words_met(data)
     assert met is not None
-    (result,) = read_results([folder / "runs" / "model"]).runs
+    (result,) = read_results([run]).runs
     rows = [row for row in by_exposure(result, met) if row.task == "picture_vocabulary"]
     return {row.exposure: (row.value, row.items) for row in rows}
 
@@ -131,7 +131,7 @@ def one_seed(folder: Path, seed: int, heard_only: float) -> dict[str, Any]:
         "minutes": json.loads((folder / "times.json").read_text())["train"] / 60,
         "mean": mean,
         "tasks": {name: asdict(task) for name, task in tasks.items()},
-        "words": words_met(folder),
+        "words": words_met(folder / "data", folder / "runs" / "model"),
         "listened": listened(folder, seed),
     }
 
