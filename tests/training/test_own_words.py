@@ -74,23 +74,29 @@ def colour_of(view):
 def test_items_ask_for_what_is_shown_and_for_no_word_that_nothing_shows(frames, tmp_path):
     items, views = made(tmp_path / "own", frames)
     assert len(items) == 200 and views.dtype == np.uint8 and views.shape[1:] == (3, SIZE, SIZE)
-    asked, places, options, answers = set(), set(), set(), set()
+    asked, places, called, answers, forms = set(), set(), set(), set(), set()
     for item in items:
         first, *later = [turn.prompt for turn in item.turns]
         words = [prompt.split("'")[1] for prompt in (first, *later)]
-        letters = re.findall(r"\(([A-D])\)", first)
+        letters = re.findall(
+            r" (?:\(([A-D])\))?<image>", first
+        )  # of each picture; empty: called nothing
         shown = [colour_of(views[int(name)]) for name in item.images]
-        assert letters == sorted(set(letters)) and letters != ["A", "B"]
+        named = [letter for letter in letters if letter]
+        assert named == list("ABCD")[: len(named)] and 2 < len(letters) == len(shown)  # two alone are held out
         assert sorted(set(shown)) == sorted(shown)  # each goes with a word of its own
         assert [shown[letters.index(turn.answer)] for turn in item.turns] == words
         assert first.count(IMAGE_TOKEN) == len(shown) and not any(IMAGE_TOKEN in prompt for prompt in later)
-        assert len(words) == max(1, len(shown) - 1)
+        assert len(words) == len(named) - 1
         asked.update(words)
-        places.update(letters.index(turn.answer) for turn in item.turns)
-        options.add(len(shown))
+        forms.add(tuple(letters))
+        called.add(len(named))
         answers.update(turn.answer for turn in item.turns)
+        places.update((letters.index(turn.answer), turn.answer) for turn in item.turns)
     assert asked == set(COLOURS)  # half of the words, and none of those that go with no picture
-    assert places == {0, 1, 2, 3} and options == {2, 3, 4} and answers == set("ABCD")
+    assert called == {2, 3, 4} and answers == set("ABCD")
+    assert {("A", "B", ""), ("", "A", "B")} <= forms
+    assert {("A", 0), ("A", 1), ("B", 1), ("B", 2)} <= {(letter, place) for place, letter in places}  # not by place
 
 
 def test_four_pictures_are_asked_as_picture_vocabulary_asks(frames, tmp_path):
@@ -114,7 +120,7 @@ def test_what_cannot_be_made_is_counted(frames, tmp_path):
     assert items == [] and len(views) == 0
     assert sum(read_manifest(tmp_path / "one colour", "own-words").skipped.values()) == 200
     items, _ = made(tmp_path / "three", frames[:30], KnowsColours(3))  # four pictures of three colours cannot be had
-    assert {len(item.images) for item in items} == {2, 3} and len(items) < 200
+    assert {len(item.images) for item in items} == {3} and len(items) < 200
     manifest = read_manifest(tmp_path / "three", "own-words")
     assert manifest.counts["items"] + sum(manifest.skipped.values()) == 200
 

@@ -13,13 +13,13 @@
 No label, box or instruction item goes into them: a word is one that utterances say, a picture a part of a frame, and
 which goes with which is what the contrastive stage has learned from pairs of the two. So a word that no instruction
 item asks for (``curate --instruction.heard-only``) is met in the form in which items ask (docs/log.md). Function words
-mostly fall away by themselves: no view is much likelier than another to show them. Half of the items have four
-pictures, called A to D as in Picture Vocabulary; the others have two or three, and some of the letters, in order, as a
-beginning of reading the one beside the picture. None has two pictures called A and B, which is how Looking While
-Listening asks, a task held out. Letters are not read all the same: each set of them is learned by heart, and sets of
-more letters, in any order, cost words (docs/log.md). All pictures but one are asked for, one question after another, as
-far as no other shows the word: a picture's tokens, which are most of an item, teach more than once, and no answer
-follows from the others.
+mostly fall away by themselves: no view is much likelier than another to show them. Two fifths of the items have four
+pictures, called A to D as in Picture Vocabulary. In most of the others some of three or four are called by the first
+letters, and one or two in front or behind are called nothing: so which letter answers follows neither from a picture's
+place nor from how many there are, and what is learned holds for other numbers too. None has two pictures alone, which
+is how Looking While Listening asks, a task held out. Several are asked for, one question after another, as far as no
+other picture shows the word: a picture's tokens, which are most of an item, teach more than once, and no answer follows
+from the others.
 DEVIATION: ours; not in the published system.
 
 N views, V words.
@@ -27,7 +27,6 @@ N views, V words.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,11 +52,15 @@ _SCALE, _TRIES = (0.08, 0.5), 3  # of the frame, as crops of the toolbox are; th
 _PICTURED = 0.5  # of the words
 _LIKEST = 1 / 150  # of the views, from which a word's pictures are drawn
 _NO_FOIL = 0.1  # of the views, which are too like a word to be its foils
-_OPTIONS = (4, 3, 4, 2)  # pictures of one item after another
-_CALLED = {
-    count: ["".join(letters) for letters in itertools.combinations("ABCD", count) if letters != ("A", "B")]
-    for count in set(_OPTIONS)
-}
+_UNCALLED = "-"
+_FORMS = tuple(
+    form
+    for form, often in {
+        "ABCD": 8, "ABC": 2, "ABC-": 1, "-ABC": 1, "AB-": 2, "-AB": 2, "AB--": 1, "--AB": 1, "-AB-": 2,
+    }.items()
+    for _ in range(often)
+)  # fmt: skip
+"""What the pictures of an item are called, one of these drawn for each item."""
 _BATCH = 128
 
 
@@ -106,14 +109,15 @@ def write_own_words(
     unlike = {word: cosines_NV[:, word] < least[word] for word in words}
     drafts = []
     for number in range(items if words else 0):
-        word, options = words[number % len(words)], _OPTIONS[number // len(words) % len(_OPTIONS)]
-        shown = [(word, int(draw.choice(pools[word]))), *_foils(word, options - 1, pools, unlike[word], draw)]
-        if len(shown) == options:
-            places = draw.permutation(options)
-            letters = str(draw.choice(_CALLED[options]))
-            letter_of = {shown[which][0]: letters[place] for place, which in enumerate(places)}
-            asked = [(one, letter_of[one]) for one in _only_shown_once(shown, unlike)[: options - 1]]
-            drafts.append((asked, [shown[which][1] for which in places], letters))
+        word, form = words[number % len(words)], str(draw.choice(_FORMS))
+        called = len(form) - form.count(_UNCALLED)
+        shown = [(word, int(draw.choice(pools[word]))), *_foils(word, len(form) - 1, pools, unlike[word], draw)]
+        if len(shown) == len(form):
+            with_letter, without = iter(draw.permutation(called)), iter(range(called, len(form)))
+            placed = [shown[next(without if letter == _UNCALLED else with_letter)] for letter in form]
+            letter_of = {one: letter for (one, _), letter in zip(placed, form, strict=True) if letter != _UNCALLED}
+            asked = [(one, letter_of[one]) for one in _only_shown_once(shown, unlike) if one in letter_of]
+            drafts.append((asked[: called - 1], [view for _, view in placed], form))
     used = sorted({view for _, views, _ in drafts for view in views})
     place_of = {view: place for place, view in enumerate(used)}
     rows = [
@@ -122,11 +126,11 @@ def write_own_words(
             format="instruction",
             images=tuple(str(place_of[view]) for view in shown),
             turns=tuple(
-                Turn(prompt=_prompt(encoder.config.words[word], "" if turn else letters), answer=gold)
+                Turn(prompt=_prompt(encoder.config.words[word], "" if turn else form), answer=gold)
                 for turn, (word, gold) in enumerate(asked)
             ),
         )
-        for number, (asked, shown, letters) in enumerate(drafts)
+        for number, (asked, shown, form) in enumerate(drafts)
     ]
     with fresh_folder(out) as partial:
         write_conversations(partial / _ITEMS, rows)
@@ -213,10 +217,11 @@ def _only_shown_once(shown: Sequence[tuple[int, int]], unlike: Mapping[int, np.n
     return [word for word, _ in shown if all(unlike[word][view] for other, view in shown if other != word)]
 
 
-def _prompt(word: str, letters: str) -> str:
+def _prompt(word: str, form: str) -> str:
     """Picture Vocabulary's, with pictures so called.
 
-    >>> _prompt("ball", "ABC")
-    "Touch the image of 'ball' (A)<image> (B)<image> (C)<image>"
+    >>> _prompt("ball", "AB-")
+    "Touch the image of 'ball' (A)<image> (B)<image> <image>"
     """
-    return " ".join([f"Touch the image of '{word}'", *(f"({letter}){IMAGE_TOKEN}" for letter in letters)])
+    pictures = (IMAGE_TOKEN if letter == _UNCALLED else f"({letter}){IMAGE_TOKEN}" for letter in form)
+    return " ".join([f"Touch the image of '{word}'", *pictures])
