@@ -78,9 +78,7 @@ def test_items_ask_for_what_is_shown_and_for_no_word_that_nothing_shows(frames, 
     for item in items:
         first, *later = [turn.prompt for turn in item.turns]
         words = [prompt.split("'")[1] for prompt in (first, *later)]
-        letters = re.findall(
-            r" (?:\(([A-D])\))?<image>", first
-        )  # of each picture; empty: called nothing
+        letters = re.findall(r" (?:\(([A-D])\))?<image>", first)  # of each picture; empty: called nothing
         shown = [colour_of(views[int(name)]) for name in item.images]
         named = [letter for letter in letters if letter]
         assert named == list("ABCD")[: len(named)] and 2 < len(letters) == len(shown)  # two alone are held out
