@@ -3,8 +3,8 @@
     training frames ── views with detail ── tower ─┐
     words heard ─────────── vectors ───────────────┴─ cosines_NV ─┬─ the half of the words that some views are much
                                                                   │  likelier than others to show
-                                                                  └─ items: a view among a word's likest, and one to
-                                                                     three foils that are likest to other words
+                                                                  └─ items: a view among a word's likest, and two or
+                                                                     three that are likest to other words
 
     OUT/own_words/  items.parquet  conversations; their pictures are named by their place in views.npy
                     views.npy      pictures x C x H x W, uint8, at the model's size
