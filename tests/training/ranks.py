@@ -22,6 +22,15 @@ def kill_at(number):
     checkpoints.write_pieces = write_pieces
 
 
+RUN = """
+import runpy, sys
+from babyvlm.training import end_at_once
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+end_at_once()
+"""
+
+
 def start_ranks(script, *arguments, nodes=1, local=2, **environment):
     """Runs a script in ``nodes`` times ``local`` processes; returns what each said, once all have ended.
 
@@ -41,7 +50,7 @@ def start_ranks(script, *arguments, nodes=1, local=2, **environment):
         }  # fmt: skip
         known |= {name: str(value(node) if callable(value) else value) for name, value in environment.items()}
         given = [str(each(node) if callable(each) else each) for each in arguments]
-        command = [sys.executable, str(script), *given]
+        command = [sys.executable, "-c", RUN, str(script), *given]
         started.append(subprocess.Popen(command, env=known, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
     ended = []
     for process in started:

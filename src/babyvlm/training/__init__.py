@@ -4,6 +4,7 @@ from babyvlm.names import STAGES
 from babyvlm.training.configuration import Recipe
 from babyvlm.training.memory import require_memory
 from babyvlm.training.processes import (
+    end_at_once,
     part_from_others,
     processes_started,
     run_in_processes,
@@ -18,6 +19,7 @@ __all__ = [
     "STAGES",
     "Recipe",
     "Trainer",
+    "end_at_once",
     "part_from_others",
     "possible_stages",
     "processes_started",

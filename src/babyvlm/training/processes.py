@@ -91,7 +91,8 @@ def run_in_processes(target: Callable[..., None], arguments: tuple[Any, ...], pr
 def part_from_others() -> None:
     """Ends what connects this process with the others, when all is done.
 
-    Its threads would else still run while the interpreter ends, which has ended finished runs with an abort.
+    Its threads would else still run while the interpreter ends, which has ended finished runs with an abort. One may
+    run on all the same: a process that has nothing else to do calls :func:`end_at_once` then.
     """
     if distributed.is_initialized():
         distributed.destroy_process_group()
@@ -117,9 +118,11 @@ def give_back_memory() -> None:
         libc.malloc_trim(0)
 
 
-def _end_at_once() -> None:
-    """Ends a process that has done its work, without taking the interpreter apart: a thread of a library that still ran
-    then has aborted finished runs. What is to happen at the end happens before."""
+def end_at_once() -> None:
+    """Ends a process of several that has done its work, with status 0, without taking the interpreter apart.
+
+    A thread of a library that still ran then has aborted finished runs. What is to happen at the end happens before.
+    """
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and not thread.daemon:
             thread.join()
@@ -145,7 +148,7 @@ def _as_rank(rank: int, processes: int, port: int, target: Callable[..., None], 
     try:
         target(*arguments)
         part_from_others()
-        _end_at_once()
+        end_at_once()
     except BabyVLMError as error:
         if rank == 0 or not error.everywhere:
             print(f"babyvlm: {f'process {rank}: ' if rank else ''}error: {error}", file=sys.stderr)
